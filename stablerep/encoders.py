@@ -1,0 +1,122 @@
+"""Encoders from timm, projection heads, the text tower, and the features that a frozen encoder gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stablerep.tokenizer import CONTEXT_LENGTH
+from stablerep.torchvision_shim import ensure_torchvision_imports
+from stablerep.views import normalize
+
+STEMS = ("published", "no-pool", "full")
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """The networks of one pre-training run."""
+
+    name: str = "resnet10t"  # any timm model
+    stem: str = "no-pool"  # published: as in timm; no-pool: without the first max-pooling; full: also without its first stride
+    image_size: int = 32
+    head_width: int = 512  # hidden width of the projection head (the paper: 4096)
+    head_size: int = 128  # its output (the paper: 256)
+    text_width: int = 128  # of the text tower (the paper: 512)
+    text_layers: int = 2  # (the paper: 12)
+    joint_size: int = 128  # dimensions in which images and captions meet
+
+    def __post_init__(self) -> None:
+        if self.stem not in STEMS:
+            raise ValueError(f"stem is {self.stem!r}; valid stems are {', '.join(STEMS)}.")
+
+
+def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) -> nn.Module:
+    """A timm model without its classifier: float [N, 3, H, W] to float [N, ``num_features``].
+
+    Images of 32 pixels would shrink to a single place after a stem made for 224; ``stem`` takes its pooling (and stride) away
+    from networks that have them. Raises ``ValueError`` for a name that timm does not know.
+    """
+    ensure_torchvision_imports()
+    import timm
+
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name[:6]}*")[:3]
+        raise ValueError(f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else "."))
+    size = {"img_size": image_size} if "vit" in name else {}
+    model = timm.create_model(name, pretrained=False, num_classes=0, **size)
+    if stem != "published":
+        if not hasattr(model, "maxpool"):
+            raise ValueError(f"stem is {stem!r}, but {name} has no pooling in its stem; use 'published'.")
+        model.maxpool = nn.Identity()
+    if stem == "full":
+        first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+        first.stride = (1, 1)
+    return model
+
+
+def projection_head(width_in: int, hidden: int, out: int) -> nn.Sequential:
+    """Three linear layers with batch normalization and ReLU after the first two (Tian et al. 2023, appendix)."""
+    return nn.Sequential(
+        nn.Linear(width_in, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
+        nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
+        nn.Linear(hidden, out),
+    )  # fmt: skip
+
+
+def text_tower(vocabulary_size: int, end_token: int, recipe: EncoderRecipe) -> nn.Module:
+    """CLIP's causal Transformer; ``pooler_output`` is the state at the end mark."""
+    ensure_torchvision_imports()
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary_size, hidden_size=recipe.text_width, intermediate_size=4 * recipe.text_width,
+            num_hidden_layers=recipe.text_layers, num_attention_heads=max(1, recipe.text_width // 64),
+            max_position_embeddings=CONTEXT_LENGTH, projection_dim=recipe.joint_size,
+            bos_token_id=end_token - 1, eos_token_id=end_token, pad_token_id=end_token,
+        )
+    )  # fmt: skip
+
+
+class Learner(nn.Module):
+    """Backbone, projection head and, where a method reads captions, the text tower with its scale.
+
+    ``forward(views, tokens)`` returns a dictionary: ``head`` float [N, head_size] when there is a head; ``image`` [N, joint_size],
+    ``text`` [M, joint_size] and ``scale`` when there are captions.
+    """
+
+    def __init__(self, recipe: EncoderRecipe, *, head: bool, vocabulary_size: int = 0, end_token: int = 0) -> None:
+        super().__init__()
+        self.backbone = new_backbone(recipe.name, stem=recipe.stem, image_size=recipe.image_size)
+        width = self.backbone.num_features
+        self.head = projection_head(width, recipe.head_width, recipe.head_size) if head else None
+        self.text = text_tower(vocabulary_size, end_token, recipe) if vocabulary_size else None
+        if self.text is not None:
+            self.image_projection = nn.Linear(width, recipe.joint_size, bias=False)
+            self.text_projection = nn.Linear(recipe.text_width, recipe.joint_size, bias=False)
+            self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # CLIP's start
+
+    def forward(self, views: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
+        features = self.backbone(normalize(views).contiguous(memory_format=torch.channels_last))
+        out = {}
+        if self.head is not None:
+            out["head"] = self.head(features)
+        if self.text is not None and tokens is not None:
+            out["image"] = self.image_projection(features)
+            out["text"] = self.text_projection(self.text(tokens).pooler_output)
+            out["scale"] = self.log_scale.exp().clamp_max(100.0)  # CLIP's cap
+        return out
+
+
+def extract_features(backbone: nn.Module, images: Tensor, *, batch_size: int = 512, device: str = "cpu") -> Tensor:
+    """Features of a frozen backbone: uint8 [N, 3, H, W] to float32 [N, D], without augmentation, in evaluation mode."""
+    backbone = backbone.to(device).eval()
+    features = []
+    with torch.inference_mode():
+        for batch in images.split(batch_size):
+            views = normalize(batch.to(device).float() / 255)
+            features.append(backbone(views.contiguous(memory_format=torch.channels_last)).float().cpu())
+    return torch.cat(features)

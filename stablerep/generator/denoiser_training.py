@@ -1,0 +1,161 @@
+"""Second stage of the generator: the text encoder and the U-Net that turn noise into latents under a caption."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.checkpoint import load_checkpoint, save_checkpoint
+from stablerep.generator.architecture import new_denoiser, new_noise_schedule, new_text_encoder
+from stablerep.generator.autoencoder_training import to_signed
+from stablerep.schedule import cosine_rate, decay_groups
+from stablerep.seeding import generator_for
+from stablerep.tokenizer import tokenize
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    """How the text encoder and the U-Net are trained."""
+
+    epochs: float = 60.0  # draws, in multiples of the number of training images
+    batch_size: int = 128
+    learning_rate: float = 6e-4  # peak; 2 % warm-up, then half a cosine to zero
+    weight_decay: float = 0.01
+    caption_dropout: float = 0.1  # share of captions replaced by the empty one: the unconditional model of guidance
+    keyword_share: float = 0.25  # share of captions extended by one to three keywords
+    average_decay: float = 0.999  # of the exponential moving average of the weights, which is what is kept
+    concept_power: float = 0.5  # a concept with k images is drawn in proportion to k^(1 - power): tones do not crowd out things
+    seed: int = 0
+
+
+def image_weights(concepts: pd.Series, power: float) -> torch.Tensor:
+    """Sampling weight of each image, float64 [N], summing to one: ``k^-power`` for a concept with k images."""
+    import torch
+
+    counts = concepts.map(concepts.value_counts())
+    weights = torch.from_numpy(counts.to_numpy("float64")).pow(-power)
+    return weights / weights.sum()
+
+
+def written_captions(captions: Sequence[str], keywords: Sequence[str], recipe: DenoiserRecipe, rng: torch.Generator) -> list[str]:
+    """The captions of one batch as the text encoder sees them: some empty, some extended by keywords."""
+    import torch
+
+    chance = torch.rand(len(captions), generator=rng).tolist()
+    written = []
+    for caption, words, p in zip(captions, keywords, chance):
+        if p < recipe.caption_dropout:
+            caption = ""
+        elif p < recipe.caption_dropout + (1 - recipe.caption_dropout) * recipe.keyword_share and words:
+            words = words.split("|")
+            order = torch.randperm(len(words), generator=rng).tolist()
+            some = int(torch.randint(1, 4, (1,), generator=rng))
+            caption = ", ".join([caption, *(words[i] for i in order[:some])])
+        written.append(caption)
+    return written
+
+
+def encode_all(autoencoder, images: torch.Tensor, batch_size: int = 512) -> torch.Tensor:
+    """Latents of uint8 images, float [N, C, 8, 8], before scaling."""
+    import torch
+
+    device = next(autoencoder.parameters()).device
+    with torch.no_grad():
+        return torch.cat([autoencoder.encode(to_signed(b).to(device)).latents.cpu() for b in images.split(batch_size)])
+
+
+def train_denoiser(
+    latents: torch.Tensor,
+    table: pd.DataFrame,
+    tokenizer,
+    folder: Path,
+    recipe: DenoiserRecipe = DenoiserRecipe(),
+    *,
+    device: str = "cpu",
+    on_milestone: Callable | None = None,
+    milestone_every: int = 500,
+):
+    """Train (or go on training) text encoder and U-Net; returns the averaged ``(text_encoder, unet)``.
+
+    Args:
+        latents: scaled latents of the training images, float [N, C, h, w].
+        table: their rows, with ``caption``, ``keywords`` and ``concept``.
+        folder: receives ``checkpoint.pt`` and ``loss.csv``; a run that was cut goes on at its last checkpoint.
+        on_milestone: called as ``on_milestone(step, text_encoder, unet)`` with the averaged models, e.g. to draw samples.
+
+    Raises:
+        FloatingPointError: the loss is not finite; names the step.
+    """
+    import torch
+    from torch.optim.swa_utils import AveragedModel
+    from tqdm import tqdm
+
+    folder = Path(folder)
+    torch.manual_seed(recipe.seed)
+    models = torch.nn.ModuleDict({"text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id), "unet": new_denoiser()})
+    models.to(device, memory_format=torch.channels_last).train()
+    schedule = new_noise_schedule()
+
+    def average(mean, value, count):  # a short memory at first, so that early weights are forgotten
+        return mean.lerp(value, 1 - min(recipe.average_decay, (1 + int(count)) / (10 + int(count))))
+
+    averaged = AveragedModel(models, avg_fn=average)
+    optimizer = torch.optim.AdamW(
+        decay_groups(models, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True,
+    )  # fmt: skip
+    steps = max(1, round(recipe.epochs * len(latents) / recipe.batch_size))
+    done, rows, seconds = 0, [], 0.0
+    if state := load_checkpoint(folder / "checkpoint.pt"):
+        models.load_state_dict(state["models"])
+        averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+        done, rows, seconds = state["step"], state["loss"], state["seconds"]
+    weights = image_weights(table["concept"], recipe.concept_power)
+    captions, keywords = table["caption"].tolist(), table["keywords"].tolist()
+    began, mean_loss = time.monotonic() - seconds, None
+    bar = tqdm(range(done, steps), desc="denoiser", initial=done, total=steps, mininterval=5, ncols=100)
+    for step in bar:
+        rng = generator_for(recipe.seed, "denoiser", step)
+        rows_drawn = torch.multinomial(weights, recipe.batch_size, replacement=True, generator=rng)
+        clean = latents[rows_drawn].to(device)
+        texts = written_captions([captions[i] for i in rows_drawn], [keywords[i] for i in rows_drawn], recipe, rng)
+        ids = tokenize(tokenizer, texts).to(device)
+        noise = torch.randn(clean.shape, generator=rng).to(device)
+        times = torch.randint(schedule.config.num_train_timesteps, (len(clean),), generator=rng).to(device)
+        noisy = schedule.add_noise(clean, noise, times).contiguous(memory_format=torch.channels_last)
+        target = schedule.get_velocity(clean, noise, times)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * cosine_rate(step, steps, warmup=0.02)
+        with torch.autocast(clean.device.type, torch.bfloat16):
+            context = models["text"](ids).last_hidden_state
+            predicted = models["unet"](noisy, times, context).sample
+        loss = (predicted.float() - target).pow(2).mean()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the denoiser's loss is {loss.item()} at step {step}; lower learning_rate and go on.")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(models.parameters(), 1.0)
+        optimizer.step()
+        averaged.update_parameters(models)
+        mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
+        if step % 20 == 0:
+            rows.append([step, mean_loss])
+            bar.set_postfix_str(f"loss {mean_loss:.4f}, {(step + 1) * recipe.batch_size / (time.monotonic() - began):.0f} img/s")
+        if (step + 1) % 200 == 0 or step + 1 == steps:
+            save_checkpoint(folder / "checkpoint.pt", {
+                "models": models.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict(),
+                "step": step + 1, "loss": rows, "seconds": time.monotonic() - began,
+            })  # fmt: skip
+        if on_milestone and ((step + 1) % milestone_every == 0 or step + 1 == steps):
+            on_milestone(step + 1, averaged.module["text"].eval(), averaged.module["unet"].eval())
+    with open(folder / "loss.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["step", "loss"], *rows])
+    return averaged.module["text"].eval(), averaged.module["unet"].eval()

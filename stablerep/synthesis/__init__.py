@@ -1,0 +1,13 @@
+"""Synthetic sets: captions x l images, in webdataset shards that come out the same however often the work was cut.
+
+>>> plan = SynthesisPlan(captions=["red heart", "dog face"], images_per_caption=4, guidance_scale=2.0)
+>>> made = synthesize(plan, load_generator("emoji"), folder)
+>>> made.in_memory().images.shape
+torch.Size([8, 3, 32, 32])
+"""
+
+from stablerep.synthesis.plan import SynthesisPlan
+from stablerep.synthesis.reading import SyntheticSet
+from stablerep.synthesis.writing import synthesize
+
+__all__ = ["SynthesisPlan", "SyntheticSet", "synthesize"]

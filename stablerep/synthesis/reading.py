@@ -1,0 +1,97 @@
+"""Reading a synthetic set: sequentially in constant memory, or whole when it is small."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stablerep.batches import CaptionedImages
+
+
+def shard_name(shard: int) -> str:
+    return f"shard-{shard:06d}"
+
+
+def shard_problem(folder: Path, shard: int) -> str | None:
+    """Why a shard must be made (again), or None when it is there and its checksum holds."""
+    name = shard_name(shard)
+    tar, about = folder / f"{name}.tar", folder / f"{name}.json"
+    if not tar.exists() or not about.exists():
+        return "missing"
+    try:
+        expected = json.loads(about.read_text())["sha256"]
+    except (ValueError, KeyError):
+        return "its description is damaged"
+    with open(tar, "rb") as file:
+        return None if hashlib.file_digest(file, "sha256").hexdigest() == expected else "its checksum differs"
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """A finished set in a folder."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        for name in ("plan.json", "set.json", "index.parquet"):
+            if not (self.folder / name).exists():
+                raise ValueError(f"{self.folder} has no {name}; it is not a finished synthetic set (run synthesize again).")
+
+    @cached_property
+    def plan(self) -> dict:
+        return json.loads((self.folder / "plan.json").read_text())
+
+    @cached_property
+    def totals(self) -> dict:
+        """``captions``, ``images`` and ``flagged`` (left out by the safety checker)."""
+        return json.loads((self.folder / "set.json").read_text())
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.plan['plan']}-{self.plan['generator']}-{self.plan['precision']}"
+
+    def index(self):
+        """The parquet index: one row per caption."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "index.parquet")
+
+    def samples(self, *, shuffle: int = 0, seed: int = 0) -> Iterator[tuple[str, int, np.ndarray]]:
+        """Stream ``(caption, caption_id, uint8 [k, 3, H, W])`` one caption at a time, in constant memory.
+
+        ``shuffle`` > 0 keeps a buffer of that many captions and visits shards in a seeded order.
+        """
+        import random
+
+        import webdataset
+        from PIL import Image
+
+        shards = sorted(self.folder.glob("shard-*.tar"))
+        if shuffle:
+            random.Random(seed).shuffle(shards)
+        pipeline = webdataset.WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False)
+        if shuffle:
+            pipeline = pipeline.shuffle(shuffle, seed=seed)
+        for sample in pipeline:
+            about = json.loads(sample["json"])
+            pixels = [np.asarray(Image.open(io.BytesIO(sample[f"{i}.png"])).convert("RGB")) for i in about["images"]]
+            if pixels:
+                yield about["caption"], about["caption_id"], np.stack(pixels).transpose(0, 3, 1, 2)
+
+    def in_memory(self) -> CaptionedImages:
+        """The whole set as tensors; captions all of whose images were flagged are left out."""
+        import torch
+
+        captions, ids, images = [], [], []
+        for caption, _, pixels in self.samples():
+            ids += [len(captions)] * len(pixels)
+            captions.append(caption)
+            images.append(pixels)
+        return CaptionedImages(torch.from_numpy(np.concatenate(images)), torch.tensor(ids), captions, self.fingerprint)

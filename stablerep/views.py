@@ -1,0 +1,148 @@
+"""Views: the random crops and colours of contrastive learning, drawn for each image of a batch on its own.
+
+The recipe is SimCLR's as StableRep uses it (Tian et al. 2023, appendix): random resized crop, horizontal flip, colour
+jitter (0.4, 0.4, 0.4, 0.1) with probability 0.8, grey with 0.2, Gaussian blur with 0.5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as in the authors' code
+STD = (0.229, 0.224, 0.225)
+_GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class ViewRecipe:
+    """What one view may look like. Probabilities are per image; strengths as in ``torchvision.transforms.ColorJitter``."""
+
+    size: int = 32  # side of a view in pixels
+    crop_min: float = 0.2  # smallest share of the image's area that a crop keeps (the paper: 0.08)
+    aspect: float = 4 / 3  # crops are at most this much wider than high, or higher than wide
+    flip: float = 0.5
+    jitter: float = 0.8
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1  # in turns of the colour circle
+    grey: float = 0.2
+    blur: float = 0.5
+    blur_sigma: tuple[float, float] = (0.1, 2.0)  # in pixels of a 224-pixel view; scaled to ``size``
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop_min <= 1:
+            raise ValueError(f"crop_min is {self.crop_min}; it is a share of the area, above 0 and at most 1.")
+        if not 8 <= self.size <= 1024:
+            raise ValueError(f"size is {self.size}; views have 8 to 1024 pixels a side.")
+
+
+def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+    """One random view of every image.
+
+    Args:
+        images: uint8 [N, 3, H, W].
+        rng: a CPU generator; the same generator state gives the same views on any device.
+
+    Returns:
+        float [N, 3, size, size] in 0..1; see :func:`normalize`.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
+        raise ValueError(f"images have shape {tuple(images.shape)} and type {images.dtype}; uint8 [N, 3, H, W] is needed.")
+    x = images.float() / 255
+    if min(x.shape[-2:]) > 1.5 * recipe.size:  # bilinear sampling below would skip pixels of much larger images
+        x = F.interpolate(x, size=(round(1.15 * recipe.size),) * 2, mode="bilinear", antialias=True)
+    x = _crop(x, recipe, rng)
+    x = _jitter(x, recipe, rng)
+    x = torch.where(_chance(len(x), recipe.grey, rng, x), _luma(x).expand_as(x), x)
+    return _blur(x, recipe, rng)
+
+
+def normalize(views: Tensor) -> Tensor:
+    """Views in 0..1 to the zero-mean, unit-deviation range that encoders expect."""
+    mean, std = (torch.tensor(v, device=views.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return (views - mean) / std
+
+
+def _uniform(n: int, low: float, high: float, rng: torch.Generator, like: Tensor) -> Tensor:
+    return (low + (high - low) * torch.rand(n, generator=rng)).to(like.device)
+
+
+def _chance(n: int, p: float, rng: torch.Generator, like: Tensor) -> Tensor:
+    return (torch.rand(n, generator=rng) < p).to(like.device).view(n, 1, 1, 1)
+
+
+def _luma(x: Tensor) -> Tensor:
+    weights = torch.tensor(_GREY, device=x.device).view(1, 3, 1, 1)
+    return (x * weights).sum(1, keepdim=True)
+
+
+def _crop(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+    """Random resized crop and flip in one bilinear sampling."""
+    n = len(x)
+    area = _uniform(n, recipe.crop_min, 1, rng, x)
+    ratio = _uniform(n, -math.log(recipe.aspect), math.log(recipe.aspect), rng, x).exp()
+    width, height = (area * ratio).sqrt().clamp_max(1), (area / ratio).sqrt().clamp_max(1)
+    left = _uniform(n, 0, 1, rng, x) * (1 - width)
+    top = _uniform(n, 0, 1, rng, x) * (1 - height)
+    mirror = torch.where(_uniform(n, 0, 1, rng, x) < recipe.flip, -1.0, 1.0)
+    zero = torch.zeros_like(width)
+    # affine_grid maps output coordinates in -1..1 to input coordinates in -1..1
+    theta = torch.stack([
+        torch.stack([width * mirror, zero, 2 * left + width - 1], 1),
+        torch.stack([zero, height, 2 * top + height - 1], 1),
+    ], 1)  # fmt: skip
+    grid = F.affine_grid(theta, [n, 3, recipe.size, recipe.size], align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _jitter(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+    """Brightness, contrast, saturation and hue, in an order drawn for the batch, strengths drawn for each image."""
+    n = len(x)
+
+    def strength(s: float) -> Tensor:
+        return _uniform(n, max(0.0, 1 - s), 1 + s, rng, x).view(n, 1, 1, 1)
+
+    brightness, contrast, saturation = (strength(s) for s in (recipe.brightness, recipe.contrast, recipe.saturation))
+    turn = _uniform(n, -recipe.hue, recipe.hue, rng, x)
+    steps = [
+        lambda y: (y * brightness).clamp(0, 1),
+        lambda y: torch.lerp(_luma(y).mean((2, 3), keepdim=True), y, contrast).clamp(0, 1),
+        lambda y: torch.lerp(_luma(y), y, saturation).clamp(0, 1),
+        lambda y: _turn_hue(y, turn),
+    ]
+    changed = x
+    for i in torch.randperm(4, generator=rng).tolist():
+        changed = steps[i](changed)
+    return torch.where(_chance(n, recipe.jitter, rng, x), changed, x)
+
+
+def _turn_hue(x: Tensor, turn: Tensor) -> Tensor:
+    """Turn the hue of each image by ``turn`` [N] full circles: a rotation of chroma at constant luma (YIQ colour space)."""
+    to_yiq = torch.tensor([_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], device=x.device)
+    cos, sin = torch.cos(2 * math.pi * turn), torch.sin(2 * math.pi * turn)
+    zero, one = torch.zeros_like(turn), torch.ones_like(turn)
+    rotation = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], 1).view(-1, 3, 3)
+    matrix = torch.linalg.inv(to_yiq) @ rotation @ to_yiq  # Nx3x3
+    return torch.bmm(matrix, x.flatten(2)).view_as(x).clamp(0, 1)
+
+
+def _blur(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+    """Gaussian blur, its deviation drawn for each image; two one-dimensional convolutions."""
+    n, _, height, width = x.shape
+    scale = recipe.size / 224
+    sigma = _uniform(n, *recipe.blur_sigma, rng, x) * scale
+    chosen = _chance(n, recipe.blur, rng, x)
+    radius = max(1, math.ceil(2.5 * recipe.blur_sigma[1] * scale))
+    place = torch.arange(-radius, radius + 1, device=x.device)
+    kernel = torch.exp(-0.5 * (place / sigma.clamp_min(1e-3).view(n, 1)) ** 2)
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)  # 3N x K
+    y = F.pad(x.reshape(1, 3 * n, height, width), (radius,) * 4, mode="replicate")
+    y = F.conv2d(y, kernel.view(3 * n, 1, 1, -1), groups=3 * n)
+    y = F.conv2d(y, kernel.view(3 * n, 1, -1, 1), groups=3 * n)
+    return torch.where(chosen, y.view_as(x), x)
