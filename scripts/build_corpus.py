@@ -215,7 +215,7 @@ def build(folder: Path, output: Path) -> None:
     }
     (output / "manifest.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     size = sum(p.stat().st_size for p in output.iterdir()) / 1e6
-    print(f"{report['pairs']} pairs over {report['emoji']} emoji, {size:.1f} MB in {output.name}/; icons left out: {len(rejected)}")
+    print(f"{report['pairs']} pairs over {report['emoji']} emoji, {len(rejected)} icons left out, {size:.1f} MB")
 
 
 def main() -> None:

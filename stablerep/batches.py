@@ -32,8 +32,11 @@ class CaptionedImages:
     def __post_init__(self) -> None:
         if len(self.images) != len(self.caption_ids):
             raise ValueError(f"{len(self.images)} images have {len(self.caption_ids)} caption ids; each image needs one.")
-        if len(self.caption_ids.unique()) != len(self.captions):
-            raise ValueError(f"{len(self.captions)} captions, but images of {len(self.caption_ids.unique())}; each needs one.")
+        used = self.caption_ids.unique()  # sorted
+        if not len(used) or len(used) != len(self.captions):
+            raise ValueError(f"{len(self.captions)} captions, but images of {len(used)}; each needs one.")
+        if used[0] != 0 or used[-1] != len(used) - 1:
+            raise ValueError(f"caption ids go from {used[0]} to {used[-1]}; they are places from 0 to {len(used) - 1}.")
 
     @classmethod
     def from_corpus(cls, corpus: Corpus, size: int = 32) -> CaptionedImages:
@@ -47,14 +50,20 @@ class CaptionedImages:
         if not 1 <= count <= len(self.captions):
             raise ValueError(f"{count} captions were asked for; there are 1 to {len(self.captions)}.")
         rank = sorted(range(len(self.captions)), key=lambda i: hashlib.sha256(f"{seed}:{self.captions[i]}".encode()).hexdigest())
-        kept = sorted(rank[:count])
+        return self.only([self.captions[i] for i in rank[:count]])
+
+    def only(self, captions: Sequence[str]) -> CaptionedImages:
+        """The images of some of the captions. Raises ``ValueError`` naming one that the set does not have."""
+        wanted, known = set(captions), set(self.captions)
+        if strange := sorted(wanted - known):
+            raise ValueError(f"caption {strange[0]!r} is not in the set of {len(known)} captions.")
+        kept = [i for i, caption in enumerate(self.captions) if caption in wanted]
         place = torch.full((len(self.captions),), -1)
-        place[kept] = torch.arange(count)
+        place[kept] = torch.arange(len(kept))
         mask = place[self.caption_ids] >= 0
-        captions = [self.captions[i] for i in kept]
-        return CaptionedImages(
-            self.images[mask], place[self.caption_ids[mask]], captions, f"{self.fingerprint}-{count}of{len(self.captions)}s{seed}"
-        )
+        names = [self.captions[i] for i in kept]
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+        return CaptionedImages(self.images[mask], place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}")
 
     def first_images(self, count: int) -> CaptionedImages:
         """The first ``count`` images of every caption (fewer where there are fewer)."""

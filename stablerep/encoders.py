@@ -34,7 +34,7 @@ class EncoderRecipe:
 
 
 def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) -> nn.Module:
-    """A timm model without its classifier: float [N, 3, H, W] to float [N, ``num_features``].
+    """A timm model without its classifier: float [N, 3, H, W] to float [N, ``head_hidden_size``].
 
     Images of 32 pixels would shrink to a single place after a stem made for 224; ``stem`` takes its pooling (and stride) away
     from networks that have them. Raises ``ValueError`` for a name that timm does not know.
@@ -45,7 +45,7 @@ def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) ->
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:6]}*")[:3]
         raise ValueError(f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else "."))
-    size = {"img_size": image_size} if "vit" in name else {}
+    size = {"img_size": image_size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
     model = timm.create_model(name, pretrained=False, num_classes=0, **size)
     if stem != "published":
         if not hasattr(model, "maxpool"):
@@ -91,7 +91,7 @@ class Learner(nn.Module):
     def __init__(self, recipe: EncoderRecipe, *, head: bool, vocabulary_size: int = 0, end_token: int = 0) -> None:
         super().__init__()
         self.backbone = new_backbone(recipe.name, stem=recipe.stem, image_size=recipe.image_size)
-        width = self.backbone.num_features
+        width = self.backbone.head_hidden_size  # not num_features: some networks widen before their classifier
         self.head = projection_head(width, recipe.head_width, recipe.head_size) if head else None
         self.text = text_tower(vocabulary_size, end_token, recipe) if vocabulary_size else None
         if self.text is not None:

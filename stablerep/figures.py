@@ -217,8 +217,8 @@ def people(table: pd.DataFrame, tones: Sequence[str]) -> Figure:
     figure, axes = _canvas(width=7, height=3.4)
     genders = {"woman": ORANGE, "man": BLUE, "person": GREEN}
     for k, (gender, colour) in enumerate(genders.items()):
-        part = table[table["gender"] == gender].set_index("skin_tone").reindex(range(len(tones)), fill_value=0)
-        axes[0][0].bar(np.arange(len(tones)) + (k - 1) * 0.27, part["captions"], 0.25, color=colour, label=gender)
+        part = table[table["gender"] == gender].set_index("skin_tone")["captions"].reindex(range(len(tones)), fill_value=0)
+        axes[0][0].bar(np.arange(len(tones)) + (k - 1) * 0.27, part, 0.25, color=colour, label=gender)
     axes[0][0].set_xticks(range(len(tones)), tones)
     axes[0][0].set_xlabel("skin tone in the label")
     axes[0][0].set_ylabel("captions")
@@ -231,8 +231,8 @@ def splits(table: pd.DataFrame) -> Figure:
     figure, axes = _canvas(width=7.5, height=3.4)
     groups_ = sorted(table["group"].unique())
     for k, (split, colour) in enumerate((("train", BLUE), ("validation", ORANGE), ("test", GREEN))):
-        part = table[table["split"] == split].set_index("group").reindex(groups_, fill_value=0)
-        axes[0][0].bar(np.arange(len(groups_)) + (k - 1) * 0.27, part["concepts"], 0.25, color=colour, label=split)
+        part = table[table["split"] == split].set_index("group")["concepts"].reindex(groups_, fill_value=0)
+        axes[0][0].bar(np.arange(len(groups_)) + (k - 1) * 0.27, part, 0.25, color=colour, label=split)
     axes[0][0].set_xticks(range(len(groups_)), [g.replace("-", "-\n") for g in groups_], fontsize=8)
     axes[0][0].set_ylabel("concepts")
     axes[0][0].legend(fontsize=8)

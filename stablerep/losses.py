@@ -95,8 +95,9 @@ def image_text(
     _check(text_features, text_ids, "text")
     if image_features.shape[1] != text_features.shape[1]:
         raise ValueError(f"images have {image_features.shape[1]} dimensions, texts {text_features.shape[1]}; they must agree.")
-    if not float(logit_scale) > 0:
-        raise ValueError(f"logit_scale is {float(logit_scale)}; it must be positive.")
+    scale = float(torch.as_tensor(logit_scale).detach())
+    if not scale > 0:
+        raise ValueError(f"logit_scale is {scale}; it must be positive.")
     with torch.autocast(image_features.device.type, enabled=False):
         images = F.normalize(image_features.float(), dim=1)  # NxD
         texts = F.normalize(text_features.float(), dim=1)  # MxD

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-L2_STRENGTHS = tuple(10.0 ** np.arange(-6.0, 1.51, 0.75))
+L2_STRENGTHS = tuple(10.0 ** np.arange(-5.0, 1.01, 1.0))
 
 
 def standardize(train: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -21,11 +21,12 @@ def standardize(train: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
 
 
 def fit_logistic(
-    features: Tensor, labels: Tensor, classes: int, *, l2: float, start: Tensor | None = None, iterations: int = 200
+    features: Tensor, labels: Tensor, classes: int, *, l2: float, start: Tensor | None = None, iterations: int = 100
 ) -> Tensor:
     """L2-regularized multinomial logistic regression by L-BFGS.
 
-    Minimizes mean cross-entropy + l2/2 * |W|^2 (intercepts are free), scikit-learn's ``LogisticRegression(C=1 / (l2 * N))``.
+    Minimizes mean cross-entropy + l2/2 * |W|^2 (intercepts are free), scikit-learn's ``LogisticRegression(C=1 / (l2 * N))``;
+    of two classes, which scikit-learn gives a single weight vector, it is that with ``C=2 / (l2 * N)``.
 
     Args:
         features: float [N, D]. labels: int64 [N] below ``classes``.
@@ -128,7 +129,7 @@ def one_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: 
         raise ValueError(f"{twice['concept']} appears twice in {twice['design']}; one image per concept and design is needed.")
     z, parts = F.normalize(features, dim=1), []
     for gallery in sorted(set(designs)):
-        inside = (keys["design"] == gallery).to_numpy()
+        inside = (keys["design"] == gallery).to_numpy(copy=True)  # torch wants it writable
         names = keys["concept"][inside].to_numpy()
         asked = ~inside & keys["concept"].isin(names).to_numpy()
         if len(names) < 2 or not asked.any():

@@ -61,6 +61,8 @@ def over_seeds(values: Sequence[float], *, level: float = 0.95) -> dict:
     from scipy import stats
 
     values = np.asarray(values, float)
+    if not len(values):
+        raise ValueError("there are no values; a mean over seeds needs at least one.")
     half = np.nan
     if len(values) > 1:
         half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))

@@ -67,7 +67,7 @@ class PretrainingRecipe:
 def method_loss(method: str, out: dict, ids: torch.Tensor, temperature: float) -> torch.Tensor:
     """The loss of one step. ``ids`` int64 [N] name what makes two views positives: the image for SimCLR, else the caption.
 
-    StableRep+ adds the image-text loss to StableRep's with weight one (section 3.3); there are as many texts as views.
+    StableRep+ adds the image-text loss to StableRep's with weight one (section 3.3); a caption is one text.
     """
     loss = out["head"].new_zeros(()) if "head" in out else out["image"].new_zeros(())
     if "head" in out:
@@ -77,13 +77,15 @@ def method_loss(method: str, out: dict, ids: torch.Tensor, temperature: float) -
     return loss
 
 
-def pretrain(data: CaptionedImages, recipe: PretrainingRecipe, folder: Path, *, progress: str | None = None) -> dict:
+def pretrain(
+    data: CaptionedImages, recipe: PretrainingRecipe, folder: Path, *, progress: str | None = None, checkpoint_every: int = 100
+) -> dict:
     """Pre-train an encoder (or go on with one that was cut) and write it to ``folder``.
 
     ``folder`` receives ``encoder.safetensors`` (the backbone), ``model.safetensors`` (with heads and text tower), ``recipe.json``, the
-    tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). Every 100 steps a
-    checkpoint is written; the random numbers of a step depend on (seed, step) alone, so a run that was cut and resumed
-    takes the same steps as one that was not.
+    tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written
+    every ``checkpoint_every`` steps; the random numbers of a step depend on (seed, step) alone, so a run that was cut and
+    resumed takes the same steps as one that was not.
 
     Returns:
         A summary: steps, views, last loss, seconds, views per second, number of weights.
@@ -97,7 +99,8 @@ def pretrain(data: CaptionedImages, recipe: PretrainingRecipe, folder: Path, *, 
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision="bf16")
+    # half precision pays on a GPU; on a CPU small convolutions are not faster in it
+    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
     device = accelerator.device
     batches = CaptionBatches(
         data, captions=recipe.views_per_step // recipe.views_per_caption, images_per_caption=recipe.images_drawn, seed=recipe.seed
@@ -147,7 +150,7 @@ def pretrain(data: CaptionedImages, recipe: PretrainingRecipe, folder: Path, *, 
         seconds = time.monotonic() - began
         rows.append([step, loss.item(), rate, seconds])
         bar.set_postfix_str(f"loss {rows[-1][1]:.3f}, {(step + 1) * recipe.views_per_step / seconds:.0f} views/s", refresh=False)
-        if (step + 1) % 100 == 0 and step + 1 < recipe.steps:
+        if (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
             done = step + 1
             save_checkpoint(folder / "checkpoint.pt", {
                 "model": accelerator.unwrap_model(model).state_dict(), "optimizer": optimizer.state_dict(),

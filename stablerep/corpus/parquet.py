@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +22,7 @@ from stablerep.corpus.sources import Options, assemble, choose_columns, content_
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 BATCH = 1024
 
@@ -53,10 +55,12 @@ class ParquetPart:
     path: str
 
     def __len__(self) -> int:
-        return self._file().metadata.num_rows
+        with self._file() as file:
+            return file.metadata.num_rows
 
     def schema(self) -> pa.Schema:
-        return self._file().schema_arrow
+        with self._file() as file:
+            return file.schema_arrow
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         with self._file() as file:
@@ -79,13 +83,15 @@ class ParquetPart:
     def content(self) -> str:
         return content_hash(Path(self.path))
 
-    def _file(self):
+    @contextmanager
+    def _file(self) -> Iterator[pq.ParquetFile]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            return pq.ParquetFile(self.path)
-        except (pa.ArrowInvalid, OSError) as error:
+            with pq.ParquetFile(self.path) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{self.name} cannot be read as parquet ({str(error).rstrip('.')}).") from error
 
 

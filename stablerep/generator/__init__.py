@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 EMBEDDED = Path(__file__).parent / "emoji_diffusion"
 SAMPLERS = ("dpm++", "ddim")
 PRECISIONS = ("float32", "bfloat16", "float16")
+KEPT_EMBEDDINGS = 1024  # captions whose embeddings are kept; a set of millions must not fill the memory with them
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Generator:
         return torch.stack([torch.randn(self.latent_shape, generator=generator_for("noise", *name)) for name in names])
 
     def embed(self, captions: Sequence[str]) -> torch.Tensor:
-        """Text embeddings [N, tokens, width]; each caption is encoded once and kept."""
+        """Text embeddings [N, tokens, width]; each caption is encoded once and kept while it is among the latest."""
         import torch
 
         new = [c for c in dict.fromkeys(captions) if c not in self._embeddings]
@@ -63,7 +64,10 @@ class Generator:
                 some = new[start : start + 64]
                 encoded, _ = self.pipeline.encode_prompt(some, self.pipeline.device, 1, False)
                 self._embeddings.update(zip(some, encoded))
-        return torch.stack([self._embeddings[c] for c in captions])
+        embeddings = torch.stack([self._embeddings[c] for c in captions])
+        for old in list(self._embeddings)[:-KEPT_EMBEDDINGS]:
+            del self._embeddings[old]
+        return embeddings
 
     def sample(
         self,
@@ -149,8 +153,11 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     import torch
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
     logging.set_verbosity_error()  # an AutoencoderTiny in the place of an AutoencoderKL is meant
+    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = precision or ("float16" if device.startswith("cuda") else "float32")
     if precision not in PRECISIONS:

@@ -46,20 +46,25 @@ def reconstruct(autoencoder, images: torch.Tensor, *, batch_size: int = 256) -> 
     """Encode and decode uint8 images [N, 3, H, W]; returns uint8 of the same shape."""
     import torch
 
-    out = []
+    device, out = next(autoencoder.parameters()).device, []
     with torch.no_grad():
         for batch in images.split(batch_size):
-            latents = autoencoder.encode(to_signed(batch)).latents
-            out.append(autoencoder.decode(latents).sample.clamp(-1, 1).add(1).mul(127.5).round().byte())
+            latents = autoencoder.encode(to_signed(batch).to(device)).latents
+            out.append(autoencoder.decode(latents).sample.clamp(-1, 1).add(1).mul(127.5).round().byte().cpu())
     return torch.cat(out)
 
 
 def train_autoencoder(
-    images: torch.Tensor, folder: Path, recipe: AutoencoderRecipe = AutoencoderRecipe(), *, device: str = "cpu"
+    images: torch.Tensor,
+    folder: Path,
+    recipe: AutoencoderRecipe = AutoencoderRecipe(),
+    *,
+    device: str = "cpu",
+    checkpoint_every: int = 200,
 ):
     """Train (or go on training) on uint8 images [N, 3, 32, 32]; returns the autoencoder in evaluation mode.
 
-    ``folder`` receives ``checkpoint.pt`` (every 200 steps and at the end) and ``loss.csv``; a run that was cut goes on at its
+    ``folder`` receives ``checkpoint.pt`` (every ``checkpoint_every`` steps and at the end) and ``loss.csv``; a run that was cut goes on at its
     last checkpoint. A loss that is not finite raises ``FloatingPointError`` naming the step.
     """
     import torch
@@ -70,12 +75,12 @@ def train_autoencoder(
     model = new_autoencoder().to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=1e-4, fused=True)
     steps = max(1, round(recipe.epochs * len(images) / recipe.batch_size))
-    done, rows = 0, []
+    done, rows, seconds = 0, [], 0.0
     if state := load_checkpoint(folder / "checkpoint.pt"):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        done, rows = state["step"], state["loss"]
-    began = time.monotonic()
+        done, rows, seconds = state["step"], state["loss"], state["seconds"]
+    began = time.monotonic() - seconds
     bar = tqdm(range(done, steps), desc="autoencoder", initial=done, total=steps, mininterval=5, ncols=100)
     for step in bar:
         rng = generator_for(recipe.seed, "autoencoder", step)
@@ -103,12 +108,10 @@ def train_autoencoder(
             decibel = 10 * math.log10(4 / max(error.pow(2).mean().item(), 1e-10))
             rows.append([step, loss.item(), decibel])
             bar.set_postfix_str(f"loss {loss.item():.4f}, {decibel:.1f} dB")
-        if (step + 1) % 200 == 0 or step + 1 == steps:
+        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "loss": rows}
-            state["seconds"] = (state_seconds := time.monotonic() - began)
+            state["seconds"] = time.monotonic() - began
             save_checkpoint(folder / "checkpoint.pt", state)
-    if done < steps:
-        with open(folder / "loss.csv", "w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([["step", "loss", "decibel"], *rows])
-        bar.write(f"autoencoder: {steps} steps, {state_seconds / 60:.1f} min in this run")
+    with open(folder / "loss.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["step", "loss", "decibel"], *rows])
     return model.eval()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class DenoiserRecipe:
     """How the text encoder and the U-Net are trained."""
 
-    epochs: float = 60.0  # draws, in multiples of the number of training images
+    epochs: float = 26.0  # draws, in multiples of the number of training images
     batch_size: int = 128
     learning_rate: float = 6e-4  # peak; 2 % warm-up, then half a cosine to zero
     weight_decay: float = 0.01
@@ -82,6 +82,7 @@ def train_denoiser(
     device: str = "cpu",
     on_milestone: Callable | None = None,
     milestone_every: int = 500,
+    checkpoint_every: int = 200,
 ):
     """Train (or go on training) text encoder and U-Net; returns the averaged ``(text_encoder, unet)``.
 
@@ -112,15 +113,15 @@ def train_denoiser(
         decay_groups(models, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99), fused=True,
     )  # fmt: skip
     steps = max(1, round(recipe.epochs * len(latents) / recipe.batch_size))
-    done, rows, seconds = 0, [], 0.0
+    done, rows, seconds, mean_loss = 0, [], 0.0, None
     if state := load_checkpoint(folder / "checkpoint.pt"):
         models.load_state_dict(state["models"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
-        done, rows, seconds = state["step"], state["loss"], state["seconds"]
+        done, rows, seconds, mean_loss = state["step"], state["loss"], state["seconds"], state.get("mean_loss")
     weights = image_weights(table["concept"], recipe.concept_power)
     captions, keywords = table["caption"].tolist(), table["keywords"].tolist()
-    began, mean_loss = time.monotonic() - seconds, None
+    began = time.monotonic() - seconds
     bar = tqdm(range(done, steps), desc="denoiser", initial=done, total=steps, mininterval=5, ncols=100)
     for step in bar:
         rng = generator_for(recipe.seed, "denoiser", step)
@@ -149,10 +150,10 @@ def train_denoiser(
         if step % 20 == 0:
             rows.append([step, mean_loss])
             bar.set_postfix_str(f"loss {mean_loss:.4f}, {(step + 1) * recipe.batch_size / (time.monotonic() - began):.0f} img/s")
-        if (step + 1) % 200 == 0 or step + 1 == steps:
+        if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             save_checkpoint(folder / "checkpoint.pt", {
                 "models": models.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict(),
-                "step": step + 1, "loss": rows, "seconds": time.monotonic() - began,
+                "step": step + 1, "loss": rows, "mean_loss": mean_loss, "seconds": time.monotonic() - began,
             })  # fmt: skip
         if on_milestone and ((step + 1) % milestone_every == 0 or step + 1 == steps):
             on_milestone(step + 1, averaged.module["text"].eval(), averaged.module["unet"].eval())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
 from stablerep.generator import Generator
 from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
@@ -58,11 +59,14 @@ def train_generator(
 
     Args:
         corpus: with ``caption``, ``keywords``, ``concept`` and ``split``; only its training part is seen.
-        folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights),
-            ``training.json`` and the finished ``pipeline/`` in half precision.
+        folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights)
+            and the finished ``pipeline/`` in half precision, with its recipe and losses in ``pipeline/training/``.
 
     Returns:
         The pipeline's folder.
+
+    Raises:
+        ValueError: the folder holds a training with another recipe or corpus.
     """
     import torch
     from transformers.utils import logging
@@ -71,14 +75,14 @@ def train_generator(
     folder, device = Path(folder), device or ("cuda" if torch.cuda.is_available() else "cpu")
     part = corpus.split("train")
     images = part.images(RESOLUTION)
+    recipes = {"corpus": part.fingerprint, "autoencoder": asdict(autoencoder_recipe), "denoiser": asdict(denoiser_recipe)}
+    _claim(folder, recipes)
     if (folder / "pipeline" / "model_index.json").exists():
         return folder / "pipeline"
-    began = time.monotonic()
     autoencoder = train_autoencoder(images, folder / "autoencoder", autoencoder_recipe, device=device)
     latents = encode_all(autoencoder, images)
     factor = 1 / float(latents.std())
     autoencoder.register_to_config(scaling_factor=factor)
-    seconds = {"autoencoder": time.monotonic() - began}
     tokenizer = train_tokenizer(part.table["caption"], folder / "tokenizer")
 
     def draw(step: int, text_encoder, unet) -> None:
@@ -90,11 +94,11 @@ def train_generator(
             (folder / "samples").mkdir(exist_ok=True)
             grid.resize((grid.width * 2, grid.height * 2), 0).save(folder / "samples" / f"step-{step:06d}.png")
 
-    began = time.monotonic()
     text_encoder, unet = train_denoiser(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, device=device, on_milestone=draw
     )
-    seconds["denoiser"] = time.monotonic() - began
+    stages = ("autoencoder", "denoiser")
+    seconds = {stage: load_checkpoint(folder / stage / "checkpoint.pt")["seconds"] for stage in stages}
     decibel = {
         split: float(psnr(x := corpus.split(split).images(RESOLUTION), reconstruct(autoencoder, x)).mean())
         for split in ("train", "test")
@@ -102,14 +106,29 @@ def train_generator(
     record = {
         "corpus": corpus.fingerprint, "images": len(part), "captions": int(part.table["caption"].nunique()),
         "concepts": int(part.table["concept"].nunique()), "autoencoder_recipe": asdict(autoencoder_recipe),
-        "denoiser_recipe": asdict(denoiser_recipe), "psnr": decibel, "seconds_in_last_run": seconds,
+        "denoiser_recipe": asdict(denoiser_recipe), "psnr": decibel, "seconds": seconds,
         "weights": {n: sum(p.numel() for p in m.parameters())
                     for n, m in (("autoencoder", autoencoder), ("text_encoder", text_encoder), ("unet", unet))},
         "torch": torch.__version__.split("+")[0], "device": device, "threads": torch.get_num_threads(),
     }  # fmt: skip
-    (folder / "training.json").write_text(json.dumps(record, indent=1))
     parts = [part.to("cpu").half() for part in (autoencoder, text_encoder, unet)]  # half precision is for storage
     pipeline = assemble(parts[0], parts[1], tokenizer, parts[2])
     pipeline.save_pretrained(folder / "pipeline.part", safe_serialization=True)
+    kept = folder / "pipeline.part" / "training"
+    kept.mkdir(exist_ok=True)
+    (kept / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    for stage in stages:
+        shutil.copyfile(folder / stage / "loss.csv", kept / f"{stage}-loss.csv")
     (folder / "pipeline.part").replace(folder / "pipeline")
     return folder / "pipeline"
+
+
+def _claim(folder: Path, recipes: dict) -> None:
+    """Note what is trained in an empty folder; refuse a folder in which something else was begun."""
+    path = folder / "recipes.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(recipes, indent=1) + "\n")
+    elif (there := json.loads(path.read_text())) != recipes:
+        parts = ", ".join(name for name in recipes if there.get(name) != recipes[name])
+        raise ValueError(f"{folder} holds a training with another {parts}; choose another folder or remove it.")

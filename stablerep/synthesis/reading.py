@@ -76,7 +76,8 @@ class SyntheticSet:
         shards = sorted(self.folder.glob("shard-*.tar"))
         if shuffle:
             random.Random(seed).shuffle(shards)
-        pipeline = webdataset.WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False)
+        # no splitter: each process of a distributed training reads the whole set and takes its own part of every batch
+        pipeline = webdataset.WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False, nodesplitter=None)
         if shuffle:
             pipeline = pipeline.shuffle(shuffle, seed=seed)
         for sample in pipeline:
@@ -86,7 +87,11 @@ class SyntheticSet:
                 yield about["caption"], about["caption_id"], np.stack(pixels).transpose(0, 3, 1, 2)
 
     def in_memory(self) -> CaptionedImages:
-        """The whole set as tensors; captions all of whose images were flagged are left out."""
+        """The whole set as tensors; captions all of whose images were flagged are left out.
+
+        Raises:
+            ValueError: nothing is left, because every image was flagged.
+        """
         import torch
 
         captions, ids, images = [], [], []
@@ -94,4 +99,6 @@ class SyntheticSet:
             ids += [len(captions)] * len(pixels)
             captions.append(caption)
             images.append(pixels)
+        if not images:
+            raise ValueError(f"{self.folder} holds no image: the safety checker flagged all {self.totals['flagged']}.")
         return CaptionedImages(torch.from_numpy(np.concatenate(images)), torch.tensor(ids), captions, self.fingerprint)

@@ -1,0 +1,218 @@
+"""Write the dataset card of the embedded emoji corpus, `book/dataset_card.md`, from the corpus itself.
+
+    python scripts/write_dataset_card.py
+
+Every number in the card is counted here; a test holds the committed card equal to what this script writes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from stablerep.corpus import DESIGNS, SPLITS, load_corpus
+from stablerep.corpus.emoji import DATA, SKIN_TONES, gender_of, manifest, read_emoji
+
+CARD = Path(__file__).resolve().parents[1] / "book" / "dataset_card.md"
+TONES = ("none", "1, light", "2, medium-light", "3, medium", "4, medium-dark", "5, dark")
+GENDERS = {"woman": "woman", "man": "man", "person": "person: no gender named, or both", "": "shows no people"}
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A Markdown table; numbers stand right and have thousands separated by commas."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table]
+    rows = [list(table.columns), ["---:" if n else "---" for n in numeric]]
+    rows += [[f"{v:,}" if n else str(v) for v, n in zip(row, numeric)] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def counts(pairs: pd.DataFrame, column: str, names: dict, title: str) -> pd.DataFrame:
+    """Concepts, emoji and pairs for each value of ``column``, in the order of ``names``."""
+    rows = []
+    for value, name in names.items():
+        part = pairs[pairs[column] == value]
+        rows.append((name, part["concept"].nunique(), part["emoji"].nunique(), len(part)))
+    return pd.DataFrame(rows, columns=[title, "concepts", "emoji", "pairs"])
+
+
+def licences() -> pd.DataFrame:
+    """Author, source and licence of each design, read from the licence files that the build wrote."""
+    rows = []
+    for design in DESIGNS:
+        text = (DATA / f"LICENSE-{design}.txt").read_text()
+        name, author, source, licence = (
+            re.search(rf"^{key}: (.+)$", text, re.MULTILINE)[1] for key in ("Design", "Author", "Source", "Licence")
+        )
+        title, spdx, url = re.fullmatch(r"(.+) \((.+)\), (\S+)", licence).groups()
+        package = manifest()["packages"][f"@iconify-json/{design}"]
+        rows.append((f"`{design}`", f"[{name}]({source})", author, f"[{spdx}]({url})", package["version"]))
+    return pd.DataFrame(rows, columns=["design", "name and source", "author", "licence", "npm package version"])
+
+
+def left_out() -> pd.DataFrame:
+    """Icons left out, counted by design and reason (without the code points that a reason may name)."""
+    rows = pd.DataFrame(manifest()["left_out"])
+    rows["reason"] = rows["reason"].str.replace(r" for [0-9A-F-]+$", "", regex=True)
+    table = rows.groupby(["design", "reason"]).size().rename("icons").reset_index()
+    table["design"] = "`" + table["design"] + "`"
+    return table
+
+
+def divided_labels(emoji: pd.DataFrame) -> list[str]:
+    """Labels of people and hands that belong to several concepts which are not all in one split.
+
+    Unicode encodes a handshake in two tones as two hands, and wrestlers in two tones as two people: other sequences than the
+    handshake and the wrestlers, and so other concepts. The labels of hair styles name only the person; they are no such case.
+    """
+    people = emoji[emoji["group"] == "people-body"]
+    base = people["caption"].str.replace(r":.*", "", regex=True)
+    toned = people["caption"].str.fullmatch(r"[^:]+(: [a-z-]+ skin tone(, [a-z-]+ skin tone)?)?")
+    splits = people[toned].groupby(base[toned])["split"].nunique()
+    return sorted(splits[splits > 1].index)
+
+
+def card() -> str:
+    """The text of the card."""
+    every, study, emoji = load_corpus(flags=True).table, load_corpus().table, read_emoji()
+    nested = every[["group", "subgroup"]].nunique()
+    lengths = emoji["caption"].str.split().str.len()
+    tones = emoji["emoji"].str.split("-").map(lambda parts: sum(part in SKIN_TONES for part in parts))
+    mixed = int(((tones > 1) & (emoji["skin_tone"] == 0)).sum())
+    by_gender = study[study["gender"] != ""]
+    cross = pd.crosstab(by_gender["skin_tone"], by_gender["gender"])[["woman", "man", "person"]]
+    cross.insert(0, "skin tone", [TONES[tone] for tone in cross.index])
+    designs = study.groupby("design").size()
+    with_flags = every.groupby("design").size()
+    parts = study.groupby(["design", "split"]).size()
+    by_design = pd.DataFrame(
+        [(f"`{d}`", with_flags[d], designs[d], *(parts[d, s] for s in SPLITS)) for d in DESIGNS],
+        columns=["design", "pairs", "of these in the study", *SPLITS],
+    )
+    groups = {group: group for group in sorted(set(every["group"]))}
+    divided = divided_labels(emoji)
+    limits = [
+        "The captions are names, not descriptions: nothing says what is left of what, and few words occur often.",
+        "The designs are not independent of one another: all draw what the same code charts name, `noto-v1` is an "
+        "earlier `noto`, and `fluent-emoji` and `fluent-emoji-flat` are two renderings of one design.",
+        f"{mixed:,} emoji show two people or hands in two different tones; they have no single tone and count as none.",
+    ]
+    if gender_of("merman", "person-fantasy") == "person":
+        limits.append("Gender is read from whole words: labels such as *merman* and *mermaid* count as person.")
+    if divided:
+        limits.append(
+            "A concept is a code-point sequence without tone, gender and direction. Unicode encodes some pictures of one kind by "
+            "unlike sequences, which thus are several concepts and may fall into different splits. Among labels that differ in "
+            f"nothing but tone this concerns: {', '.join(f'*{label}*' for label in divided)}."
+        )
+    bullets = "\n".join(f"- {limit}" for limit in limits)
+    labels = manifest()["packages"]["emojibase-data"]
+    return f"""# Dataset card: the emoji corpus
+
+*Written by `scripts/write_dataset_card.py` from the corpus itself; every number is counted, none is typed.*
+
+The corpus embedded in `stablerep` has **{len(every):,} pairs** of an image and its official English caption:
+{every["emoji"].nunique():,} emoji of {every["concept"].nunique():,} concepts in {len(DESIGNS)} open designs. The study
+leaves flags out by default, since their names say little about their shapes; {len(study):,} pairs of
+{study["concept"].nunique():,} concepts remain. `load_corpus(flags=True)` brings the flags back.
+
+## A record
+
+| column | meaning |
+| --- | --- |
+| `id` | design and emoji; unique |
+| `caption` | the official English name; {lengths.min()} to {lengths.max()} words, {lengths.median():g} in the median |
+| `concept` | the base emoji: without skin tone, gender, direction |
+| `keywords` | further words for searching, separated by a bar |
+| `group`, `subgroup` | the place in Unicode's emoji list: {nested["group"]} groups, {nested["subgroup"]} subgroups |
+| `skin_tone` | 0 for none, 1 (light) to 5 (dark) |
+| `gender` | *woman*, *man* or *person* as the label says it; empty where no people are shown |
+| `emoji` | code points in hexadecimal, without variation selectors |
+| `design` | the set of drawings the image is taken from |
+| `split` | *train*, *validation* or *test*, the same for all emoji of a concept |
+
+## How images and captions arise
+
+Each image is a vector drawing by the artists of its design. It is stored as they drew it, in a square view box, and drawn on a
+white background at any size. Captions are the English short names of the Unicode Common Locale Data Repository (CLDR), which
+committees of the Unicode Consortium write and vote on; they are taken from the package `emojibase-data` {labels["version"]}.
+A caption was written for the emoji, not for one drawing of it: all designs of an emoji share it. Skin tone comes from the code
+points, gender from the words of the label.
+
+A split is drawn by concept within each subgroup, ranked by a hash of the concept: all tones, genders and designs of a concept are
+on the same side, whatever the order of the rows and whichever designs are chosen.
+
+## Counts
+
+By design:
+
+{markdown(by_design)}
+
+By split, without flags:
+
+{markdown(counts(study, "split", {s: s for s in SPLITS}, "split"))}
+
+By group:
+
+{markdown(counts(every, "group", groups, "group"))}
+
+By skin tone, without flags:
+
+{markdown(counts(study, "skin_tone", dict(enumerate(TONES)), "skin tone"))}
+
+By gender as the label names it, without flags:
+
+{markdown(counts(study, "gender", GENDERS, "gender"))}
+
+Pairs that show people, by both:
+
+{markdown(cross)}
+
+Icons of the {len(DESIGNS)} packages that were left out, {len(manifest()["left_out"]):,} in all; `manifest.json` beside the
+data names each one:
+
+{markdown(left_out())}
+
+## Licences
+
+{markdown(licences())}
+
+The labels, keywords and groups come from [emojibase-data](https://github.com/milesj/emojibase) (MIT), which compiles them from
+[CLDR](https://cldr.unicode.org) and the emoji list of Unicode, both under the
+[Unicode licence](https://www.unicode.org/license.txt). One attribution file for each design lies beside the data; whoever shows
+or passes on images of a design under CC BY has to name its author.
+
+## Intended use
+
+The corpus lets a whole study of learning from real and synthetic images run on a laptop: training a small text-to-image model,
+pre-training encoders, probing them on held-out concepts, and auditing both for skin tone and gender, which are known here rather
+than guessed by a classifier. It suits teaching, tests of code and method, and questions about mechanisms.
+
+## What it is not
+
+- It is **not a set of photographs**. Results on it say nothing by themselves about the accuracy of a method on photographs.
+- It does **not show people**. Its figures are drawings of nobody, and a rate measured on them is not a rate among persons.
+- Its **skin tones are not measurements**. They are Unicode's five modifiers, named after the Fitzpatrick scale of how skin reacts
+  to the sun, with the first two types of the scale merged; each design chose its own colours for them. People without a tone
+  are mostly drawn yellow.
+- Its **gender is a word in a label**. It says what the label of a drawing says, and nothing about how a person looks, lives or
+  identifies.
+- Its shares are **not those of any population**: emoji exist in the tones and genders that were encoded, and
+  those are nearly balanced by construction.
+- It is no basis for a product that sorts people by tone or gender.
+
+## Limits
+
+{bullets}
+
+## Making it again
+
+`python scripts/build_corpus.py` fetches the packages from npm, checks each against a pinned SHA-256 and writes the same bytes
+again.
+"""
+
+
+if __name__ == "__main__":
+    CARD.write_text(card(), encoding="utf-8")
+    print(f"{CARD.name} written")

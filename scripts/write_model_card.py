@@ -1,0 +1,118 @@
+"""Write the model card of the embedded generator from the record of its training: `python scripts/write_model_card.py`.
+
+Every number comes from ``training.json``, the loss tables and the results of the generator chapter; nothing is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from stablerep.generator import EMBEDDED
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = EMBEDDED / "training"
+CURVES = ROOT / "book" / "_static" / "generator-losses.png"
+
+
+def recipe_table(recipe: dict) -> str:
+    return "\n".join(["| setting | value |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in recipe.items())])
+
+
+def draw_losses(target: Path) -> None:
+    """The loss of both stages over their steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    first = pd.read_csv(RECORD / "autoencoder-loss.csv")
+    axes[0].plot(first["step"], first["decibel"].rolling(10, min_periods=1).mean(), color="#0072B2")
+    axes[0].set(title="autoencoder", xlabel="step", ylabel="PSNR on training batches (dB)")
+    second = pd.read_csv(RECORD / "denoiser-loss.csv")
+    axes[1].plot(second["step"], second["loss"], color="#009E73")
+    axes[1].set(title="text encoder and U-Net", xlabel="step", ylabel="squared error of the velocity")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def card() -> str:
+    """The text of the card."""
+    record = json.loads((RECORD / "training.json").read_text())
+    weights, minutes = record["weights"], {k: v / 60 for k, v in record["seconds"].items()}
+    size = sum(f.stat().st_size for f in EMBEDDED.rglob("*.safetensors")) / 1e6
+    return f"""# Model card: the embedded generator
+
+*Written by `scripts/write_model_card.py` from the record of the training.*
+
+## What it is
+
+A `StableDiffusionPipeline` in miniature: it draws emoji-like pictures of 32 x 32 pixels from short English captions. It exists to let a class
+follow, on a laptop, what a text-to-image model does to representation learning. It is no tool for making pictures.
+
+| part | architecture | weights |
+|---|---|---|
+| autoencoder | `AutoencoderTiny`, 8 x 8 x 10 latents | {weights["autoencoder"]:,} |
+| text encoder | `CLIPTextModel`, own byte-pair vocabulary, trained along | {weights["text_encoder"]:,} |
+| denoiser | `UNet2DConditionModel`, two levels with cross-attention | {weights["unet"]:,} |
+
+Stored in half precision ({size:.1f} MB of safetensors) and run in single precision on a CPU. The sampler is DPM-Solver++; there is no safety checker, as the
+training images are a closed, reviewed set.
+
+## What it learned from
+
+{record["images"]:,} drawings of {record["captions"]:,} captions ({record["concepts"]:,} training concepts, all six designs) of the embedded corpus; see the
+[data-set card](/book/dataset_card.md). Validation and test concepts were never seen. Skin-tone and gender words stand in the captions as in CLDR. A concept with
+*k* images is drawn in proportion to the square root of *k*, so that the many variants of people do not crowd out things: shares in what the
+model draws without a caption therefore differ from shares in the corpus.
+
+## How it was trained
+
+Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} threads of a {record["device"]}):
+
+{recipe_table(record["autoencoder_recipe"])}
+
+Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predicting the velocity on Stable Diffusion's noise schedule:
+
+{recipe_table(record["denoiser_recipe"])}
+
+```{{figure}} /book/_static/generator-losses.png
+:alt: Two curves over training steps: the autoencoder's signal-to-noise ratio rises and levels off; the denoiser's error falls and levels off.
+:name: fig-generator-losses
+
+The course of both stages of the training.
+```
+
+The machine did other work at the same time, so the minutes are upper bounds. `stablerep train-generator FOLDER` repeats the training and goes on where it was cut.
+
+## How good it is
+
+- Reconstruction: {record["psnr"]["train"]:.1f} dB on training images, {record["psnr"]["test"]:.1f} dB on held-out concepts (mean over images).
+- Faithfulness and diversity over the guidance scale, with intervals and a real yardstick, are in the [generator chapter](/book/chapters/generator.ipynb).
+
+## Limits
+
+- It has seen about a thousand concepts. A caption outside them gives a blend of shapes it knows.
+- It renders no text, counts badly, and knows positions only as far as captions name them.
+- It mixes the styles of six designs; no caption chooses one.
+- Drawings of people follow emoji conventions. They say nothing about real persons, and the model must not be used to depict or judge any.
+
+Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.0 and CC-BY-4.0 licences, whose authors the data-set card names.
+"""
+
+
+def main() -> None:
+    if not RECORD.is_dir():
+        sys.exit(f"{RECORD.relative_to(ROOT)} is missing; `stablerep train-generator` writes training records.")
+    draw_losses(CURVES)
+    (ROOT / "book" / "model_card.md").write_text(card())
+    print("book/model_card.md")
+
+
+if __name__ == "__main__":
+    main()

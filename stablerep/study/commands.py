@@ -1,0 +1,240 @@
+"""The command line. Heavy libraries are imported by the commands that need them, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="stablerep", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="StableRep at small scale: run chapters, make synthetic sets, build the book.",
+)  # fmt: skip
+runs_app = typer.Typer(no_args_is_help=True, help="The run store: what was computed, from what, and whether it is whole.")
+app.add_typer(runs_app, name="runs")
+
+Given = Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn errors that a user can mend into one sentence on the error stream and exit status 2."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError, RuntimeError, FloatingPointError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command goes on where this one was.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _given(pairs: list[str], file: Path | None, preset: str | None, live: bool | None) -> dict:
+    from stablerep.study.notebooks import given_parameters
+
+    given = given_parameters(pairs, file)
+    if preset is not None:
+        given["preset"] = preset
+    if live is not None:
+        given["live"] = live
+    return given
+
+
+@app.command()
+def run(
+    notebook: Annotated[str, typer.Argument(help="corpus, generator, compare, scaling or bias")],
+    parameter: Given = [],
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, laptop, reference, workstation or paper.")] = None,
+    live: Annotated[bool | None, typer.Option("--live/--no-live", help="Compute, or draw from stored results.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also copy the executed notebook here.")] = None,
+) -> None:
+    """Execute one notebook with other parameters. Everything is checked before anything starts."""
+    with _sentences():
+        from stablerep.study.notebooks import execute_notebook
+        from stablerep.study.parameters import resolve
+
+        given = _given(parameter, file, preset, live)
+        resolve(notebook, given)
+        found = execute_notebook(notebook, given)
+        if output is not None:
+            from stablerep.checkpoint import written_aside
+
+            with written_aside(output) as aside:
+                aside.write_bytes(found.path(f"{notebook}.ipynb").read_bytes())
+        typer.echo(f"Executed notebook: {output or found.path(f'{notebook}.ipynb')}")
+
+
+@app.command()
+def book(
+    preset: Annotated[str, typer.Option(help="smoke, laptop, reference, workstation or paper.")] = "laptop",
+    live: Annotated[bool, typer.Option("--live/--no-live", help="Compute, or draw from stored results.")] = True,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the pages (default _build/html).")] = None,
+) -> None:
+    """Execute every chapter and build the HTML book."""
+    with _sentences():
+        from stablerep.study.whole_book import make_book
+
+        typer.echo(f"The book: {make_book(preset=preset, live=live, output=output)}")
+
+
+@app.command()
+def reference(
+    notebook: Annotated[str, typer.Argument(help="The chapter whose stored results to make again.")],
+    parameter: Given = [],
+) -> None:
+    """Compute a chapter's stored reference (hours on two cores); goes on where it was cut."""
+    with _sentences():
+        from stablerep.study.reference import make_reference
+
+        written = make_reference(notebook, _given(parameter, None, None, None))
+        typer.echo(f"results/{notebook}: {', '.join(written)}")
+
+
+@app.command()
+def synthesize(
+    output: Annotated[Path, typer.Argument(help="Folder of the set; an unfinished one is continued.")],
+    captions: Annotated[str, typer.Option(help="emoji (training captions), or a text file with one caption per line.")] = "emoji",
+    count: Annotated[int, typer.Option(help="Take only the first captions; 0 takes all.", min=0)] = 0,
+    images_per_caption: Annotated[int, typer.Option("-l", "--images-per-caption")] = 8,
+    guidance_scale: Annotated[float, typer.Option("-w", "--guidance-scale", help="w; 1 is no guidance.")] = 2.0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 12,
+    sampler: Annotated[str, typer.Option(help="dpm++ or ddim.")] = "dpm++",
+    seed: int = 0,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
+    shard_captions: Annotated[int, typer.Option(help="Captions in a shard.")] = 256,
+    generator: Annotated[str, typer.Option(help="emoji, a pipeline folder, or a name on the Hugging Face Hub.")] = "emoji",
+    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; by the device when left out.")] = None,
+) -> None:
+    """Make a synthetic set: captions x images in webdataset shards. Killed at any moment, it goes on where it was."""
+    with _sentences():
+        if captions == "emoji":
+            from stablerep.study.experiments import Study
+
+            texts = Study().captions(count)
+        else:
+            texts = [line.strip() for line in Path(captions).read_text().splitlines() if line.strip()]
+            texts = texts[: count or None]
+        from stablerep.generator import load_generator
+        from stablerep.synthesis import SynthesisPlan
+        from stablerep.synthesis import synthesize as make
+
+        plan = SynthesisPlan(
+            texts, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=steps, sampler=sampler, seed=seed,
+            batch_size=batch_size, shard_captions=shard_captions,
+        )  # fmt: skip
+        made = make(plan, load_generator(generator, precision=precision), output)
+        totals = made.totals
+        left = f", {totals['flagged']} left out by the safety checker" if totals["flagged"] else ""
+        typer.echo(f"{totals['images']} images of {totals['captions']} captions{left}: {output}")
+
+
+@app.command()
+def train_generator(
+    output: Annotated[Path, typer.Argument(help="Folder for checkpoints, samples and the finished pipeline/.")],
+    epochs: Annotated[float | None, typer.Option(help="Of the denoiser; the recipe's when left out.")] = None,
+    autoencoder_epochs: Annotated[float | None, typer.Option(help="Of the autoencoder; the recipe's when left out.")] = None,
+    design: Annotated[list[str], typer.Option(help="Emoji designs to learn from; all when left out.")] = [],
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")] = None,
+) -> None:
+    """Train the miniature Stable Diffusion on the training concepts; goes on where it was cut."""
+    with _sentences():
+        from dataclasses import replace
+
+        from stablerep.corpus import load_corpus
+        from stablerep.torchvision_shim import ensure_torchvision_imports
+
+        ensure_torchvision_imports()
+        from stablerep.generator.autoencoder_training import AutoencoderRecipe
+        from stablerep.generator.denoiser_training import DenoiserRecipe
+        from stablerep.generator.training import train_generator as train
+
+        first, second = AutoencoderRecipe(), DenoiserRecipe()
+        if autoencoder_epochs is not None:
+            first = replace(first, epochs=autoencoder_epochs)
+        if epochs is not None:
+            second = replace(second, epochs=epochs)
+        corpus = load_corpus("emoji", designs=design or None)
+        typer.echo(f"Pipeline: {train(corpus, output, autoencoder_recipe=first, denoiser_recipe=second, device=device)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
+    with _sentences():
+        from stablerep.study.costs import preset_costs
+        from stablerep.study.doctor import measure_speed, report
+
+        typer.echo(report(preset_costs(measure_speed())))
+
+
+@runs_app.command("list")
+def list_runs() -> None:
+    """Every run: key, step, when, seconds, size."""
+    with _sentences():
+        from stablerep.study.runs import RunStore
+
+        table = RunStore().list()
+        if table.empty:
+            typer.echo(f"{RunStore().root} holds no runs yet.")
+            return
+        table["size"] = (table["size"] / 1e6).map("{:.1f} MB".format)
+        table["seconds"] = table["seconds"].map("{:.0f}".format)
+        typer.echo(table.to_string(index=False))
+
+
+@runs_app.command()
+def show(key: str) -> None:
+    """The record of one run: parameters, inputs, files, provenance. A key may be shortened."""
+    with _sentences():
+        import json
+
+        from stablerep.study.runs import RunStore
+
+        run = RunStore().find(key)
+        if run is None:
+            raise ValueError(f"there is no complete run {key!r}; `stablerep runs list` shows those there are.")
+        typer.echo(json.dumps(run.info, indent=1))
+
+
+@runs_app.command()
+def verify(keys: Annotated[list[str] | None, typer.Argument(help="Runs to check; all when left out.")] = None) -> None:
+    """Compare every file of a run with its checksum; exit status 1 when something is wrong."""
+    with _sentences():
+        from stablerep.study.runs import RunStore
+
+        store = RunStore()
+        table = store.list()
+        names = keys or table[table["complete"]]["key"].tolist()
+        wrong = 0
+        for key in names:
+            problems = store.verify(key)
+            wrong += bool(problems)
+            for problem in problems:
+                typer.echo(f"{key}: {problem}")
+        typer.echo(f"{len(names) - wrong} of {len(names)} runs are whole.")
+    if wrong:
+        sys.exit(1)
+
+
+@runs_app.command()
+def remove(keys: list[str]) -> None:
+    """Delete runs; what needs them is computed again when asked for."""
+    with _sentences():
+        from stablerep.study.runs import RunStore
+
+        for key in keys:
+            RunStore().remove(key)
+            typer.echo(f"removed {key}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""How long a chapter will take: counts of what it makes, times rates that were measured once and scale with the machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stablerep.study.parameters import SCHEMAS, Parameters, resolve
+from stablerep.study.presets import PRESETS
+
+# Measured on two cores of an AMD EPYC (Zen 4), float32 sampling and bfloat16 training, when the laptop preset was fixed.
+MACHINE_GFLOPS = 67.0  # `stablerep doctor`, float32 matrix product
+IMAGES_PER_SECOND = 45.0  # embedded generator, 12 steps with guidance
+VIEWS_PER_SECOND = 550.0  # laptop encoder, augmentation included
+EVALUATION_SECONDS = 25.0  # all probes of one encoder
+START_SECONDS = 15.0  # a kernel and its imports
+
+
+def work(notebook: str, p: Parameters) -> dict[str, float]:
+    """What a chapter makes when nothing exists: ``images`` generated, ``views`` trained on, ``evaluations``."""
+    values: dict[str, Any] = p.model_dump()
+    captions = values.get("captions", 0) or 2548  # training captions of the embedded corpus
+    if notebook == "generator":
+        images = captions * p.images_per_caption * len(p.guidance_scales)
+        return {"images": images, "views": p.steps * p.views_per_step, "evaluations": 1}
+    if notebook == "compare":
+        return {
+            "images": captions * p.images_per_caption * p.seeds, "views": 7 * p.steps * p.views_per_step * p.seeds,
+            "evaluations": 8 * p.seeds,
+        }  # fmt: skip
+    if notebook == "scaling":
+        runs = 3 * len(p.caption_counts) * p.seeds
+        images = captions * p.images_per_caption * p.seeds  # those of the comparison, where it made them
+        return {"images": images, "views": runs * p.steps * p.views_per_step, "evaluations": runs}
+    if notebook == "bias":  # its encoders are those of the comparison
+        images = p.neutral_captions * p.images_per_neutral_caption * len(p.guidance_scales)
+        return {"images": images, "views": 0, "evaluations": 1 + 4 * p.seeds}
+    return {"images": 0, "views": 0, "evaluations": 0}
+
+
+def estimate(notebook: str, p: Parameters, *, speed: float = 1.0) -> tuple[float, str]:
+    """Seconds for a chapter when nothing exists yet, and what it makes. ``speed`` is relative to the measured machine.
+
+    The rates hold for the embedded generator and the laptop encoder; other networks cost more.
+    """
+    if not p.live:
+        return START_SECONDS, "draws from stored results"
+    made = work(notebook, p)
+    seconds = START_SECONDS + (
+        made["images"] / IMAGES_PER_SECOND + made["views"] / VIEWS_PER_SECOND + made["evaluations"] * EVALUATION_SECONDS
+    ) / speed
+    what = f"{made['images']:,.0f} images, {made['views']:,.0f} views, {made['evaluations']:.0f} evaluations"
+    return seconds, what if made["images"] or made["views"] else "tables and drawings"
+
+
+def preset_costs(measured: dict) -> list[tuple[str, str]]:
+    """For ``stablerep doctor``: each preset's time on this machine, scaled by its matrix product."""
+    speed = measured["gflops"] / MACHINE_GFLOPS
+    costs = []
+    for preset in PRESETS:
+        if preset == "paper":
+            costs.append((preset, "Stable Diffusion and ViT-B/16: a cluster; not estimated from this machine."))
+            continue
+        seconds = sum(estimate(name, resolve(name, {"preset": preset}), speed=speed)[0] for name in SCHEMAS)
+        text = f"about {seconds / 60:.0f} minutes" if seconds < 7200 else f"about {seconds / 3600:.0f} hours"
+        note = " with the laptop's encoder; its own is larger and wants a GPU" if preset == "workstation" else ""
+        costs.append((preset, f"the whole book takes {text} here{note}."))
+    return costs

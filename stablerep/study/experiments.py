@@ -1,0 +1,225 @@
+"""The steps that chapters share, each a run in the store: images, synthetic sets, pre-trained encoders, evaluations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.corpus import Corpus, load_corpus
+from stablerep.study.runs import Run, RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stablerep.batches import CaptionedImages
+    from stablerep.generator import Generator
+    from stablerep.study.parameters import Pretraining
+
+# Raise the version of a step when the same parameters come to mean another result.
+SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION = 1, 1, 1
+SIZE = 32  # pixels of the embedded study
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of a comparison: a method and the images it learns from."""
+
+    name: str
+    method: str  # simclr, clip, stablerep, stablerep+, or random
+    images: str  # real: one drawn image per caption; designs: every design; synthetic
+    stored: int | None = None  # synthetic images per caption it may use; None means all l
+
+
+ARMS = (
+    Arm("Random initialization", "random", "real"),
+    Arm("SimCLR real", "simclr", "real"),
+    Arm("SimCLR synthetic", "simclr", "synthetic", 1),
+    Arm("CLIP real", "clip", "real"),
+    Arm("CLIP synthetic", "clip", "synthetic", 1),
+    Arm("StableRep synthetic", "stablerep", "synthetic"),
+    Arm("StableRep+ synthetic", "stablerep+", "synthetic"),
+    Arm("StableRep real designs", "stablerep", "designs"),
+)
+
+
+def arm(name: str) -> Arm:
+    return next(a for a in ARMS if a.name == name)
+
+
+class Study:
+    """Asks the store for what a chapter needs and computes what is missing."""
+
+    def __init__(self, store: RunStore | None = None):
+        self.store = store or RunStore()
+        self._memory: dict[str, CaptionedImages] = {}
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return load_corpus("emoji")
+
+    def captions(self, count: int = 0) -> list[str]:
+        """Training captions in a fixed random order; the first ``count`` of them, or all for 0."""
+        everything = sorted(set(self.corpus.split("train").table["caption"]))
+        everything.sort(key=lambda c: hashlib.sha256(f"caption:{c}".encode()).hexdigest())
+        if count > len(everything):
+            raise ValueError(f"captions is {count}; the training part has {len(everything)}.")
+        return everything[: count or None]
+
+    def generator(self, name: str) -> Generator:
+        from stablerep.generator import load_generator
+
+        if name not in _GENERATORS:
+            _GENERATORS[name] = load_generator(name)
+        return _GENERATORS[name]
+
+    def real_images(self, captions: Sequence[str], *, designs: bool = False) -> CaptionedImages:
+        """Drawn images of some captions: one each, or in every design."""
+        from stablerep.batches import CaptionedImages
+
+        part = self.corpus if designs else self.corpus.one_per_caption()
+        return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions)), SIZE)
+
+    def synthetic_run(
+        self, captions: Sequence[str], *, images_per_caption: int, guidance_scale: float, generator: str,
+        sampling_steps: int, sampler: str, seed: int,
+    ) -> Run:  # fmt: skip
+        """Synthetic images of some captions, as shards in the store."""
+        from stablerep.synthesis import SynthesisPlan, synthesize
+
+        plan = SynthesisPlan(
+            captions, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=sampling_steps,
+            sampler=sampler, seed=seed,
+        )  # fmt: skip
+        opened = self.generator(generator)
+        return self.store.obtain(
+            "synthesis",
+            version=SYNTHESIS_VERSION,
+            parameters={**asdict(plan), "captions": len(plan.captions), "precision": opened.precision},
+            inputs={"captions": plan.fingerprint, "generator": opened.fingerprint},
+            compute=lambda folder: synthesize(plan, opened, folder).totals,
+        )
+
+    def synthetic_images(self, captions: Sequence[str], **sampling) -> CaptionedImages:
+        from stablerep.synthesis import SyntheticSet
+
+        run = self.synthetic_run(captions, **sampling)
+        if run.key not in self._memory:
+            self._memory[run.key] = SyntheticSet(run.folder).in_memory()
+        return self._memory[run.key]
+
+    def arm_images(self, which: Arm, captions: Sequence[str], p: Pretraining, seed: int) -> CaptionedImages:
+        """The images that one arm learns from."""
+        if which.images != "synthetic":
+            return self.real_images(captions, designs=which.images == "designs")
+        images = self.synthetic_images(
+            captions, images_per_caption=p.images_per_caption, guidance_scale=p.guidance_scale, generator=p.generator,
+            sampling_steps=p.sampling_steps, sampler=p.sampler, seed=seed,
+        )  # fmt: skip
+        return images if which.stored is None else images.first_images(which.stored)
+
+    def recipe(self, which: Arm, p: Pretraining, seed: int):
+        from stablerep.encoders import EncoderRecipe
+        from stablerep.training import PretrainingRecipe
+        from stablerep.views import ViewRecipe
+
+        return PretrainingRecipe(
+            method=which.method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives,
+            learning_rate=p.learning_rate, seed=seed, encoder=EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE),
+            view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
+        )  # fmt: skip
+
+    def pretrained(self, which: Arm, images: CaptionedImages, p: Pretraining, seed: int) -> Run:
+        """The pre-training run of one arm and seed."""
+        from stablerep.training import pretrain
+
+        recipe = self.recipe(which, p, seed)
+        return self.store.obtain(
+            "pretraining",
+            version=PRETRAINING_VERSION,
+            parameters=asdict(recipe),
+            inputs={"images": images.fingerprint},
+            compute=lambda folder: pretrain(images, recipe, folder, progress=f"{which.name}, seed {seed}"),
+        )
+
+    def evaluated(self, which: Arm, captions: Sequence[str], p: Pretraining, seed: int, *, first: int = 0) -> pd.DataFrame:
+        """Per-item results of every probe for one arm and seed (columns of :func:`evaluate`, ``arm``, ``seed``, ``views``).
+
+        ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
+        """
+        from stablerep.encoders import EncoderRecipe
+        from stablerep.training import load_backbone, random_backbone
+
+        if which.method == "random":
+            encoder = EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE)
+            inputs, views = {"encoder": f"random-{p.encoder}-{p.stem}-{seed}"}, 0
+
+            def backbone():
+                return random_backbone(encoder, seed)
+        else:
+            images = self.arm_images(which, captions, p, seed)
+            run = self.pretrained(which, images.only(captions[:first]) if first else images, p, seed)
+            inputs, views = {"encoder": run.key}, run.info["summary"]["views"]
+
+            def backbone():
+                return load_backbone(run.folder)
+
+        def compute(folder: Path) -> dict:
+            items = evaluate(backbone(), self.corpus.where(self.corpus.table["design"].isin(p.probe_designs)))
+            items.to_parquet(folder / "results.parquet", index=False)
+            return items.groupby("probe")["correct"].mean().to_dict()
+
+        found = self.store.obtain(
+            "evaluation",
+            version=EVALUATION_VERSION,
+            parameters={"size": SIZE, "designs": sorted(p.probe_designs)},
+            inputs=inputs | {"corpus": self.corpus.fingerprint},
+            compute=compute,
+        )
+        return found.table().assign(arm=which.name, seed=seed, views=views)
+
+
+_GENERATORS: dict[str, Generator] = {}
+
+
+def evaluate(backbone, corpus: Corpus) -> pd.DataFrame:
+    """Every probe of the embedded study on held-out concepts, one row per item.
+
+    Only emoji without skin tone are used, so that the many variants of people do not outweigh everything else. Training and
+    validation concepts fit the probes; test concepts are asked.
+
+    Returns:
+        ``probe`` (linear group, linear subgroup, knn subgroup, one-shot concept), ``id``, ``concept``, ``design``, ``truth``,
+        ``prediction``, ``correct``.
+    """
+    import pandas as pd
+
+    from stablerep.encoders import extract_features
+    from stablerep.probes import knn_probe, linear_probe, one_shot_across_designs
+
+    plain = corpus.where(corpus.table["skin_tone"] == 0)
+    features = extract_features(backbone, plain.images(SIZE))
+    table = plain.table
+    place = {split: (table["split"] == split).to_numpy(copy=True) for split in ("train", "validation", "test")}
+    parts = {split: features[mask] for split, mask in place.items()}
+    asked = table[place["test"]].reset_index(drop=True)[["id", "concept", "design"]]
+    results = []
+    for label in ("group", "subgroup"):
+        found = linear_probe(parts, {split: table[label][mask].tolist() for split, mask in place.items()})
+        results.append(asked.join(found).assign(probe=f"linear {label}"))
+    found = knn_probe(
+        parts["train"], table["subgroup"][place["train"]].tolist(), parts["test"], table["subgroup"][place["test"]].tolist()
+    )
+    results.append(asked.join(found).assign(probe="knn subgroup"))
+    # one image per concept and design: the emoji whose code points are the concept itself, else the first by code point
+    first = asked.assign(emoji=table["emoji"][place["test"]].to_numpy(), row=range(len(asked)))
+    first["own"] = first["emoji"] != first["concept"]
+    first = first.sort_values(["own", "emoji"]).drop_duplicates(["concept", "design"]).sort_values("row")
+    shot = one_shot_across_designs(parts["test"][first["row"].to_numpy()], first["concept"].tolist(), first["design"].tolist())
+    shot["id"] = shot["gallery"] + "/" + shot["design"] + "/" + shot["concept"]
+    shot = shot.assign(probe="one-shot concept", truth=shot["concept"], prediction="")
+    columns = ["probe", "id", "concept", "design", "truth", "prediction", "correct"]
+    return pd.concat([*(r[columns] for r in results), shot[columns]], ignore_index=True)

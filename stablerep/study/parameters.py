@@ -1,0 +1,149 @@
+"""What a reader may change in each chapter: one pydantic schema per notebook, filled by a preset, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stablerep.corpus.emoji import DESIGNS
+
+Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
+Design = Literal[DESIGNS]
+GuidanceScale = Annotated[float, Field(ge=1, le=30)]
+
+
+def knob(help: str, *, unit: str = "", cost: str = "none", **limits) -> Any:
+    """A field with what a reader needs to know: help, unit, and what happens to the running time when it grows."""
+    return Field(description=help, json_schema_extra={"unit": unit, "cost": cost}, **limits)
+
+
+class Parameters(BaseModel):
+    """Parameters that every notebook has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Preset = knob("where the other values come from unless they are given")
+    live: bool = knob("compute what is missing; false draws from the stored results alone")
+    seed: int = knob("of everything random; seed k of several is seed + k", ge=0, le=2**31)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value, info):
+        """Python takes True for 1; a reader who writes it means something else."""
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(v, bool) for v in values) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("true and false are no numbers or names")
+        return value
+
+
+class Sampling(Parameters):
+    """How synthetic images are made."""
+
+    generator: str = knob("emoji (embedded), a pipeline folder, or a name on the Hugging Face Hub", min_length=1)
+    sampling_steps: int = knob("denoising steps", cost="linear", ge=2, le=1000)
+    sampler: Literal["dpm++", "ddim"] = knob("DPM-Solver++ or DDIM")
+
+
+class Pretraining(Sampling):
+    """How encoders are trained and on what."""
+
+    captions: int = knob("captions to learn from; 0 takes all training captions", cost="linear (synthesis)", ge=0)
+    images_per_caption: int = knob("l: images stored per caption", unit="images", cost="linear (synthesis)", ge=1, le=100)
+    positives: int = knob("m: images of a caption in a batch", unit="images", ge=2, le=100)
+    guidance_scale: GuidanceScale = knob("w: 1 is no guidance")
+    encoder: str = knob("any timm model", cost="model", min_length=1)
+    stem: Literal["published", "no-pool", "full"] = knob("of the encoder, for small images", cost="model")
+    steps: int = knob("optimizer steps of each arm", cost="linear", ge=1)
+    views_per_step: int = knob("augmented images in a step, the same for every arm", unit="views", cost="linear", ge=4)
+    learning_rate: float = knob("peak", gt=0, le=1)
+    crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
+    probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
+    seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _batch_fits(self):
+        if self.views_per_step % self.positives or self.views_per_step % 2:
+            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
+        return self
+
+
+class CorpusParameters(Parameters):
+    designs: list[Design] = knob("emoji designs to show", min_length=1)
+    flags: bool = knob("count flags too")
+    size: int = knob("side of the drawn images", unit="pixels", ge=16, le=256)
+
+
+class GeneratorParameters(Sampling):
+    captions: int = knob("training captions to judge the generator on", cost="linear", ge=8)
+    images_per_caption: int = knob("images of each caption and scale", unit="images", cost="linear", ge=2, le=64)
+    guidance_scales: list[GuidanceScale] = knob("values of w to compare", cost="linear", min_length=1)
+    held_out_design: Design = knob("design whose real images are the yardstick; the judging encoder never sees it")
+    encoder: str = knob("of the judge: any timm model", cost="model", min_length=1)
+    stem: Literal["published", "no-pool", "full"] = knob("of the judge, for small images", cost="model")
+    steps: int = knob("training steps of the judge", cost="linear", ge=1)
+    views_per_step: int = knob("views in a step of the judge", cost="linear", ge=16)
+
+
+class CompareParameters(Pretraining):
+    pass
+
+
+class ScalingParameters(Pretraining):
+    caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions, at least two", cost="linear", min_length=2)
+
+
+class BiasParameters(Pretraining):
+    guidance_scales: list[GuidanceScale] = knob("values of w to compare", cost="linear", min_length=1)
+    neutral_captions: int = knob("captions of people that name no gender and no tone", cost="linear", ge=4)
+    images_per_neutral_caption: int = knob("images of each of them and scale", unit="images", cost="linear", ge=1, le=200)
+
+
+SCHEMAS: dict[str, type[Parameters]] = {
+    "corpus": CorpusParameters,
+    "generator": GeneratorParameters,
+    "compare": CompareParameters,
+    "scaling": ScalingParameters,
+    "bias": BiasParameters,
+}
+
+
+class ParameterError(ValueError):
+    """One sentence per wrong parameter."""
+
+
+def resolve(notebook: str, given: dict[str, Any]) -> Parameters:
+    """The full parameters of a notebook: what is given, and the preset's values for the rest. None counts as not given.
+
+    Raises:
+        ParameterError: unknown notebook or parameter (with the nearest name), wrong type, or value out of range; all at once.
+    """
+    from stablerep.study.presets import preset_values
+
+    if notebook not in SCHEMAS:
+        raise ParameterError(f"notebook is {notebook!r}; the book has {', '.join(SCHEMAS)}.")
+    schema = SCHEMAS[notebook]
+    given = {name: value for name, value in given.items() if value is not None}
+    problems = []
+    for name in given:
+        if name not in schema.model_fields:
+            near = difflib.get_close_matches(name, schema.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
+            problems.append(f"{notebook} has no parameter {name!r}; {hint}")
+    values = {"live": True, "seed": 0, "preset": given.get("preset", "laptop")}
+    try:
+        values |= preset_values(values["preset"], notebook)
+    except ParameterError as error:
+        raise ParameterError(str(error)) from None
+    try:
+        known = {name: value for name, value in given.items() if name in schema.model_fields}
+        resolved = schema.model_validate(values | known, strict=False)
+    except ValidationError as error:
+        for e in error.errors():
+            place, value = ".".join(map(str, e["loc"])), e["input"]
+            message = e["msg"].removeprefix("Value error, ")
+            problems.append(f"{place} is {value!r}: {message[0].lower()}{message[1:]}." if place else f"{message}.")
+    if problems:
+        raise ParameterError("\n".join(problems))
+    return resolved

@@ -1,0 +1,92 @@
+"""Presets: where a parameter's value comes from when the reader gives none.
+
+Defaults are the laptop's. A preset overrides some of them and says why.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stablerep.corpus.emoji import DESIGNS
+
+PRESETS = ("smoke", "laptop", "reference", "workstation", "paper")
+
+SAMPLING = dict(
+    generator="emoji",  # the embedded miniature
+    sampling_steps=12,  # DPM-Solver++ looks converged here; DDIM needs about four times as many
+    sampler="dpm++",
+)
+TRAINING = SAMPLING | dict(
+    captions=0,  # all training captions
+    images_per_caption=4,  # l; the paper stores 10
+    positives=4,  # m; the paper: 6 of 10
+    guidance_scale=2.0,  # the paper's best w for StableRep
+    encoder="resnet10t",
+    stem="published",
+    steps=200,
+    views_per_step=256,
+    learning_rate=2e-3,
+    crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
+    seeds=1,
+    probe_designs=list(DESIGNS),
+)
+LAPTOP: dict[str, dict[str, Any]] = {
+    "corpus": dict(
+        designs=list(DESIGNS), flags=False, size=64
+    ),
+    "generator": SAMPLING | dict(
+        captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
+        encoder="resnet10t", stem="published", steps=250, views_per_step=256,
+    ),
+    "compare": TRAINING,
+    "scaling": TRAINING | dict(caption_counts=[256, 512, 1024, 2048], steps=120),
+    "bias": TRAINING | dict(guidance_scales=[1.0, 2.0, 4.0], neutral_captions=48, images_per_neutral_caption=6),
+}  # fmt: skip
+
+# A few steps on a few captions: proves that everything runs; its numbers mean nothing.
+_TINY = dict(captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2)
+_TINY["probe_designs"] = ["twemoji", "emojione"]
+SMOKE: dict[str, dict[str, Any]] = {
+    "corpus": dict(designs=["twemoji", "emojione"], size=32),
+    "generator": dict(captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2),
+    "compare": _TINY,
+    "scaling": _TINY | dict(caption_counts=[32, 96]),
+    "bias": _TINY | dict(guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2),
+}
+# The stored reference: three seeds and longer training, hours on two cores.
+REFERENCE: dict[str, dict[str, Any]] = {
+    "generator": dict(captions=512, images_per_caption=4, steps=800),
+    "compare": dict(seeds=3, steps=600),
+    "scaling": dict(seeds=3, steps=300),
+    "bias": dict(seeds=3, steps=600, neutral_captions=96, images_per_neutral_caption=16),
+}
+# One GPU: the same emoji at more steps and a larger encoder.
+_GPU = dict(images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3)
+WORKSTATION: dict[str, dict[str, Any]] = {
+    "generator": dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
+    "compare": _GPU,
+    "scaling": _GPU,
+    "bias": _GPU | dict(neutral_captions=128, images_per_neutral_caption=32),
+}
+# The paper's recipe: Stable Diffusion 1.5 with DDIM, ViT-B/16, batches of 8256 views. Needs a cluster and was not run by us.
+_PAPER = dict(
+    generator="stable-diffusion-v1-5/stable-diffusion-v1-5", sampler="ddim", sampling_steps=50, images_per_caption=10,
+    positives=6, encoder="vit_base_patch16_224", stem="published", steps=110_000, views_per_step=8256, learning_rate=3.2e-3,
+    crop_min=0.08,
+)  # fmt: skip
+PAPER: dict[str, dict[str, Any]] = {
+    "generator": {name: _PAPER[name] for name in ("generator", "sampler", "sampling_steps", "encoder", "stem")},
+    "compare": _PAPER,
+    "scaling": _PAPER | dict(caption_counts=[1_000_000, 3_000_000, 10_000_000, 20_000_000, 50_000_000]),
+    "bias": _PAPER,
+}
+_OVERRIDES = {"laptop": {}, "smoke": SMOKE, "reference": REFERENCE, "workstation": WORKSTATION, "paper": PAPER}
+
+
+def preset_values(preset: str, notebook: str) -> dict[str, Any]:
+    """The values of one preset for one notebook. Raises ``ParameterError`` for an unknown preset."""
+    from stablerep.study.parameters import ParameterError
+
+    if not isinstance(preset, str) or preset not in _OVERRIDES:
+        raise ParameterError(f"preset is {preset!r}; valid presets are {', '.join(PRESETS)}.")
+    return LAPTOP[notebook] | _OVERRIDES[preset].get(notebook, {})

@@ -1,0 +1,84 @@
+"""The five notebooks end to end at the smoke preset, by papermill, and the book that is built of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from bs4 import BeautifulSoup
+
+from stablerep.generator import EMBEDDED
+from stablerep.study.book import check_offline
+from stablerep.study.notebooks import execute_notebook, project_root
+from stablerep.study.parameters import SCHEMAS
+from stablerep.study.runs import RunStore
+from stablerep.study.whole_book import make_book
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A run store that only these tests write to."""
+    patch = pytest.MonkeyPatch()
+    root = tmp_path_factory.mktemp("runs")
+    patch.setenv("STABLEREP_RUNS", str(root))
+    yield RunStore(root)
+    patch.undo()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_notebook_runs_at_the_smoke_preset(name, store):
+    run = execute_notebook(name, {"preset": "smoke"}, store=store, log=None)
+    notebook = json.loads(run.path(f"{name}.ipynb").read_text())
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert all(c["execution_count"] for c in cells if "".join(c["source"]).strip())
+    kinds = [o["output_type"] for c in cells for o in c["outputs"]]
+    assert "error" not in kinds
+    figures = sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"])
+    assert figures >= (1 if name == "scaling" else 2)
+    assert notebook["metadata"]["stablerep"] == {"preset": "smoke", "changed": {}}
+
+
+def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
+    lines = []
+    before = set(store.list()["key"])
+    index = make_book(preset="smoke", output=tmp_path / "html", log=lines.append)
+    assert set(store.list()["key"]) == before, "the chapters were executed above; the book computes nothing again"
+    assert any("min" in line for line in lines[:8]), "a plan with a time estimate comes first"
+    assert check_offline(index.parent) == []
+    for name in SCHEMAS:
+        page = BeautifulSoup((index.parent / "book" / "chapters" / f"{name}.html").read_text(), "html.parser")
+        text = page.get_text()
+        assert "Traceback" not in text and "Warning" not in text
+        images = [i for i in page.select("article img, main img") if not i.get("src", "").startswith("data:")]
+        assert images and all(i.get("alt", "").strip() for i in images)
+        assert not [f for f in page.select("figure") if f.find("img") and "Figure" not in f.get_text()]
+
+
+def test_a_book_from_stored_results_trains_nothing(store):
+    """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
+    stored = [name for name in SCHEMAS if (project_root() / "results" / name / "record.json").exists()]
+    assert stored, "no stored results are committed"
+    before = set(store.list()["key"])
+    for name in stored:
+        execute_notebook(name, {"preset": "smoke", "live": False}, store=store, log=None)
+    new = set(store.list()["key"]) - before
+    assert {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
+
+
+def test_plain_papermill_overrides_the_parameters_cell(store, tmp_path):
+    command = [sys.executable, "-m", "papermill", "notebooks/corpus.ipynb", str(tmp_path / "out.ipynb")]
+    command += ["-p", "preset", "smoke", "-p", "flags", "True", "--no-progress-bar"]
+    subprocess.run(command, cwd=project_root(), check=True, capture_output=True, timeout=300)
+    text = (tmp_path / "out.ipynb").read_text()
+    assert "flags = True" in text
+    bad = [*command[:4], str(tmp_path / "bad.ipynb"), "-p", "preset", "smoke", "-p", "size", "3", "--no-progress-bar"]
+    done = subprocess.run(bad, cwd=project_root(), capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0 and "size is 3" in done.stderr + done.stdout
+
+
+def test_the_embedded_generator_is_small_and_whole():
+    assert (EMBEDDED / "model_index.json").exists()
+    assert sum(f.stat().st_size for f in EMBEDDED.rglob("*") if f.is_file()) < 25e6
+    assert not list(EMBEDDED.rglob("*.bin")), "weights are safetensors only"

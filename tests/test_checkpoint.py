@@ -1,0 +1,70 @@
+"""Files that are whole or absent."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+
+from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
+
+STATE = {"model": {"w": torch.arange(12.0).view(3, 4), "n": torch.tensor(7)}, "step": 40, "log": [[0, 1.5], [1, 1.25]], "seconds": 0.1}
+
+
+def test_a_state_comes_back_exactly(tmp_path):
+    path = tmp_path / "deep" / "checkpoint.pt"
+    save_checkpoint(path, STATE)
+    found = load_checkpoint(path)
+    assert torch.equal(found["model"]["w"], STATE["model"]["w"]) and torch.equal(found["model"]["n"], STATE["model"]["n"])
+    assert {k: found[k] for k in ("step", "log", "seconds")} == {k: STATE[k] for k in ("step", "log", "seconds")}
+    assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_checkpoint_that_is_not_there_is_none(tmp_path):
+    assert load_checkpoint(tmp_path / "checkpoint.pt") is None
+
+
+def test_a_damaged_checkpoint_is_none(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, STATE)
+    whole = path.read_bytes()
+    for length in [0, 1, 2, 10, 100, len(whole) // 2, len(whole) - 30, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        assert load_checkpoint(path) is None, length
+    for garbage in (b"\0" * 2000, b"not a checkpoint", whole[:200] + b"\xff" * 64 + whole[264:]):
+        path.write_bytes(garbage)
+        assert load_checkpoint(path) is None, garbage[:10]
+
+
+def test_no_code_is_run_by_loading(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(pickle.dumps({"step": Trap()}))
+    assert load_checkpoint(path) is None
+    torch.save({"step": Trap()}, path)
+    assert load_checkpoint(path) is None
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_file_appears_only_when_its_block_ends_well(tmp_path):
+    path = tmp_path / "table"
+    path.write_text("old")
+    with pytest.raises(KeyError), written_aside(path) as aside:
+        aside.write_text("half of the n")
+        assert path.read_text() == "old" and aside.parent == tmp_path
+        raise KeyError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with written_aside(path) as aside:
+        aside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError), written_aside(tmp_path / "table"):
+        pass
+    assert list(tmp_path.iterdir()) == []
