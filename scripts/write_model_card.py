@@ -6,12 +6,14 @@ Every number comes from ``training.json``, the loss tables and the results of th
 from __future__ import annotations
 
 import json
-import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from stablerep.generator import EMBEDDED
+from stablerep.generator.autoencoder_training import AutoencoderRecipe
+from stablerep.generator.denoiser_training import DenoiserRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = EMBEDDED / "training"
@@ -88,6 +90,8 @@ Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predictin
 The course of both stages of the training.
 ```
 
+{record.get("note", "")}
+
 The machine did other work at the same time, so the minutes are upper bounds. `stablerep train-generator FOLDER` repeats the training and goes on where it was cut.
 
 ## How good it is
@@ -106,11 +110,38 @@ Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.
 """
 
 
+def card_without_weights() -> str:
+    """The text of the card while no trained weights are part of the repository."""
+    return f"""# Model card: the embedded generator
+
+*Written by `scripts/write_model_card.py`.*
+
+**Trained weights are not part of this version.** The `smoke` preset uses the same networks with random weights (`generator = untrained`), so
+that everything can be tried; what they draw means nothing. Weights are made by
+
+```console
+$ stablerep train-generator my-generator
+$ stablerep run compare -p generator=my-generator/pipeline
+```
+
+which takes some hours on two cores, can be stopped at any time, and goes on where it was. The recipe:
+
+Stage one, the autoencoder:
+
+{recipe_table(asdict(AutoencoderRecipe()))}
+
+Stage two, text encoder and U-Net:
+
+{recipe_table(asdict(DenoiserRecipe()))}
+
+The generator learns from the training concepts of the embedded corpus alone; see the [data-set card](/book/dataset_card.md).
+"""
+
+
 def main() -> None:
-    if not RECORD.is_dir():
-        sys.exit(f"{RECORD.relative_to(ROOT)} is missing; `stablerep train-generator` writes training records.")
-    draw_losses(CURVES)
-    (ROOT / "book" / "model_card.md").write_text(card())
+    if RECORD.is_dir():
+        draw_losses(CURVES)
+    (ROOT / "book" / "model_card.md").write_text(card() if RECORD.is_dir() else card_without_weights())
     print("book/model_card.md")
 
 

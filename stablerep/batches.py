@@ -107,3 +107,9 @@ class CaptionBatches:
         ranked = noise.masked_fill(missing, 2.0).argsort(1)
         pick = ranked.gather(1, torch.arange(self.m)[None] % self.sizes[chosen][:, None])
         return self.order[self.start[chosen][:, None] + pick].flatten()
+
+    def load(self, step: int) -> tuple[Tensor, Tensor, list[str]]:
+        """Images uint8 [n * m, 3, H, W], ids int64 [n * m] and the n captions that the ids are places of."""
+        chosen = self[step]
+        known, ids = self.data.caption_ids[chosen].unique(return_inverse=True)
+        return self.data.images[chosen], ids, [self.data.captions[i] for i in known.tolist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) ->
     import timm
 
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:6]}*")[:3]
+        near = difflib.get_close_matches(name, timm.list_models(), 3)
         raise ValueError(f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else "."))
     size = {"img_size": image_size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
     model = timm.create_model(name, pretrained=False, num_classes=0, **size)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-L2_STRENGTHS = tuple(10.0 ** np.arange(-5.0, 1.01, 1.0))
+L2_STRENGTHS = tuple(10.0 ** np.arange(-3.0, 1.01, 1.0))
 
 
 def standardize(train: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -75,14 +75,15 @@ def linear_probe(
     number = {name: i for i, name in enumerate(known)}
     y = {part: torch.tensor([number.get(v, -1) for v in labels[part]]) for part in ("train", "validation", "test")}
     train, validation = standardize(features["train"], features["validation"])
-    accuracy, solution = {}, None
+    accuracy, solution, solutions = {}, None, {}
     for l2 in sorted(strengths, reverse=True):
         solution = fit_logistic(train, y["train"], len(known), l2=l2, start=solution)
+        solutions[l2] = solution
         scores = validation @ solution[:-1] + solution[-1]
         accuracy[l2] = (scores.argmax(1) == y["validation"]).float().mean().item()
     best = max(accuracy, key=lambda l2: (accuracy[l2], l2))
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
-    solution = fit_logistic(both, torch.cat([y["train"], y["validation"]]), len(known), l2=best)
+    solution = fit_logistic(both, torch.cat([y["train"], y["validation"]]), len(known), l2=best, start=solutions[best])
     prediction = (test @ solution[:-1] + solution[-1]).argmax(1)
     table = pd.DataFrame({"truth": list(labels["test"]), "prediction": [known[i] for i in prediction]})
     table["correct"] = table["truth"] == table["prediction"]

@@ -17,6 +17,7 @@ from stablerep.encoders import EncoderRecipe, Learner, new_backbone
 from stablerep.losses import image_text, multi_positive
 from stablerep.schedule import cosine_rate, decay_groups
 from stablerep.seeding import generator_for, seed_for
+from stablerep.synthesis import ShardBatches, SyntheticSet
 from stablerep.tokenizer import tokenize, train_tokenizer
 from stablerep.views import ViewRecipe, make_views
 
@@ -78,9 +79,16 @@ def method_loss(method: str, out: dict, ids: torch.Tensor, temperature: float) -
 
 
 def pretrain(
-    data: CaptionedImages, recipe: PretrainingRecipe, folder: Path, *, progress: str | None = None, checkpoint_every: int = 100
+    data: CaptionedImages | SyntheticSet,
+    recipe: PretrainingRecipe,
+    folder: Path,
+    *,
+    progress: str | None = None,
+    checkpoint_every: int = 100,
 ) -> dict:
     """Pre-train an encoder (or go on with one that was cut) and write it to ``folder``.
+
+    ``data`` is in memory, or a synthetic set of any size that is read from its shards.
 
     ``folder`` receives ``encoder.safetensors`` (the backbone), ``model.safetensors`` (with heads and text tower), ``recipe.json``, the
     tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written
@@ -102,13 +110,12 @@ def pretrain(
     # half precision pays on a GPU; on a CPU small convolutions are not faster in it
     accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
     device = accelerator.device
-    batches = CaptionBatches(
+    batches = (CaptionBatches if isinstance(data, CaptionedImages) else ShardBatches)(
         data, captions=recipe.views_per_step // recipe.views_per_caption, images_per_caption=recipe.images_drawn, seed=recipe.seed
     )
-    tokens, vocabulary = None, {}
+    vocabulary = {}
     if recipe.reads_captions:
         tokenizer = train_tokenizer(data.captions, folder / "tokenizer")
-        tokens = tokenize(tokenizer, data.captions).to(device)
         vocabulary = {"vocabulary_size": len(tokenizer), "end_token": tokenizer.eos_token_id}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "weights") % 2**31)
@@ -127,18 +134,16 @@ def pretrain(
         mininterval=2, ncols=100, disable=progress == "",
     )  # fmt: skip
     for step in bar:
-        chosen = batches[step]
-        images, captions = data.images[chosen], data.caption_ids[chosen]
-        ids = captions
+        images, ids, captions = batches.load(step)
         if recipe.method == "simclr":
             images = images.repeat(2, 1, 1, 1)
-            ids = torch.arange(len(chosen)).repeat(2)
+            ids = torch.arange(len(ids)).repeat(2)
         views = make_views(images.to(device), recipe.view, generator_for(recipe.seed, "views", step))
         rate = recipe.learning_rate * cosine_rate(step, recipe.steps, warmup=recipe.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
         with accelerator.autocast():
-            out = model(views, tokens[captions.unique(sorted=True)] if tokens is not None else None)
+            out = model(views, tokenize(tokenizer, captions).to(device) if recipe.reads_captions else None)
         loss = method_loss(recipe.method, out, ids.to(device), recipe.temperature)
         if not torch.isfinite(loss):
             raise FloatingPointError(

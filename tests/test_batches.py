@@ -92,8 +92,8 @@ def test_subsets_have_fingerprints_of_their_own_and_follow_their_seed():
     data = make_set([1] * 12)
     subsets = [data.first_captions(5, seed=s) for s in range(4)]
     assert len({tuple(s.captions) for s in subsets}) > 1
-    prints = {s.fingerprint for s in subsets} | {data.fingerprint, data.first_captions(6).fingerprint, data.first_images(1).fingerprint}
-    assert len(prints) == 7
+    sets = [data, *subsets, data.first_captions(6), data.first_images(1)]
+    assert len({s.fingerprint for s in sets}) == 7
 
 
 def test_the_choice_of_captions_does_not_depend_on_the_order_of_images():
@@ -142,8 +142,11 @@ def test_first_images_needs_at_least_one():
 def test_a_corpus_becomes_a_set_with_one_place_per_caption():
     """Drawn here as one flat grey per row, so that rows can be told apart."""
     table = pd.DataFrame({"id": ["a", "b", "c", "d"], "caption": ["red car", "apple", "red car", "zebra"]})
-    corpus = Corpus(table, "toy", "f00d", lambda rows, size: np.stack([np.full((3, size, size), i, np.uint8) for i in rows.index]))
-    data = CaptionedImages.from_corpus(corpus, 16)
+
+    def draw(rows, size):
+        return np.stack([np.full((3, size, size), i, np.uint8) for i in rows.index])
+
+    data = CaptionedImages.from_corpus(Corpus(table, "toy", "f00d", draw), 16)
     assert data.images.shape == (4, 3, 16, 16) and data.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert list(data.captions) == ["apple", "red car", "zebra"] and data.caption_ids.tolist() == [1, 0, 1, 2]
     assert data.fingerprint == "f00d-16px"  # another size is another set

@@ -9,7 +9,9 @@ import torch
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
 
-STATE = {"model": {"w": torch.arange(12.0).view(3, 4), "n": torch.tensor(7)}, "step": 40, "log": [[0, 1.5], [1, 1.25]], "seconds": 0.1}
+STATE = {
+    "model": {"w": torch.arange(12.0).view(3, 4), "n": torch.tensor(7)}, "step": 40, "log": [[0, 1.5], [1, 1.25]], "seconds": 0.1,
+}  # fmt: skip
 
 
 def test_a_state_comes_back_exactly(tmp_path):
@@ -43,7 +45,7 @@ def test_no_code_is_run_by_loading(tmp_path):
             return (open, (str(tmp_path / "sprung"), "w"))
 
     path = tmp_path / "checkpoint.pt"
-    path.write_bytes(pickle.dumps({"step": Trap()}))
+    path.write_bytes(pickle.dumps({"step": Trap()}, protocol=2))
     assert load_checkpoint(path) is None
     torch.save({"step": Trap()}, path)
     assert load_checkpoint(path) is None

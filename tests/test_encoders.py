@@ -29,7 +29,8 @@ def test_stems_keep_more_places_of_small_images(name):
 
 
 def test_stems_do_not_change_the_weights():
-    shapes = [{k: v.shape for k, v in new_backbone("test_resnet", stem=s).state_dict().items()} for s in ("published", "no-pool", "full")]
+    states = [new_backbone("test_resnet", stem=s).state_dict() for s in ("published", "no-pool", "full")]
+    shapes = [{k: v.shape for k, v in state.items()} for state in states]
     assert shapes[0] == shapes[1] == shapes[2]
 
 

@@ -55,7 +55,8 @@ def test_tokens_are_padded_by_the_end_mark_and_cut_before_it(tokenizer):
 
 
 def test_ids_are_below_the_vocabulary_and_the_marks_come_last(tokenizer):
-    assert tokenizer.eos_token_id == len(tokenizer) - 1 and tokenizer.bos_token_id == len(tokenizer) - 2  # text_tower counts on it
+    # text_tower counts on it
+    assert tokenizer.eos_token_id == len(tokenizer) - 1 and tokenizer.bos_token_id == len(tokenizer) - 2
     assert len(tokenizer) <= VOCABULARY + 2 * 256
     assert tokenize(tokenizer, CAPTIONS).max() < len(tokenizer)
 
@@ -84,8 +85,8 @@ def test_the_folder_loads_as_the_pipeline_loads_it(tokenizer, folder):
     assert loaded.model_max_length == CONTEXT_LENGTH
     captions = [*CAPTIONS, "Żółw", "", "word " * 100]
     # what StableDiffusionPipeline.encode_prompt asks of its tokenizer
-    asked = loaded(captions, padding="max_length", max_length=loaded.model_max_length, truncation=True, return_tensors="pt").input_ids
-    assert torch.equal(asked, tokenize(tokenizer, captions))
+    asked = loaded(captions, padding="max_length", max_length=loaded.model_max_length, truncation=True, return_tensors="pt")
+    assert torch.equal(asked.input_ids, tokenize(tokenizer, captions))
 
 
 def test_the_vocabulary_numbers_its_tokens_without_gaps(folder):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,7 +121,7 @@ def _draw_emoji(table: pd.DataFrame, size: int) -> np.ndarray:
     """Pixels of the given rows; each design is drawn whole once per size and cached."""
     images = np.empty((len(table), 3, size, size), np.uint8)
     for design, rows in table.reset_index(drop=True).groupby("design"):
-        key = manifest()["sha256"][f"{design}.jsonl.xz"][:12]
+        key = f"{manifest()['sha256'][f'{design}.jsonl.xz'][:12]}-resvg{version('resvg_py')}"
         svgs = read_svgs(design)
         whole = cached_array(
             f"{design}-{size}px-{key}", lambda: draw_many(svgs.values(), size, progress=f"drawing {design} at {size} px")

@@ -14,8 +14,8 @@ DATA = Path(__file__).parent / "emoji_data"
 DESIGNS = ("noto", "noto-v1", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
 
 SKIN_TONES = ("1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF")
-_WOMAN = re.compile(r"\b(woman|women|girl|girls|princess|mother|mrs\. claus)\b", re.IGNORECASE)
-_MAN = re.compile(r"\b(man|men|boy|boys|prince|father|santa claus)\b", re.IGNORECASE)
+_WOMAN = re.compile(r"\b(woman|women|girl|girls|princess|mother|mrs\. claus|mermaid)\b", re.IGNORECASE)
+_MAN = re.compile(r"\b(man|men|boy|boys|prince|father|santa claus|merman)\b", re.IGNORECASE)
 # Gendered emoji and the one that names no gender (Unicode Technical Standard 51, annex on gender-neutral emoji).
 _NEUTRAL = {
     "1F466": "1F9D2", "1F467": "1F9D2",  # boy, girl -> child
@@ -27,6 +27,10 @@ _WHOLE = {
     "1F385": "1F9D1-200D-1F384", "1F936": "1F9D1-200D-1F384",  # Santa Claus, Mrs. Claus -> Mx Claus
     "1F46B": "1F9D1-200D-1F91D-200D-1F9D1", "1F46C": "1F9D1-200D-1F91D-200D-1F9D1",
     "1F46D": "1F9D1-200D-1F91D-200D-1F9D1",  # two people holding hands
+    "1F930": "1FAC4", "1FAC3": "1FAC4",  # pregnant woman, pregnant man -> pregnant person
+    "1F57A": "1F483",  # man dancing, woman dancing: there is no neutral one
+    # Two people in two tones are spelled out, in one tone they are one code point.
+    "1FAF1-200D-1FAF2": "1F91D", "1F9D1-200D-1FAEF-200D-1F9D1": "1F93C", "1F9D1-200D-1F430-200D-1F9D1": "1F46F",
 }  # fmt: skip
 _CHILDREN = {"1F466", "1F467", "1F9D2"}
 
@@ -39,20 +43,17 @@ def concept_of(hexcode: str) -> str:
     """
     parts = [p for p in hexcode.upper().split("-") if p != "FE0F" and p not in SKIN_TONES]
     joined = "-".join(parts)
-    if joined in _WHOLE:
-        return _WHOLE[joined]
     if "2764" in parts and parts[0] in ("1F468", "1F469", "1F9D1"):
         return "1F48F" if "1F48B" in parts else "1F491"
     if len(parts) > 2 and any(p in _CHILDREN for p in parts[1:]):
         return "1F46A"
-    people = [_NEUTRAL.get(p, p) for p in parts]
-    joined = "-".join(people)
-    return re.sub(r"-200D-(2640|2642|27A1)", "", joined)
+    neutral = re.sub(r"-200D-(2640|2642|27A1)", "", "-".join(_NEUTRAL.get(p, p) for p in parts))
+    return _WHOLE.get(joined) or _WHOLE.get(neutral, neutral)
 
 
 def gender_of(caption: str, subgroup: str) -> str:
     """``woman``, ``man`` or ``person`` as the official label says it; empty for emoji that show no people."""
-    if not subgroup.startswith(("person", "family")):
+    if not subgroup.startswith(("person", "family")) or subgroup == "person-symbol":
         return ""
     woman, man = bool(_WOMAN.search(caption)), bool(_MAN.search(caption))
     return "person" if woman == man else "woman" if woman else "man"

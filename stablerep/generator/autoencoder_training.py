@@ -26,7 +26,7 @@ class AutoencoderRecipe:
     batch_size: int = 64
     learning_rate: float = 1.5e-3  # peak; 3 % warm-up, then half a cosine to zero
     absolute_weight: float = 0.1  # weight of |error| beside the squared error: keeps thin outlines sharp
-    latent_noise: float = 0.03  # standard deviation added to latents, so that small errors of the denoiser decode well
+    latent_noise: float = 0.25  # standard deviation added to latents: keeps them smooth, so that they can be denoised
     latent_weight: float = 0.01  # pulls each latent channel to mean 0 and deviation 1, the range the denoiser expects
     seed: int = 0
 

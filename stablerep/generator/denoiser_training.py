@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class DenoiserRecipe:
     """How the text encoder and the U-Net are trained."""
 
-    epochs: float = 26.0  # draws, in multiples of the number of training images
-    batch_size: int = 128
+    epochs: float = 60.0  # draws, in multiples of the number of training images
+    batch_size: int = 64
     learning_rate: float = 6e-4  # peak; 2 % warm-up, then half a cosine to zero
     weight_decay: float = 0.01
     caption_dropout: float = 0.1  # share of captions replaced by the empty one: the unconditional model of guidance

@@ -15,10 +15,18 @@ EVALUATION_SECONDS = 25.0  # all probes of one encoder
 START_SECONDS = 15.0  # a kernel and its imports
 
 
+def training_captions() -> int:
+    """How many captions the training part of the embedded corpus has, flags left out."""
+    from stablerep.corpus.emoji import read_emoji
+
+    table = read_emoji()
+    return int(table["caption"][(table["split"] == "train") & (table["group"] != "flags")].nunique())
+
+
 def work(notebook: str, p: Parameters) -> dict[str, float]:
     """What a chapter makes when nothing exists: ``images`` generated, ``views`` trained on, ``evaluations``."""
     values: dict[str, Any] = p.model_dump()
-    captions = values.get("captions", 0) or 2548  # training captions of the embedded corpus
+    captions = values.get("captions", 0) or training_captions()
     if notebook == "generator":
         images = captions * p.images_per_caption * len(p.guidance_scales)
         return {"images": images, "views": p.steps * p.views_per_step, "evaluations": 1}

@@ -218,7 +218,7 @@ def evaluate(backbone, corpus: Corpus) -> pd.DataFrame:
     first = asked.assign(emoji=table["emoji"][place["test"]].to_numpy(), row=range(len(asked)))
     first["own"] = first["emoji"] != first["concept"]
     first = first.sort_values(["own", "emoji"]).drop_duplicates(["concept", "design"]).sort_values("row")
-    shot = one_shot_across_designs(parts["test"][first["row"].to_numpy()], first["concept"].tolist(), first["design"].tolist())
+    shot = one_shot_across_designs(parts["test"][first["row"].to_numpy(copy=True)], first["concept"].tolist(), first["design"].tolist())
     shot["id"] = shot["gallery"] + "/" + shot["design"] + "/" + shot["concept"]
     shot = shot.assign(probe="one-shot concept", truth=shot["concept"], prediction="")
     columns = ["probe", "id", "concept", "design", "truth", "prediction", "correct"]

@@ -80,7 +80,7 @@ class Chapter:
             value = getattr(self.parameters, name)
             value = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             rows.append([name, value, extra["unit"], extra["cost"], info.description])
-        return pd.DataFrame(rows, columns=["parameter", "value", "unit", "cost", "meaning"]).set_index("parameter")
+        return pd.DataFrame(rows, columns=["parameter", "value", "unit", "cost", "meaning"]).set_index("parameter").rename_axis(None)
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
@@ -91,7 +91,10 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
     """
     import warnings
 
+    import pandas as pd
     from tqdm import TqdmWarning
+
+    pd.set_option("display.max_colwidth", None)  # tables in the book are read whole
 
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
     given = {field: namespace[field] for field in SCHEMAS[name].model_fields if field in namespace}

@@ -44,11 +44,16 @@ LAPTOP: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
-_TINY = dict(captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2)
-_TINY["probe_designs"] = ["twemoji", "emojione"]
+_TINY = dict(
+    generator="untrained", captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2,
+    probe_designs=["twemoji", "emojione"],
+)  # fmt: skip
 SMOKE: dict[str, dict[str, Any]] = {
     "corpus": dict(designs=["twemoji", "emojione"], size=32),
-    "generator": dict(captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2),
+    "generator": dict(
+        generator="untrained", captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32,
+        sampling_steps=2,
+    ),
     "compare": _TINY,
     "scaling": _TINY | dict(caption_counts=[32, 96]),
     "bias": _TINY | dict(guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2),

@@ -8,6 +8,7 @@ torch.Size([8, 3, 32, 32])
 
 from stablerep.synthesis.plan import SynthesisPlan
 from stablerep.synthesis.reading import SyntheticSet
+from stablerep.synthesis.streaming import ShardBatches
 from stablerep.synthesis.writing import synthesize
 
-__all__ = ["SynthesisPlan", "SyntheticSet", "synthesize"]
+__all__ = ["ShardBatches", "SynthesisPlan", "SyntheticSet", "synthesize"]

@@ -27,10 +27,30 @@ def shard_problem(folder: Path, shard: int) -> str | None:
         return "missing"
     try:
         expected = json.loads(about.read_text())["sha256"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "its description is damaged"
     with open(tar, "rb") as file:
         return None if hashlib.file_digest(file, "sha256").hexdigest() == expected else "its checksum differs"
+
+
+@dataclass(frozen=True)
+class EncodedSample:
+    """One caption with its images as PNG bytes."""
+
+    caption: str
+    caption_id: int
+    pngs: list[bytes]
+
+    @property
+    def count(self) -> int:
+        return len(self.pngs)
+
+
+def decode(sample: EncodedSample, index: int) -> np.ndarray:
+    """One image of a sample, uint8 [3, H, W]."""
+    from PIL import Image
+
+    return np.array(Image.open(io.BytesIO(sample.pngs[index])).convert("RGB")).transpose(2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,12 @@ class SyntheticSet:
     def fingerprint(self) -> str:
         return f"{self.plan['plan']}-{self.plan['generator']}-{self.plan['precision']}"
 
+    @cached_property
+    def captions(self) -> list[str]:
+        """The captions that have images, in the order of the plan."""
+        table = self.index()
+        return table["caption"][table["images"] > 0].tolist()
+
     def index(self):
         """The parquet index: one row per caption."""
         import pandas as pd
@@ -64,27 +90,30 @@ class SyntheticSet:
         return pd.read_parquet(self.folder / "index.parquet")
 
     def samples(self, *, shuffle: int = 0, seed: int = 0) -> Iterator[tuple[str, int, np.ndarray]]:
-        """Stream ``(caption, caption_id, uint8 [k, 3, H, W])`` one caption at a time, in constant memory.
+        """Stream ``(caption, caption_id, uint8 [k, 3, H, W])``, the images decoded; otherwise as :meth:`encoded`."""
+        for sample in self.encoded(shuffle=shuffle, seed=seed):
+            yield sample.caption, sample.caption_id, np.stack([decode(sample, i) for i in range(sample.count)])
+
+    def encoded(self, *, shuffle: int = 0, seed: int = 0) -> Iterator[EncodedSample]:
+        """Stream the captions that have images, one at a time, in constant memory.
 
         ``shuffle`` > 0 keeps a buffer of that many captions and visits shards in a seeded order.
         """
         import random
 
         import webdataset
-        from PIL import Image
 
         shards = sorted(self.folder.glob("shard-*.tar"))
         if shuffle:
             random.Random(seed).shuffle(shards)
-        # no splitter: each process of a distributed training reads the whole set and takes its own part of every batch
+        # no splitter: a set is the same in every process of a distributed job
         pipeline = webdataset.WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False, nodesplitter=None)
         if shuffle:
             pipeline = pipeline.shuffle(shuffle, seed=seed)
         for sample in pipeline:
             about = json.loads(sample["json"])
-            pixels = [np.asarray(Image.open(io.BytesIO(sample[f"{i}.png"])).convert("RGB")) for i in about["images"]]
-            if pixels:
-                yield about["caption"], about["caption_id"], np.stack(pixels).transpose(0, 3, 1, 2)
+            if about["images"]:
+                yield EncodedSample(about["caption"], about["caption_id"], [sample[f"{i}.png"] for i in about["images"]])
 
     def in_memory(self) -> CaptionedImages:
         """The whole set as tensors; captions all of whose images were flagged are left out.

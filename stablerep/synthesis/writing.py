@@ -113,7 +113,7 @@ def _make_shard(plan: SynthesisPlan, generator: Generator, folder: Path, shard: 
     with written_aside(folder / f"{name}.json") as aside:
         aside.write_text(json.dumps(about))
     for path in kept.glob(f"{name}-*.npz"):
-        path.unlink()
+        path.unlink(missing_ok=True)  # another worker that finds everything done removes the folder
 
 
 def _read_batch(path: Path):
@@ -121,7 +121,7 @@ def _read_batch(path: Path):
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             return stored["images"], stored["flags"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -98,7 +98,7 @@ def within_caption_distance(features: Tensor, captions: list[str]) -> pd.Series:
     z, rows = F.normalize(features, dim=1), {}
     for caption, place in pd.Series(range(len(captions))).groupby(captions):
         if len(place) > 1:
-            some = z[place.to_numpy()]
+            some = z[place.to_numpy(copy=True)]
             n = len(some)
             rows[caption] = float(1 - ((some @ some.T).sum() - n) / (n * (n - 1)))
     return pd.Series(rows)

@@ -1,0 +1,316 @@
+"""Opening and sampling a generator: the layout of diffusers, the paper's w, noise by name, and images that are flagged."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import stablerep.generator
+from stablerep.generator import Generator, load_generator
+from stablerep.torchvision_shim import ensure_torchvision_imports
+
+CAPTIONS = ["red heart", "dog face", "pizza"]
+NAMES = [(0, caption, 0) for caption in CAPTIONS]
+PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+
+
+# Layout
+
+
+def test_folder_has_the_layout_of_stable_diffusion(tiny_pipeline):
+    index = json.loads((tiny_pipeline / "model_index.json").read_text())
+    assert index["_class_name"] == "StableDiffusionPipeline"
+    assert {name for name in index if (tiny_pipeline / name).is_dir()} == set(PARTS)
+    for file in tiny_pipeline.rglob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            assert {weights.get_tensor(name).dtype for name in weights.keys()} <= {torch.float16, torch.int64}, file.name
+    assert not list(tiny_pipeline.rglob("*.bin"))
+
+
+def test_opened_generator_computes_in_float32(generator):
+    assert generator.precision == "float32"
+    assert {p.dtype for p in generator.pipeline.unet.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in generator.pipeline.unet.parameters())
+    assert generator.latent_shape == (10, 8, 8)
+    assert generator.resolution == 32
+
+
+def test_fingerprint_follows_content_alone(tiny_pipeline, tmp_path, generator):
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(tiny_pipeline, copy)
+    (copy / "README.md").write_text("A card does not change what is drawn.")
+    assert load_generator(str(copy), device="cpu").fingerprint == generator.fingerprint
+    config = json.loads((copy / "vae" / "config.json").read_text())
+    (copy / "vae" / "config.json").write_text(json.dumps(config | {"scaling_factor": 0.3}))
+    assert load_generator(str(copy), device="cpu").fingerprint != generator.fingerprint
+
+
+# Guidance
+
+
+def record_steps(monkeypatch, generator: Generator) -> list:
+    """What the sampler is given at each step of the next call: (predicted, time, latents)."""
+    generator._use("dpm++")  # another test may have left the other sampler
+    taken, scheduler = [], generator.pipeline.scheduler
+    step = scheduler.step
+
+    @functools.wraps(step)  # the pipeline looks at the signature
+    def recorded(predicted, time, latents, *arguments, **options):
+        taken.append((predicted.clone(), time, latents.clone()))
+        return step(predicted, time, latents, *arguments, **options)
+
+    monkeypatch.setattr(scheduler, "step", recorded)
+    return taken
+
+
+def predict(generator: Generator, latents, time, captions):
+    with torch.inference_mode():
+        return generator.pipeline.unet(latents, time, encoder_hidden_states=generator.embed(captions)).sample
+
+
+@pytest.mark.parametrize("w", [1.5, 2.0, 8.0])
+def test_guidance_scale_is_the_papers(monkeypatch, generator, w):
+    """At every step the sampler gets w * eps(caption) + (1 - w) * eps(empty): diffusers' scale is the paper's w."""
+    taken = record_steps(monkeypatch, generator)
+    generator.sample(CAPTIONS, NAMES, guidance_scale=w, steps=2)
+    assert len(taken) == 2
+    for predicted, time, latents in taken:
+        given = predict(generator, latents, time, CAPTIONS)
+        empty = predict(generator, latents, time, [""] * 3)
+        assert (given - empty).abs().max() > 1e-3  # else any w would pass
+        torch.testing.assert_close(predicted, w * given + (1 - w) * empty, rtol=1e-4, atol=1e-4)
+
+
+def test_scale_one_is_the_conditional_prediction(monkeypatch, generator):
+    taken, widths = record_steps(monkeypatch, generator), []
+    hook = generator.pipeline.unet.register_forward_pre_hook(lambda module, inputs: widths.append(len(inputs[0])))
+    generator.sample(CAPTIONS, NAMES, guidance_scale=1, steps=2)
+    hook.remove()
+    assert widths == [3, 3]  # the empty caption is not even computed
+    for predicted, time, latents in taken:
+        torch.testing.assert_close(predicted, predict(generator, latents, time, CAPTIONS), rtol=1e-4, atol=1e-4)
+
+
+# Noise
+
+
+def test_noise_depends_on_seed_caption_and_index_alone(monkeypatch, generator):
+    alone = torch.cat([generator.noise([name]) for name in NAMES])
+    assert torch.equal(generator.noise(NAMES), alone)
+    assert torch.equal(generator.noise(NAMES[::-1]), alone.flip(0))
+    others = [(0, "red heart", 0), (1, "red heart", 0), (0, "red hear", 0), (0, "red heart", 1), (0, "red heart", 10)]
+    drawn = generator.noise(others).flatten(1)
+    assert len({tuple(row.tolist()) for row in drawn}) == len(others)
+    # an untouched global generator, and no influence from it
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    assert torch.equal(generator.noise(NAMES), alone)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_sampling_starts_at_the_named_noise(monkeypatch, generator):
+    taken = record_steps(monkeypatch, generator)
+    generator.sample(["owl"] * 3, NAMES, steps=2, guidance_scale=3)
+    torch.testing.assert_close(taken[0][2], generator.noise(NAMES))
+
+
+def test_noise_is_standard_normal(generator):
+    noise = generator.noise([(0, "red heart", i) for i in range(40)])
+    assert noise.mean().abs() < 0.03  # 25,600 numbers: five standard errors
+    assert (noise.std() - 1).abs() < 0.03
+
+
+# Sampling
+
+
+def test_same_call_same_bytes(generator):
+    images, flagged = generator.sample(CAPTIONS, NAMES, steps=3)
+    again, _ = generator.sample(CAPTIONS, NAMES, steps=3)
+    assert images.dtype == torch.uint8 and images.shape == (3, 3, 32, 32)
+    assert flagged == [False] * 3
+    assert torch.equal(images, again)
+
+
+def test_caption_noise_scale_and_steps_each_change_the_images(generator):
+    images, _ = generator.sample(CAPTIONS, NAMES, steps=3)
+    changed = {
+        "caption": generator.sample(["owl"] * 3, NAMES, steps=3),
+        "index": generator.sample(CAPTIONS, [(0, c, 1) for c in CAPTIONS], steps=3),
+        "seed": generator.sample(CAPTIONS, [(1, c, 0) for c in CAPTIONS], steps=3),
+        "w": generator.sample(CAPTIONS, NAMES, steps=3, guidance_scale=8),
+        "steps": generator.sample(CAPTIONS, NAMES, steps=4),
+    }
+    for what, (other, _) in changed.items():
+        assert (images != other).float().mean() > 0.02, what
+
+
+def test_both_samplers_run_and_do_not_disturb_each_other(generator):
+    first, _ = generator.sample(CAPTIONS, NAMES, steps=3)
+    ddim, _ = generator.sample(CAPTIONS, NAMES, steps=3, sampler="ddim")
+    assert type(generator.pipeline.scheduler).__name__ == "DDIMScheduler"
+    assert not torch.equal(first, ddim)
+    assert torch.equal(generator.sample(CAPTIONS, NAMES, steps=3)[0], first)
+    assert torch.equal(generator.sample(CAPTIONS, NAMES, steps=3, sampler="ddim")[0], ddim)
+
+
+def test_samplers_agree_when_steps_are_many(generator):
+    """Both solve the same differential equation, so with more steps their images come closer."""
+
+    def gap(steps: int) -> float:
+        pairs = [generator.sample(CAPTIONS[:2], NAMES[:2], steps=steps, sampler=s, guidance_scale=1)[0].float() for s in ("dpm++", "ddim")]
+        return (pairs[0] - pairs[1]).abs().mean().item()
+
+    assert gap(40) < gap(4)
+
+
+# Embeddings
+
+
+@pytest.fixture
+def counted(monkeypatch, generator):
+    """A generator that has embedded nothing yet, and the captions that its text encoder is asked for."""
+    asked, encode = [], generator.pipeline.encode_prompt
+
+    @functools.wraps(encode)
+    def counting(prompt, *arguments, **options):
+        if prompt is not None:  # the pipeline itself calls this again with the embeddings
+            asked.extend(prompt)
+        return encode(prompt, *arguments, **options)
+
+    monkeypatch.setattr(generator.pipeline, "encode_prompt", counting)
+    return Generator(generator.pipeline, "counted", "none"), asked
+
+
+def test_each_caption_is_embedded_once(counted):
+    opened, asked = counted
+    captions = ["red heart", "red heart", "owl"]
+    opened.sample(captions, [(0, c, i) for i, c in enumerate(captions)], steps=2)
+    opened.sample(captions[::-1], [(1, c, i) for i, c in enumerate(captions)], steps=2, guidance_scale=4)
+    assert sorted(asked) == ["", "owl", "red heart"]
+
+
+def test_embeddings_do_not_depend_on_company(counted, generator):
+    opened, _ = counted
+    torch.testing.assert_close(opened.embed(["owl"])[0], generator.embed(["red heart", "owl", "pizza"])[1], rtol=0, atol=1e-5)
+
+
+def test_kept_embeddings_are_bounded(monkeypatch, counted):
+    opened, asked = counted
+    monkeypatch.setattr(stablerep.generator, "KEPT_EMBEDDINGS", 2)
+    three = opened.embed(CAPTIONS)  # more than are kept, in one call
+    assert three.shape[0] == 3 and list(opened._embeddings) == CAPTIONS[1:]
+    assert torch.equal(opened.embed(CAPTIONS[1:]), three[1:])
+    assert asked == CAPTIONS
+    torch.testing.assert_close(opened.embed(CAPTIONS[:1])[0], three[0], rtol=0, atol=1e-5)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"guidance_scale": 0.5}, "guidance_scale is 0.5"),
+        ({"guidance_scale": float("nan")}, "guidance_scale is nan"),
+        ({"guidance_scale": 31}, "at most 30"),
+        ({"steps": 1}, "steps is 1"),
+        ({"steps": 1001}, "2 to 1000"),
+        ({"sampler": "euler"}, "dpm\\+\\+, ddim"),
+    ],
+)
+def test_wrong_options_are_named(generator, options, said):
+    with pytest.raises(ValueError, match=said):
+        generator.sample(CAPTIONS, NAMES, **options)
+
+
+@pytest.mark.parametrize(("captions", "names"), [([], []), (CAPTIONS, NAMES[:2])])
+def test_captions_and_names_must_pair(generator, captions, names):
+    with pytest.raises(ValueError, match=f"{len(captions)} captions have {len(names)} noise names"):
+        generator.sample(captions, names)
+
+
+def test_wrong_names_and_folders_are_named(tmp_path):
+    with pytest.raises(ValueError, match="generator is 'emojis'.*owner/name"):
+        load_generator("emojis", device="cpu")
+    with pytest.raises(ValueError, match=r"generator is '\./nowhere'"):
+        load_generator("./nowhere", device="cpu")
+    with pytest.raises(ValueError, match="has no model_index.json"):
+        load_generator(str(tmp_path), device="cpu")
+
+
+def test_unknown_precision_is_named(tiny_pipeline):
+    with pytest.raises(ValueError, match="precision is 'int8'; valid ones are float32, bfloat16, float16"):
+        load_generator(str(tiny_pipeline), precision="int8")
+
+
+def test_damaged_folder_is_one_sentence(tiny_pipeline, tmp_path):
+    copy = tmp_path / "damaged"
+    shutil.copytree(tiny_pipeline, copy)
+    for file in (copy / "unet").glob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(ValueError, match="could not be loaded") as error:
+        load_generator(str(copy), device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_hub_out_of_reach_is_one_sentence(monkeypatch):
+    def refuse(name, **options):
+        assert (name, options["local_files_only"], options["use_safetensors"]) == ("owner/model", False, True)
+        raise OSError("no route to the Hub\nand a long story")
+
+    ensure_torchvision_imports()
+    monkeypatch.setattr("diffusers.StableDiffusionPipeline.from_pretrained", refuse)
+    with pytest.raises(ValueError) as error:
+        load_generator("owner/model", device="cpu")
+    assert str(error.value) == "generator owner/model could not be loaded: no route to the Hub"
+
+
+def test_bfloat16_on_a_processor_keeps_weights_and_casts(tiny_pipeline, generator):
+    half = load_generator(str(tiny_pipeline), device="cpu", precision="bfloat16")
+    assert {p.dtype for p in half.pipeline.unet.parameters()} == {torch.float32}
+    images, _ = half.sample(CAPTIONS[:1], NAMES[:1], steps=2, guidance_scale=1)
+    exact, _ = generator.sample(CAPTIONS[:1], NAMES[:1], steps=2, guidance_scale=1)
+    assert not torch.equal(images, exact)
+    assert (images.int() - exact.int()).abs().float().mean() < 16  # rounded, but the same image
+
+
+# Safety checker
+
+
+class Censor:
+    """Does what Stable Diffusion's checker does: blackens the images it flags and says which."""
+
+    flags = (False, True, False)
+
+    def __call__(self, images, clip_input):
+        images = images.clone()
+        for i, flagged in enumerate(self.flags):
+            if flagged:
+                images[i] = 0
+        return images, list(self.flags)
+
+
+class Extractor:
+    def __call__(self, images, return_tensors):
+        return self
+
+    def to(self, device):
+        return SimpleNamespace(pixel_values=torch.zeros(1))
+
+
+def test_flagged_images_are_reported(monkeypatch, tiny_pipeline, generator):
+    watched = load_generator(str(tiny_pipeline), device="cpu")
+    monkeypatch.setitem(watched.pipeline.__dict__, "safety_checker", Censor())
+    monkeypatch.setitem(watched.pipeline.__dict__, "feature_extractor", Extractor())
+    images, flagged = watched.sample(CAPTIONS, NAMES, steps=2)
+    plain, _ = generator.sample(CAPTIONS, NAMES, steps=2)
+    assert flagged == [False, True, False]
+    assert len(images) == 3
+    for i in (0, 2):  # the others are untouched
+        assert (images[i].int() - plain[i].int()).abs().max() <= 1

@@ -1,0 +1,303 @@
+"""The committed notebooks against their schemas and house rules, and the machinery that executes them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from stablerep.study import notebooks
+from stablerep.study.notebooks import (
+    Chapter, execute_notebook, given_parameters, open_chapter, place_chapter, project_root, source_text, strip_outputs,
+)  # fmt: skip
+from stablerep.study.parameters import SCHEMAS, ParameterError, resolve
+from stablerep.study.runs import RunStore
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
+
+
+def path_of(name: str) -> Path:
+    return ROOT / "notebooks" / f"{name}.ipynb"
+
+
+@pytest.fixture(params=SCHEMAS)
+def book(request):
+    return nbformat.read(path_of(request.param), as_version=4), request.param
+
+
+def code_cells(book) -> Iterator:
+    return (cell for cell in book.cells if cell.cell_type == "code")
+
+
+# What is committed
+
+
+def test_there_is_a_notebook_for_each_schema():
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(SCHEMAS)
+
+
+def test_notebook_is_valid_and_plain(book):
+    content, name = book
+    nbformat.validate(content)
+    ids = [cell.id for cell in content.cells]
+    assert len(set(ids)) == len(ids)
+    assert content.metadata.kernelspec.name == "python3"
+    assert content.cells[0].cell_type == "markdown" and content.cells[0].source.startswith("# ")
+
+
+def test_notebook_has_no_outputs(book, tmp_path):
+    content, name = book
+    for cell in code_cells(content):
+        assert cell.outputs == [] and cell.execution_count is None, cell.id
+    copy = tmp_path / "copy.ipynb"
+    shutil.copy(path_of(name), copy)
+    assert not strip_outputs(copy), f"notebooks/{name}.ipynb is not as strip_outputs leaves it"
+
+
+def test_code_compiles_and_holds_no_training_loop(book):
+    content, _ = book
+    for cell in code_cells(content):
+        code = ast.unparse(ast.parse(cell.source))  # without comments
+        assert not re.search(r"backward\(|optimi[sz]er|\bfor epoch\b|\.step\(\)|zero_grad", code), cell.id
+
+
+def test_figures_have_captions_and_alternative_texts(book):
+    content, _ = book
+    drawn = 0
+    for cell in code_cells(content):
+        about = cell.metadata.get("mystnb", {})
+        if not FIGURE.search(cell.source):
+            assert not about, f"{cell.id} describes a figure that it does not draw"
+            continue
+        drawn += 1
+        assert len(FIGURE.findall(cell.source)) == 1, cell.id
+        alt, caption = about["image"]["alt"], about["figure"]["caption"]
+        assert len(alt) > 40 and len(caption) > 10 and caption.endswith("."), cell.id
+        assert re.fullmatch(r"fig-[a-z0-9-]+", about["figure"]["name"]), cell.id
+    assert drawn > 0
+
+
+def test_figure_names_are_unique_in_the_book():
+    names = [
+        cell.metadata.mystnb.figure.name
+        for name in SCHEMAS
+        for cell in code_cells(nbformat.read(path_of(name), as_version=4))
+        if "mystnb" in cell.metadata
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_chapter_follows_the_template(book):
+    content, name = book
+    text = "\n".join(cell.source for cell in content.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert "Parameters" in headings and "Caveats" in headings and "Exercises" in headings
+    assert "**Goals.**" in text and "**Cost.**" in text and "Solution" in text
+    assert f"stablerep run {name} -p" in text
+
+
+# The parameters cell
+
+
+def test_parameters_cell_has_the_schemas_names(book):
+    content, name = book
+    tagged = [cell for cell in content.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assigned = [statement.targets[0].id for statement in ast.parse(tagged[0].source).body]
+    assert assigned == list(SCHEMAS[name].model_fields)
+
+
+def test_parameters_are_plain_commented_lines(book):
+    """Papermill reads them with a regular expression: one line each, a literal, a comment without an equals sign."""
+    content, _ = book
+    (cell,) = (cell for cell in content.cells if "parameters" in cell.metadata.get("tags", []))
+    for line in cell.source.splitlines():
+        assert re.fullmatch(r'\w+ = (None|True|False|"[a-z]+")  # [^=#]+', line), line
+
+
+def test_papermill_reads_every_parameter(book, capfd):
+    _, name = book
+    found = papermill.inspect_notebook(str(path_of(name)))
+    assert list(found) == list(SCHEMAS[name].model_fields)
+    assert all(about["help"] for about in found.values())
+    given = {key: ast.literal_eval(about["default"]) for key, about in found.items()}
+    assert resolve(name, given) == resolve(name, {})  # as committed, a notebook runs at the defaults
+
+
+def test_parameters_are_read_by_the_next_cell(book):
+    """Each name reaches the schema through ``globals()``, at once and only there."""
+    content, name = book
+    cells = list(code_cells(content))
+    (place,) = (i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    assert place == 0
+    calls = [i for i, cell in enumerate(cells) if f'open_chapter("{name}", globals())' in cell.source]
+    assert calls == [1]
+    later = "\n".join(cell.source for cell in cells[1:])
+    loaded = {node.id for node in ast.walk(ast.parse(later)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    stored = {node.id for node in ast.walk(ast.parse(later)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert not (loaded - stored) & set(SCHEMAS[name].model_fields)  # None would be read where the preset's value is meant
+
+
+# Opening a chapter
+
+
+def test_open_chapter_reads_the_namespace():
+    chapter = open_chapter("compare", {"preset": "smoke", "seeds": 3, "guidance_scale": None, "np": object(), "_": 1})
+    assert chapter.parameters == resolve("compare", {"preset": "smoke", "seeds": 3})
+    with pytest.raises(ParameterError, match="seeds is 0"):
+        open_chapter("compare", {"seeds": 0})
+
+
+def test_parameter_table_explains_every_parameter():
+    table = Chapter("scaling", resolve("scaling", {})).parameter_table()
+    assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
+    assert table.loc["caption_counts", "value"] == "256, 512, 1024, 2048"
+    assert table.loc["views_per_step", ["value", "unit", "cost"]].tolist() == ["256", "views", "linear"]
+    assert (table["meaning"].str.len() > 0).all()
+
+
+# Executing
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))  # restored afterwards: executing a notebook sets it
+    return RunStore()
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Papermill that copies: what it was asked for is listed."""
+    asked = []
+
+    def copy(source, target, *, parameters, **options):
+        asked.append((Path(source).name, parameters, options))
+        shutil.copy(source, target)
+
+    monkeypatch.setattr(papermill, "execute_notebook", copy)
+    return asked
+
+
+def test_notebook_is_executed_with_full_parameters(store, executed):
+    said = []
+    run = execute_notebook("compare", {"preset": "smoke", "guidance_scale": 4}, store=store, log=said.append)
+    ((source, parameters, options),) = executed
+    assert source == "compare.ipynb"
+    assert parameters == resolve("compare", {"preset": "smoke", "guidance_scale": 4}).model_dump()
+    assert options["cwd"] == str(ROOT)
+    assert said == ["compare: executing notebooks/compare.ipynb"]
+    written = json.loads(run.path("compare.ipynb").read_text())
+    assert written["metadata"]["stablerep"] == {"preset": "smoke", "changed": {"guidance_scale": 4.0}}
+
+
+def test_same_notebook_is_executed_once(store, executed):
+    first = execute_notebook("corpus", {"seed": 1}, store=store, log=None)
+    assert execute_notebook("corpus", {"seed": 1, "size": None}, store=store, log=None) == first
+    assert len(executed) == 1
+    assert execute_notebook("corpus", {"seed": 2}, store=store, log=None).key != first.key
+
+
+def test_execution_is_named_by_source_library_and_stored_results(store, executed, monkeypatch):
+    keys = {execute_notebook("corpus", {}, store=store, log=None).key}
+    monkeypatch.setattr(notebooks, "stored_hash", lambda name: "other results")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    monkeypatch.setattr(notebooks, "source_text", lambda name: b"other source")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    monkeypatch.setattr("stablerep.study.provenance.hash_package", lambda: "other library")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    assert len(keys) == len(executed) == 4
+
+
+def test_failed_cell_leaves_no_run(store, monkeypatch):
+    def fail(source, target, **options):
+        shutil.copy(source, target)
+        raise papermill.PapermillExecutionError(4, 5, "1 / 0", "ZeroDivisionError", "division by zero", ["Traceback"])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    with pytest.raises(RuntimeError, match="corpus: cell 5 failed with ZeroDivisionError: division by zero") as error:
+        execute_notebook("corpus", {}, store=store, log=None)
+    assert "\n" not in str(error.value)
+    assert not store.list()["complete"].any()
+
+
+def test_wrong_parameters_start_nothing(store, executed):
+    with pytest.raises(ParameterError, match="guidance_scale is 0.5"):
+        execute_notebook("compare", {"guidance_scale": 0.5}, store=store)
+    assert executed == [] and not store.root.exists()
+
+
+def test_chapter_is_placed_where_the_book_reads_it(store, executed, tmp_path):
+    run = execute_notebook("corpus", {}, store=store, log=None)
+    target = place_chapter(run, "corpus", tmp_path / "chapters")
+    assert target == tmp_path / "chapters" / "corpus.ipynb"
+    assert target.read_bytes() == run.path("corpus.ipynb").read_bytes()
+
+
+def test_root_and_sources():
+    assert project_root() == ROOT
+    assert source_text("bias") == path_of("bias").read_bytes()
+    with pytest.raises(FileNotFoundError, match="notebooks/audit.ipynb is missing"):
+        source_text("audit")
+
+
+# Parameters of the command line
+
+
+def test_pairs_are_read_as_yaml(tmp_path):
+    pairs = ["guidance_scale=4", "sampler=ddim", "guidance_scales=[1, 2.5]", "live=false", "encoder=a=b", "seed=", "name='7'"]
+    assert given_parameters(pairs) == {
+        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None, "name": "7",
+    }  # fmt: skip
+
+
+def test_pairs_win_over_the_file(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("seeds: 2\nguidance_scale: 3\n")
+    assert given_parameters(["seeds=5"], file) == {"seeds": 5, "guidance_scale": 3}
+    file.write_text("")
+    assert given_parameters([], file) == {}
+
+
+@pytest.mark.parametrize("pair", ["guidance_scale", "=4", "guidance_scale 4"])
+def test_pair_without_equals_sign(pair):
+    with pytest.raises(ValueError, match="is not name=value"):
+        given_parameters([pair])
+
+
+def test_unreadable_values_and_files(tmp_path):
+    with pytest.raises(ValueError, match="the value of seeds, '\\[1', could not be read"):
+        given_parameters(["seeds=[1"])
+    file = tmp_path / "run.yaml"
+    with pytest.raises(ValueError, match="run.yaml could not be read"):
+        given_parameters([], file)
+    file.write_text("a: [1")
+    with pytest.raises(ValueError, match="could not be read as YAML") as error:
+        given_parameters([], file)
+    assert "\n" not in str(error.value)
+    file.write_text("- 1")
+    with pytest.raises(ValueError, match="holds a list; it must map"):
+        given_parameters([], file)
+
+
+# Stripping
+
+
+def test_strip_removes_what_a_run_leaves(tmp_path):
+    path = tmp_path / "used.ipynb"
+    content = json.loads(path_of("corpus").read_text())
+    cell = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
+    cell |= {"execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
+    cell["metadata"] |= {"execution": {"status": "ok"}, "papermill": {"duration": 1}}
+    content["metadata"] |= {"papermill": {}, "widgets": {}}
+    path.write_text(json.dumps(content))
+    assert strip_outputs(path)
+    assert path.read_bytes() == path_of("corpus").read_bytes()
+    assert not strip_outputs(path)

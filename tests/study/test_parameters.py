@@ -1,0 +1,194 @@
+"""Parameters: presets fill what is not given, and every mistake is told at once, in sentences, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import pytest
+
+from stablerep.study import presets
+from stablerep.study.parameters import SCHEMAS, ParameterError, Preset, resolve
+
+ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in SCHEMAS]
+
+
+def problems(notebook: str, **given) -> list[str]:
+    with pytest.raises(ParameterError) as error:
+        resolve(notebook, given)
+    lines = str(error.value).splitlines()
+    assert all(line.endswith((".", "?")) for line in lines), lines
+    return lines
+
+
+# Presets
+
+
+@pytest.mark.parametrize(("preset", "notebook"), ALL)
+def test_every_preset_fills_every_notebook(preset, notebook):
+    resolved = resolve(notebook, {"preset": preset})
+    assert resolved.preset == preset and resolved.live is True and resolved.seed == 0
+    expected = presets.preset_values(preset, notebook)
+    assert resolved.model_dump(include=set(expected)) == expected  # nothing was converted on the way
+    assert set(expected) == set(SCHEMAS[notebook].model_fields) - {"preset", "live", "seed"}
+
+
+@pytest.mark.parametrize(("preset", "notebook"), ALL)
+def test_presets_override_names_that_exist(preset, notebook):
+    """A preset changes only names that the laptop has too: a misspelt override would be lost."""
+    override = presets._OVERRIDES[preset].get(notebook, {})
+    assert set(override) <= set(presets.LAPTOP[notebook])
+
+
+def test_presets_are_those_of_the_schema():
+    assert get_args(Preset) == presets.PRESETS == tuple(sorted(presets._OVERRIDES, key=presets.PRESETS.index))
+
+
+def test_laptop_is_the_default():
+    assert resolve("compare", {}) == resolve("compare", {"preset": "laptop"})
+
+
+def test_given_values_win_over_the_preset():
+    resolved = resolve("compare", {"preset": "smoke", "guidance_scale": 4, "seeds": 2})
+    smoke = resolve("compare", {"preset": "smoke"})
+    assert (resolved.guidance_scale, resolved.seeds) == (4.0, 2)
+    assert resolved == smoke.model_copy(update={"guidance_scale": 4.0, "seeds": 2})
+
+
+def test_paper_preset_holds_the_papers_numbers():
+    paper = resolve("compare", {"preset": "paper"})
+    assert paper.generator == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert (paper.sampler, paper.sampling_steps) == ("ddim", 50)
+    assert (paper.images_per_caption, paper.positives, paper.guidance_scale) == (10, 6, 2.0)
+    assert (paper.encoder, paper.crop_min) == ("vit_base_patch16_224", 0.08)
+
+
+def test_none_counts_as_not_given():
+    assert resolve("compare", {"guidance_scale": None, "preset": None}) == resolve("compare", {})
+
+
+def test_values_as_a_command_line_gives_them():
+    """YAML reads 1e-3 as text and 4 as an integer; both are numbers here."""
+    resolved = resolve("compare", {"learning_rate": "1e-3", "guidance_scale": 4, "steps": 20.0})
+    assert (resolved.learning_rate, resolved.guidance_scale, resolved.steps) == (0.001, 4.0, 20)
+    assert isinstance(resolved.guidance_scale, float) and isinstance(resolved.steps, int)
+
+
+def test_parameters_do_not_change_afterwards():
+    with pytest.raises(ValueError, match="frozen"):
+        resolve("compare", {}).seeds = 3
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "nearest"),
+    [
+        ("compare", "guidance_scael", "guidance_scale"),
+        ("compare", "step", "steps"),
+        ("generator", "guidance_scale", "guidance_scales"),
+        ("scaling", "caption_count", "caption_counts"),
+        ("corpus", "flag", "flags"),
+    ],
+)
+def test_unknown_name_suggests_the_nearest(notebook, name, nearest):
+    assert problems(notebook, **{name: 4}) == [f"{notebook} has no parameter {name!r}; did you mean {nearest}?"]
+
+
+def test_name_like_no_other_lists_all():
+    (line,) = problems("corpus", zzz=1)
+    assert line == "corpus has no parameter 'zzz'; it has preset, live, seed, designs, flags, size."
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "value"),
+    [
+        ("compare", "seeds", "two"),
+        ("compare", "seeds", 2.5),
+        ("compare", "seeds", True),
+        ("compare", "guidance_scale", "high"),
+        ("compare", "guidance_scale", True),
+        ("compare", "guidance_scale", [2.0]),
+        ("compare", "encoder", 18),
+        ("compare", "encoder", ""),
+        ("compare", "sampler", "euler"),
+        ("compare", "stem", True),
+        ("compare", "live", "perhaps"),
+        ("compare", "live", 2),
+        ("compare", "generator", {}),
+        ("scaling", "caption_counts", 512),
+        ("scaling", "caption_counts", [512, "many"]),
+        ("scaling", "caption_counts", [512, True]),
+        ("corpus", "designs", ["openmoji"]),
+        ("corpus", "designs", "noto"),
+        ("generator", "held_out_design", "apple"),
+    ],
+)
+def test_wrong_type_names_parameter_and_value(notebook, name, value):
+    lines = problems(notebook, **{name: value})
+    assert len(lines) == 1
+    assert lines[0].startswith(name)
+    wrong = [v for v in value if isinstance(v, (bool, str))] if isinstance(value, list) else [value]
+    assert repr(value) in lines[0] or any(repr(v) in lines[0] for v in wrong)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "value"),
+    [
+        ("compare", "guidance_scale", 0.5),
+        ("compare", "guidance_scale", 31),
+        ("compare", "guidance_scale", math.nan),
+        ("compare", "guidance_scale", math.inf),
+        ("compare", "learning_rate", 0),
+        ("compare", "learning_rate", math.nan),
+        ("compare", "crop_min", 1.01),
+        ("compare", "crop_min", -math.inf),
+        ("compare", "seeds", 0),
+        ("compare", "seed", -1),
+        ("compare", "seed", 2**32),
+        ("compare", "captions", -1),
+        ("compare", "positives", 1),
+        ("compare", "sampling_steps", 1),
+        ("generator", "captions", 7),
+        ("generator", "guidance_scales", []),
+        ("generator", "guidance_scales", [1.0, 0.0]),
+        ("scaling", "caption_counts", [512]),
+        ("scaling", "caption_counts", [4, 512]),
+        ("corpus", "size", 8),
+        ("bias", "images_per_neutral_caption", 0),
+    ],
+)
+def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
+    (line,) = problems(notebook, **{name: value})
+    assert line.startswith(name)
+    assert any(word in line for word in ("greater", "less", "at least", "finite"))
+
+
+def test_views_must_fit_the_positives():
+    assert problems("compare", views_per_step=250) == [
+        "views_per_step is 250; it must be even and a multiple of positives, 4."
+    ]  # fmt: skip
+    assert "multiple of positives, 6" in problems("compare", positives=6)[0]
+    assert resolve("compare", {"positives": 8}).positives == 8
+
+
+def test_several_mistakes_are_told_together():
+    lines = problems("compare", guidance_scael=4, seeds="two", guidance_scale=0.5)
+    assert len(lines) == 3
+    assert [line.split()[0] for line in sorted(lines)] == ["compare", "guidance_scale", "seeds"]
+
+
+def test_unknown_notebook_and_preset():
+    assert problems("comparison") == ["notebook is 'comparison'; the book has corpus, generator, compare, scaling, bias."]
+    for preset in ("desktop", 3, ["laptop"], True):
+        (line,) = problems("compare", preset=preset)
+        assert line == f"preset is {preset!r}; valid presets are smoke, laptop, reference, workstation, paper."
+
+
+def test_every_parameter_explains_itself():
+    for schema in SCHEMAS.values():
+        for name, field in schema.model_fields.items():
+            assert field.description and not field.description.endswith("."), name
+            assert set(field.json_schema_extra) == {"unit", "cost"}, name
+            assert field.is_required(), name  # defaults live in the presets alone

@@ -1,0 +1,246 @@
+"""Figures: from small tables, drawn to the end, with the right contents and the tables left as they were."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from stablerep import figures
+from stablerep.published import figure_6
+
+ARMS = list(figures.ARM_COLOURS)
+PROBES = ["linear subgroup", "one-shot"]
+GENDERS = ("woman", "man", "person")
+TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
+SCALES = (1.0, 4.0, 8.0)
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def with_interval(rows, name="accuracy"):
+    table = pd.DataFrame(rows)
+    table[name] = rng.uniform(0.2, 0.8, len(table))
+    return table.assign(low=table[name] - 0.05, high=table[name] + 0.04)
+
+
+def arms_table(seeds=1):
+    table = with_interval([{"arm": a, "probe": p} for p in PROBES for a in ARMS])
+    return table.assign(items=100, seeds=seeds, seed_low=np.nan, seed_high=np.nan, views=1000)
+
+
+def scaling_table():
+    names = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
+    return with_interval([{"arm": a, "probe": p, "captions": n} for a in names for p in PROBES for n in (400, 100, 200, 800)])
+
+
+def over_scales(real, measures):
+    rows = [{"source": real, "guidance_scale": np.nan, "measure": m} for m in measures]
+    rows += [{"source": "generated", "guidance_scale": w, "measure": m} for w in reversed(SCALES) for m in measures]
+    return with_interval(rows, "mean").assign(n=50)
+
+
+def shares_table():
+    rows = []
+    for attribute, labels in (("gender", GENDERS), ("tone", TONES)):
+        for label in labels:
+            for source in ("training images of the concepts", "balance"):
+                rows.append({"attribute": attribute, "source": source, "guidance_scale": np.nan, "label": label})
+            for source in ("generated, as read", "generated, corrected"):
+                rows += [{"attribute": attribute, "source": source, "guidance_scale": w, "label": label} for w in SCALES]
+    table = with_interval(rows, "share")
+    table.loc[table["guidance_scale"].isna(), ["low", "high"]] = np.nan
+    return table
+
+
+def confusion_table():
+    return pd.DataFrame([
+        {"attribute": a, "truth": t, "prediction": p, "share": float(t == p)}
+        for a, labels in (("gender", GENDERS), ("tone", TONES)) for t in labels for p in labels
+    ])  # fmt: skip
+
+
+def groups_table():
+    table = with_interval([{"arm": a, "attribute": "gender", "label": g} for a in ARMS[1:4] for g in GENDERS])
+    return table.assign(items=20)
+
+
+def grid_table():
+    def png(colour):
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8), colour).save(file, "PNG")
+        return file.getvalue()
+
+    return pd.DataFrame([
+        {"caption": c, "guidance_scale": w, "index": i, "png": png((40 * k, int(20 * w), 100 * i))}
+        for k, c in enumerate(("red heart", "owl", "pizza")) for w in SCALES for i in range(2)
+    ])  # fmt: skip
+
+
+def people_table():
+    kinds = [(t, g) for t in range(6) for g in GENDERS[: 3 - t % 2]]
+    return pd.DataFrame([{"skin_tone": t, "gender": g, "captions": 10 * t + len(g)} for t, g in kinds])
+
+
+def splits_table():
+    parts = [(s, g) for s in ("train", "validation", "test") for g in ("people-body", "objects", "food-drink")]
+    return pd.DataFrame([{"split": s, "group": g, "images": 60, "concepts": 10 + k} for k, (s, g) in enumerate(parts[:-1])])
+
+
+CASES = {
+    "comparison": lambda t: figures.comparison(t, None, PROBES),
+    "scaling": lambda t: figures.scaling(t, figure_6(), "one-shot"),
+    "faithfulness": figures.faithfulness,
+    "diversity": figures.diversity,
+    "sample_grid": figures.sample_grid,
+    "shares": lambda t: figures.shares(t, "tone", TONES),
+    "confusion": lambda t: figures.confusion(t, "tone", TONES),
+    "groups": lambda t: figures.groups(t, "gender", GENDERS),
+    "people": lambda t: figures.people(t, TONES),
+    "splits": figures.splits,
+}
+TABLES = {
+    "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
+    "groups": groups_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
+    "faithfulness": lambda: over_scales("real", ("top1", "top10", "subgroup")),
+    "diversity": lambda: over_scales("real designs", ("distance",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_figure_is_drawn_to_the_end_and_leaves_its_table_alone(name):
+    table = TABLES[name]()
+    before = table.copy(deep=True)
+    figure = CASES[name](table)
+    assert isinstance(figure, Figure)
+    figure.canvas.draw()
+    pd.testing.assert_frame_equal(table, before)
+    assert all(axis.has_data() for axis in figure.axes)
+    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)  # a white ground, so that a dark page changes nothing
+
+
+def points(container):
+    """Places of the markers of an error bar."""
+    return container.lines[0].get_xydata()
+
+
+def test_the_comparison_shows_each_arm_at_its_accuracy_with_its_interval():
+    live, stored = arms_table(), arms_table(3)
+    figure = figures.comparison(live, stored, PROBES)
+    assert len(figure.axes) == 4
+    for axis, (table, probe) in zip(figure.axes, [(t, p) for t in (live, stored) for p in PROBES]):
+        part = table[table["probe"] == probe]
+        assert probe in axis.get_title() and ("3 seeds" in axis.get_title()) == (table is stored)
+        shown = np.array([points(c)[0] for c in axis.containers])
+        np.testing.assert_allclose(shown[:, 0], 100 * part["accuracy"])
+        ends = [c.lines[2][0].get_segments()[0][:, 0] for c in axis.containers]
+        np.testing.assert_allclose(ends, 100 * part[["low", "high"]].to_numpy())
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ARMS
+
+
+def test_scaling_shows_our_points_in_order_beside_those_of_the_paper():
+    table, paper = scaling_table(), figure_6()
+    ours, theirs = figures.scaling(table, paper, "one-shot").axes
+    for container in ours.containers:
+        part = table[(table["arm"] == container.get_label()) & (table["probe"] == "one-shot")].sort_values("captions")
+        np.testing.assert_allclose(points(container), part[["captions", "accuracy"]] * [1, 100])
+    lines = {line.get_label(): line.get_xydata() for line in theirs.lines}
+    for method, part in paper.groupby("method"):
+        np.testing.assert_allclose(lines[method], part[["captions", "accuracy"]])
+    assert ours.get_xscale() == theirs.get_xscale() == "log"
+    assert [t.get_text() for t in ours.get_xticklabels()] == ["100", "200", "400", "800"]
+
+
+def test_guidance_scales_are_in_order_beside_the_yardstick():
+    table = over_scales("real", ("top1", "top10", "subgroup"))
+    for axis, measure in zip(figures.faithfulness(table).axes, ("top1", "top10", "subgroup")):
+        part = table[table["measure"] == measure].set_index("guidance_scale")["mean"]
+        np.testing.assert_allclose(points(axis.containers[0]), [[w, 100 * part[w]] for w in SCALES])
+        real = table[(table["measure"] == measure) & (table["source"] == "real")]["mean"].item()
+        assert any(np.allclose(line.get_ydata(), 100 * real) for line in axis.lines)
+
+
+def test_shares_stand_beside_labels_and_balance_for_every_class():
+    table = shares_table()
+    figure = figures.shares(table, "gender", GENDERS)
+    assert [axis.get_title() for axis in figure.axes] == list(GENDERS)
+    for axis in figure.axes:
+        mine = table[(table["attribute"] == "gender") & (table["label"] == axis.get_title())]
+        for container in axis.containers:
+            np.testing.assert_allclose(points(container)[:, 1], 100 * mine[mine["source"] == container.get_label()]["share"])
+        levels = {round(line.get_ydata()[0], 6) for line in axis.lines if line.get_linestyle() in ("--", ":")}
+        assert levels == {round(100 * s, 6) for s in mine[mine["guidance_scale"].isna()]["share"]}
+
+
+def test_the_confusion_has_labels_in_rows_and_readings_in_columns():
+    table = confusion_table()
+    table.loc[(table["truth"] == "woman") & (table["prediction"] == "man"), "share"] = 0.25
+    axis = figures.confusion(table, "gender", GENDERS).axes[0]
+    shown = np.array([t.get_text() for t in axis.texts]).reshape(3, 3)
+    assert shown.tolist() == [["100", "25", "0"], ["0", "100", "0"], ["0", "0", "100"]]
+    assert [t.get_text() for t in axis.get_yticklabels()] == list(GENDERS)
+
+
+def test_groups_show_each_encoder_at_its_accuracies_where_it_has_them():
+    table = groups_table().iloc[:-1]  # one group has too few people for the last encoder
+    axis = figures.groups(table, "gender", GENDERS).axes[0]
+    for container in axis.containers:
+        part = table[table["arm"] == container.get_label()]
+        np.testing.assert_allclose(points(container)[:, 1], 100 * part["accuracy"])
+        assert np.round(points(container)[:, 0]).tolist() == [GENDERS.index(label) for label in part["label"]]
+
+
+def heights(axis):
+    return {c.get_label(): [bar.get_height() for bar in c] for c in axis.containers}
+
+
+def test_what_a_count_lacks_is_drawn_as_zero():
+    people = people_table()
+    shown = heights(figures.people(people, TONES).axes[0])
+    for gender in GENDERS:
+        found = people[people["gender"] == gender].set_index("skin_tone")["captions"]
+        assert shown[gender] == [found.get(t, 0) for t in range(6)]
+    splits = splits_table()
+    shown = heights(figures.splits(splits).axes[0])
+    for split in ("train", "validation", "test"):
+        found = splits[splits["split"] == split].set_index("group")["concepts"]
+        assert shown[split] == [found.get(g, 0) for g in sorted(set(splits["group"]))]
+
+
+def test_an_image_grid_shows_each_image_in_its_place():
+    images = rng.integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
+    figure = figures.image_grid(images, ["one", "two"], ["a", "b", "c"])
+    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    assert np.array_equal(np.stack(shown).reshape(images.shape), images)
+    assert [figure.axes[i].get_title() for i in range(3)] == ["a", "b", "c"]
+    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["one", "two"]
+
+
+@pytest.mark.parametrize("per_scale", [1, 2])
+def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scale):
+    table = grid_table().sample(frac=1, random_state=0)  # the order of rows must not matter within a caption
+    figure = figures.sample_grid(table, per_scale=per_scale)
+    captions = list(dict.fromkeys(table["caption"]))
+    asked = [(c, w, i) for c in captions for w in SCALES for i in range(per_scale)]
+    known = ["red heart", "owl", "pizza"]
+    for axis, (caption, w, i) in zip(figure.axes, asked, strict=True):
+        assert np.asarray(axis.images[0].get_array())[3, 3].tolist() == [40 * known.index(caption), int(20 * w), 100 * i]
+
+
+def test_the_arms_have_colours_that_differ():
+    assert len(set(figures.ARM_COLOURS.values())) == len(figures.ARM_COLOURS)

@@ -1,0 +1,278 @@
+"""Pre-training on toy pictures: every method learns, repeats itself, and goes on where it was cut."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stablerep import training
+from stablerep.batches import CaptionedImages
+from stablerep.checkpoint import save_checkpoint
+from stablerep.encoders import EncoderRecipe, extract_features
+from stablerep.losses import image_text, multi_positive
+from stablerep.schedule import cosine_rate
+from stablerep.tokenizer import tokenize
+from stablerep.training import METHODS, PretrainingRecipe, load_backbone, method_loss, pretrain, random_backbone
+from stablerep.views import make_views
+
+ENCODER = EncoderRecipe(
+    name="test_resnet", stem="published", head_width=64, head_size=32, text_width=64, text_layers=1, joint_size=32
+)  # fmt: skip
+STEPS = 8
+COLOURS, SHAPES = ("red", "green", "blue", "grey"), ("bar", "post", "square", "frame")
+
+
+@pytest.fixture(scope="module")
+def data() -> CaptionedImages:
+    """Sixteen captions of a colour and a shape, four noisy pictures of each."""
+    rng = torch.Generator().manual_seed(0)
+    paint = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "grey": (90, 90, 90)}
+    images, ids, captions = [], [], []
+    for colour in COLOURS:
+        for shape in SHAPES:
+            mask = torch.zeros(32, 32)
+            mask[{"bar": (slice(12, 20), slice(None)), "post": (slice(None), slice(12, 20))}.get(shape, (slice(6, 26),) * 2)] = 1
+            if shape == "frame":
+                mask[11:21, 11:21] = 0
+            for _ in range(4):
+                picture = 255 - mask * (255 - torch.tensor(paint[colour]).view(3, 1, 1))
+                picture = picture + 12 * torch.randn(3, 32, 32, generator=rng)
+                images.append(picture.clamp(0, 255).byte())
+                ids.append(len(captions))
+            captions.append(f"{colour} {shape}")
+    return CaptionedImages(torch.stack(images), torch.tensor(ids), captions, "toy")
+
+
+def recipe_of(method, **changes) -> PretrainingRecipe:
+    return replace(PretrainingRecipe(method=method, steps=STEPS, views_per_step=16, encoder=ENCODER, seed=3), **changes)
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """One uninterrupted run of each method, made when first asked for: its folder and summary."""
+    made = {}
+
+    def get(method):
+        if method not in made:
+            folder = tmp_path_factory.mktemp("run")
+            made[method] = folder, pretrain(data, recipe_of(method), folder, progress="")
+        return made[method]
+
+    return get
+
+
+def losses(folder):
+    return pd.read_parquet(folder / "log.parquet")["loss"].to_numpy()
+
+
+def assert_same_run(one, other):
+    assert np.array_equal(losses(one), losses(other))
+    first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    assert first.keys() == second.keys()
+    assert [k for k in first if not torch.equal(first[k], second[k])] == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_leaves_its_files_log_and_summary(method, finished):
+    folder, summary = finished(method)
+    names = {p.name for p in folder.iterdir()}
+    tokenizer = {"tokenizer"} if method in ("clip", "stablerep+") else set()
+    assert names == {"encoder.safetensors", "model.safetensors", "recipe.json", "log.parquet"} | tokenizer
+    log = pd.read_parquet(folder / "log.parquet")
+    assert log["step"].tolist() == list(range(STEPS)) and log["seconds"].is_monotonic_increasing
+    assert np.isfinite(log["loss"]).all()
+    assert log["learning_rate"].tolist() == pytest.approx([2e-3 * cosine_rate(k, STEPS, warmup=0.05) for k in range(STEPS)])
+    assert summary["steps"] == STEPS and summary["views"] == 16 * STEPS and summary["loss"] == log["loss"].iloc[-1]
+    backbone = load_file(folder / "encoder.safetensors")
+    whole = load_file(folder / "model.safetensors")
+    assert all(torch.equal(v, whole[f"backbone.{k}"]) for k, v in backbone.items())
+    assert summary["weights"] == sum(v.numel() for v in backbone.values())
+    stored = json.loads((folder / "recipe.json").read_text())
+    assert stored["method"] == method and stored["encoder"]["name"] == "test_resnet"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns(method, data, tmp_path):
+    pretrain(data, recipe_of(method, steps=24), tmp_path, progress="")
+    found = losses(tmp_path)
+    assert found[-8:].mean() < found[:4].mean() - 0.4
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_was_drawn_before(data, finished, tmp_path):
+    torch.manual_seed(1234)
+    state = torch.get_rng_state()
+    pretrain(data, recipe_of("stablerep"), tmp_path / "again", progress="")
+    assert torch.equal(state, torch.get_rng_state())
+    assert_same_run(finished("stablerep")[0], tmp_path / "again")
+    pretrain(data, recipe_of("stablerep", seed=4), tmp_path / "other", progress="")
+    assert not np.array_equal(losses(tmp_path / "other"), losses(finished("stablerep")[0]))
+
+
+class Cut(Exception):
+    """Stands for a machine that goes away."""
+
+
+def cut_before(monkeypatch, calls):
+    """Let ``make_views`` work ``calls`` times, then fail; returns the list of calls made."""
+    made = []
+
+    def views(*arguments):
+        if len(made) == calls:
+            raise Cut
+        made.append(arguments)
+        return make_views(*arguments)
+
+    monkeypatch.setattr(training, "make_views", views)
+    return made
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_was_cut_twice_ends_as_one_that_was_not(method, data, finished, tmp_path, monkeypatch):
+    recipe = recipe_of(method)
+    cut_before(monkeypatch, 5)
+    with pytest.raises(Cut):
+        pretrain(data, recipe, tmp_path, progress="", checkpoint_every=2)
+    assert not (tmp_path / "encoder.safetensors").exists()  # a run that was cut never looks finished
+    made = cut_before(monkeypatch, 3)
+    with pytest.raises(Cut):
+        pretrain(data, recipe, tmp_path, progress="", checkpoint_every=2)
+    assert len(made) == 3  # steps 4, 5 and 6
+    made = cut_before(monkeypatch, STEPS)
+    pretrain(data, recipe, tmp_path, progress="", checkpoint_every=2)
+    assert len(made) == 2  # steps 6 and 7
+    assert_same_run(finished(method)[0], tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_damaged_checkpoint_is_begun_again(data, finished, tmp_path, monkeypatch):
+    cut_before(monkeypatch, 5)
+    with pytest.raises(Cut):
+        pretrain(data, recipe_of("simclr"), tmp_path, progress="", checkpoint_every=4)
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-500])
+    made = cut_before(monkeypatch, STEPS)
+    pretrain(data, recipe_of("simclr"), tmp_path, progress="", checkpoint_every=4)
+    assert len(made) == STEPS
+    assert_same_run(finished("simclr")[0], tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_path, monkeypatch):
+    calls, saved = [], []
+
+    def spoiled(*arguments):
+        calls.append(1)
+        return method_loss(*arguments) * (torch.nan if len(calls) == 6 else 1)
+
+    def keep(path, state):
+        saved.append(state["step"])
+        save_checkpoint(path, state)
+
+    monkeypatch.setattr(training, "method_loss", spoiled)
+    monkeypatch.setattr(training, "save_checkpoint", keep)
+    message = r"the loss is nan at step 5 \(learning rate .*\); the last good checkpoint is of step 4"
+    with pytest.raises(FloatingPointError, match=message):
+        pretrain(data, recipe_of("simclr"), tmp_path, progress="", checkpoint_every=2)
+    assert saved == [2, 4] and not (tmp_path / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "times_an_id_occurs", "texts"), [("simclr", 2, 0), ("clip", 1, 16), ("stablerep", 4, 0), ("stablerep+", 4, 4)]
+)
+def test_what_makes_two_views_positives(method, times_an_id_occurs, texts, data, tmp_path, monkeypatch):
+    seen, drawn, read = [], [], []
+
+    def spy(name, out, ids, temperature):
+        seen.append((out, ids))
+        return method_loss(name, out, ids, temperature)
+
+    def draw(images, *arguments):
+        drawn.append(images)
+        return make_views(images, *arguments)
+
+    def reading(tokenizer, captions):
+        read.append(list(captions))
+        return tokenize(tokenizer, captions)
+
+    monkeypatch.setattr(training, "method_loss", spy)
+    monkeypatch.setattr(training, "make_views", draw)
+    monkeypatch.setattr(training, "tokenize", reading)
+    pretrain(data, recipe_of(method, steps=2), tmp_path, progress="")
+    assert len(drawn) == 2 and len(read) == (2 if texts else 0)
+    for k, (images, (out, ids)) in enumerate(zip(drawn, seen)):
+        assert len(images) == len(ids) == 16  # the same number of views for every method
+        assert (torch.bincount(ids)[ids] == times_an_id_occurs).all()
+        assert ("head" in out) == (method != "clip") and len(out.get("text", ())) == texts
+        places = [int((data.images == image).flatten(1).all(1).nonzero()) for image in images]
+        if method == "simclr":  # both views of an image, from two draws
+            assert places[:8] == places[8:] and len(set(places)) == 8 and torch.equal(ids[:8], ids[8:])
+            continue
+        captions = data.caption_ids[places]  # different images of the caption
+        assert torch.equal(captions[:, None] == captions, ids[:, None] == ids) and len(set(places)) == 16
+        if texts:  # the k-th text belongs to the k-th of the sorted ids, as the loss takes it
+            of_id = dict(zip(ids.unique(sorted=True).tolist(), read[k], strict=True))
+            assert [of_id[i] for i in ids.tolist()] == [data.captions[c] for c in captions]
+
+
+def test_the_loss_of_stablerep_plus_is_the_sum_of_both_with_texts_in_the_order_of_their_ids():
+    rng = torch.Generator().manual_seed(0)
+    ids = torch.tensor([7, 7, 2, 2, 5, 5])
+    out = {
+        "head": torch.randn(6, 8, generator=rng), "image": torch.randn(6, 4, generator=rng),
+        "text": torch.randn(3, 4, generator=rng), "scale": torch.tensor(5.0),
+    }  # fmt: skip
+    contrast = multi_positive(out["head"], ids, temperature=0.2)
+    matching = image_text(out["image"], out["text"], ids, torch.tensor([2, 5, 7]), logit_scale=5.0)
+    torch.testing.assert_close(method_loss("stablerep+", out, ids, 0.2), contrast + matching)
+    torch.testing.assert_close(method_loss("stablerep", {"head": out["head"]}, ids, 0.2), contrast)
+    torch.testing.assert_close(method_loss("clip", {k: out[k] for k in ("image", "text", "scale")}, ids, 0.2), matching)
+
+
+def test_a_finished_backbone_is_read_back_frozen(data, finished):
+    folder, _ = finished("stablerep")
+    backbone = load_backbone(folder)
+    assert not backbone.training and not any(p.requires_grad for p in backbone.parameters())
+    stored = load_file(folder / "encoder.safetensors")
+    assert all(torch.equal(v, stored[k]) for k, v in backbone.state_dict().items())
+    features = extract_features(backbone, data.images[:8])
+    assert features.isfinite().all()
+    assert (features - extract_features(random_backbone(ENCODER, 3), data.images[:8])).abs().max() > 1e-3
+
+
+def test_the_untrained_network_is_the_one_its_run_starts_from(data, tmp_path):
+    state = torch.get_rng_state()
+    untrained = random_backbone(ENCODER, 3)
+    assert torch.equal(state, torch.get_rng_state())
+    pretrain(data, recipe_of("simclr", steps=1, learning_rate=0.0), tmp_path, progress="")
+    stored = load_file(tmp_path / "encoder.safetensors")
+    assert all(torch.equal(p, stored[k]) for k, p in untrained.named_parameters())
+    other = dict(random_backbone(ENCODER, 4).named_parameters())
+    assert any(not torch.equal(p, other[k]) for k, p in untrained.named_parameters())
+
+
+def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(data, tmp_path):
+    with pytest.raises(ValueError, match="takes 32 captions, the set has 16"):
+        pretrain(data, recipe_of("clip", views_per_step=32), tmp_path, progress="")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "byol"}, "method is 'byol'; valid methods are simclr, clip, stablerep, stablerep[+]"),
+        ({"images_per_caption": 1}, "images_per_caption is 1; stablerep needs at least 2"),
+        ({"method": "stablerep+", "images_per_caption": 0}, "images_per_caption is 0; stablerep[+] needs"),
+        ({"steps": 0}, "steps is 0"),
+        ({"views_per_step": 2}, "views_per_step 2"),
+        ({"views_per_step": 18}, "views_per_step is 18; it must be a multiple of 4"),
+        ({"method": "simclr", "views_per_step": 17}, "views_per_step is 17; it must be a multiple of 2"),
+    ],
+)
+def test_a_recipe_that_cannot_be_run_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        PretrainingRecipe(**change)
