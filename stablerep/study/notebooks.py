@@ -138,6 +138,7 @@ def execute_notebook(name: str, given: dict[str, Any], *, store: RunStore | None
 
         import papermill
 
+        earlier = os.environ.get("STABLEREP_RUNS")
         os.environ["STABLEREP_RUNS"] = str(store.root)  # the kernel works in the project's folder, maybe another than ours
         values = parameters.model_dump()
         if log:
@@ -153,6 +154,11 @@ def execute_notebook(name: str, given: dict[str, Any], *, store: RunStore | None
             raise RuntimeError(
                 f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
             ) from error
+        finally:
+            if earlier is None:
+                del os.environ["STABLEREP_RUNS"]
+            else:
+                os.environ["STABLEREP_RUNS"] = earlier
         written = json.loads((folder / f"{name}.ipynb").read_text())
         defaults = resolve(name, {"preset": parameters.preset}).model_dump()
         changed = {k: v for k, v in values.items() if v != defaults[k]}

@@ -179,7 +179,10 @@ def test_neutral_captions_name_neither_gender_nor_tone(emoji):
 def items(shares: dict[str, float], *, seeds: int = 1, probe: str = "linear subgroup") -> pd.DataFrame:
     """Forty concepts with two items each; an arm gets the first ``share`` of the concepts right."""
     rows = [
-        {"arm": name, "seed": seed, "views": 1000, "probe": probe, "id": f"{c}/{k}", "concept": f"c{c}", "correct": c < share * 40}
+        {
+            "arm": name, "seed": seed, "views": 1000, "probe": probe, "id": f"{c}/{k}", "concept": f"c{c}",
+            "correct": c < share * 40,
+        }
         for name, share in shares.items() for seed in range(seeds) for c in range(40) for k in range(2)
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -337,7 +340,8 @@ def test_fitted_batch_keeps_the_views(method, odd, doublings, positives, caption
 def test_corpus_tables_count_the_corpus(emoji):
     tables = corpus.compute(resolve("corpus", {}), None)
     assert tables["designs"]["images"].sum() == len(emoji) == tables["splits"]["images"].sum()
-    assert tables["designs"].set_index("design")["captions"].to_dict() == emoji.table.groupby("design")["caption"].nunique().to_dict()
+    captions = emoji.table.groupby("design")["caption"].nunique()
+    assert tables["designs"].set_index("design")["captions"].to_dict() == captions.to_dict()
     assert tables["splits"]["concepts"].sum() == emoji.table["concept"].nunique()  # a concept is in one part
     assert list(dict.fromkeys(tables["splits"]["split"])) == list(SPLITS)
     per = tables["images_per_caption"]

@@ -16,7 +16,10 @@ from stablerep.study.parameters import resolve
 from stablerep.study.runs import RunStore
 from stablerep.synthesis import SyntheticSet
 
-HEAVY = {"torch", "torchvision", "diffusers", "transformers", "timm", "accelerate", "pandas", "scipy", "sklearn", "matplotlib", "papermill"}
+HEAVY = {
+    "torch", "torchvision", "diffusers", "transformers", "timm", "accelerate", "pandas", "scipy", "sklearn", "matplotlib",
+    "papermill",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +61,15 @@ def test_every_command_explains_itself(command):
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("code", ["import stablerep", "from stablerep.study.commands import app; app(['--help'], standalone_mode=False)"])
+HELP = "from stablerep.study.commands import app; app(['--help'], standalone_mode=False)"
+
+
+@pytest.mark.parametrize("code", ["import stablerep", HELP], ids=["import", "help"])
 def test_import_and_help_load_nothing_heavy(code):
     """Heavy libraries take seconds to import; help must not."""
     script = f"{code}\nimport sys\nprint('loaded', *sorted(m for m in sys.modules if '.' not in m))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | {"TERM": "dumb"})
+    environment = os.environ | {"TERM": "dumb"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert loaded >= {"loaded", "stablerep"}
     assert not loaded & HEAVY
@@ -86,10 +93,16 @@ def nothing_starts(monkeypatch, runs):
     [
         (["compare", "-p", "guidance_scale=0.5"], "guidance_scale is 0.5: input should be greater than or equal to 1."),
         (["compare", "-p", "guidance_scael=4"], "compare has no parameter 'guidance_scael'; did you mean guidance_scale?"),
-        (["compare", "-p", "seeds=two"], "seeds is 'two': input should be a valid integer, unable to parse string as an integer."),
+        (
+            ["compare", "-p", "seeds=two"],
+            "seeds is 'two': input should be a valid integer, unable to parse string as an integer.",
+        ),
         (["compare", "-p", "seeds"], "'seeds' is not name=value, for example guidance_scale=4."),
         (["comparison"], "notebook is 'comparison'; the book has corpus, generator, compare, scaling, bias."),
-        (["compare", "--preset", "desktop"], "preset is 'desktop'; valid presets are smoke, laptop, reference, workstation, paper."),
+        (
+            ["compare", "--preset", "desktop"],
+            "preset is 'desktop'; valid presets are smoke, laptop, reference, workstation, paper.",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_and_start_nothing(nothing_starts, arguments, said):

@@ -64,14 +64,16 @@ def test_seconds_follow_from_the_rates():
 
 @pytest.mark.parametrize("notebook", SCHEMAS)
 def test_stored_results_cost_a_start(notebook):
-    assert estimate(notebook, resolve(notebook, {"live": False, "preset": "paper"})) == (START_SECONDS, "draws from stored results")
+    p = resolve(notebook, {"live": False, "preset": "paper"})
+    assert estimate(notebook, p) == (START_SECONDS, "draws from stored results")
 
 
 @pytest.mark.parametrize(
     ("notebook", "name", "more"),
     [
         ("generator", "captions", 256), ("generator", "guidance_scales", [1.0] * 7), ("generator", "steps", 500),
-        ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512), ("compare", "images_per_caption", 8),
+        ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512),
+        ("compare", "images_per_caption", 8),
         ("scaling", "caption_counts", [256, 512, 1024, 2048, 2500]), ("scaling", "seeds", 3),
         ("bias", "neutral_captions", 96), ("bias", "images_per_neutral_caption", 12),
     ],

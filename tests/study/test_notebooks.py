@@ -254,7 +254,8 @@ def test_root_and_sources():
 def test_pairs_are_read_as_yaml(tmp_path):
     pairs = ["guidance_scale=4", "sampler=ddim", "guidance_scales=[1, 2.5]", "live=false", "encoder=a=b", "seed=", "name='7'"]
     assert given_parameters(pairs) == {
-        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None, "name": "7",
+        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None,
+        "name": "7",
     }  # fmt: skip
 
 

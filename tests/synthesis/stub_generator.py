@@ -1,8 +1,8 @@
 """A generator without networks for the tests of synthetic sets: images are random numbers named like the noise.
 
-As a program it makes the tests' set in a folder: ``stub_generator.py FOLDER [--stop-after BATCHES]``. It prints ``ready`` before it
-starts and then waits for a line; with ``--stop-after`` it prints ``stopped`` in the middle of a later batch and sleeps until it is
-killed; at the end it prints how many batches it made.
+As a program it makes the tests' set in a folder: ``stub_generator.py FOLDER [--stop-after BATCHES]``. It prints ``ready`` and waits
+for a line before it starts; with ``--stop-after`` it prints ``stopped`` when it is asked for one batch more and sleeps until it
+is killed; at the end it prints how many batches it made.
 """
 
 from __future__ import annotations

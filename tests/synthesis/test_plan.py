@@ -67,7 +67,8 @@ def test_fingerprint_names_everything_that_is_planned():
     plan = SynthesisPlan(["a", "b"])
     assert SynthesisPlan(("a", "b")).fingerprint == plan.fingerprint
     changes = dict(
-        captions=("b", "a"), images_per_caption=9, guidance_scale=2.5, steps=13, sampler="ddim", seed=1, batch_size=32, shard_captions=8,
+        captions=("b", "a"), images_per_caption=9, guidance_scale=2.5, steps=13, sampler="ddim", seed=1, batch_size=32,
+        shard_captions=8,
     )  # fmt: skip
     assert set(changes) == set(SynthesisPlan.__dataclass_fields__)
     others = {replace(plan, **{name: value}).fingerprint for name, value in changes.items()}

@@ -329,7 +329,10 @@ def test_other_captions_are_refused(stub, whole):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"fingerprint": "other"}, "generator stub instead of other"), ({"precision": "float16"}, "precision float32 instead of float16")],
+    [
+        ({"fingerprint": "other"}, "generator stub instead of other"),
+        ({"precision": "float16"}, "precision float32 instead of float16"),
+    ],
 )
 def test_another_generator_is_refused(stub, whole, change, said):
     with pytest.raises(ValueError, match=said):
