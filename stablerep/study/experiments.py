@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stablerep.batches import CaptionedImages
     from stablerep.generator import Generator
     from stablerep.study.parameters import Pretraining
+    from stablerep.training import PretrainingRecipe
 
 # Raise the version of a step when the same parameters come to mean another result.
 SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION = 1, 1, 1
@@ -134,15 +135,18 @@ class Study:
 
     def pretrained(self, which: Arm, images: CaptionedImages, p: Pretraining, seed: int) -> Run:
         """The pre-training run of one arm and seed."""
+        return self.pretraining(images, self.recipe(which, p, seed), f"{which.name}, seed {seed}")
+
+    def pretraining(self, images: CaptionedImages, recipe: PretrainingRecipe, progress: str) -> Run:
+        """The pre-training run of any recipe; ``progress`` names its progress bar."""
         from stablerep.training import pretrain
 
-        recipe = self.recipe(which, p, seed)
         return self.store.obtain(
             "pretraining",
             version=PRETRAINING_VERSION,
             parameters=asdict(recipe),
             inputs={"images": images.fingerprint},
-            compute=lambda folder: pretrain(images, recipe, folder, progress=f"{which.name}, seed {seed}"),
+            compute=lambda folder: pretrain(images, recipe, folder, progress=progress),
         )
 
     def evaluated(self, which: Arm, captions: Sequence[str], p: Pretraining, seed: int, *, first: int = 0) -> pd.DataFrame:

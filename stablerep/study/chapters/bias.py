@@ -63,8 +63,13 @@ def neutral_captions(people: Corpus, count: int) -> list[str]:
 def confusion_shares(truth, predicted, classes) -> np.ndarray:
     """P(predicted | truth) as a matrix [truth, predicted]; a class without items is taken as read without error."""
     table = pd.crosstab(pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False).to_numpy(float)
-    total = table.sum(1, keepdims=True)
-    return np.where(total > 0, table / np.maximum(total, 1), np.eye(len(classes)))
+    return row_shares(table)
+
+
+def row_shares(counts: np.ndarray) -> np.ndarray:
+    """Each row of a square table of counts as shares; an empty row becomes that of the identity."""
+    total = counts.sum(1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.eye(len(counts)))
 
 
 def correct_shares(observed: np.ndarray, confusion: np.ndarray) -> np.ndarray:
@@ -151,10 +156,8 @@ def _share_draws(read, caption_ids, tested: pd.DataFrame, clusters, classes, *, 
     for _ in range(draws):
         counts = rng.multinomial(len(by_caption), np.full(len(by_caption), 1 / len(by_caption))) @ by_caption
         table = (rng.multinomial(len(by_concept), np.full(len(by_concept), 1 / len(by_concept))) @ by_concept).reshape(n, n)
-        total = table.sum(1, keepdims=True)
-        matrix = np.where(total > 0, table / np.maximum(total, 1), np.eye(n))
         seen.append(counts / counts.sum())
-        fixed.append(correct_shares(seen[-1], matrix))
+        fixed.append(correct_shares(seen[-1], row_shares(table)))
     return np.array(seen), np.array(fixed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 from stablerep.batches import CaptionedImages
 from stablerep.corpus import Corpus
 from stablerep.statistics import mean_with_interval
-from stablerep.study.experiments import PRETRAINING_VERSION, SIZE, Study
+from stablerep.study.experiments import SIZE, Study
 from stablerep.study.parameters import GeneratorParameters
 from stablerep.study.runs import Run
 
@@ -47,7 +46,7 @@ def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
 def judge_run(p: GeneratorParameters, study: Study) -> Run:
     """An encoder of real images of all designs but the held-out one, by the multi-positive loss over captions."""
     from stablerep.encoders import EncoderRecipe
-    from stablerep.training import PretrainingRecipe, pretrain
+    from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 
     part = study.corpus.split("train")
@@ -56,13 +55,7 @@ def judge_run(p: GeneratorParameters, study: Study) -> Run:
         method="stablerep", steps=p.steps, views_per_step=p.views_per_step, images_per_caption=4, seed=p.seed,
         encoder=EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE), view=ViewRecipe(size=SIZE, crop_min=0.35),
     )  # fmt: skip
-    return study.store.obtain(
-        "pretraining",
-        version=PRETRAINING_VERSION,
-        parameters=asdict(recipe),
-        inputs={"images": data.fingerprint},
-        compute=lambda folder: pretrain(data, recipe, folder, progress="judge"),
-    )
+    return study.pretraining(data, recipe, "judge")
 
 
 class Retrieval:
