@@ -57,6 +57,8 @@ class CaptionedImages:
         wanted, known = set(captions), set(self.captions)
         if strange := sorted(wanted - known):
             raise ValueError(f"caption {strange[0]!r} is not in the set of {len(known)} captions.")
+        if wanted == known:  # the same set, so that what was computed for it is found again
+            return self
         kept = [i for i, caption in enumerate(self.captions) if caption in wanted]
         place = torch.full((len(self.captions),), -1)
         place[kept] = torch.arange(len(kept))

@@ -12,7 +12,7 @@ from stablerep.torchvision_shim import ensure_torchvision_imports
 if TYPE_CHECKING:
     import torch
 
-CONTEXT_LENGTH = 32  # tokens of a caption, start and end marks included
+CONTEXT_LENGTH = 24  # tokens, start and end marks included; the longest label of CLDR takes 21
 VOCABULARY = 2048  # learned tokens; the two forms of every byte and the two marks come on top
 
 

@@ -90,7 +90,7 @@ def pretrain(
 
     ``data`` is in memory, or a synthetic set of any size that is read from its shards.
 
-    ``folder`` receives ``encoder.safetensors`` (the backbone), ``model.safetensors`` (with heads and text tower), ``recipe.json``, the
+    ``folder`` receives ``encoder.safetensors`` (the backbone), ``heads.safetensors`` (heads and text tower), ``recipe.json``, the
     tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written
     every ``checkpoint_every`` steps; the random numbers of a step depend on (seed, step) alone, so a run that was cut and
     resumed takes the same steps as one that was not.
@@ -163,7 +163,8 @@ def pretrain(
             })  # fmt: skip
     whole = {k: v.contiguous().cpu() for k, v in accelerator.unwrap_model(model).state_dict().items()}
     backbone = {k.removeprefix("backbone."): v for k, v in whole.items() if k.startswith("backbone.")}
-    for name, weights in (("model", whole), ("encoder", backbone)):
+    heads = {k: v for k, v in whole.items() if not k.startswith("backbone.")}
+    for name, weights in (("heads", heads), ("encoder", backbone)):
         with written_aside(folder / f"{name}.safetensors") as aside:
             save_file(weights, aside)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from stablerep.encoders import EncoderRecipe, Learner, extract_features, new_backbone, projection_head, text_tower
+from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.views import normalize
 
 
@@ -74,7 +75,7 @@ def test_the_projection_head_is_three_layers_with_norms_after_the_first_two():
 def test_the_state_at_the_end_mark_reads_the_caption_and_not_the_padding():
     recipe = EncoderRecipe(text_width=64, text_layers=1)
     tower = text_tower(100, 99, recipe).eval()
-    tokens = torch.full((3, 32), 99)
+    tokens = torch.full((3, CONTEXT_LENGTH), 99)
     tokens[:, :4] = torch.tensor([98, 5, 6, 99])
     tokens[1, 2] = 7  # another word before the end mark
     tokens[2, 10:] = 50  # other tokens after it
@@ -94,7 +95,7 @@ def test_a_learner_gives_what_its_method_needs(backbone, head, text):
     stem = "no-pool" if backbone == "test_resnet" else "published"
     recipe = EncoderRecipe(name=backbone, stem=stem, head_width=24, head_size=8, text_width=64, text_layers=1, joint_size=12)
     learner = Learner(recipe, head=head, vocabulary_size=100 if text else 0, end_token=99 if text else 0)
-    tokens = torch.full((2, 32), 99) if text else None
+    tokens = torch.full((2, CONTEXT_LENGTH), 99) if text else None
     out = learner(torch.rand(4, 3, 32, 32), tokens)
     shapes = {"head": (4, 8)} if head else {}
     shapes |= {"image": (4, 12), "text": (2, 12), "scale": ()} if text else {}
@@ -103,7 +104,7 @@ def test_a_learner_gives_what_its_method_needs(backbone, head, text):
 
 def test_the_scale_starts_at_that_of_clip_and_is_capped():
     learner = Learner(SMALL, head=False, vocabulary_size=100, end_token=99)
-    tokens, views = torch.full((2, 32), 99), torch.rand(2, 3, 32, 32)
+    tokens, views = torch.full((2, CONTEXT_LENGTH), 99), torch.rand(2, 3, 32, 32)
     assert learner(views, tokens)["scale"].item() == pytest.approx(1 / 0.07, rel=1e-5)
     with torch.no_grad():
         learner.log_scale.fill_(math.log(500))

@@ -26,7 +26,7 @@ def new_autoencoder():
     return AutoencoderTiny(
         encoder_block_out_channels=(48, 48, 48),
         decoder_block_out_channels=(48, 48, 48),
-        num_encoder_blocks=(1, 2, 2),
+        num_encoder_blocks=(0, 2, 2),
         num_decoder_blocks=(2, 2, 1),
         latent_channels=LATENT_CHANNELS,
         upsampling_scaling_factor=2,
@@ -49,6 +49,9 @@ def new_denoiser():
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,  # diffusers reads this as the number of heads
         norm_num_groups=16,
+        resnet_time_scale_shift="scale_shift",  # time and caption scale and shift the features of every block, not only shift them
+        addition_embed_type="text",  # the pooled caption joins the time: says what to draw, cross-attention says where
+        addition_embed_type_num_heads=4,
     )
 
 

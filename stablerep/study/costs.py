@@ -23,8 +23,11 @@ def training_captions() -> int:
     return int(table["caption"][(table["split"] == "train") & (table["group"] != "flags")].nunique())
 
 
-def work(notebook: str, p: Parameters) -> dict[str, float]:
-    """What a chapter makes when nothing exists: ``images`` generated, ``views`` trained on, ``evaluations``."""
+def work(notebook: str, p: Parameters, comparison: Parameters | None = None) -> dict[str, float]:
+    """What a chapter makes when nothing exists: ``images`` generated, ``views`` trained on, ``evaluations``.
+
+    With the parameters of a ``comparison`` that was made before, the scaling chapter takes what is the same from it.
+    """
     values: dict[str, Any] = p.model_dump()
     captions = values.get("captions", 0) or training_captions()
     if notebook == "generator":
@@ -37,7 +40,11 @@ def work(notebook: str, p: Parameters) -> dict[str, float]:
         }  # fmt: skip
     if notebook == "scaling":
         runs = 3 * len(p.caption_counts) * p.seeds
-        images = captions * p.images_per_caption * p.seeds  # those of the comparison, where it made them
+        images = captions * p.images_per_caption * p.seeds
+        if comparison is not None and _differ(p, comparison) <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
+            images = 0
+            if _differ(p, comparison) <= {"caption_counts"} and captions in p.caption_counts:
+                runs -= 3 * p.seeds
         return {"images": images, "views": runs * p.steps * p.views_per_step, "evaluations": runs}
     if notebook == "bias":  # its encoders are those of the comparison
         images = p.neutral_captions * p.images_per_neutral_caption * len(p.guidance_scales)
@@ -45,19 +52,31 @@ def work(notebook: str, p: Parameters) -> dict[str, float]:
     return {"images": 0, "views": 0, "evaluations": 0}
 
 
-def estimate(notebook: str, p: Parameters, *, speed: float = 1.0) -> tuple[float, str]:
-    """Seconds for a chapter when nothing exists yet, and what it makes. ``speed`` is relative to the measured machine.
+def _differ(p: Parameters, other: Parameters) -> set[str]:
+    """Names of the parameters of ``p`` that ``other`` lacks or has otherwise."""
+    there = other.model_dump()
+    return {name for name, value in p.model_dump().items() if name not in there or there[name] != value}
+
+
+def estimate(notebook: str, p: Parameters, *, speed: float = 1.0, comparison: Parameters | None = None) -> tuple[float, str]:
+    """Seconds for a chapter when nothing exists yet (but ``comparison``), and what it makes. ``speed`` is relative to the measured machine.
 
     The rates hold for the embedded generator and the laptop encoder; other networks cost more.
     """
     if not p.live:
         return START_SECONDS, "draws from stored results"
-    made = work(notebook, p)
+    made = work(notebook, p, comparison)
     seconds = START_SECONDS + (
         made["images"] / IMAGES_PER_SECOND + made["views"] / VIEWS_PER_SECOND + made["evaluations"] * EVALUATION_SECONDS
     ) / speed
     what = f"{made['images']:,.0f} images, {made['views']:,.0f} views, {made['evaluations']:.0f} evaluations"
     return seconds, what if made["images"] or made["views"] else "tables and drawings"
+
+
+def book_estimate(parameters: dict[str, Parameters], *, speed: float = 1.0) -> dict[str, tuple[float, str]]:
+    """The estimate of every chapter of a book whose store is empty; what two chapters share is counted once."""
+    comparison = parameters.get("compare")
+    return {name: estimate(name, p, speed=speed, comparison=comparison) for name, p in parameters.items()}
 
 
 def preset_costs(measured: dict) -> list[tuple[str, str]]:
@@ -68,7 +87,7 @@ def preset_costs(measured: dict) -> list[tuple[str, str]]:
         if preset == "paper":
             costs.append((preset, "Stable Diffusion and ViT-B/16: a cluster; not estimated from this machine."))
             continue
-        seconds = sum(estimate(name, resolve(name, {"preset": preset}), speed=speed)[0] for name in SCHEMAS)
+        seconds = sum(seconds for seconds, _ in book_estimate({name: resolve(name, {"preset": preset}) for name in SCHEMAS}, speed=speed).values())
         text = f"about {seconds / 60:.0f} minutes" if seconds < 7200 else f"about {seconds / 3600:.0f} hours"
         note = " with the laptop's encoder; its own is larger and wants a GPU" if preset == "workstation" else ""
         costs.append((preset, f"the whole book takes {text} here{note}."))

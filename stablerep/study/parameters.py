@@ -37,6 +37,13 @@ class Parameters(BaseModel):
             raise ValueError("true and false are no numbers or names")
         return value
 
+    @field_validator("*")
+    @classmethod
+    def _nothing_twice(cls, value):
+        if isinstance(value, list) and len(set(value)) < len(value):
+            raise ValueError(f"{next(v for v in value if value.count(v) > 1)} stands there twice")
+        return value
+
 
 class Sampling(Parameters):
     """How synthetic images are made."""

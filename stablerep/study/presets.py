@@ -23,7 +23,7 @@ TRAINING = SAMPLING | dict(
     guidance_scale=2.0,  # the paper's best w for StableRep
     encoder="resnet10t",
     stem="published",
-    steps=200,
+    steps=100,
     views_per_step=256,
     learning_rate=2e-3,
     crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
@@ -39,7 +39,8 @@ LAPTOP: dict[str, dict[str, Any]] = {
         encoder="resnet10t", stem="published", steps=250, views_per_step=256,
     ),
     "compare": TRAINING,
-    "scaling": TRAINING | dict(caption_counts=[256, 512, 1024, 2048], steps=120),
+    # the last count is all training captions: with the steps of the comparison, those encoders are its own
+    "scaling": TRAINING | dict(caption_counts=[320, 640, 1280, 2570]),
     "bias": TRAINING | dict(guidance_scales=[1.0, 2.0, 4.0], neutral_captions=48, images_per_neutral_caption=6),
 }  # fmt: skip
 
@@ -61,9 +62,9 @@ SMOKE: dict[str, dict[str, Any]] = {
 # The stored reference: three seeds and longer training, hours on two cores.
 REFERENCE: dict[str, dict[str, Any]] = {
     "generator": dict(captions=512, images_per_caption=4, steps=800),
-    "compare": dict(seeds=3, steps=600),
-    "scaling": dict(seeds=3, steps=300),
-    "bias": dict(seeds=3, steps=600, neutral_captions=96, images_per_neutral_caption=16),
+    "compare": dict(seeds=3, steps=400),
+    "scaling": dict(seeds=3, steps=400),
+    "bias": dict(seeds=3, steps=400, neutral_captions=96, images_per_neutral_caption=16),
 }
 # One GPU: the same emoji at more steps and a larger encoder.
 _GPU = dict(images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3)

@@ -21,15 +21,14 @@ def make_book(*, preset: str = "laptop", live: bool = True, output: Path | None 
     from filelock import FileLock
 
     from stablerep.study.book import CHAPTERS, build_book
-    from stablerep.study.costs import estimate
+    from stablerep.study.costs import book_estimate
 
     root, store = project_root(), RunStore()
     given = {"preset": preset, "live": live}
     parameters = {name: resolve(name, given) for name in SCHEMAS}
     log(f"The book at preset {preset}{'' if live else ', from stored results'}:")
     total = 0.0
-    for name, p in parameters.items():
-        seconds, what = estimate(name, p)
+    for name, (seconds, what) in book_estimate(parameters).items():
         total += seconds
         log(f"  {name:10s} about {seconds / 60:4.1f} min   {what}")
     log(f"  At most {total / 60:.0f} min on a machine like the one the rates were measured on; less where runs are in {store.root.name}/.")

@@ -9,7 +9,8 @@ import pytest
 from stablerep.study.chapters.bias import COMPARED
 from stablerep.study.chapters.scaling import SCALED
 from stablerep.study.costs import (
-    EVALUATION_SECONDS, IMAGES_PER_SECOND, MACHINE_GFLOPS, START_SECONDS, VIEWS_PER_SECOND, estimate, preset_costs, work,
+    EVALUATION_SECONDS, IMAGES_PER_SECOND, MACHINE_GFLOPS, START_SECONDS, VIEWS_PER_SECOND, book_estimate, estimate, preset_costs,
+    work,
 )  # fmt: skip
 from stablerep.study.experiments import ARMS
 from stablerep.study.parameters import SCHEMAS, resolve
@@ -71,10 +72,10 @@ def test_stored_results_cost_a_start(notebook):
 @pytest.mark.parametrize(
     ("notebook", "name", "more"),
     [
-        ("generator", "captions", 256), ("generator", "guidance_scales", [1.0] * 7), ("generator", "steps", 500),
+        ("generator", "captions", 256), ("generator", "guidance_scales", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]), ("generator", "steps", 500),
         ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512),
         ("compare", "images_per_caption", 8),
-        ("scaling", "caption_counts", [256, 512, 1024, 2048, 2500]), ("scaling", "seeds", 3),
+        ("scaling", "caption_counts", [320, 640, 960, 1280, 2570]), ("scaling", "seeds", 3),
         ("bias", "neutral_captions", 96), ("bias", "images_per_neutral_caption", 12),
     ],
 )  # fmt: skip
@@ -95,8 +96,20 @@ def test_costs_of_presets_for_the_doctor():
     told = dict(costs)
     assert "cluster" in told["paper"] and not re.search(r"\d+ (minutes|hours)", told["paper"])
     assert minutes(told["smoke"]) < minutes(told["laptop"]) < minutes(told["reference"]) < minutes(told["workstation"])
-    seconds = sum(estimate(name, resolve(name, {}))[0] for name in SCHEMAS)
+    seconds = sum(seconds for seconds, _ in book_estimate({name: resolve(name, {}) for name in SCHEMAS}).values())
     assert minutes(told["laptop"]) == pytest.approx(seconds / 60, abs=0.5)
+
+
+def test_a_book_counts_once_what_two_chapters_share(emoji):
+    everything = emoji.split("train").table["caption"].nunique()
+    comparison = resolve("compare", {"steps": 10})
+    alone = work("scaling", resolve("scaling", {"steps": 10, "caption_counts": [64, everything]}))
+    shared = work("scaling", resolve("scaling", {"steps": 10, "caption_counts": [64, everything]}), comparison)
+    assert shared == {"images": 0, "views": alone["views"] / 2, "evaluations": len(SCALED)}
+    images_only = work("scaling", resolve("scaling", {"steps": 20, "caption_counts": [64, everything]}), comparison)
+    assert images_only == {"images": 0, "views": 2 * alone["views"], "evaluations": 2 * len(SCALED)}
+    other = {"steps": 10, "caption_counts": [64, everything], "guidance_scale": 3.0}
+    assert work("scaling", resolve("scaling", other), comparison) == alone
 
 
 def test_slower_machine_is_told_more_time():

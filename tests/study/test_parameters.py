@@ -165,6 +165,15 @@ def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
     assert any(word in line for word in ("greater", "less", "at least", "finite"))
 
 
+@pytest.mark.parametrize(
+    ("notebook", "name", "value", "twice"),
+    [("bias", "guidance_scales", [1, 2, 1.0], "1.0"), ("scaling", "caption_counts", [64, 256, 64], "64"), ("corpus", "designs", ["noto"] * 2, "noto")],
+)
+def test_nothing_is_asked_for_twice(notebook, name, value, twice):
+    (line,) = problems(notebook, **{name: value})
+    assert line.startswith(f"{name} is ") and line.endswith(f"{twice} stands there twice.")
+
+
 def test_views_must_fit_the_positives():
     assert problems("compare", views_per_step=250) == [
         "views_per_step is 250; it must be even and a multiple of positives, 4."
