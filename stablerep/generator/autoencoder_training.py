@@ -29,6 +29,9 @@ class AutoencoderRecipe:
     latent_noise: float = 0.15  # standard deviation added to latents: the decoder must bear what the denoiser gets wrong
     scale_weight: float = 0.25  # of the error of images decoded at half size from latents averaged over 2 x 2: coarse things
     # then live in coarse latents, which a denoiser learns first (scale equivariance, Skorokhodov et al. 2025, section 4)
+    decoder_epochs: float = 8.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
+    decoder_learning_rate: float = 1e-3
+    decoder_noise: float = 0.05  # takes the place of latent_noise then
     latent_weight: float = 0.01  # pulls each latent channel to mean 0 and deviation 1, the range the denoiser expects
     seed: int = 0
 
@@ -66,60 +69,87 @@ def train_autoencoder(
 ):
     """Train (or go on training) on uint8 images [N, 3, 32, 32]; returns the autoencoder in evaluation mode.
 
-    ``folder`` receives ``checkpoint.pt`` (every ``checkpoint_every`` steps and at the end) and ``loss.csv``; a run that was cut goes on at its
-    last checkpoint. A loss that is not finite raises ``FloatingPointError`` naming the step.
+    ``folder`` receives ``checkpoint.pt`` and ``decoder/checkpoint.pt`` (every ``checkpoint_every`` steps and at the end) and ``loss.csv``;
+    a run that was cut goes on at its last checkpoint. A loss that is not finite raises ``FloatingPointError`` naming the step.
     """
     import torch
-    from torch.nn import functional
-    from tqdm import tqdm
 
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
     model = new_autoencoder().to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=1e-4, fused=True)
-    steps = max(1, round(recipe.epochs * len(images) / recipe.batch_size))
+    rows = _train(model, images, folder, recipe, device, checkpoint_every, decoder_only=False)
+    if recipe.decoder_epochs:
+        model.encoder.requires_grad_(False)
+        later = _train(model, images, folder / "decoder", recipe, device, checkpoint_every, decoder_only=True)
+        first = _steps(recipe.epochs, images, recipe)
+        rows = rows + [[first + step, *rest] for step, *rest in later]
+    with open(folder / "loss.csv", "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["step", "loss", "decibel"], *rows])
+    return model.eval()
+
+
+def _steps(epochs: float, images: torch.Tensor, recipe: AutoencoderRecipe) -> int:
+    return max(1, round(epochs * len(images) / recipe.batch_size))
+
+
+def _train(model, images, folder: Path, recipe: AutoencoderRecipe, device: str, checkpoint_every: int, *, decoder_only: bool) -> list:
+    """One stage; returns its rows of step, loss and PSNR."""
+    import torch
+    from tqdm import tqdm
+
+    epochs, peak = (recipe.decoder_epochs, recipe.decoder_learning_rate) if decoder_only else (recipe.epochs, recipe.learning_rate)
+    trained = model.decoder if decoder_only else model
+    name = "decoder" if decoder_only else "autoencoder"
+    optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, weight_decay=1e-4, fused=True)
+    steps = _steps(epochs, images, recipe)
     done, rows, seconds = 0, [], 0.0
     if state := load_checkpoint(folder / "checkpoint.pt"):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         done, rows, seconds = state["step"], state["loss"], state["seconds"]
     began = time.monotonic() - seconds
-    bar = tqdm(range(done, steps), desc="autoencoder", initial=done, total=steps, mininterval=5, ncols=100)
+    bar = tqdm(range(done, steps), desc=name, initial=done, total=steps, mininterval=5, ncols=100)
     for step in bar:
-        rng = generator_for(recipe.seed, "autoencoder", step)
+        rng = generator_for(recipe.seed, name, step)
         batch = images[torch.randint(len(images), (recipe.batch_size,), generator=rng)]
         mirrored = torch.rand(len(batch), 1, 1, 1, generator=rng) < 0.5
         batch = to_signed(torch.where(mirrored, batch.flip(-1), batch))
         batch = batch.to(device, memory_format=torch.channels_last)
         noise = torch.randn(len(batch), model.config.latent_channels, 8, 8, generator=rng).to(device)
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * cosine_rate(step, steps, warmup=0.03)
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=batch.device.type != "cpu"):
-            latents = model.encode(batch).latents
-            disturbed = latents + recipe.latent_noise * noise
-            decoded = model.decode(disturbed).sample
-            some = slice(0, len(batch) // 2)  # half the batch says enough about scale, at an eighth of the price
-            halved = model.decode(functional.avg_pool2d(disturbed[some], 2)).sample
-        error = decoded.float() - batch
-        scale_error = halved.float() - functional.avg_pool2d(batch[some], 2)
-        wide = latents.float()
-        spread = wide.mean((0, 2, 3)).pow(2).mean() + (wide.std((0, 2, 3)) - 1).pow(2).mean()
-        loss = error.pow(2).mean() + recipe.absolute_weight * error.abs().mean()
-        loss = loss + recipe.scale_weight * scale_error.pow(2).mean() + recipe.latent_weight * spread
+            group["lr"] = peak * cosine_rate(step, steps, warmup=0.03)
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=batch.device.type != "cpu"):  # slower on a CPU
+            loss, error = _loss(model, batch, noise, recipe, decoder_only)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the autoencoder's loss is {loss.item()} at step {step}; lower learning_rate and go on.")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         optimizer.step()
         if step % 20 == 0:
-            decibel = 10 * math.log10(4 / max(error.pow(2).mean().item(), 1e-10))
+            decibel = 10 * math.log10(4 / max(error, 1e-10))
             rows.append([step, loss.item(), decibel])
             bar.set_postfix_str(f"loss {loss.item():.4f}, {decibel:.1f} dB")
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "loss": rows}
             state["seconds"] = time.monotonic() - began
             save_checkpoint(folder / "checkpoint.pt", state)
-    with open(folder / "loss.csv", "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["step", "loss", "decibel"], *rows])
-    return model.eval()
+    return rows
+
+
+def _loss(model, batch, noise, recipe: AutoencoderRecipe, decoder_only: bool) -> tuple[torch.Tensor, float]:
+    """The loss of a batch of images in -1..1, and its mean squared error."""
+    from torch.nn import functional
+
+    latents = model.encode(batch).latents
+    disturbed = latents + (recipe.decoder_noise if decoder_only else recipe.latent_noise) * noise
+    error = model.decode(disturbed).sample.float() - batch
+    loss = error.pow(2).mean() + recipe.absolute_weight * error.abs().mean()
+    if not decoder_only:
+        some = slice(0, len(batch) // 2)  # half the batch says enough about scale, at an eighth of the price
+        halved = model.decode(functional.avg_pool2d(disturbed[some], 2)).sample.float()
+        wide = latents.float()
+        spread = wide.mean((0, 2, 3)).pow(2).mean() + (wide.std((0, 2, 3)) - 1).pow(2).mean()
+        loss = loss + recipe.latent_weight * spread
+        loss = loss + recipe.scale_weight * (halved - functional.avg_pool2d(batch[some], 2)).pow(2).mean()
+    return loss, error.pow(2).mean().item()

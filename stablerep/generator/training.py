@@ -113,7 +113,7 @@ def train_generator(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, device=device, on_milestone=draw
     )
     stages = ("autoencoder", "denoiser")
-    seconds = {stage: load_checkpoint(folder / stage / "checkpoint.pt")["seconds"] for stage in stages}
+    seconds = {stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in stages}
     decibel = {
         split: float(psnr(x := corpus.split(split).images(RESOLUTION), reconstruct(autoencoder, x)).mean())
         for split in ("train", "test")

@@ -21,7 +21,7 @@ from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, im
 from stablerep.generator.training import train_generator
 from stablerep.tokenizer import train_tokenizer
 
-FIRST = AutoencoderRecipe(epochs=0.8, batch_size=4)  # 4 steps of 20 images
+FIRST = AutoencoderRecipe(epochs=0.8, decoder_epochs=0.4, batch_size=4)  # 4 steps of 20 images, 2 of the decoder alone
 SECOND = DenoiserRecipe(epochs=1.0, batch_size=4)  # 5 steps
 
 
@@ -69,9 +69,10 @@ def test_training_leaves_a_record(trained, few):
     assert record["denoiser_recipe"]["batch_size"] == 4 and record["autoencoder_recipe"]["epochs"] == 0.8
     assert set(record["psnr"]) == {"train", "test"} and all(np.isfinite(list(record["psnr"].values())))
     assert set(record["seconds"]) == {"autoencoder", "denoiser"}
-    for stage, columns in (("autoencoder", ["step", "loss", "decibel"]), ("denoiser", ["step", "loss"])):
+    stages = (("autoencoder", ["step", "loss", "decibel"], ["0", "4"]), ("denoiser", ["step", "loss"], ["0"]))
+    for stage, columns, steps in stages:
         head, *rows = losses(trained / "training" / f"{stage}-loss.csv")
-        assert head == columns and [row[0] for row in rows] == ["0"]
+        assert head == columns and [row[0] for row in rows] == steps
         assert float(rows[0][1]) > 0
     with Image.open(trained.parent / "samples" / "step-000005.png") as grid:
         assert grid.size == (4 * 64, 8 * 64)  # four images of eight captions, drawn twice as large
@@ -81,6 +82,14 @@ def test_latents_are_scaled_to_deviation_one(trained, few):
     opened = load_generator(str(trained), device="cpu").pipeline.vae
     latents = encode_all(opened, few.split("train").images(32))
     assert float(latents.std()) * opened.config.scaling_factor == pytest.approx(1, abs=0.01)
+
+
+def test_the_decoder_is_trained_further_and_the_encoder_is_not(trained):
+    first, last = (
+        torch.load(trained.parent / "autoencoder" / name, weights_only=True)["model"] for name in ("checkpoint.pt", "decoder/checkpoint.pt")
+    )
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], last[name])}
+    assert changed == {"decoder"}
 
 
 def test_finished_training_is_not_repeated(trained, few, monkeypatch):
