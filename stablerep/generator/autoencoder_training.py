@@ -28,7 +28,7 @@ class AutoencoderRecipe:
     absolute_weight: float = 0.1  # weight of |error| beside the squared error: keeps thin outlines sharp
     latent_noise: float = 0.15  # standard deviation added to latents: the decoder must bear what the denoiser gets wrong
     scale_weight: float = 0.25  # of the error of images decoded at half size from latents averaged over 2 x 2: coarse things
-    # then live in coarse latents, which a denoiser learns first (scale equivariance, Skorokhodov et al. 2025, section 4)
+    # then live in coarse latents, which a denoiser learns first (scale equivariance, Skorokhodov et al. 2025)
     decoder_epochs: float = 8.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
     decoder_learning_rate: float = 1e-3
     decoder_noise: float = 0.05  # takes the place of latent_noise then

@@ -46,13 +46,13 @@ LAPTOP: dict[str, dict[str, Any]] = {
 
 # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
 _TINY = dict(
-    generator="untrained", captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2,
+    captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2,
     probe_designs=["twemoji", "emojione"],
 )  # fmt: skip
 SMOKE: dict[str, dict[str, Any]] = {
     "corpus": dict(designs=["twemoji", "emojione"], size=32),
     "generator": dict(
-        generator="untrained", captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32,
+        captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32,
         sampling_steps=2,
     ),
     "compare": _TINY,

@@ -83,7 +83,6 @@ def test_plain_papermill_overrides_the_parameters_cell(store, tmp_path):
     assert done.returncode != 0 and "size is 3" in done.stderr + done.stdout
 
 
-@pytest.mark.skipif(not EMBEDDED.exists(), reason="the embedded generator is not part of this version")
 def test_the_embedded_generator_is_small_and_whole():
     assert (EMBEDDED / "model_index.json").exists()
     assert sum(f.stat().st_size for f in EMBEDDED.rglob("*") if f.is_file()) < 25e6
