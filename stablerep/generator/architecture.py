@@ -5,7 +5,7 @@
 | image, latent | 512 px, 64 x 64 x 4 | 32 px, 8 x 8 x 10 |
 | autoencoder | AutoencoderKL, 84 M weights | AutoencoderTiny, 0.7 M |
 | text encoder | CLIP, 12 layers of 768, 123 M | CLIP architecture, 4 layers of 160, 1.6 M, trained along |
-| denoiser | U-Net of 4 levels, 860 M | U-Net of 2 levels, 6 M |
+| denoiser | U-Net of 4 levels, 860 M | U-Net of 2 levels, 6.7 M |
 """
 
 from __future__ import annotations
