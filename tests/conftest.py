@@ -29,14 +29,19 @@ TINY_CAPTIONS = (
 @pytest.fixture(scope="session")
 def tiny_pipeline(tmp_path_factory) -> Path:
     """Folder of an untrained pipeline with the embedded generator's networks, saved in half precision as training saves them."""
-    from stablerep.torchvision_shim import ensure_torchvision_imports
+    import torch
 
-    ensure_torchvision_imports()
-    from stablerep.generator.training import untrained_pipeline
+    from stablerep.generator.architecture import new_autoencoder, new_denoiser, new_text_encoder
+    from stablerep.generator.training import assemble
+    from stablerep.tokenizer import train_tokenizer
 
     folder = tmp_path_factory.mktemp("generator")
-    pipeline = untrained_pipeline(TINY_CAPTIONS)
-    for part in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
-        part.half()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tokenizer = train_tokenizer(TINY_CAPTIONS, folder / "tokenizer")
+        autoencoder, unet = new_autoencoder(), new_denoiser()
+        text_encoder = new_text_encoder(len(tokenizer), tokenizer.eos_token_id)
+    autoencoder.register_to_config(scaling_factor=0.2)  # wide latents: untrained weights would draw almost plain grey
+    pipeline = assemble(autoencoder.half(), text_encoder.half(), tokenizer, unet.half())
     pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
     return folder / "pipeline"

@@ -140,7 +140,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     """Open a generator.
 
     Args:
-        name: ``emoji`` (embedded), ``untrained`` (the same networks with random weights, for tests), a folder with ``model_index.json``, or a name on the Hugging Face Hub such as
+        name: ``emoji`` (embedded), a folder with ``model_index.json``, or a name on the Hugging Face Hub such as
             ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
         device: as torch names it; the GPU when there is one, else the CPU.
         precision: ``float32`` (default on a CPU), ``bfloat16`` or ``float16`` (default on a GPU). On a CPU bfloat16 is faster, but its
@@ -163,13 +163,11 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; valid ones are {', '.join(PRECISIONS)}.")
     path = EMBEDDED if name == "emoji" else Path(name)
-    if name not in ("emoji", "untrained") and not path.is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ValueError(f"generator is {name!r}; give 'emoji', 'untrained', a folder with model_index.json, or owner/name on the Hub.")
+    if name != "emoji" and not path.is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise ValueError(f"generator is {name!r}; give 'emoji', a folder with model_index.json, or owner/name on the Hub.")
     local = path.is_dir()
     if local and not (path / "model_index.json").exists():
         raise ValueError(f"generator folder {name} has no model_index.json; a StableDiffusionPipeline saved by diffusers has one.")
-    if name == "untrained":
-        return Generator(_frozen(_untrained(), device), name, "untrained-0", precision)
     if name == "emoji" and not (path / "model_index.json").exists():
         raise ValueError("the embedded generator is not here; `stablerep train-generator FOLDER` trains one: give FOLDER/pipeline.")
     try:
@@ -181,13 +179,6 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     except OSError as error:
         raise ValueError(f"generator {name} could not be loaded: {str(error).splitlines()[0]}") from error
     return Generator(_frozen(pipeline, device), name, _fingerprint(path) if local else name, precision)
-
-
-def _untrained():
-    from stablerep.corpus.emoji import read_emoji
-    from stablerep.generator.training import untrained_pipeline
-
-    return untrained_pipeline(read_emoji()["caption"])
 
 
 def _frozen(pipeline, device: str):

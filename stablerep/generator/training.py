@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
 from stablerep.generator import Generator
-from stablerep.generator.architecture import RESOLUTION, new_autoencoder, new_denoiser, new_noise_schedule, new_text_encoder
+from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, train_autoencoder
 from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, train_denoiser
 from stablerep.tokenizer import train_tokenizer
@@ -33,21 +33,6 @@ def assemble(autoencoder, text_encoder, tokenizer, unet):
         scheduler=DPMSolverMultistepScheduler.from_config(schedule, algorithm_type="dpmsolver++", solver_order=2),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
-
-
-def untrained_pipeline(captions: Iterable[str], *, seed: int = 0):
-    """A pipeline of the embedded generator's networks with random weights: for trying out what does not depend on its images."""
-    import tempfile
-
-    import torch
-
-    with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        tokenizer = train_tokenizer(captions, Path(scratch))
-        autoencoder, unet = new_autoencoder(), new_denoiser()
-        text_encoder = new_text_encoder(len(tokenizer), tokenizer.eos_token_id)
-    autoencoder.register_to_config(scaling_factor=0.2)  # wide latents: untrained weights would draw almost plain grey
-    return assemble(autoencoder, text_encoder, tokenizer, unet)
 
 
 def sample_grid(generator: Generator, captions: Sequence[str], *, columns: int = 4, guidance_scale: float = 2.0):

@@ -41,10 +41,11 @@ def work(notebook: str, p: Parameters, comparison: Parameters | None = None) -> 
     if notebook == "scaling":
         runs = 3 * len(p.caption_counts) * p.seeds
         images = captions * p.images_per_caption * p.seeds
-        if comparison is not None and _differ(p, comparison) <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
+        differing = {"all"} if comparison is None else _differ(p, comparison)
+        if differing <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
             images = 0
-            if _differ(p, comparison) <= {"caption_counts"} and captions in p.caption_counts:
-                runs -= 3 * p.seeds
+        if differing <= {"caption_counts"} and captions in p.caption_counts:
+            runs -= 3 * p.seeds
         return {"images": images, "views": runs * p.steps * p.views_per_step, "evaluations": runs}
     if notebook == "bias":  # its encoders are those of the comparison
         images = p.neutral_captions * p.images_per_neutral_caption * len(p.guidance_scales)

@@ -16,7 +16,7 @@ def compute(p: ScalingParameters, study: Study) -> dict[str, pd.DataFrame]:
 
     Subsets of captions are nested. Every run takes the same number of steps, so a larger set is seen fewer times.
     """
-    counts = sorted(set(p.caption_counts))
+    counts = sorted(p.caption_counts)
     captions = study.captions(p.captions)
     if counts[-1] > len(captions):
         raise ValueError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
