@@ -87,15 +87,15 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
-    """Retrieval of the caption's concept against w, with the real yardstick as a band."""
+    """Retrieval of the caption's concept against w, with a band for each kind of real images; ``table`` covers all captions."""
     measures = {"top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first"}
     figure, axes = _canvas(3, width=9.5, height=3.4, sharey=True)
     for axis, (name, title) in zip(axes[0], measures.items()):
         part = table[table["measure"] == name]
-        real = part[part["source"] == "real"].iloc[0]
         made = part[part["source"] == "generated"].sort_values("guidance_scale")
-        axis.axhspan(100 * real["low"], 100 * real["high"], color=GREY, alpha=0.25, lw=0)
-        axis.axhline(100 * real["mean"], color=GREY, label="real images, held-out design")
+        for real, colour, style in zip(part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--"), strict=True):
+            axis.axhspan(100 * real.low, 100 * real.high, color=colour, alpha=0.2, lw=0)
+            axis.axhline(100 * real.mean, color=colour, ls=style, label=real.source)
         errors = 100 * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
         axis.errorbar(made["guidance_scale"], 100 * made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="generated")
         axis.set_title(title, fontsize=10)

@@ -33,6 +33,7 @@ def gallery() -> Retrieval:
         "caption": [f"caption {n}" for n in names] + ["other caption c0"],
         "concept": [*names, "c0"],
         "subgroup": ["even" if i % 2 == 0 else "odd" for i in range(12)] + ["even"],
+        "design": "one",
     })  # fmt: skip
     return Retrieval(3 * torch.eye(14)[:13], table)
 
@@ -53,16 +54,58 @@ def test_top_ten_counts_concepts_not_captions():
 
 
 def test_small_gallery_has_fewer_than_ten():
-    table = pd.DataFrame({"caption": ["a", "b"], "concept": ["a", "b"], "subgroup": ["x", "y"]})
+    table = pd.DataFrame({"caption": ["a", "b"], "concept": ["a", "b"], "subgroup": ["x", "y"], "design": "one"})
     asked = Retrieval(torch.eye(2), table).ask(torch.tensor([[1.0, 0.2]]), ["b"])
     assert asked.iloc[0].tolist() == [False, True, False]
 
 
 def test_prototype_is_the_mean_direction_of_designs():
     """Lengths do not count: a design with long features weighs no more than the others."""
-    table = pd.DataFrame({"caption": ["a", "a", "b"], "concept": ["a", "a", "b"], "subgroup": ["x", "x", "y"]})
+    table = pd.DataFrame({
+        "caption": ["a", "a", "b"], "concept": ["a", "a", "b"], "subgroup": ["x", "x", "y"], "design": ["one", "two", "one"],
+    })  # fmt: skip
     found = Retrieval(torch.tensor([[100.0, 0, 0], [0, 1.0, 0], [0, 0, 5.0]]), table)
     torch.testing.assert_close(found.prototypes, torch.tensor([[0.5**0.5, 0.5**0.5, 0], [0, 0, 1]]))
+
+
+def test_own_design_is_left_out_of_the_asked_concept_alone():
+    """Against a gallery built anew for every query, without the rows of the query's concept and design."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [(f"caption {c} {v}", f"c{c}", f"s{c % 3}", d) for c in range(15) for v in range(2) for d in ("one", "two", "three") if rng.random() < 0.8],
+        columns=["caption", "concept", "subgroup", "design"],
+    )  # fmt: skip
+    centre = torch.randn(15, 8, generator=torch.Generator().manual_seed(1))
+    features = centre[[int(c[1:]) for c in table["concept"]]] + torch.randn(len(table), 8, generator=torch.Generator().manual_seed(2))
+    retrieval, compared = Retrieval(features, table), 0
+    for design in ("one", "two", "three"):
+        rows = table.index[(table["design"] == design) & (table.groupby("concept")["design"].transform("nunique") > 1)]
+        concepts = table.loc[rows, "concept"].tolist()
+        found = retrieval.ask_without_design(features[rows.to_numpy(copy=True)], concepts, design)
+        for place, (row, concept) in enumerate(zip(rows, concepts)):
+            kept = table.index[~((table["concept"] == concept) & (table["design"] == design))].to_numpy(copy=True)
+            slow = Retrieval(features[kept], table.loc[kept].reset_index(drop=True)).ask(features[[row]], [concept])
+            assert found.iloc[place].tolist() == slow.iloc[0].tolist()
+            compared += 1
+    assert compared > 50 and 0 < found["top1"].mean() < 1
+
+
+def test_a_drawing_is_not_found_by_itself():
+    table = pd.DataFrame({"caption": ["a", "a", "b"], "concept": ["a", "a", "b"], "subgroup": "x", "design": ["one", "two", "two"]})
+    features = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.6, 0, 0.8]])
+    retrieval = Retrieval(features, table)
+    assert retrieval.ask(features[:1], ["a"])["top1"].item()
+    assert not retrieval.ask_without_design(features[:1], ["a"], "one")["top1"].item()  # b is nearer than the other designer's a
+
+
+def test_shares_by_group_have_their_own_concepts():
+    about = pd.DataFrame({"concept": ["a", "a", "b", "c"], "group": ["people", "people", "people", "food"]})
+    asked = pd.DataFrame({"top1": [True, False, True, False], "top10": True, "subgroup": True})
+    rows = pd.DataFrame(generator._with_intervals(asked, about, source="generated", w=2.0))
+    top = rows[rows["measure"] == "top1"].set_index("group")
+    assert top["mean"].to_dict() == pytest.approx({"all": 0.5, "people": 2 / 3, "food": 0})
+    assert top["concepts"].to_dict() == {"all": 3, "people": 2, "food": 1}
+    assert top["n"].to_dict() == {"all": 4, "people": 3, "food": 1}
 
 
 def test_distance_within_captions_by_hand():

@@ -18,13 +18,18 @@ from stablerep.study.experiments import SIZE, Study
 from stablerep.study.parameters import GeneratorParameters
 from stablerep.study.runs import Run
 
-JUDGE_VERSION = 1
+JUDGE_VERSION = 2
 GRID_CAPTIONS = 8
+NEW_DESIGN, KNOWN_DESIGNS = "real, held-out design", "real, known designs"  # sources in the table ``faithfulness``
 
 
 def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``faithfulness`` (top-1, top-10, subgroup by w, and for real images of the held-out design), ``diversity`` by w,
-    ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG)."""
+    """Tables: ``faithfulness`` (top-1, top-10, subgroup by w, over all captions and by group, beside two kinds of real images),
+    ``diversity`` by w, ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
+
+    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each asked
+    of a gallery that lacks that design's drawings of the asked concept.
+    """
     part = study.corpus.split("train")
     shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
     captions = [c for c in study.captions() if c in shared]
@@ -63,19 +68,41 @@ class Retrieval:
 
     def __init__(self, features: Tensor, table: pd.DataFrame) -> None:
         """``features`` float [N, D] of the rows of ``table``; a prototype is the mean direction of a caption's designs."""
-        caption, names = pd.factorize(table["caption"])
-        total = torch.zeros(len(names), features.shape[1])
-        total.index_add_(0, torch.from_numpy(caption), F.normalize(features, dim=1))
-        self.prototypes, self.captions = F.normalize(total, dim=1), list(names)
+        self.row_caption, names = pd.factorize(table["caption"])
+        self.directions, self.row_design = F.normalize(features, dim=1), table["design"].to_numpy(copy=True)
+        self.total = self._sum(np.ones(len(table), bool), len(names))
+        self.prototypes, self.captions = F.normalize(self.total, dim=1), list(names)
         concept = table.drop_duplicates("caption").set_index("caption").loc[self.captions, "concept"]
         self.concept, self.concepts = pd.factorize(concept)
         self.subgroup = table.drop_duplicates("concept").set_index("concept")["subgroup"]
 
+    def _sum(self, rows: np.ndarray, captions: int) -> Tensor:
+        total = torch.zeros(captions, self.directions.shape[1])
+        return total.index_add_(0, torch.from_numpy(self.row_caption[rows]), self.directions[torch.from_numpy(rows)])
+
     def ask(self, features: Tensor, concepts: list[str]) -> pd.DataFrame:
         """Per query: is its concept first (``top1``), among the first ten (``top10``), and is the first one's subgroup its own."""
-        similarity = F.normalize(features, dim=1) @ self.prototypes.T
-        score = torch.full((len(features), len(self.concepts)), -2.0)
-        score.scatter_reduce_(1, torch.from_numpy(self.concept).expand(len(features), -1), similarity, "amax")
+        return self._rank(F.normalize(features, dim=1) @ self.prototypes.T, concepts)
+
+    def ask_without_design(self, features: Tensor, concepts: list[str], design: str) -> pd.DataFrame:
+        """As :meth:`ask`, for queries of one design of the gallery: prototypes of a query's own concept lack that design.
+
+        So a drawing is never found by itself, nor by the same designer's variants of it. A concept that no other design draws
+        is not in the ranking and its queries are wrong: leave them out before asking.
+        """
+        own = self.row_design == design
+        others = self.total - self._sum(own, len(self.captions))
+        remaining = np.bincount(self.row_caption[~own], minlength=len(self.captions)) > 0
+        z = F.normalize(features, dim=1)
+        without = (z @ F.normalize(others, dim=1).T).masked_fill(~torch.from_numpy(remaining), -2.0)
+        asked = pd.Index(self.concepts).get_indexer(concepts)
+        mine = torch.from_numpy(asked)[:, None] == torch.from_numpy(self.concept)
+        return self._rank(torch.where(mine, without, z @ self.prototypes.T), concepts)
+
+    def _rank(self, similarity: Tensor, concepts: list[str]) -> pd.DataFrame:
+        """``similarity`` [queries, captions] to the prototypes; a concept counts as its best caption."""
+        score = torch.full((len(similarity), len(self.concepts)), -2.0)
+        score.scatter_reduce_(1, torch.from_numpy(self.concept).expand(len(similarity), -1), similarity, "amax")
         best = score.topk(min(10, len(self.concepts)), dim=1).indices.numpy()
         names = np.asarray(self.concepts)[best]
         asked = np.asarray(concepts)
@@ -105,10 +132,12 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     gallery = part.where(part.table["design"] != p.held_out_design)
     features = extract_features(backbone, gallery.images(SIZE))
     retrieval = Retrieval(features, gallery.table)
-    concept = part.table.drop_duplicates("caption").set_index("caption")["concept"]
+    about = part.table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
+    concept = about["concept"]
     real = part.where((part.table["design"] == p.held_out_design) & part.table["caption"].isin(captions))
     asked = retrieval.ask(extract_features(backbone, real.images(SIZE)), real.table["concept"].tolist())
-    faithful = _with_intervals(asked, real.table["concept"], source="real", w=np.nan)
+    faithful = _with_intervals(asked, real.table, source=NEW_DESIGN, w=np.nan)
+    faithful += _with_intervals(*_known_designs(retrieval, features, gallery.table, captions), source=KNOWN_DESIGNS, w=np.nan)
     known = gallery.table["caption"].isin(captions).to_numpy(copy=True)
     distance = within_caption_distance(features[torch.from_numpy(known)], gallery.table["caption"][known].tolist())
     diverse = [{"source": "real designs", "guidance_scale": np.nan, **mean_with_interval(distance, concept.loc[distance.index])}]
@@ -120,8 +149,8 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
         )  # fmt: skip
         written = [made.captions[i] for i in made.caption_ids.tolist()]
         features = extract_features(backbone, made.images)
-        concepts = concept.loc[written]
-        faithful += _with_intervals(retrieval.ask(features, concepts.tolist()), concepts, source="generated", w=w)
+        asked = retrieval.ask(features, concept.loc[written].tolist())
+        faithful += _with_intervals(asked, about.loc[written], source="generated", w=w)
         distance = within_caption_distance(features, written)
         diverse.append({"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])})
         grid += _grid(made, w)
@@ -131,11 +160,28 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     return {"captions": len(captions)}
 
 
-def _with_intervals(asked: pd.DataFrame, concepts: pd.Series, *, source: str, w: float) -> list[dict]:
-    return [
-        {"source": source, "guidance_scale": w, "measure": name, **mean_with_interval(asked[name], concepts.to_numpy())}
-        for name in ("top1", "top10", "subgroup")
-    ]
+def _known_designs(retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Answers for the gallery's own images of some captions, and the rows they are about; each is asked without its design."""
+    several = table.groupby("concept")["design"].transform("nunique") > 1
+    wanted = (several & table["caption"].isin(captions)).to_numpy()
+    rows = table.assign(row=range(len(table)))[wanted]
+    parts = []
+    for design, some in rows.groupby("design"):
+        asked = features[torch.from_numpy(some["row"].to_numpy(copy=True))]
+        parts.append((some, retrieval.ask_without_design(asked, some["concept"].tolist(), design)))
+    return pd.concat([found for _, found in parts], ignore_index=True), pd.concat([some for some, _ in parts], ignore_index=True)
+
+
+def _with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w: float) -> list[dict]:
+    """Shares over all captions (group ``all``) and by group; ``about`` has the ``concept`` and ``group`` of every answer."""
+    rows = []
+    for group in ["all", *sorted(set(about["group"]))]:
+        mine = np.ones(len(about), bool) if group == "all" else (about["group"] == group).to_numpy()
+        concepts = about["concept"].to_numpy()[mine]
+        for name in ("top1", "top10", "subgroup"):
+            found = mean_with_interval(asked[name].to_numpy()[mine], concepts)
+            rows.append({"source": source, "guidance_scale": w, "group": group, "measure": name, "concepts": len(set(concepts)), **found})
+    return rows
 
 
 def _grid(made: CaptionedImages, w: float) -> list[dict]:
