@@ -120,7 +120,7 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "weights") % 2**31)
         model = Learner(recipe.encoder, head=recipe.method != "clip", **vocabulary).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas)
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, fused=True)
     model, optimizer = accelerator.prepare(model, optimizer)
     done, rows, seconds = 0, [], 0.0
     if state := load_checkpoint(folder / "checkpoint.pt"):

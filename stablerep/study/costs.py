@@ -9,9 +9,9 @@ from stablerep.study.presets import PRESETS
 
 # Measured on two cores of an Intel Xeon with AVX-512, float32, with the embedded generator and the laptop preset's encoder.
 MACHINE_GFLOPS = 338.0  # `stablerep doctor`, float32 matrix product
-IMAGES_PER_SECOND = 20.5  # 12 steps with guidance
-VIEWS_PER_SECOND = 1150.0  # augmentation included
-EVALUATION_SECONDS = 9.0  # all probes of one encoder
+PASSES_PER_SECOND = 460.0  # images through the U-Net: one a denoising step, two with guidance
+VIEWS_PER_SECOND = 1200.0  # augmentation included
+EVALUATION_SECONDS = 6.5  # all probes of one encoder
 START_SECONDS = 15.0  # a kernel and its imports
 
 
@@ -24,33 +24,36 @@ def training_captions() -> int:
 
 
 def work(notebook: str, p: Parameters, comparison: Parameters | None = None) -> dict[str, float]:
-    """What a chapter makes when nothing exists: ``images`` generated, ``views`` trained on, ``evaluations``.
+    """What a chapter makes when nothing exists: ``images`` generated, by how many ``passes`` of the U-Net; ``views`` trained on; ``evaluations``.
 
     With the parameters of a ``comparison`` that was made before, the scaling chapter takes what is the same from it.
     """
     values: dict[str, Any] = p.model_dump()
     captions = values.get("captions", 0) or training_captions()
+    if notebook == "corpus":
+        return {"images": 0, "passes": 0, "views": 0, "evaluations": 0}
+    trained = p.steps * p.views_per_step
     if notebook == "generator":
-        images = captions * p.images_per_caption * len(p.guidance_scales)
-        return {"images": images, "views": p.steps * p.views_per_step, "evaluations": 1}
-    if notebook == "compare":
-        return {
-            "images": captions * p.images_per_caption * p.seeds, "views": 7 * p.steps * p.views_per_step * p.seeds,
-            "evaluations": 8 * p.seeds,
-        }  # fmt: skip
-    if notebook == "scaling":
-        runs = 3 * len(p.caption_counts) * p.seeds
-        images = captions * p.images_per_caption * p.seeds
-        differing = {"all"} if comparison is None else _differ(p, comparison)
-        if differing <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
-            images = 0
-        if differing <= {"caption_counts"} and captions in p.caption_counts:
-            runs -= 3 * p.seeds
-        return {"images": images, "views": runs * p.steps * p.views_per_step, "evaluations": runs}
+        return _made(captions * p.images_per_caption, p.guidance_scales, p) | {"views": trained, "evaluations": 1}
     if notebook == "bias":  # its encoders are those of the comparison
-        images = p.neutral_captions * p.images_per_neutral_caption * len(p.guidance_scales)
-        return {"images": images, "views": 0, "evaluations": 1 + 4 * p.seeds}
-    return {"images": 0, "views": 0, "evaluations": 0}
+        images = _made(p.neutral_captions * p.images_per_neutral_caption, p.guidance_scales, p)
+        return images | {"views": 0, "evaluations": 1 + 4 * p.seeds}
+    images = captions * p.images_per_caption * p.seeds
+    if notebook == "compare":
+        return _made(images, [p.guidance_scale], p) | {"views": 7 * trained * p.seeds, "evaluations": 8 * p.seeds}
+    runs = 3 * len(p.caption_counts) * p.seeds
+    differing = {"all"} if comparison is None else _differ(p, comparison)
+    if differing <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
+        images = 0
+    if differing <= {"caption_counts"} and captions in p.caption_counts:
+        runs -= 3 * p.seeds
+    return _made(images, [p.guidance_scale], p) | {"views": runs * trained, "evaluations": runs}
+
+
+def _made(images: int, guidance_scales: list[float], p: Parameters) -> dict[str, float]:
+    """That many images at each scale: without guidance, w = 1, a step is one pass of the U-Net, else two."""
+    passes = sum(1 if w == 1 else 2 for w in guidance_scales)
+    return {"images": images * len(guidance_scales), "passes": images * p.sampling_steps * passes}
 
 
 def _differ(p: Parameters, other: Parameters) -> set[str]:
@@ -68,7 +71,7 @@ def estimate(notebook: str, p: Parameters, *, speed: float = 1.0, comparison: Pa
         return START_SECONDS, "draws from stored results"
     made = work(notebook, p, comparison)
     seconds = START_SECONDS + (
-        made["images"] / IMAGES_PER_SECOND + made["views"] / VIEWS_PER_SECOND + made["evaluations"] * EVALUATION_SECONDS
+        made["passes"] / PASSES_PER_SECOND + made["views"] / VIEWS_PER_SECOND + made["evaluations"] * EVALUATION_SECONDS
     ) / speed
     what = f"{made['images']:,.0f} images, {made['views']:,.0f} views, {made['evaluations']:.0f} evaluations"
     return seconds, what if made["images"] or made["views"] else "tables and drawings"

@@ -49,7 +49,7 @@ class Sampling(Parameters):
     """How synthetic images are made."""
 
     generator: str = knob("emoji (embedded), a pipeline folder, or a name on the Hugging Face Hub", min_length=1)
-    sampling_steps: int = knob("denoising steps", cost="linear", ge=2, le=1000)
+    sampling_steps: int = knob("denoising steps; a larger w needs more", cost="linear", ge=2, le=1000)
     sampler: Literal["dpm++", "ddim"] = knob("DPM-Solver++ or DDIM")
 
 

@@ -9,7 +9,7 @@ import pytest
 from stablerep.study.chapters.bias import COMPARED
 from stablerep.study.chapters.scaling import SCALED
 from stablerep.study.costs import (
-    EVALUATION_SECONDS, IMAGES_PER_SECOND, MACHINE_GFLOPS, START_SECONDS, VIEWS_PER_SECOND, book_estimate, estimate, preset_costs,
+    EVALUATION_SECONDS, MACHINE_GFLOPS, PASSES_PER_SECOND, START_SECONDS, VIEWS_PER_SECOND, book_estimate, estimate, preset_costs,
     work,
 )  # fmt: skip
 from stablerep.study.experiments import ARMS
@@ -24,7 +24,15 @@ def counts(notebook: str, **given) -> tuple[float, float, float]:
 
 def test_zero_captions_are_all_training_captions(emoji):
     captions = emoji.split("train").table["caption"].nunique()
-    assert counts("compare", images_per_caption=1)[0] == captions
+    assert counts("compare", captions=0, images_per_caption=1)[0] == captions
+
+
+@pytest.mark.parametrize(("w", "passes"), [(1.0, 5), (1.5, 10), (8.0, 10)])
+def test_guidance_doubles_the_passes_of_a_step(w, passes):
+    made = work("compare", resolve("compare", dict(captions=100, images_per_caption=2, guidance_scale=w, sampling_steps=5)))
+    assert made["passes"] == 200 * passes
+    several = work("bias", resolve("bias", dict(neutral_captions=4, images_per_neutral_caption=1, guidance_scales=[1, w + 1], sampling_steps=5)))
+    assert several["passes"] == 4 * (5 + 10)
 
 
 def test_comparison_by_hand():
@@ -55,8 +63,8 @@ def test_corpus_makes_nothing():
 
 
 def test_seconds_follow_from_the_rates():
-    p = resolve("compare", {"captions": 90, "images_per_caption": 1, "steps": 11, "views_per_step": 100, "positives": 2})
-    expected = 90 / IMAGES_PER_SECOND + 7 * 1100 / VIEWS_PER_SECOND + 8 * EVALUATION_SECONDS
+    p = resolve("compare", {"captions": 90, "images_per_caption": 1, "steps": 11, "views_per_step": 100, "positives": 2, "sampling_steps": 7})
+    expected = 90 * 14 / PASSES_PER_SECOND + 7 * 1100 / VIEWS_PER_SECOND + 8 * EVALUATION_SECONDS
     seconds, what = estimate("compare", p)
     assert seconds == pytest.approx(START_SECONDS + expected)
     assert what == "90 images, 7,700 views, 8 evaluations"
@@ -75,7 +83,8 @@ def test_stored_results_cost_a_start(notebook):
         ("generator", "captions", 256), ("generator", "guidance_scales", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]), ("generator", "steps", 500),
         ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512),
         ("compare", "images_per_caption", 8),
-        ("scaling", "caption_counts", [320, 640, 960, 1280, 2570]), ("scaling", "seeds", 3),
+        ("compare", "sampling_steps", 12), ("generator", "sampling_steps", 20), ("bias", "sampling_steps", 12),
+        ("scaling", "caption_counts", [160, 320, 640, 960, 1280]), ("scaling", "seeds", 3),
         ("bias", "neutral_captions", 96), ("bias", "images_per_neutral_caption", 12),
     ],
 )  # fmt: skip
@@ -102,13 +111,13 @@ def test_costs_of_presets_for_the_doctor():
 
 def test_a_book_counts_once_what_two_chapters_share(emoji):
     everything = emoji.split("train").table["caption"].nunique()
-    comparison = resolve("compare", {"steps": 10})
-    alone = work("scaling", resolve("scaling", {"steps": 10, "caption_counts": [64, everything]}))
-    shared = work("scaling", resolve("scaling", {"steps": 10, "caption_counts": [64, everything]}), comparison)
-    assert shared == {"images": 0, "views": alone["views"] / 2, "evaluations": len(SCALED)}
-    images_only = work("scaling", resolve("scaling", {"steps": 20, "caption_counts": [64, everything]}), comparison)
-    assert images_only == {"images": 0, "views": 2 * alone["views"], "evaluations": 2 * len(SCALED)}
-    other = {"steps": 10, "caption_counts": [64, everything], "guidance_scale": 3.0}
+    comparison = resolve("compare", {"captions": 0, "steps": 10})
+    alone = work("scaling", resolve("scaling", {"captions": 0, "steps": 10, "caption_counts": [64, everything]}))
+    shared = work("scaling", resolve("scaling", {"captions": 0, "steps": 10, "caption_counts": [64, everything]}), comparison)
+    assert shared == {"images": 0, "passes": 0, "views": alone["views"] / 2, "evaluations": len(SCALED)}
+    images_only = work("scaling", resolve("scaling", {"captions": 0, "steps": 20, "caption_counts": [64, everything]}), comparison)
+    assert images_only == {"images": 0, "passes": 0, "views": 2 * alone["views"], "evaluations": 2 * len(SCALED)}
+    other = {"captions": 0, "steps": 10, "caption_counts": [64, everything], "guidance_scale": 3.0}
     assert work("scaling", resolve("scaling", other), comparison) == alone
 
 

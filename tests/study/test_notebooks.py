@@ -159,7 +159,7 @@ def test_open_chapter_reads_the_namespace():
 def test_parameter_table_explains_every_parameter():
     table = Chapter("scaling", resolve("scaling", {})).parameter_table()
     assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
-    assert table.loc["caption_counts", "value"] == "320, 640, 1280, 2570"
+    assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
     assert table.loc["views_per_step", ["value", "unit", "cost"]].tolist() == ["256", "views", "linear"]
     assert (table["meaning"].str.len() > 0).all()
 

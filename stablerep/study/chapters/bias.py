@@ -13,7 +13,7 @@ from stablerep.study.chapters.corpus import TONES
 from stablerep.study.experiments import SIZE, Study, arm
 from stablerep.study.parameters import BiasParameters
 
-READING_VERSION, GROUPS_VERSION = 1, 1
+READING_VERSION, GROUPS_VERSION = 2, 2
 READER = "StableRep real designs"
 COMPARED = ("SimCLR real", "SimCLR synthetic", "StableRep synthetic", "StableRep real designs")
 ATTRIBUTES = {"gender": ("woman", "man", "person"), "tone": TONES}

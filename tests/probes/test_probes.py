@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
+from sklearn import linear_model
 
-from stablerep.probes import fit_logistic, knn_probe, linear_probe, one_shot_across_designs, standardize
+from stablerep.probes import LogisticRegression, knn_probe, linear_probe, one_shot_across_designs, standardize
 
 
 def clouds(n, classes=4, d=6, spread=1.2, seed=0):
@@ -28,9 +28,9 @@ def objective(x, y, weights, l2):
 @pytest.mark.parametrize("classes", [2, 4])
 def test_logistic_regression_equals_that_of_scikit_learn(l2, classes):
     x, y = clouds(150, classes)
-    ours = fit_logistic(x, y, classes, l2=l2)
+    ours = LogisticRegression(x, y, classes).fit(l2)
     # of two classes scikit-learn keeps one weight vector, whose penalty is twice that of two opposite halves
-    theirs = LogisticRegression(C=(2 if classes == 2 else 1) / (l2 * len(x)), max_iter=2000, tol=1e-6)
+    theirs = linear_model.LogisticRegression(C=(2 if classes == 2 else 1) / (l2 * len(x)), max_iter=2000, tol=1e-6)
     theirs.fit(x.double().numpy(), y.numpy())
     coefficients = np.vstack([-theirs.coef_, theirs.coef_]) / 2 if classes == 2 else theirs.coef_
     intercepts = np.array([-theirs.intercept_[0], theirs.intercept_[0]]) / 2 if classes == 2 else theirs.intercept_
@@ -42,9 +42,9 @@ def test_logistic_regression_equals_that_of_scikit_learn(l2, classes):
 
 def test_a_warm_start_reaches_the_same_solution_and_is_left_alone():
     x, y = clouds(120)
-    start = fit_logistic(x, y, 4, l2=0.3)
+    start = LogisticRegression(x, y, 4).fit(0.3)
     before = start.clone()
-    warm, cold = fit_logistic(x, y, 4, l2=0.01, start=start), fit_logistic(x, y, 4, l2=0.01)
+    warm, cold = LogisticRegression(x, y, 4).fit(0.01, start=start), LogisticRegression(x, y, 4).fit(0.01)
     assert torch.equal(start, before)
     assert objective(x, y, warm, 0.01) == pytest.approx(objective(x, y, cold, 0.01), abs=1e-4)
 
@@ -52,7 +52,7 @@ def test_a_warm_start_reaches_the_same_solution_and_is_left_alone():
 def test_intercepts_are_not_penalized():
     """With features that say nothing and a heavy penalty, what is left are the shares of the classes."""
     y = torch.tensor([0] * 70 + [1] * 20 + [2] * 10)
-    weights = fit_logistic(torch.randn(100, 3, generator=torch.Generator().manual_seed(0)), y, 3, l2=1e4)
+    weights = LogisticRegression(torch.randn(100, 3, generator=torch.Generator().manual_seed(0)), y, 3).fit(1e4)
     np.testing.assert_allclose(weights[-1].softmax(0).numpy(), [0.7, 0.2, 0.1], atol=1e-2)
     assert weights[:-1].abs().max() < 1e-2
 
@@ -61,7 +61,32 @@ def test_intercepts_are_not_penalized():
 def test_a_penalty_that_is_not_positive_is_refused(l2):
     x, y = clouds(20)
     with pytest.raises(ValueError, match=f"l2 is {l2}"):
-        fit_logistic(x, y, 4, l2=l2)
+        LogisticRegression(x, y, 4).fit(l2)
+
+
+@pytest.mark.parametrize("l2", [1e-3, 0.1])
+def test_the_minimum_is_reached_in_badly_scaled_features(l2):
+    """Directions whose sizes differ a thousandfold, against L-BFGS in double precision."""
+    x, y = clouds(200, d=5)
+    x = x * torch.logspace(-1.5, 1.5, 5)
+    ours = LogisticRegression(x, y, 4).fit(l2)
+    weights = torch.zeros(6, 4, dtype=torch.double, requires_grad=True)
+    exact = torch.optim.LBFGS([weights], max_iter=5000, tolerance_grad=1e-9, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+
+    def closure():
+        exact.zero_grad()
+        loss = F.cross_entropy(x.double() @ weights[:-1] + weights[-1], y) + l2 / 2 * weights[:-1].pow(2).sum()
+        loss.backward()
+        return loss
+
+    exact.step(closure)
+    assert objective(x, y, ours, l2) - closure().item() < 1e-4
+
+
+@pytest.mark.parametrize(("labels", "classes"), [([0, 1, 4], 4), ([0, -1, 2], 4), ([0, 1], 4), ([], 4)])
+def test_labels_that_do_not_fit_are_refused(labels, classes):
+    with pytest.raises(ValueError, match="labels"):
+        LogisticRegression(torch.randn(3 if labels else 0, 5), torch.tensor(labels, dtype=torch.long), classes)
 
 
 def test_standardized_features_have_mean_zero_and_deviation_one_where_training_varies():
@@ -90,14 +115,14 @@ def test_the_probe_follows_its_protocol():
     names = sorted(set(labels["train"]))
     for l2 in strengths:  # cold starts and scikit-learn: another way to the same numbers
         x, v = standardize(features["train"], features["validation"])
-        model = LogisticRegression(C=1 / (l2 * len(x)), max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels["train"])
+        model = linear_model.LogisticRegression(C=1 / (l2 * len(x)), max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels["train"])
         accuracy[l2] = model.score(v.double().numpy(), labels["validation"])
     assert table.attrs["validation"] == pytest.approx(accuracy, abs=1.01 / 60)  # one item may sit on the border
     chosen = table.attrs["validation"]
     assert table.attrs["l2"] == max(l2 for l2 in strengths if chosen[l2] == max(chosen.values()))
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
     y = torch.tensor([names.index(v) for v in labels["train"] + labels["validation"]])
-    weights = fit_logistic(both, y, 4, l2=table.attrs["l2"])
+    weights = LogisticRegression(both, y, 4).fit(table.attrs["l2"])
     expected = [names[i] for i in (test @ weights[:-1] + weights[-1]).argmax(1)]
     assert table["prediction"].tolist() == expected and table["truth"].tolist() == labels["test"]
     assert table["correct"].tolist() == [a == b for a, b in zip(expected, labels["test"])]
