@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablerep.losses import image_text, multi_positive
+from stablerep.losses import FeatureQueue, image_text, multi_positive, multi_positive_among
 
 IDS = {
     "two views each": [0, 1, 2, 3, 0, 1, 2, 3],
@@ -250,3 +250,79 @@ def test_image_text_refuses_bad_input(change, message):
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         image_text(**(good | change))
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_anchor_without_positives_counts_as_zero_or_not_at_all(name):
+    """The two choices differ by the share of anchors that have a positive."""
+    ids = torch.tensor(IDS[name])
+    x = features(len(ids)).float().requires_grad_(True)
+    zero, skip = multi_positive(x, ids), multi_positive(x, ids, lonely="skip")
+    has = sum((ids == i).sum() > 1 for i in ids)
+    if has == 0:
+        assert zero.item() == skip.item() == 0.0
+        assert torch.equal(torch.autograd.grad(skip, x)[0], torch.zeros_like(x))
+    else:
+        assert skip.item() == pytest.approx(zero.item() * len(ids) / int(has), rel=1e-6)
+
+
+def test_another_choice_for_lonely_anchors_is_refused():
+    with pytest.raises(ValueError, match="lonely is 'drop'; valid values are zero, skip"):
+        multi_positive(features(4).float(), torch.tensor([0, 0, 1, 1]), lonely="drop")
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_queue_that_holds_exactly_the_batch_gives_the_plain_loss_and_gradient(name):
+    ids = torch.tensor(IDS[name])
+    x = features(len(ids)).float()
+    queue = FeatureQueue(len(ids), 6)
+    queue.push(x, ids)
+
+    def queued(z):  # gradients flow through anchors alone; both roles together are the plain loss
+        return multi_positive_among(z, ids, queue.features, queue.ids, itself=torch.arange(len(ids)))
+
+    def other_role(z):
+        return multi_positive_among(x, ids, z, ids, itself=torch.arange(len(ids)))
+
+    plain, (gradient,) = value_and_gradients(lambda z: multi_positive(z, ids), x)
+    as_anchor, (first,) = value_and_gradients(queued, x)
+    as_candidate, (second,) = value_and_gradients(other_role, x)
+    assert as_anchor.item() == pytest.approx(plain.item(), abs=1e-6) and as_candidate.item() == pytest.approx(plain.item(), abs=1e-6)
+    torch.testing.assert_close(first + second, gradient, atol=1e-5, rtol=1e-5)
+
+
+def test_batch_and_queue_together_equal_the_slow_reference():
+    ids, old_ids = [0, 1, 2, 0], [2, 2, 7, 0, 1]
+    x, old = features(4), features(5, seed=3)
+    queue = FeatureQueue(5, 6)
+    queue.push(old.float(), torch.tensor(old_ids))
+    rows, others = [unit(list(r)) for r in x], [unit(list(r)) for r in old]
+    expected = direction(rows, rows + others, ids, ids + old_ids, 10.0, skip_self=True)
+    assert queue.multi_positive(x.float(), torch.tensor(ids)).item() == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_an_empty_queue_changes_nothing_and_the_oldest_leave_first():
+    x, ids = features(6).float(), torch.tensor([0, 0, 1, 1, 2, 2])
+    queue = FeatureQueue(4, 6)
+    assert queue.multi_positive(x, ids).item() == pytest.approx(multi_positive(x, ids).item(), abs=1e-6)
+    queue.push(x[:3].requires_grad_(True), ids[:3])
+    queue.push(x[3:], ids[3:])
+    assert torch.equal(queue.features, x[2:].detach()) and queue.ids.tolist() == [1, 1, 2, 2]
+    assert not queue.features.requires_grad
+    again = FeatureQueue(4, 6)
+    again.load_state_dict(queue.state_dict())
+    assert again.multi_positive(x, ids).item() == queue.multi_positive(x, ids).item()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FeatureQueue(0, 4), "size is 0"),
+        (lambda: FeatureQueue(3, 4).push(torch.ones(2, 5), torch.tensor([0, 1])), "features have 5 dimensions, the queue 4"),
+        (lambda: FeatureQueue(3, 4).push(torch.ones(2, 4), torch.tensor([0])), "queued ids"),
+        (lambda: multi_positive_among(torch.ones(2, 5), torch.arange(2), torch.ones(3, 4), torch.arange(3)), "anchors have 5"),
+    ],
+)
+def test_queues_and_candidates_that_do_not_fit_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
