@@ -37,7 +37,9 @@ def train_tokenizer(captions: Iterable[str], folder: Path):
         initial_alphabet=alphabet,
         end_of_word_suffix="</w>",
         show_progress=False,
-        special_tokens=[],
+        # Named here, or the trainer would number them in the order of a hash table that differs from process to process, and
+        # break ties between merges by those numbers: a run that was cut would go on with another vocabulary.
+        special_tokens=[a + "</w>" for a in alphabet],
     )
     tokenizer.train_from_iterator(sorted(set(captions)), trainer)
     learned = json.loads(tokenizer.to_str())["model"]

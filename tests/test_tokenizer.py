@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -94,3 +96,15 @@ def test_the_vocabulary_numbers_its_tokens_without_gaps(folder):
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
     for line in (folder / "merges.txt").read_text().splitlines()[1:]:
         assert line.replace(" ", "") in vocabulary
+
+
+def test_every_process_learns_the_same_vocabulary(tmp_path):
+    """Hash tables differ from process to process; a run that was cut goes on in another one. All merges here are equally frequent."""
+    captions = [f"{first}{last}" for first in "bdfgklmnprstvz" for last in "aeiouy"]
+    code = "import json, sys; from pathlib import Path; from stablerep.tokenizer import train_tokenizer\n"
+    code += "train_tokenizer(json.loads(sys.argv[1]), Path(sys.argv[2]))"
+    train_tokenizer(captions, tmp_path / "here")
+    for name in ("one", "two"):
+        subprocess.run([sys.executable, "-c", code, json.dumps(captions), str(tmp_path / name)], check=True)
+        for file in ("vocab.json", "merges.txt"):
+            assert (tmp_path / name / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
