@@ -23,6 +23,8 @@ class EncoderRecipe:
     name: str = "resnet10t"  # any timm model
     stem: str = "no-pool"  # published: as in timm; no-pool: without the first max-pooling; full: also without its first stride
     image_size: int = 32
+    patch_size: int = 0  # of a Vision Transformer, in pixels; 0: as published
+    depth: int = 0  # blocks of a Vision Transformer; 0: as published
     head_width: int = 512  # hidden width of the projection head (the paper: 4096)
     head_size: int = 128  # its output (the paper: 256)
     text_width: int = 128  # of the text tower (the paper: 512)
@@ -34,11 +36,16 @@ class EncoderRecipe:
             raise ValueError(f"stem is {self.stem!r}; valid stems are {', '.join(STEMS)}.")
 
 
-def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) -> nn.Module:
+def new_backbone(
+    name: str, *, stem: str = "published", image_size: int = 32, patch_size: int = 0, depth: int = 0
+) -> nn.Module:
     """A timm model without its classifier: float [N, 3, H, W] to float [N, ``head_hidden_size``].
 
     Images of 32 pixels would shrink to a single place after a stem made for 224; ``stem`` takes its pooling (and stride) away
-    from networks that have them. Raises ``ValueError`` for a name that timm does not know.
+    from networks that have them. A Vision Transformer takes another ``patch_size`` and ``depth`` than published.
+
+    Raises:
+        ValueError: a name that timm does not know, or an option that the network does not have.
     """
     ensure_torchvision_imports()
     import timm
@@ -46,8 +53,14 @@ def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) ->
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), 3)
         raise ValueError(f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else "."))
-    size = {"img_size": image_size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
-    model = timm.create_model(name, pretrained=False, num_classes=0, **size)
+    options = {"img_size": image_size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
+    options |= {key: value for key, value in (("patch_size", patch_size), ("depth", depth)) if value}
+    if patch_size and image_size % patch_size:
+        raise ValueError(f"patch_size is {patch_size}; it must divide the side of the image, {image_size}.")
+    try:
+        model = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    except TypeError as error:
+        raise ValueError(f"encoder {name} does not take {' and '.join(options)}: {error}") from error
     if stem != "published":
         if not hasattr(model, "maxpool"):
             raise ValueError(f"stem is {stem!r}, but {name} has no pooling in its stem; use 'published'.")
@@ -56,6 +69,19 @@ def new_backbone(name: str, *, stem: str = "published", image_size: int = 32) ->
         first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
         first.stride = (1, 1)
     return model
+
+
+def recipe_backbone(recipe: EncoderRecipe) -> nn.Module:
+    """:func:`new_backbone` with the options of a recipe."""
+    return new_backbone(
+        recipe.name, stem=recipe.stem, image_size=recipe.image_size, patch_size=recipe.patch_size, depth=recipe.depth
+    )  # fmt: skip
+
+
+def backbone_width(recipe: EncoderRecipe) -> int:
+    """Dimensions of the features, without making the weights."""
+    with torch.device("meta"):
+        return recipe_backbone(recipe).head_hidden_size
 
 
 def projection_head(width_in: int, hidden: int, out: int) -> nn.Sequential:
@@ -91,7 +117,7 @@ class Learner(nn.Module):
 
     def __init__(self, recipe: EncoderRecipe, *, head: bool, vocabulary_size: int = 0, end_token: int = 0) -> None:
         super().__init__()
-        self.backbone = new_backbone(recipe.name, stem=recipe.stem, image_size=recipe.image_size)
+        self.backbone = recipe_backbone(recipe)
         width = self.backbone.head_hidden_size  # not num_features: some networks widen before their classifier
         self.head = projection_head(width, recipe.head_width, recipe.head_size) if head else None
         self.text = text_tower(vocabulary_size, end_token, recipe) if vocabulary_size else None
@@ -101,7 +127,14 @@ class Learner(nn.Module):
             self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # CLIP's start
 
     def forward(self, views: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
-        features = self.backbone(normalize(views).contiguous(memory_format=torch.channels_last))
+        return self.project(self.encode(views), tokens)
+
+    def encode(self, views: Tensor) -> Tensor:
+        """Features float [N, D] of views float [N, 3, H, W] in 0..1."""
+        return self.backbone(normalize(views).contiguous(memory_format=torch.channels_last))
+
+    def project(self, features: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
+        """What the losses see of features and captions."""
         out = {}
         if self.head is not None:
             out["head"] = self.head(features)

@@ -41,7 +41,7 @@ def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
             color=ARM_COLOURS.get(row.arm, GREY), markersize=7,
         )  # fmt: skip
     axis.set_yticks(range(len(table)), table["arm"])
-    axis.invert_yaxis()
+    axis.set_ylim(len(table) - 0.5, -0.5)  # the first row on top; axes that share it may be drawn in any number
 
 
 def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
@@ -58,6 +58,56 @@ def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence
             count = int(part["seeds"].iloc[0])
             axis.set_title(f"{probe}\n{title}, {count} seed{'s' if count > 1 else ''}", fontsize=10)
             axis.set_xlabel("accuracy (%)")
+    return figure
+
+
+def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], *, columns: int = 2) -> Figure:
+    """What each method takes for positives in one small batch: a square of pairs per scheme, the images along both sides.
+
+    Args:
+        thumbnails: uint8 [N, H, W, 3], the views of the batch.
+        schemes: for each title the ids of the N views; equal ids are positives. A title may map to its own pair of
+            (thumbnails, ids) where its views differ.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    rows = -(-len(schemes) // columns)
+    figure, axes = _canvas(columns, rows, width=4.2 * columns, height=4.4 * rows)
+    for axis, (title, scheme) in zip(axes.flat, schemes.items()):
+        images, ids = scheme if isinstance(scheme, tuple) else (thumbnails, scheme)
+        ids = np.asarray(ids)
+        kind = (ids[:, None] == ids[None, :]).astype(int)
+        np.fill_diagonal(kind, 2)
+        axis.imshow(kind, cmap=ListedColormap(["#E8E8E8", GREEN, "#FFFFFF"]), vmin=0, vmax=2)
+        axis.set_xticks(np.arange(-0.5, len(ids)), [])
+        axis.set_yticks(np.arange(-0.5, len(ids)), [])
+        axis.set_title(title, fontsize=10, pad=24)
+        for k, image in enumerate(images):
+            for place, shift in (((-0.5, k), (-11, 0)), ((k, -0.5), (0, 11))):
+                box = OffsetImage(image, zoom=0.55)
+                axis.add_artist(AnnotationBbox(box, place, xybox=shift, boxcoords="offset points", frameon=False, annotation_clip=False))
+    for axis in list(axes.flat)[len(schemes) :]:
+        axis.set_visible(False)
+    return figure
+
+
+def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
+    """Loss by step, a panel per method: losses of different methods have different units."""
+    arms = list(dict.fromkeys(table["arm"]))
+    columns = min(columns, len(arms))
+    rows = -(-len(arms) // columns)
+    figure, axes = _canvas(columns, rows, width=2.3 * columns + 0.5, height=1.9 * rows + 0.3)
+    for axis, arm in zip(axes.flat, arms):
+        part = table[table["arm"] == arm]
+        axis.plot(part["step"], part["loss"], color=BLUE)
+        axis.set_title(arm, fontsize=10)
+    for axis in list(axes.flat)[len(arms) :]:
+        axis.set_visible(False)
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("loss")
     return figure
 
 
@@ -80,7 +130,7 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
         axis.set_xscale("log")
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))  # below: no place inside is always free
     ours.set_xticks(sizes, [str(s) for s in sizes])
     ours.minorticks_off()
     return figure
@@ -161,8 +211,9 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
 def shares(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figure:
     """Shares of gender or tone: labels of the corpus, balance, and generated images (as read, and corrected) over w."""
     part = table[table["attribute"] == attribute]
-    figure, axes = _canvas(len(classes), width=max(6, 1.75 * len(classes) + 1), height=3.4, sharey=True)
-    for axis, label in zip(axes[0], classes):
+    rows = -(-len(classes) // 3)  # three panels side by side can be read on a phone
+    figure, axes = _canvas(min(3, len(classes)), rows, width=6.5, height=2.7 * rows + 0.7, sharey=True, sharex=True)
+    for axis, label in zip(axes.flat, classes):
         mine = part[part["label"] == label]
         labelled = mine[mine["source"] == "training images of the concepts"]["share"].iloc[0]
         balance = mine[mine["source"] == "balance"]["share"].iloc[0]
@@ -175,8 +226,12 @@ def shares(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figur
             axis.errorbar(x, 100 * some["share"], yerr=errors, marker="o", capsize=3, color=colour, label=source)
         axis.set_xticks(range(len(some)), [f"{w:g}" for w in some["guidance_scale"]])
         axis.set_title(label, fontsize=10)
+    for axis in axes[-1]:
         axis.set_xlabel("w")
-    axes[0][0].set_ylabel("share of images (%)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("share of images (%)")
+    for axis in list(axes.flat)[len(classes) :]:
+        axis.set_visible(False)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure
@@ -193,6 +248,7 @@ def confusion(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Fi
     axes[0][0].set_xlabel("read as (%)")
     axes[0][0].set_ylabel("label")
     axes[0][0].tick_params(axis="y", rotation=0)
+    axes[0][0].set_xticklabels([name.replace("-", "-\n") for name in classes])
     return figure
 
 

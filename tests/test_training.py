@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stablerep import training
+from stablerep.training import loop as training
 from stablerep.batches import CaptionedImages
 from stablerep.checkpoint import save_checkpoint
 from stablerep.encoders import EncoderRecipe, extract_features
@@ -25,6 +30,7 @@ ENCODER = EncoderRecipe(
     name="test_resnet", stem="published", head_width=64, head_size=32, text_width=64, text_layers=1, joint_size=32
 )  # fmt: skip
 STEPS = 8
+FOUR = ("simclr", "clip", "stablerep", "stablerep+")  # the methods of the comparison
 COLOURS, SHAPES = ("red", "green", "blue", "grey"), ("bar", "post", "square", "frame")
 
 
@@ -79,7 +85,7 @@ def assert_same_run(one, other):
         assert [k for k in first if not torch.equal(first[k], second[k])] == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FOUR)
 def test_a_run_leaves_its_files_log_and_summary(method, finished):
     folder, summary = finished(method)
     names = {p.name for p in folder.iterdir()}
@@ -99,7 +105,7 @@ def test_a_run_leaves_its_files_log_and_summary(method, finished):
     assert stored["method"] == method and stored["encoder"]["name"] == "test_resnet"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FOUR)
 def test_every_method_learns(method, data, tmp_path):
     pretrain(data, recipe_of(method, steps=24), tmp_path, progress="")
     found = losses(tmp_path)
@@ -134,7 +140,7 @@ def cut_before(monkeypatch, calls):
     return made
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FOUR)
 def test_a_run_that_was_cut_twice_ends_as_one_that_was_not(method, data, finished, tmp_path, monkeypatch):
     recipe = recipe_of(method)
     cut_before(monkeypatch, 5)
@@ -266,7 +272,9 @@ def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(data,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "byol"}, "method is 'byol'; valid methods are simclr, clip, stablerep, stablerep[+]"),
+        ({"method": "simclr2"}, "method is 'simclr2'; valid methods are simclr, clip, stablerep, stablerep[+], supcon"),
+        ({"chunk": -1}, "chunk is -1"),
+        ({"method": "mae", "chunk": 4}, "chunk is 4; gradient caching serves simclr"),
         ({"images_per_caption": 1}, "images_per_caption is 1; stablerep needs at least 2"),
         ({"method": "stablerep+", "images_per_caption": 0}, "images_per_caption is 0; stablerep[+] needs"),
         ({"steps": 0}, "steps is 0"),
@@ -278,3 +286,139 @@ def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(data,
 def test_a_recipe_that_cannot_be_run_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         PretrainingRecipe(**change)
+
+
+OTHERS = ("supcon", "supervised", "caption-as-class", "mae", "byol", "moco-v3", "dino")
+CLASSES = {f"{colour} {shape}": colour for colour in COLOURS for shape in SHAPES}
+SMALL_VIT = replace(ENCODER, name="test_vit", patch_size=8, depth=2)
+
+
+def other_recipe(method, **changes) -> PretrainingRecipe:
+    encoder = SMALL_VIT if method in ("mae", "moco-v3") else ENCODER
+    return recipe_of(method, **({"encoder": encoder, "learning_rate": 1e-3} | changes))
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_other_method_goes_on_where_it_was_cut(method, data, tmp_path, monkeypatch):
+    """Masks of MAE, centres and teachers included."""
+    recipe = other_recipe(method)
+    whole = pretrain(data, recipe, tmp_path / "whole", classes=CLASSES, progress="")
+    cut_before(monkeypatch, 5)
+    with pytest.raises(Cut):
+        pretrain(data, recipe, tmp_path / "cut", classes=CLASSES, progress="", checkpoint_every=2)
+    made = cut_before(monkeypatch, STEPS)
+    resumed = pretrain(data, recipe, tmp_path / "cut", classes=CLASSES, progress="", checkpoint_every=2)
+    assert len(made) == 4 and resumed["loss"] == whole["loss"]
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert not any(k.startswith("teacher") for k in load_file(tmp_path / "cut" / "heads.safetensors"))
+    features = extract_features(load_backbone(tmp_path / "cut"), data.images)
+    assert features.isfinite().all() and len(features) == len(data.images)
+
+
+@pytest.mark.parametrize(("method", "least"), [("supcon", 0.4), ("supervised", 0.4), ("caption-as-class", 0.4), ("mae", 0.1), ("moco-v3", 0.1)])
+def test_losses_that_measure_progress_fall(method, least, data, tmp_path):
+    """Those of BYOL and DINO chase a target that moves; what they learn is measured by probes."""
+    pretrain(data, other_recipe(method, steps=40), tmp_path, classes=CLASSES, progress="")
+    found = losses(tmp_path)
+    assert found[-8:].mean() < found[:4].mean() - least
+
+
+@pytest.mark.parametrize("method", ["supcon", "supervised"])
+def test_classes_that_are_missing_are_asked_for(method, data, tmp_path):
+    some = {caption: name for caption, name in CLASSES.items() if caption != "red post"}
+    for classes in (None, some):
+        with pytest.raises(ValueError, match=f"{method} learns classes, and caption 'red (bar|post)' has none"):
+            pretrain(data, other_recipe(method), tmp_path / "run", classes=classes, progress="")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method", ["simclr", "stablerep+"])
+def test_gradient_caching_takes_the_same_steps(method, data, tmp_path):
+    """With layer normalization in the encoder; the head's batch normalization sees the whole batch either way."""
+    recipe = recipe_of(method, encoder=SMALL_VIT, steps=3)
+    pretrain(data, recipe, tmp_path / "plain", progress="")
+    pretrain(data, replace(recipe, chunk=5), tmp_path / "chunks", progress="")
+    np.testing.assert_allclose(losses(tmp_path / "chunks"), losses(tmp_path / "plain"), atol=2e-4)
+
+
+def train_in_a_process(number, folder, steps_before_cut):
+    """One of two gloo processes; cut after some steps when asked."""
+    import os
+
+    os.environ |= {
+        "RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "true",
+        "MASTER_PORT": (Path(folder).parent / "port").read_text(),
+    }  # fmt: skip
+    torch.set_num_threads(1)
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (32, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    captions = CaptionedImages(images, torch.arange(32) // 4, [f"caption {i}" for i in range(8)], "toy")
+    recipe = recipe_of("stablerep+", encoder=SMALL_VIT, steps=6)
+    if steps_before_cut:
+        views, calls = make_views, []
+
+        def cut(*arguments):
+            calls.append(1)
+            if len(calls) > steps_before_cut:
+                raise Cut
+            return views(*arguments)
+
+        training.make_views = cut
+    try:
+        pretrain(captions, recipe, Path(folder), progress="", checkpoint_every=2)
+    except Cut:
+        pass
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_processes_that_were_cut_take_the_same_steps(tmp_path):
+    import socket
+
+    def launch(folder, steps):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            (tmp_path / "port").write_text(str(free.getsockname()[1]))
+        torch.multiprocessing.spawn(train_in_a_process, args=(str(folder), steps), nprocs=2)
+
+    launch(tmp_path / "whole", 0)
+    launch(tmp_path / "cut", 3)
+    assert (tmp_path / "cut" / "checkpoint.pt").exists() and not (tmp_path / "cut" / "encoder.safetensors").exists()
+    launch(tmp_path / "cut", 0)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert losses(tmp_path / "whole").shape == (6,)
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+from stablerep.batches import CaptionedImages
+from stablerep.encoders import EncoderRecipe
+from stablerep.training import PretrainingRecipe, pretrain
+torch.set_num_threads(1)
+images = torch.randint(256, (128, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+words = [f"{first}{last}" for first in "bdfgklmnprst" for last in "aeiouy"][:64]  # merges that are equally frequent
+encoder = EncoderRecipe(name="test_resnet", stem="published", head_width=64, head_size=32, text_width=64, text_layers=1, joint_size=32)
+recipe = PretrainingRecipe(method="stablerep+", steps=30, views_per_step=16, encoder=encoder)
+pretrain(CaptionedImages(images, torch.arange(128) // 2, words, "toy"), recipe, Path(sys.argv[1]), progress="", checkpoint_every=3)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_twice_ends_as_one_that_was_not(tmp_path):
+    """SIGKILL, and a new process each time, whose hash tables and memory are others: vocabulary, order and views are the same."""
+
+    def start(name):
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name)])
+
+    assert start("whole").wait() == 0
+    checkpoint, seen = tmp_path / "cut" / "checkpoint.pt", 0.0
+    for _ in range(2):
+        process = start("cut")
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime == seen):
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed; give it more steps"
+        seen = checkpoint.stat().st_mtime
+    assert start("cut").wait() == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")

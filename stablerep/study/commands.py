@@ -46,7 +46,7 @@ def _given(pairs: list[str], file: Path | None, preset: str | None, live: bool |
 
 @app.command()
 def run(
-    notebook: Annotated[str, typer.Argument(help="corpus, generator, compare, scaling or bias")],
+    notebook: Annotated[str, typer.Argument(help="corpus, generator, methods, compare, scaling or bias")],
     parameter: Given = [],
     file: Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters.")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke, laptop, reference, workstation or paper.")] = None,

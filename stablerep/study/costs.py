@@ -33,6 +33,9 @@ def work(notebook: str, p: Parameters, comparison: Parameters | None = None) -> 
     if notebook == "corpus":
         return {"images": 0, "passes": 0, "views": 0, "evaluations": 0}
     trained = p.steps * p.views_per_step
+    if notebook == "methods":
+        count = len(p.methods) * p.seeds
+        return {"images": 0, "passes": 0, "views": count * trained, "evaluations": count + p.seeds}
     if notebook == "generator":
         return _made(captions * p.images_per_caption, p.guidance_scales, p) | {"views": trained, "evaluations": 1}
     if notebook == "bias":  # its encoders are those of the comparison

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stablerep.batches import CaptionedImages
+    from stablerep.encoders import EncoderRecipe
     from stablerep.generator import Generator
     from stablerep.study.parameters import Pretraining
     from stablerep.training import PretrainingRecipe
@@ -137,17 +138,47 @@ class Study:
         """The pre-training run of one arm and seed."""
         return self.pretraining(images, self.recipe(which, p, seed), f"{which.name}, seed {seed}")
 
-    def pretraining(self, images: CaptionedImages, recipe: PretrainingRecipe, progress: str) -> Run:
-        """The pre-training run of any recipe; ``progress`` names its progress bar."""
+    def pretraining(self, images: CaptionedImages, recipe: PretrainingRecipe, progress: str, *, label: str | None = None) -> Run:
+        """The pre-training run of any recipe; ``progress`` names its progress bar, ``label`` the column of the corpus with the classes."""
         from stablerep.training import pretrain
 
+        classes = self.corpus.table.drop_duplicates("caption").set_index("caption")[label].to_dict() if label else None
         return self.store.obtain(
             "pretraining",
             version=PRETRAINING_VERSION,
-            parameters=asdict(recipe),
+            parameters=asdict(recipe) | ({"label": label} if label else {}),
             inputs={"images": images.fingerprint},
-            compute=lambda folder: pretrain(images, recipe, folder, progress=progress),
+            compute=lambda folder: pretrain(images, recipe, folder, classes=classes, progress=progress),
         )
+
+    def backbone(self, run: Run | None, encoder: EncoderRecipe, seed: int):
+        """The frozen encoder of a run, or for None the untrained one."""
+        from stablerep.training import load_backbone, random_backbone
+
+        return load_backbone(run.folder) if run else random_backbone(encoder, seed)
+
+    def encoder_key(self, run: Run | None, encoder: EncoderRecipe, seed: int) -> str:
+        """What names the weights of :meth:`backbone` as an input of another run."""
+        if run:
+            return run.key
+        shape = "".join(f"-{option}" for option in (encoder.patch_size, encoder.depth) if option)
+        return f"random-{encoder.name}-{encoder.stem}{shape}-{seed}"
+
+    def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> pd.DataFrame:
+        """Per-item results of every probe (columns of :func:`evaluate`) for a run's encoder, or for None the untrained one."""
+
+        def compute(folder: Path) -> dict:
+            items = evaluate(self.backbone(run, encoder, seed), self.corpus.where(self.corpus.table["design"].isin(designs)))
+            items.to_parquet(folder / "results.parquet", index=False)
+            return items.groupby("probe")["correct"].mean().to_dict()
+
+        return self.store.obtain(
+            "evaluation",
+            version=EVALUATION_VERSION,
+            parameters={"size": SIZE, "designs": sorted(designs)},
+            inputs={"encoder": self.encoder_key(run, encoder, seed), "corpus": self.corpus.fingerprint},
+            compute=compute,
+        ).table()
 
     def evaluated(self, which: Arm, captions: Sequence[str], p: Pretraining, seed: int, *, first: int = 0) -> pd.DataFrame:
         """Per-item results of every probe for one arm and seed (columns of :func:`evaluate`, ``arm``, ``seed``, ``views``).
@@ -155,35 +186,14 @@ class Study:
         ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
         """
         from stablerep.encoders import EncoderRecipe
-        from stablerep.training import load_backbone, random_backbone
 
-        if which.method == "random":
-            encoder = EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE)
-            inputs, views = {"encoder": f"random-{p.encoder}-{p.stem}-{seed}"}, 0
-
-            def backbone():
-                return random_backbone(encoder, seed)
-        else:
+        run, views = None, 0
+        if which.method != "random":
             images = self.arm_images(which, captions, p, seed)
             run = self.pretrained(which, images.only(captions[:first]) if first else images, p, seed)
-            inputs, views = {"encoder": run.key}, run.info["summary"]["views"]
-
-            def backbone():
-                return load_backbone(run.folder)
-
-        def compute(folder: Path) -> dict:
-            items = evaluate(backbone(), self.corpus.where(self.corpus.table["design"].isin(p.probe_designs)))
-            items.to_parquet(folder / "results.parquet", index=False)
-            return items.groupby("probe")["correct"].mean().to_dict()
-
-        found = self.store.obtain(
-            "evaluation",
-            version=EVALUATION_VERSION,
-            parameters={"size": SIZE, "designs": sorted(p.probe_designs)},
-            inputs=inputs | {"corpus": self.corpus.fingerprint},
-            compute=compute,
-        )
-        return found.table().assign(arm=which.name, seed=seed, views=views)
+            views = run.info["summary"]["views"]
+        encoder = EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE)
+        return self.probed(run, encoder, seed, p.probe_designs).assign(arm=which.name, seed=seed, views=views)
 
 
 _GENERATORS: dict[str, Generator] = {}

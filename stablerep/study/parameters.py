@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stablerep.corpus.emoji import DESIGNS
+from stablerep.methods import METHODS
 
 Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
 Design = Literal[DESIGNS]
@@ -97,6 +98,28 @@ class CompareParameters(Pretraining):
     pass
 
 
+class MethodsParameters(Parameters):
+    methods: list[Literal[tuple(METHODS)]] = knob("methods to train, in the order of the chapter", cost="linear", min_length=1)
+    captions: int = knob("captions whose real images all methods learn from; 0 takes all training captions", ge=0)
+    label: Literal["group", "subgroup", "concept"] = knob("what the methods with classes are told")
+    encoder: str = knob("a Vision Transformer of timm, which masked autoencoding needs", cost="model", min_length=1)
+    patch_size: int = knob("of the encoder; 0 as published", unit="pixels", cost="model", ge=0, le=32)
+    depth: int = knob("blocks of the encoder; 0 as published", unit="blocks", cost="model", ge=0, le=48)
+    positives: int = knob("m: images of a caption in a batch, for StableRep", unit="images", ge=2, le=100)
+    steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
+    views_per_step: int = knob("augmented images in a step, the same for every method", unit="views", cost="linear", ge=4)
+    learning_rate: float = knob("peak", gt=0, le=1)
+    crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
+    probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
+    seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _batch_fits(self):
+        if self.views_per_step % self.positives or self.views_per_step % 2:
+            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
+        return self
+
+
 class ScalingParameters(Pretraining):
     caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions, at least two", cost="linear", min_length=2)
 
@@ -110,6 +133,7 @@ class BiasParameters(Pretraining):
 SCHEMAS: dict[str, type[Parameters]] = {
     "corpus": CorpusParameters,
     "generator": GeneratorParameters,
+    "methods": MethodsParameters,
     "compare": CompareParameters,
     "scaling": ScalingParameters,
     "bias": BiasParameters,

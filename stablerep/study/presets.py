@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from stablerep.corpus.emoji import DESIGNS
+from stablerep.methods import METHODS
 
 PRESETS = ("smoke", "laptop", "reference", "workstation", "paper")
 
@@ -39,6 +40,10 @@ LAPTOP: dict[str, dict[str, Any]] = {
         captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
         encoder="resnet10t", stem="published", steps=250, views_per_step=256,
     ),
+    "methods": dict(
+        methods=list(METHODS), captions=0, label="subgroup", encoder="vit_tiny_patch16_224", patch_size=8, depth=4, positives=4,
+        steps=40, views_per_step=128, learning_rate=1e-3, crop_min=0.2, seeds=1, probe_designs=list(DESIGNS),
+    ),
     "compare": TRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
     "scaling": TRAINING | dict(caption_counts=[160, 320, 640, 1280]),
@@ -56,6 +61,9 @@ SMOKE: dict[str, dict[str, Any]] = {
         captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32,
         sampling_steps=2,
     ),
+    "methods": dict(
+        captions=96, encoder="test_vit", depth=2, positives=2, steps=3, views_per_step=32, probe_designs=["twemoji", "emojione"],
+    ),
     "compare": _TINY,
     "scaling": _TINY | dict(caption_counts=[32, 96]),
     "bias": _TINY | dict(guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2),
@@ -67,6 +75,7 @@ _ALL_COUNTS = dict(caption_counts=[320, 640, 1280, 2570])
 _LONGER = _EVERYTHING | dict(seeds=3, steps=400)
 REFERENCE: dict[str, dict[str, Any]] = {
     "generator": dict(captions=512, images_per_caption=4, steps=800),
+    "methods": dict(seeds=3, steps=100, views_per_step=256),
     "compare": _LONGER,
     "scaling": _LONGER | _ALL_COUNTS,
     "bias": _LONGER | dict(neutral_captions=96, images_per_neutral_caption=16),
@@ -75,6 +84,7 @@ REFERENCE: dict[str, dict[str, Any]] = {
 _GPU = _EVERYTHING | dict(images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3)
 WORKSTATION: dict[str, dict[str, Any]] = {
     "generator": dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
+    "methods": dict(seeds=3, steps=5000, views_per_step=1536, positives=6, depth=0, patch_size=4),
     "compare": _GPU,
     "scaling": _GPU | _ALL_COUNTS,
     "bias": _GPU | dict(neutral_captions=128, images_per_neutral_caption=32),
@@ -87,6 +97,10 @@ _PAPER = dict(
 )  # fmt: skip
 PAPER: dict[str, dict[str, Any]] = {
     "generator": {name: _PAPER[name] for name in ("generator", "sampler", "sampling_steps", "encoder", "stem")},
+    "methods": dict(
+        captions=0, encoder="vit_base_patch16_224", patch_size=0, depth=0, positives=6, steps=110_000, views_per_step=8256,
+        learning_rate=3.2e-3, crop_min=0.08,
+    ),
     "compare": _PAPER,
     "scaling": _PAPER | dict(caption_counts=[1_000_000, 3_000_000, 10_000_000, 20_000_000, 50_000_000]),
     "bias": _PAPER,

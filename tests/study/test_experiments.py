@@ -52,7 +52,7 @@ def stub(monkeypatch):
 
 def test_arms_are_the_comparison():
     assert len({a.name for a in ARMS}) == len(ARMS)
-    assert {a.method for a in ARMS} == {*METHODS, "random"}
+    assert {a.method for a in ARMS} <= {*METHODS, "random"}
     assert {a.images for a in ARMS} == {"real", "designs", "synthetic"}
     assert arm("StableRep synthetic") in ARMS and arm("StableRep synthetic").stored is None
     # methods with one image per caption on real images get one on synthetic images too

@@ -1,4 +1,4 @@
-"""The five notebooks end to end at the smoke preset, by papermill, and the book that is built of them."""
+"""The notebooks end to end at the smoke preset, by papermill, and the book that is built of them."""
 
 from __future__ import annotations
 

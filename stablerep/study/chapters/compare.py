@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from stablerep.statistics import mean_with_interval, over_seeds, paired_difference
+from stablerep.statistics import verdict as verdict_on
 from stablerep.study.experiments import ARMS, Study
 from stablerep.study.parameters import CompareParameters
 
@@ -53,13 +56,16 @@ PAIRS = (
 )
 
 
-def differences(items: pd.DataFrame) -> pd.DataFrame:
-    """Paired differences on the same test items, resampled by concept, averaged over seeds first."""
+def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]] = PAIRS) -> pd.DataFrame:
+    """Paired differences on the same test items, resampled by concept, averaged over seeds first.
+
+    ``pairs`` are (claim, first arm, second arm); those whose arms were not run are left out.
+    """
     rows = []
     for probe, part in items.groupby("probe", sort=False):
         mean = part.groupby(["id", "arm"])["correct"].mean().unstack()
         concept = part.drop_duplicates("id").set_index("id")["concept"].loc[mean.index]
-        for claim, first, second in PAIRS:
+        for claim, first, second in pairs:
             if first in mean and second in mean:
                 found = paired_difference(mean[first], mean[second], concept)
                 rows.append({"claim": claim, "probe": probe, "first": first, "second": second, **found})
@@ -67,24 +73,10 @@ def differences(items: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict(differences: pd.DataFrame, claim: str, probe: str) -> tuple[str, str]:
-    """A word and a sentence for a claim on one probe.
+    """A word and a sentence for a claim on one probe: :func:`stablerep.statistics.verdict` over the claim's pairs.
 
-    Rule, over the claim's pairs: *reproduced* when every lower bound of the 95 % intervals is above zero (for C1, "at least as
-    good": above minus one point); *not reproduced* when any upper bound is below that; else *partly*.
+    C1 says "at least as good": its intervals have to lie above minus one point, those of other claims above zero.
     """
     pairs = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
-    if pairs.empty:
-        return "not testable at this scale", f"no pair of arms for {claim} was run."
-    margin = -0.01 if claim == "C1" else 0.0
-    if (pairs["low"] > margin).all():
-        word = "reproduced"
-    elif (pairs["high"] < margin).any():
-        word = "not reproduced"
-    else:
-        word = "partly"
-    parts = [
-        f"{r.first} minus {r.second}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}], "
-        f"P(better) {r.p_better:.2f}"
-        for r in pairs.itertuples()
-    ]
-    return word, "; ".join(parts)
+    found = verdict_on(pairs, margin=-0.01 if claim == "C1" else 0.0)
+    return found.word, f"no pair of arms for {claim} was run." if pairs.empty else found.sentence

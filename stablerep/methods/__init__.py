@@ -1,0 +1,51 @@
+"""The learning methods of the study, by name. The training loop is the same for all; a method is a network and a rule for ids.
+
+| name | what it learns from | module |
+|---|---|---|
+| ``simclr`` | two views of an image | :mod:`stablerep.encoders`, :mod:`stablerep.losses` |
+| ``supcon`` | views of images of one class | the same, ids = class |
+| ``stablerep`` | images of one caption | the same, ids = caption |
+| ``clip``, ``stablerep+`` | images with their caption | the same, with a text tower |
+| ``supervised`` | cross-entropy to the class | :mod:`stablerep.methods.classification` |
+| ``caption-as-class`` | cross-entropy to the number of the caption | the same |
+| ``mae`` | the hidden patches of an image | :mod:`stablerep.methods.mae` |
+| ``byol``, ``moco-v3``, ``dino`` | two views of an image, through a slow copy of the network | one module each |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the training loop must know of a method.
+
+    Attributes:
+        ids: what makes two views belong together: ``image``, ``caption`` or ``class``.
+        views: augmented views of each drawn image, in one step.
+        several: whether a caption's m images are drawn in a step, else one.
+        reads_captions: whether captions are tokenized for a text tower.
+        crops_only: whether a view is a crop and flip without changes of colour.
+    """
+
+    ids: str = "image"
+    views: int = 1
+    several: bool = False
+    reads_captions: bool = False
+    crops_only: bool = False
+
+
+METHODS: dict[str, Traits] = {
+    "simclr": Traits(views=2),
+    "clip": Traits(ids="caption", reads_captions=True),
+    "stablerep": Traits(ids="caption", several=True),
+    "stablerep+": Traits(ids="caption", several=True, reads_captions=True),
+    "supcon": Traits(ids="class", views=2),
+    "supervised": Traits(ids="class"),
+    "caption-as-class": Traits(ids="caption"),
+    "mae": Traits(crops_only=True),
+    "byol": Traits(views=2),
+    "moco-v3": Traits(views=2),
+    "dino": Traits(views=2),
+}

@@ -1,0 +1,122 @@
+"""Many numbers, one statement: an average over data sets, a proportion, a family of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from stablerep.statistics.resampling import interval
+
+
+def interquartile_mean(values: np.ndarray) -> float | np.ndarray:
+    """Mean of the middle half of the values (Agarwal et al. 2021, section 4.3): a few data sets cannot carry it, unlike a mean.
+
+    The lowest and the highest ``floor(N / 4)`` are left out, as in the authors' rliable; up to three values have their plain mean.
+
+    Args:
+        values: finite [..., N], N at least 1, in any order.
+
+    Returns:
+        [...]; a float for [N].
+
+    Raises:
+        ValueError: no values, or some that are not finite.
+    """
+    values = np.asarray(values, float)
+    if not values.ndim or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"values have shape {values.shape}, or are not all finite; finite [..., N] with N at least 1 is needed.")
+    cut = values.shape[-1] // 4
+    middle = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(-1)
+    return middle if middle.ndim else float(middle)
+
+
+def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95, draws: int = 2000, seed: int = 0) -> dict:
+    """Interquartile mean over data sets x seeds, with a stratified bootstrap interval (Agarwal et al. 2021, sections 4.1 and 4.3).
+
+    Seeds are resampled within each data set, so the interval says what other seeds would give on these data sets, and nothing about other
+    data sets. Values of data sets must be comparable, such as shares of correct answers or differences to a baseline.
+
+    Args:
+        table: a row per data set and seed: ``data_set``, ``seed``, ``value``. All data sets have the same number of seeds, each of them
+            with its weight; which seeds is free.
+
+    Returns:
+        ``iqm``, ``low``, ``high`` (NaN for one seed, which has no interval), ``data_sets`` and ``seeds`` (of each).
+
+    Raises:
+        ValueError: a missing column, no rows, a seed twice in a data set, unequal numbers of seeds, or values that are not finite.
+    """
+    missing = [column for column in ("data_set", "seed", "value") if column not in table]
+    if missing or table.empty:
+        raise ValueError(f"the table has {len(table)} rows and lacks {missing}; rows with data_set, seed and value are needed.")
+    twice = table.duplicated(["data_set", "seed"])
+    if twice.any():
+        name, which = table.loc[twice, ["data_set", "seed"]].iloc[0]
+        raise ValueError(f"data set {name!r} has seed {which} twice; give one row per data set and seed.")
+    counts = table.groupby("data_set").size()
+    if counts.nunique() > 1:
+        raise ValueError(f"data sets have {counts.min()} to {counts.max()} seeds; each needs the same number, to weigh the same.")
+    values = np.stack([part.to_numpy(float) for _, part in table.groupby("data_set")["value"]])  # data sets x seeds
+    found = {"iqm": interquartile_mean(values.ravel()), "low": np.nan, "high": np.nan, "data_sets": len(values), "seeds": values.shape[1]}
+    if values.shape[1] > 1:
+        picked = np.random.default_rng(seed).integers(values.shape[1], size=(draws, *values.shape))
+        drawn = np.take_along_axis(values[None], picked, axis=2)  # draws x data sets x seeds
+        found["low"], found["high"] = interval(interquartile_mean(drawn.reshape(draws, -1)), level)
+    return found
+
+
+def proportion_with_interval(successes: int, n: int, *, level: float = 0.95) -> dict:
+    """A proportion and its Wilson score interval (Wilson 1927), which holds near 0 and 1 and for small n, where mean +- 1.96 errors fails.
+
+    For independent trials. Images of one concept are not: resample concepts instead (:func:`stablerep.statistics.mean_with_interval`).
+
+    Returns:
+        ``mean``, ``low``, ``high`` and ``n``.
+
+    Raises:
+        ValueError: numbers that are not whole, n below 1, successes outside of 0 to n, or a level outside of 0 to 1.
+    """
+    from scipy import stats
+
+    if n != int(n) or n < 1 or successes != int(successes) or not 0 <= successes <= n:
+        raise ValueError(f"there are {successes} successes of {n}; whole numbers with 0 <= successes <= n and n at least 1 are needed.")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1.")
+    found = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")
+    return {"mean": successes / n, "low": float(found.low), "high": float(found.high), "n": int(n)}
+
+
+def holm(p_values: Mapping[str, float] | pd.Series, *, alpha: float = 0.05) -> pd.DataFrame:
+    r"""Holm's step-down adjustment for a family of claims (Holm 1979, section 3), whatever their dependence.
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1) \, p_{(j)})
+
+    with p_(1) <= ... <= p_(m). Rejecting where the adjusted p is at most ``alpha`` makes a false rejection anywhere in the family at most
+    that likely. A one-sided p of "A is better" from bootstrap draws is 1 - p_better, but no less than 1 / draws. For a claim that needs
+    all of its pairs it is the largest of theirs.
+
+    Args:
+        p_values: claim -> p. alpha: not called ``level``, which is 0.95 where intervals are meant.
+
+    Returns:
+        A row per claim in the given order, the claims as index: ``p``, ``adjusted``, ``rejected``.
+
+    Raises:
+        ValueError: no claims, a claim twice, a p outside of 0 to 1, or an alpha that is not between them.
+    """
+    p = pd.Series(p_values, dtype=float, name="p")
+    if p.empty:
+        raise ValueError("there are no p-values; a family needs at least one claim.")
+    if not p.index.is_unique:
+        raise ValueError(f"claim {p.index[p.index.duplicated()][0]!r} has several p-values; each claim needs one.")
+    if not p.between(0, 1).all():
+        name = p.index[~p.between(0, 1)][0]
+        raise ValueError(f"p of {name!r} is {p[name]}; a p-value lies from 0 to 1.")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1.")
+    climbing = p.sort_values()
+    steps = np.minimum(climbing * np.arange(len(p), 0, -1), 1).cummax()
+    table = pd.DataFrame({"p": p, "adjusted": steps.reindex(p.index)})
+    return table.assign(rejected=table["adjusted"] <= alpha)

@@ -1,0 +1,153 @@
+"""The methods: each trained on the same real images, probed, and asked whether its features have collapsed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stablerep.statistics import verdict as verdict_on
+from stablerep.study.chapters.compare import differences, seed_means, summarize
+from stablerep.study.experiments import SIZE, Study
+from stablerep.study.parameters import MethodsParameters
+from stablerep.study.runs import Run
+
+DIAGNOSTICS_VERSION = 1
+# (claim, better method if it holds, other method): SynCLR, table 5
+PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
+NAMES = {
+    "random": "Random initialization", "simclr": "SimCLR", "clip": "CLIP", "stablerep": "StableRep", "stablerep+": "StableRep+",
+    "supcon": "Supervised contrastive", "supervised": "Supervised", "caption-as-class": "Caption as class", "mae": "MAE",
+    "byol": "BYOL", "moco-v3": "MoCo-v3", "dino": "DINO",
+}  # fmt: skip
+
+
+def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6), ``seeds``, ``curves`` (loss by step of the first seed) and
+    ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves``.
+    """
+    images = study.real_images(study.captions(p.captions), designs=True)
+    items, curves, diagnostics = [], [], []
+    for k in range(p.seeds):
+        seed = p.seed + k
+        for method in ("random", *p.methods):
+            run = None if method == "random" else train(method, images, p, study, seed)
+            found = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
+            views = run.info["summary"]["views"] if run else 0
+            items.append(found.assign(arm=NAMES[method], seed=seed, views=views))
+            if k == 0:
+                diagnostics.append(diagnosed(run, p, study, seed).assign(arm=NAMES[method]))
+                if run:
+                    curves.append(pd.read_parquet(run.path("log.parquet"))[["step", "loss"]].assign(arm=NAMES[method]))
+    items = pd.concat(items, ignore_index=True)
+    return {
+        "arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items), "curves": pd.concat(curves, ignore_index=True),
+        "diagnostics": pd.concat(diagnostics, ignore_index=True),
+    }  # fmt: skip
+
+
+def encoder_recipe(p: MethodsParameters):
+    from stablerep.encoders import EncoderRecipe
+
+    return EncoderRecipe(name=p.encoder, stem="published", image_size=SIZE, patch_size=p.patch_size, depth=p.depth)
+
+
+def train(method: str, images, p: MethodsParameters, study: Study, seed: int) -> Run:
+    """The pre-training run of one method."""
+    from stablerep.training import PretrainingRecipe
+    from stablerep.views import ViewRecipe
+
+    recipe = PretrainingRecipe(
+        method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives, learning_rate=p.learning_rate,
+        seed=seed, encoder=encoder_recipe(p), view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
+    )  # fmt: skip
+    return study.pretraining(images, recipe, f"{NAMES[method]}, seed {seed}", label=p.label if recipe.traits.ids == "class" else None)
+
+
+def diagnosed(run: Run | None, p: MethodsParameters, study: Study, seed: int) -> pd.DataFrame:
+    """One row: what the features of held-out concepts look like, before any label is asked."""
+    corpus = study.corpus.where((study.corpus.table["split"] == "test") & study.corpus.table["design"].isin(p.probe_designs))
+
+    def compute(folder: Path) -> dict:
+        describe(study.backbone(run, encoder_recipe(p), seed), corpus).to_parquet(folder / "results.parquet", index=False)
+        return {}
+
+    return study.store.obtain(
+        "diagnostics",
+        version=DIAGNOSTICS_VERSION,
+        parameters={"size": SIZE},
+        inputs={"encoder": study.encoder_key(run, encoder_recipe(p), seed), "corpus": corpus.fingerprint},
+        compute=compute,
+    ).table()
+
+
+def describe(backbone, corpus) -> pd.DataFrame:
+    """Alignment of the designs of a caption, uniformity over captions, similarity within and between them, effective rank, alarms."""
+    from stablerep.diagnostics import alignment, caption_similarity, collapse, effective_rank, uniformity
+    from stablerep.encoders import extract_features
+
+    features = extract_features(backbone, corpus.images(SIZE))
+    captions = pd.factorize(corpus.table["caption"])[0]
+    ids = torch.from_numpy(captions.copy())
+    one_each = torch.from_numpy(corpus.table.reset_index(drop=True).drop_duplicates("caption").index.to_numpy(copy=True))
+    similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
+    alarms = collapse(features)
+    return pd.DataFrame([{
+        "alignment": alignment(features, ids), "uniformity": uniformity(features[one_each]), "within": similarity["within"],
+        "between": similarity["between"], "effective_rank": effective_rank(features), "dimensions": features.shape[1],
+        "alarms": ", ".join(alarms.loc[alarms["raised"], "alarm"]) or "none",
+    }])  # fmt: skip
+
+
+def learned(arms: pd.DataFrame, probe: str) -> list[str]:
+    """Methods whose interval lies above the accuracy of random initialization."""
+    part = arms[arms["probe"] == probe].set_index("arm")
+    return [arm for arm, row in part.iterrows() if row["low"] > part.loc[NAMES["random"], "accuracy"]]
+
+
+def verdict(pairs: pd.DataFrame, probe: str) -> tuple[str, str]:
+    """A word and a sentence for C6 on one probe: :func:`stablerep.statistics.verdict` when both of its pairs were run."""
+    mine = pairs[pairs["probe"] == probe] if len(pairs) else pairs
+    if len(mine) < len(PAIRS):
+        return "not testable at this scale", "a method that the claim names was not run"
+    found = verdict_on(mine)
+    return found.word, found.sentence
+
+
+def example_batch(seed: int = 0) -> tuple[np.ndarray, dict]:
+    """Thumbnails and ids of a small batch under four schemes, for :func:`stablerep.figures.positives`.
+
+    Two captions of one subgroup and one of another, in two designs each; SimCLR sees two views of one design of each.
+    """
+    from stablerep.corpus import load_corpus
+    from stablerep.seeding import generator_for
+    from stablerep.views import ViewRecipe, make_views
+
+    captions, designs = ("cat face", "dog face", "pizza"), ("noto", "twemoji", "fluent-emoji")
+    corpus = load_corpus("emoji", designs=list(designs))
+    rows = corpus.table.set_index(["caption", "design"])
+    place = {key: number for number, key in enumerate(zip(corpus.table["caption"], corpus.table["design"]))}
+    chosen = [(caption, design) for caption in captions for design in designs[:2]]
+    keep = np.isin(np.arange(len(corpus.table)), [place[key] for key in chosen])
+    part = corpus.where(keep)
+    order = {key: number for number, key in enumerate(zip(part.table["caption"], part.table["design"]))}
+    images = part.images(SIZE)[[order[key] for key in chosen]]
+    recipe = ViewRecipe(size=SIZE)
+    singles = images[::2].repeat_interleave(2, 0)
+    views = make_views(singles, recipe, generator_for(seed, "example", "views"))
+    shown = make_views(images, recipe, generator_for(seed, "example", "images"))
+    subgroup = pd.factorize(pd.Series([rows.loc[key, "subgroup"] for key in chosen]))[0]
+    caption = np.repeat(np.arange(len(captions)), 2)
+    return _pixels(shown), {
+        "SimCLR: two views of an image": (_pixels(views), caption),
+        "StableRep: images of a caption": caption,
+        "Supervised contrastive: images of a subgroup": subgroup,
+        "Caption as class: the number of the caption": caption,
+    }
+
+
+def _pixels(views) -> np.ndarray:
+    """Views float [N, 3, H, W] in 0..1 as uint8 [N, H, W, 3]."""
+    return views.mul(255).round().byte().permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,245 @@
+"""One training loop for every method, on real or synthetic images, in one process or several."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from stablerep.batches import CaptionBatches, CaptionedImages
+from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
+from stablerep.distributed import gathered_image_text, gathered_multi_positive
+from stablerep.encoders import Learner
+from stablerep.gradient_caching import cached_backward
+from stablerep.schedule import cosine_rate, decay_groups
+from stablerep.seeding import generator_for, seed_for
+from stablerep.synthesis import ShardBatches, SyntheticSet
+from stablerep.tokenizer import tokenize, train_tokenizer
+from stablerep.training.recipe import CONTRASTIVE, PretrainingRecipe
+from stablerep.views import make_views, normalize
+
+
+def new_method(recipe: PretrainingRecipe, *, classes: int = 0, **vocabulary) -> nn.Module:
+    """The network of a method with its heads, untrained; its ``backbone`` is what the study keeps."""
+    if recipe.method in CONTRASTIVE:
+        return Learner(recipe.encoder, head=recipe.method != "clip", **vocabulary)
+    if recipe.method in ("supervised", "caption-as-class"):
+        from stablerep.methods.classification import Classifier
+
+        return Classifier(recipe.encoder, classes)
+    if recipe.method == "mae":
+        from stablerep.methods.mae import MAE
+
+        return MAE(recipe.encoder)
+    from stablerep.methods.byol import BYOL
+    from stablerep.methods.dino import DINO
+    from stablerep.methods.moco import MoCoV3
+
+    return {"byol": BYOL, "moco-v3": MoCoV3, "dino": DINO}[recipe.method](recipe.encoder)
+
+
+def method_loss(method: str, out: dict, ids: torch.Tensor, temperature: float) -> torch.Tensor:
+    """The loss of one step of a contrastive method. ``ids`` int64 [N] name what makes two views positives: image, class or caption.
+
+    StableRep+ adds the image-text loss to StableRep's with weight one (section 3.3); a caption is one text.
+    """
+    loss = out["head"].new_zeros(()) if "head" in out else out["image"].new_zeros(())
+    if "head" in out:
+        loss = loss + gathered_multi_positive(out["head"], ids, temperature=temperature)
+    if "text" in out:
+        loss = loss + gathered_image_text(out["image"], out["text"], ids, ids.unique(sorted=True), logit_scale=out["scale"])
+    return loss
+
+
+class _Batches:
+    """What this process sees at each step: views, their ids, and the captions they are of."""
+
+    def __init__(
+        self, data: CaptionedImages | SyntheticSet, recipe: PretrainingRecipe, classes: Mapping[str, str] | None, process: int, processes: int
+    ) -> None:
+        captions = recipe.views_per_step // recipe.views_per_caption
+        if captions % processes:
+            raise ValueError(f"a batch takes {captions} captions; {processes} processes cannot share them evenly.")
+        kind = CaptionBatches if isinstance(data, CaptionedImages) else ShardBatches
+        self.batches = kind(data, captions=captions, images_per_caption=recipe.images_drawn, seed=recipe.seed)
+        self.recipe, self.mine = recipe, range(process * captions // processes, (process + 1) * captions // processes)
+        # what a process draws depends on its number; one process alone has none
+        self.name = (recipe.seed, "views") if processes == 1 else (recipe.seed, "views", process, processes)
+        self.view = replace(recipe.view, jitter=0.0, grey=0.0, blur=0.0) if recipe.traits.crops_only else recipe.view
+        self.numbers = _numbers(data.captions, recipe, classes)
+
+    @property
+    def classes(self) -> int:
+        return max(self.numbers.values()) + 1 if self.numbers else 0
+
+    def load(self, step: int, device: torch.device) -> tuple[Tensor, Tensor, list[str]]:
+        """Views float [N, 3, H, W] in 0..1, all first ones before all second ones; ids int64 [N]; captions in the order of their places."""
+        traits = self.recipe.traits
+        images, places, captions = self.batches.load(step)
+        mine = (places >= self.mine.start) & (places < self.mine.stop)
+        images, places, captions = images[mine], places[mine] - self.mine.start, captions[self.mine.start : self.mine.stop]
+        if traits.ids == "image":
+            ids = torch.arange(len(places)) + self.mine.start
+        elif self.numbers:
+            ids = torch.tensor([self.numbers[c] for c in captions])[places]
+        else:
+            ids = places + self.mine.start
+        images, ids = images.repeat(traits.views, 1, 1, 1), ids.repeat(traits.views)
+        return make_views(images.to(device), self.view, generator_for(*self.name, step)), ids.to(device), captions
+
+
+def _numbers(captions: list[str], recipe: PretrainingRecipe, classes: Mapping[str, str] | None) -> dict[str, int]:
+    """The number of each caption's class, for methods that predict or share it; empty for the others."""
+    if recipe.method == "caption-as-class":
+        return {caption: number for number, caption in enumerate(sorted(captions))}
+    if recipe.traits.ids != "class":
+        return {}
+    missing = [c for c in captions if c not in (classes or {})]
+    if missing:
+        raise ValueError(f"{recipe.method} learns classes, and caption {missing[0]!r} has none; give classes={{caption: class}} for all.")
+    names = sorted({classes[c] for c in captions})
+    return {caption: names.index(classes[caption]) for caption in captions}
+
+
+def pretrain(
+    data: CaptionedImages | SyntheticSet,
+    recipe: PretrainingRecipe,
+    folder: Path,
+    *,
+    classes: Mapping[str, str] | None = None,
+    progress: str | None = None,
+    checkpoint_every: int = 100,
+) -> dict:
+    """Pre-train an encoder (or go on with one that was cut) and write it to ``folder``.
+
+    ``data`` is in memory, or a synthetic set of any size that is read from its shards. ``classes`` names the class of every caption,
+    for ``supcon`` and ``supervised``.
+
+    ``folder`` receives ``encoder.safetensors`` (the backbone), ``heads.safetensors`` (heads and text tower), ``recipe.json``, the
+    tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written
+    every ``checkpoint_every`` steps; the random numbers of a step depend on (seed, step) alone, so a run that was cut and
+    resumed takes the same steps as one that was not.
+
+    Under ``accelerate launch`` or ``torchrun`` the processes share every batch; the first one writes. Their number is part of what
+    determines the views.
+
+    Returns:
+        A summary: steps, views, last loss, seconds, views per second, number of weights.
+
+    Raises:
+        ValueError: a batch larger than the set or not divisible among processes, a caption without class, or ``chunk`` with
+            several processes. FloatingPointError: the loss is not finite (step, learning rate and last good checkpoint named).
+    """
+    from accelerate import Accelerator
+    from tqdm import tqdm
+
+    folder = Path(folder)
+    # half precision pays on a GPU; on a CPU small convolutions are not faster in it
+    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    if recipe.chunk and accelerator.num_processes > 1:
+        raise ValueError(f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one.")
+    batches = _Batches(data, recipe, classes, accelerator.process_index, accelerator.num_processes)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary, tokenizer = {}, None
+    if recipe.traits.reads_captions:
+        with accelerator.main_process_first():
+            tokenizer = train_tokenizer(data.captions, folder / "tokenizer")
+        vocabulary = {"vocabulary_size": len(tokenizer), "end_token": tokenizer.eos_token_id}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "weights") % 2**31)
+        model = new_method(recipe, classes=batches.classes, **vocabulary).to(memory_format=torch.channels_last)
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    network = accelerator.unwrap_model(model)
+    done, rows, seconds = 0, [], 0.0
+    if state := load_checkpoint(folder / "checkpoint.pt"):
+        network.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        done, rows, seconds = state["step"], state["log"], state["seconds"]
+    accelerator.wait_for_everyone()
+    model.train()
+    began = time.monotonic() - seconds
+    bar = tqdm(
+        range(done, recipe.steps), desc=progress or recipe.method, initial=done, total=recipe.steps,
+        mininterval=2, ncols=100, disable=progress == "" or not accelerator.is_main_process,
+    )  # fmt: skip
+    for step in bar:
+        views, ids, captions = batches.load(step, accelerator.device)
+        rate = recipe.learning_rate * cosine_rate(step, recipe.steps, warmup=recipe.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        tokens = tokenize(tokenizer, captions).to(accelerator.device) if tokenizer else None
+        optimizer.zero_grad(set_to_none=True)
+        with torch.random.fork_rng(devices=[]):  # dropout and masks of a step, the same after a resume
+            torch.manual_seed(seed_for(*batches.name, "step", step) % 2**31)
+            loss = _backward(accelerator, model, recipe, views, ids, tokens)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at step {step} (learning rate {rate:.2g}); the last good checkpoint is of step {done}."
+            )
+        if hasattr(network, "before_step"):
+            network.before_step(step / recipe.steps)
+        optimizer.step()
+        if hasattr(network, "after_step"):
+            network.after_step((step + 1) / recipe.steps)
+        seconds = time.monotonic() - began
+        rows.append([step, loss.item(), rate, seconds])
+        bar.set_postfix_str(f"loss {rows[-1][1]:.3f}, {(step + 1) * recipe.views_per_step / seconds:.0f} views/s", refresh=False)
+        if (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
+            done = step + 1
+            if accelerator.is_main_process:
+                save_checkpoint(folder / "checkpoint.pt", {
+                    "model": network.state_dict(), "optimizer": optimizer.state_dict(), "step": done, "log": rows, "seconds": seconds,
+                })  # fmt: skip
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        _write(folder, network, recipe, rows)
+    accelerator.wait_for_everyone()
+    views = recipe.steps * recipe.views_per_step
+    return {
+        "steps": recipe.steps, "views": views, "loss": rows[-1][1], "seconds": round(seconds, 2),
+        "views_per_second": round(views / max(seconds, 1e-9), 1), "weights": sum(v.numel() for v in network.backbone.state_dict().values()),
+    }  # fmt: skip
+
+
+def _backward(accelerator, model: nn.Module, recipe: PretrainingRecipe, views: Tensor, ids: Tensor, tokens: Tensor | None) -> Tensor:
+    """The loss of a step, its gradients added to the weights. Returns the mean over processes, detached."""
+    if recipe.chunk:
+        with accelerator.autocast():
+            return cached_backward(
+                model.backbone, normalize(views).contiguous(memory_format=torch.channels_last),
+                lambda features: method_loss(recipe.method, model.project(features, tokens), ids, recipe.temperature), chunk=recipe.chunk,
+            )  # fmt: skip
+    with accelerator.autocast():
+        if recipe.method in CONTRASTIVE:
+            out = model(views, tokens)
+        else:
+            out = model(views, ids) if recipe.traits.ids != "image" else model(views)
+    loss = method_loss(recipe.method, out, ids, recipe.temperature) if recipe.method in CONTRASTIVE else out
+    mean = accelerator.reduce(loss.detach(), "mean")  # before backward, so that all processes stop together
+    if torch.isfinite(mean):
+        accelerator.backward(loss)
+    return mean
+
+
+def _write(folder: Path, network: nn.Module, recipe: PretrainingRecipe, rows: list) -> None:
+    """The finished run: weights of the backbone and of the heads (a teacher is left out), recipe and log."""
+    from safetensors.torch import save_file
+
+    whole = {k: v.contiguous().cpu() for k, v in network.state_dict().items() if not k.startswith("teacher.")}
+    backbone = {k.removeprefix("backbone."): v for k, v in whole.items() if k.startswith("backbone.")}
+    heads = {k: v for k, v in whole.items() if not k.startswith("backbone.")}
+    for name, weights in (("heads", heads), ("encoder", backbone)):
+        with written_aside(folder / f"{name}.safetensors") as aside:
+            save_file(weights, aside)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
+    pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]).to_parquet(folder / "log.parquet", index=False)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
