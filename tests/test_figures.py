@@ -248,3 +248,26 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
 
 def test_the_arms_have_colours_that_differ():
     assert len(set(figures.ARM_COLOURS.values())) == len(figures.ARM_COLOURS)
+
+
+def test_positives_are_green_where_ids_agree_and_the_diagonal_is_empty():
+    images = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    own = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    figure = figures.positives(images, {"pairs": [0, 0, 1, 1], "own images": (own, [3, 4, 3, 4]), "nobody": [0, 1, 2, 3]})
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == ["pairs", "own images", "nobody"]
+    kinds = [axis.images[0].get_array().data.tolist() for axis in shown]
+    assert kinds[0] == [[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 2, 1], [0, 0, 1, 2]]
+    assert kinds[1] == [[2, 0, 1, 0], [0, 2, 0, 1], [1, 0, 2, 0], [0, 1, 0, 2]]
+    assert kinds[2] == (2 * np.eye(4, dtype=int)).tolist()
+    sides = [box.offsetbox.get_data() for box in shown[1].artists]
+    assert len(sides) == 8 and all(any(np.array_equal(side, image) for side in sides) for image in own)
+    figure.canvas.draw()
+
+
+def test_curves_give_every_method_its_panel():
+    table = pd.DataFrame({"arm": ["A"] * 3 + ["B"] * 3, "step": [0, 1, 2] * 2, "loss": [3.0, 2.0, 1.0, 9.0, 8.0, 8.5]})
+    figure = figures.curves(table)
+    assert [axis.get_title() for axis in figure.axes] == ["A", "B"]
+    assert figure.axes[1].lines[0].get_ydata().tolist() == [9.0, 8.0, 8.5]
+    figure.canvas.draw()

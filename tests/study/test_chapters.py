@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stablerep.corpus import SPLITS
 from stablerep.study import chapters, reference
-from stablerep.study.chapters import bias, compare, corpus, generator, scaling
+from stablerep.study.chapters import bias, compare, corpus, generator, methods, scaling
 from stablerep.study.chapters.bias import confusion_shares, correct_shares
 from stablerep.study.chapters.compare import differences, seed_means, summarize, verdict
 from stablerep.study.chapters.generator import Retrieval, within_caption_distance
@@ -456,3 +456,75 @@ def test_every_schema_has_a_chapter(monkeypatch):
         module = getattr(chapters, name, None) or __import__(f"stablerep.study.chapters.{name}", fromlist=["compute"])
         monkeypatch.setattr(module, "compute", lambda p, study, name=name: {"called": name})
         assert chapters.compute_tables(name, resolve(name, {}), SimpleNamespace()) == {"called": name}
+
+
+# Methods
+
+
+def six_answers(**share) -> pd.DataFrame:
+    """Per-item results of methods that answer a given share of 40 items of 20 concepts rightly, on one probe and seed."""
+    rows = []
+    for arm, right in share.items():
+        for k in range(40):
+            rows.append({
+                "arm": arm.replace("_", " "), "probe": "linear subgroup", "seed": 0, "id": k, "concept": k // 2, "correct": k < 40 * right,
+                "views": 1,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("share", "word"),
+    [
+        (dict(Caption_as_class=0.9, Supervised=0.6, SimCLR=0.2), "reproduced"),
+        (dict(Caption_as_class=0.3, Supervised=0.8, SimCLR=0.2), "not reproduced"),
+        (dict(Caption_as_class=0.9, Supervised=0.6, SimCLR=0.6), "partly"),
+        (dict(Caption_as_class=0.9, SimCLR=0.2), "not testable at this scale"),
+    ],
+)
+def test_the_verdict_on_captions_as_classes(share, word):
+    pairs = compare.differences(six_answers(**share), methods.PAIRS)
+    assert methods.verdict(pairs, "linear subgroup")[0] == word
+
+
+def test_a_method_has_learned_when_its_interval_lies_above_random_initialization():
+    arms = compare.summarize(six_answers(Random_initialization=0.3, SimCLR=0.9, BYOL=0.35))
+    assert methods.learned(arms, "linear subgroup") == ["SimCLR"]
+
+
+def test_every_method_has_a_name():
+    from stablerep.methods import METHODS
+
+    assert set(methods.NAMES) == {"random", *METHODS} and len(set(methods.NAMES.values())) == len(methods.NAMES)
+
+
+def test_the_example_batch_shows_what_each_scheme_takes_for_positives():
+    images, schemes = methods.example_batch()
+    assert images.shape == (6, 32, 32, 3) and images.dtype == np.uint8
+    views, of_image = schemes.pop("SimCLR: two views of an image")
+    assert views.shape == images.shape and list(of_image) == [0, 0, 1, 1, 2, 2]
+    assert list(schemes["StableRep: images of a caption"]) == [0, 0, 1, 1, 2, 2]
+    assert list(schemes["Supervised contrastive: images of a subgroup"]) == [0, 0, 0, 0, 1, 1]  # cat, dog, pizza
+
+
+def test_features_of_captions_alone_align_and_raise_no_alarm(emoji):
+    """A made-up encoder that knows the caption of every drawing; then one that gives every image the same."""
+    part = emoji.where((emoji.table["split"] == "test") & emoji.table["design"].isin(["noto", "twemoji"]))
+    number = torch.from_numpy(pd.factorize(part.table["caption"])[0].copy())
+    codes = torch.randn(int(number.max()) + 1, 64, generator=torch.Generator().manual_seed(0))
+    noise = 0.01 * torch.randn(len(number), 64, generator=torch.Generator().manual_seed(1))
+
+    class Knowing(torch.nn.Module):
+        def __init__(self, features):
+            super().__init__()
+            self.features, self.place = features, 0
+
+        def forward(self, views):
+            self.place += len(views)
+            return self.features[self.place - len(views) : self.place]
+
+    row = methods.describe(Knowing(codes[number] + noise), part).iloc[0]
+    assert row["alignment"] < 0.01 and row["within"] > 0.99 and abs(row["between"]) < 0.05 and row["alarms"] == "none"
+    assert row["dimensions"] == 64 and row["effective_rank"] > 50
+    row = methods.describe(Knowing(torch.ones(len(number), 64) + 1e-4 * noise), part).iloc[0]
+    assert "constant" in row["alarms"] and "alike" in row["alarms"]

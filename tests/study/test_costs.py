@@ -47,6 +47,12 @@ def test_scaling_by_hand():
     assert counts("scaling", **given) == (100 * 3 * 2, len(SCALED) * 2 * 2 * 640, len(SCALED) * 2 * 2)
 
 
+def test_methods_by_hand():
+    """Real images only; random initialization is evaluated too."""
+    given = dict(methods=["simclr", "mae", "dino"], seeds=2, steps=5, views_per_step=32)
+    assert counts("methods", **given) == (0, 3 * 2 * 160, (3 + 1) * 2)
+
+
 def test_generator_by_hand():
     given = dict(captions=10, images_per_caption=4, guidance_scales=[1, 2, 4], steps=5, views_per_step=32)
     assert counts("generator", **given) == (120, 160, 1)
@@ -81,7 +87,7 @@ def test_stored_results_cost_a_start(notebook):
     ("notebook", "name", "more"),
     [
         ("generator", "captions", 256), ("generator", "guidance_scales", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]), ("generator", "steps", 500),
-        ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512),
+        ("methods", "steps", 100), ("methods", "seeds", 2), ("methods", "views_per_step", 256), ("compare", "steps", 400), ("compare", "seeds", 2), ("compare", "views_per_step", 512),
         ("compare", "images_per_caption", 8),
         ("compare", "sampling_steps", 12), ("generator", "sampling_steps", 20), ("bias", "sampling_steps", 12),
         ("scaling", "caption_counts", [160, 320, 640, 960, 1280]), ("scaling", "seeds", 3),

@@ -189,7 +189,7 @@ def test_several_mistakes_are_told_together():
 
 
 def test_unknown_notebook_and_preset():
-    assert problems("comparison") == ["notebook is 'comparison'; the book has corpus, generator, compare, scaling, bias."]
+    assert problems("comparison") == ["notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."]
     for preset in ("desktop", 3, ["laptop"], True):
         (line,) = problems("compare", preset=preset)
         assert line == f"preset is {preset!r}; valid presets are smoke, laptop, reference, workstation, paper."

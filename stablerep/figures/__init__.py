@@ -1,0 +1,27 @@
+"""Drawing: pure functions from a results table to a matplotlib figure.
+
+Colours are the colour-blind-safe set of Wong (2011); figures have a white ground, so that they read the same on a dark page.
+"""
+
+from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS
+from stablerep.figures.images import diversity, faithfulness, image_grid, sample_grid
+from stablerep.figures.learning import comparison, curves, positives, scaling
+from stablerep.figures.people import confusion, groups, people, shares, splits
+
+__all__ = [
+    "ARM_COLOURS",
+    "METHOD_COLOURS",
+    "comparison",
+    "confusion",
+    "curves",
+    "diversity",
+    "faithfulness",
+    "groups",
+    "image_grid",
+    "people",
+    "positives",
+    "sample_grid",
+    "scaling",
+    "shares",
+    "splits",
+]

@@ -1,0 +1,26 @@
+"""Colours and paper of all figures."""
+
+from __future__ import annotations
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",
+)  # fmt: skip
+ARM_COLOURS = {
+    "Random initialization": GREY, "SimCLR real": SKY, "SimCLR synthetic": BLUE, "CLIP real": YELLOW, "CLIP synthetic": ORANGE,
+    "StableRep synthetic": GREEN, "StableRep+ synthetic": RED, "StableRep real designs": PINK,
+}  # fmt: skip
+
+# Methods of one family share a colour: two views, captions as ids, language, labels, hidden patches, a slow copy.
+METHOD_COLOURS = {
+    "SimCLR": SKY, "StableRep": GREEN, "CLIP": YELLOW, "StableRep+": RED, "Supervised contrastive": ORANGE, "Supervised": ORANGE,
+    "Caption as class": ORANGE, "MAE": PINK, "BYOL": BLUE, "MoCo-v3": BLUE, "DINO": BLUE,
+}  # fmt: skip
+
+
+def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float = 4.0, **options):
+    """A figure and its axes [rows, columns], in the style of the book."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **options)

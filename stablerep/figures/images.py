@@ -1,0 +1,87 @@
+"""Generated images: samples, faithfulness and diversity over the guidance scale."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures.canvas import BLUE, GREEN, GREY, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def faithfulness(table: pd.DataFrame) -> Figure:
+    """Retrieval of the caption's concept against w, with a band for each kind of real images; ``table`` covers all captions."""
+    measures = {"top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first"}
+    figure, axes = canvas(3, width=9.5, height=3.4, sharey=True)
+    for axis, (name, title) in zip(axes[0], measures.items()):
+        part = table[table["measure"] == name]
+        made = part[part["source"] == "generated"].sort_values("guidance_scale")
+        for real, colour, style in zip(part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--"), strict=True):
+            axis.axhspan(100 * real.low, 100 * real.high, color=colour, alpha=0.2, lw=0)
+            axis.axhline(100 * real.mean, color=colour, ls=style, label=real.source)
+        errors = 100 * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
+        axis.errorbar(made["guidance_scale"], 100 * made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="generated")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("guidance scale w")
+        axis.set_ylim(0, 103)
+    axes[0][0].set_ylabel("share of images (%)")
+    axes[0][0].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def diversity(table: pd.DataFrame) -> Figure:
+    """Mean cosine distance between images of one caption against w; real designs as a band."""
+    figure, axes = canvas(width=5.5, height=3.6)
+    axis = axes[0][0]
+    real = table[table["source"] == "real designs"].iloc[0]
+    made = table[table["source"] == "generated"].sort_values("guidance_scale")
+    axis.axhspan(real["low"], real["high"], color=GREY, alpha=0.25, lw=0)
+    axis.axhline(real["mean"], color=GREY, label="between real designs")
+    errors = np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
+    axis.errorbar(made["guidance_scale"], made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="between generated images")
+    axis.set_xlabel("guidance scale w")
+    axis.set_ylabel("cosine distance within a caption")
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, zoom: float = 0.62) -> Figure:
+    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column."""
+    rows, columns = images.shape[:2]
+    figure, axes = canvas(columns, rows, width=zoom * columns + 2.2, height=zoom * rows + 0.5)
+    for i in range(rows):
+        for j in range(columns):
+            axis = axes[i][j]
+            axis.imshow(images[i, j], interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.grid(False)
+            for side in axis.spines.values():
+                side.set_visible(False)
+        axes[i][0].set_ylabel(row_labels[i], rotation=0, ha="right", va="center", fontsize=9)
+    for j, label in enumerate(column_labels):
+        axes[0][j].set_title(label, fontsize=9)
+    return figure
+
+
+def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
+    """Generated samples: a row per caption, ``per_scale`` columns for each guidance scale.
+
+    ``table`` has ``caption``, ``guidance_scale``, ``index`` and ``png`` (bytes).
+    """
+    from PIL import Image
+
+    captions, scales = list(dict.fromkeys(table["caption"])), sorted(table["guidance_scale"].unique())
+    found = {(r.caption, r.guidance_scale, r.index): r.png for r in table.itertuples(index=False)}
+    images = [
+        [np.asarray(Image.open(io.BytesIO(found[c, w, i])).convert("RGB")) for w in scales for i in range(per_scale)] for c in captions
+    ]
+    labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
+    return image_grid(np.asarray(images), captions, labels)

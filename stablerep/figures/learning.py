@@ -1,0 +1,118 @@
+"""What encoders learn: comparisons, curves, scaling, and who is whose positive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
+    """Points with intervals, one line per arm; ``table`` has ``arm``, ``value``, ``low``, ``high``."""
+    for place, row in enumerate(table.itertuples()):
+        mean = getattr(row, value)
+        axis.errorbar(
+            100 * mean, place, xerr=[[100 * (mean - row.low)], [100 * (row.high - mean)]], fmt="o", capsize=3,
+            color=(ARM_COLOURS | METHOD_COLOURS).get(row.arm, GREY), markersize=7,
+        )  # fmt: skip
+    axis.set_yticks(range(len(table)), table["arm"])
+    axis.set_ylim(len(table) - 0.5, -0.5)  # the first row on top; axes that share it may be drawn in any number
+
+
+def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
+    """Accuracy of every arm: this run above, the stored reference below, one column per probe.
+
+    Tables as made by ``chapters.compare.summarize``.
+    """
+    rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
+    figure, axes = canvas(len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey=True)
+    for line, (title, table) in zip(axes, rows):
+        for axis, probe in zip(line, probes):
+            part = table[table["probe"] == probe]
+            _bars(axis, part)
+            count = int(part["seeds"].iloc[0])
+            axis.set_title(f"{probe}\n{title}, {count} seed{'s' if count > 1 else ''}", fontsize=10)
+            axis.set_xlabel("accuracy (%)")
+    return figure
+
+
+def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
+    """Accuracy against number of captions on a log axis; the paper's figure 6 in the panel beside it."""
+    figure, axes = canvas(2, width=9, height=4)
+    ours, theirs = axes[0]
+    for method, part in table[table["probe"] == probe].groupby("arm", sort=False):
+        part = part.sort_values("captions")
+        errors = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]])
+        ours.errorbar(
+            part["captions"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, label=method, color=ARM_COLOURS[method]
+        )
+    for method, part in published.groupby("method", sort=False):
+        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS[method])
+    sizes = sorted(table["captions"].unique())
+    ours.set_title(f"emoji, {probe}", fontsize=10)
+    theirs.set_title("the paper, figure 6: ImageNet, linear probe", fontsize=10)
+    for axis in (ours, theirs):
+        axis.set_xscale("log")
+        axis.set_xlabel("captions")
+        axis.set_ylabel("accuracy (%)")
+        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))  # below: no place inside is always free
+    ours.set_xticks(sizes, [str(s) for s in sizes])
+    ours.minorticks_off()
+    return figure
+
+
+def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], *, columns: int = 2) -> Figure:
+    """What each method takes for positives in one small batch: a square of pairs per scheme, the images along both sides.
+
+    Args:
+        thumbnails: uint8 [N, H, W, 3], the views of the batch.
+        schemes: for each title the ids of the N views; equal ids are positives. A title may map to its own pair of
+            (thumbnails, ids) where its views differ.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    rows = -(-len(schemes) // columns)
+    figure, axes = canvas(columns, rows, width=4.2 * columns, height=4.4 * rows)
+    for axis, (title, scheme) in zip(axes.flat, schemes.items()):
+        images, ids = scheme if isinstance(scheme, tuple) else (thumbnails, scheme)
+        ids = np.asarray(ids)
+        kind = (ids[:, None] == ids[None, :]).astype(int)
+        np.fill_diagonal(kind, 2)
+        axis.imshow(kind, cmap=ListedColormap(["#E8E8E8", GREEN, "#FFFFFF"]), vmin=0, vmax=2)
+        axis.set_xticks(np.arange(-0.5, len(ids)), [])
+        axis.set_yticks(np.arange(-0.5, len(ids)), [])
+        axis.set_title(title, fontsize=10, pad=24)
+        for k, image in enumerate(images):
+            for place, shift in (((-0.5, k), (-11, 0)), ((k, -0.5), (0, 11))):
+                box = OffsetImage(image, zoom=0.55)
+                axis.add_artist(AnnotationBbox(box, place, xybox=shift, boxcoords="offset points", frameon=False, annotation_clip=False))
+    for axis in list(axes.flat)[len(schemes) :]:
+        axis.set_visible(False)
+    return figure
+
+
+def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
+    """Loss by step, a panel per method: losses of different methods have different units."""
+    arms = list(dict.fromkeys(table["arm"]))
+    columns = min(columns, len(arms))
+    rows = -(-len(arms) // columns)
+    figure, axes = canvas(columns, rows, width=2.3 * columns + 0.5, height=1.9 * rows + 0.3)
+    for axis, arm in zip(axes.flat, arms):
+        part = table[table["arm"] == arm]
+        axis.plot(part["step"], part["loss"], color=BLUE)
+        axis.set_title(arm, fontsize=10)
+    for axis in list(axes.flat)[len(arms) :]:
+        axis.set_visible(False)
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("loss")
+    return figure
