@@ -107,12 +107,19 @@ def learned(arms: pd.DataFrame, probe: str) -> list[str]:
     return [arm for arm, row in part.iterrows() if row["low"] > part.loc[NAMES["random"], "accuracy"]]
 
 
-def verdict(pairs: pd.DataFrame, probe: str) -> tuple[str, str]:
-    """A word and a sentence for C6 on one probe: :func:`stablerep.statistics.verdict` when both of its pairs were run."""
+def verdict(pairs: pd.DataFrame, arms: pd.DataFrame, probe: str) -> tuple[str, str]:
+    """A word and a sentence for C6 on one probe.
+
+    Rule: *not testable at this scale* when a method of the claim was not run, or when none of them learned (:func:`learned`): an order
+    among encoders that know no more than an untrained one says nothing about what they were told. Else that of
+    :func:`stablerep.statistics.verdict`.
+    """
     mine = pairs[pairs["probe"] == probe] if len(pairs) else pairs
     if len(mine) < len(PAIRS):
         return "not testable at this scale", "a method that the claim names was not run"
     found = verdict_on(mine)
+    if not {*mine["first"], *mine["second"]} & set(learned(arms, probe)):
+        return "not testable at this scale", f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
     return found.word, found.sentence
 
 
