@@ -98,7 +98,7 @@ def nothing_starts(monkeypatch, runs):
             "seeds is 'two': input should be a valid integer, unable to parse string as an integer.",
         ),
         (["compare", "-p", "seeds"], "'seeds' is not name=value, for example guidance_scale=4."),
-        (["comparison"], "notebook is 'comparison'; the book has corpus, generator, compare, scaling, bias."),
+        (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
         (
             ["compare", "--preset", "desktop"],
             "preset is 'desktop'; valid presets are smoke, laptop, reference, workstation, paper.",

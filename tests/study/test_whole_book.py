@@ -18,7 +18,7 @@ from stablerep.study.whole_book import make_book
 
 
 # The chapter on scaling draws its stored results too, once there are some.
-FIGURES = {"corpus": 3, "generator": 3, "compare": 1, "scaling": 1, "bias": 6}
+FIGURES = {"corpus": 3, "generator": 3, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
 
 
 @pytest.fixture(scope="module")
