@@ -54,7 +54,17 @@ class Sampling(Parameters):
     sampler: Literal["dpm++", "ddim"] = knob("DPM-Solver++ or DDIM")
 
 
-class Pretraining(Sampling):
+class Batched(Parameters):
+    """Chapters that train on ``views_per_step`` views, ``positives`` of a caption."""
+
+    @model_validator(mode="after")
+    def _batch_fits(self):
+        if self.views_per_step % self.positives or self.views_per_step % 2:
+            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
+        return self
+
+
+class Pretraining(Batched, Sampling):
     """How encoders are trained and on what."""
 
     captions: int = knob("captions to learn from; 0 takes all training captions", cost="linear (synthesis)", ge=0)
@@ -69,12 +79,6 @@ class Pretraining(Sampling):
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _batch_fits(self):
-        if self.views_per_step % self.positives or self.views_per_step % 2:
-            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
-        return self
 
 
 class CorpusParameters(Parameters):
@@ -98,7 +102,7 @@ class CompareParameters(Pretraining):
     pass
 
 
-class MethodsParameters(Parameters):
+class MethodsParameters(Batched):
     methods: list[Literal[tuple(METHODS)]] = knob("methods to train, in the order of the chapter", cost="linear", min_length=1)
     captions: int = knob("captions whose real images all methods learn from; 0 takes all training captions", ge=0)
     label: Literal["group", "subgroup", "concept"] = knob("what the methods with classes are told")
@@ -112,12 +116,6 @@ class MethodsParameters(Parameters):
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _batch_fits(self):
-        if self.views_per_step % self.positives or self.views_per_step % 2:
-            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
-        return self
 
 
 class ScalingParameters(Pretraining):
