@@ -161,7 +161,7 @@ class Study:
         """What names the weights of :meth:`backbone` as an input of another run."""
         if run:
             return run.key
-        shape = "".join(f"-{option}" for option in (encoder.patch_size, encoder.depth) if option)
+        shape = "".join(f"-{name}{value}" for name, value in (("patch", encoder.patch_size), ("depth", encoder.depth)) if value)
         return f"random-{encoder.name}-{encoder.stem}{shape}-{seed}"
 
     def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> pd.DataFrame:

@@ -243,3 +243,11 @@ def test_evaluation_of_a_study_is_a_run(monkeypatch, study, some):
     study.evaluated(arm("Random initialization"), [], p, 5)
     study.evaluated(arm("Random initialization"), [], p, 6)
     assert [(b.seed, b.name) for b in asked] == [(5, p.encoder), (6, p.encoder)]
+
+
+def test_untrained_networks_of_other_shapes_have_other_names(tmp_path):
+    from stablerep.encoders import EncoderRecipe
+
+    shapes = [dict(), dict(patch_size=8), dict(depth=8), dict(patch_size=8, depth=8)]
+    study = Study(RunStore(tmp_path))
+    assert len({study.encoder_key(None, EncoderRecipe(name="test_vit", **shape), 0) for shape in shapes}) == len(shapes)
