@@ -30,10 +30,20 @@ class EncoderRecipe:
     text_width: int = 128  # of the text tower (the paper: 512)
     text_layers: int = 2  # (the paper: 12)
     joint_size: int = 128  # dimensions in which images and captions meet
+    text_temperature_start: float = 0.07  # of the image-text loss, learned as a scale that starts at 1/0.07 (CLIP and the paper: 0.07)
+    text_scale_limit: float = 100.0  # the learned scale stays at or below it (CLIP and the paper: 100)
 
     def __post_init__(self) -> None:
         if self.stem not in STEMS:
             raise ValueError(f"stem is {self.stem!r}; valid stems are {', '.join(STEMS)}.")
+        if not 0 < self.text_temperature_start < math.inf:
+            raise ValueError(f"text_temperature_start is {self.text_temperature_start}; it must be positive.")
+        # a scale that starts at its limit would have no gradient, and stay there
+        if not 1 / self.text_temperature_start < self.text_scale_limit < math.inf:
+            raise ValueError(
+                f"text_scale_limit is {self.text_scale_limit}; it must be above the scale at the start, "
+                f"1/{self.text_temperature_start} = {1 / self.text_temperature_start:.4g}."
+            )
 
 
 def new_backbone(
@@ -93,6 +103,23 @@ def projection_head(width_in: int, hidden: int, out: int) -> nn.Sequential:
     )  # fmt: skip
 
 
+def project_by_view(head: nn.Module, features: Tensor, *, crops: int, images: int) -> Tensor:
+    """The head applied apart to each view of the captions: its batch normalization sees one crop of one image of every caption at a time.
+
+    SimCLR-like codes do so, and the authors of StableRep (``models/StableRep.py``: "do separate BN").
+
+    Args:
+        features: float [N, D], all first crops before all second ones, within each the ``images`` of a caption side by side.
+        crops: views of each image. images: images of each caption.
+
+    Returns:
+        float [N, head_size] in the order of ``features``.
+    """
+    groups = features.unflatten(0, (crops, -1, images))  # crops x captions x images x D
+    projected = [head(groups[crop, :, image]) for crop in range(crops) for image in range(images)]
+    return torch.stack(projected).unflatten(0, (crops, images)).transpose(1, 2).flatten(0, 2)
+
+
 def text_tower(vocabulary_size: int, end_token: int, recipe: EncoderRecipe) -> nn.Module:
     """CLIP's causal Transformer; ``pooler_output`` is the state at the end mark."""
     ensure_torchvision_imports()
@@ -112,19 +139,23 @@ class Learner(nn.Module):
     """Backbone, projection head and, where a method reads captions, the text tower with its scale.
 
     ``forward(views, tokens)`` returns a dictionary: ``head`` float [N, head_size] when there is a head; ``image`` [N, joint_size],
-    ``text`` [M, joint_size] and ``scale`` when there are captions.
+    ``text`` [M, joint_size] and ``scale`` when there are captions. ``head_groups``, crops and images of a caption, are projected apart
+    by :func:`project_by_view`; (1, 1) projects all views together.
     """
 
-    def __init__(self, recipe: EncoderRecipe, *, head: bool, vocabulary_size: int = 0, end_token: int = 0) -> None:
+    def __init__(
+        self, recipe: EncoderRecipe, *, head: bool, head_groups: tuple[int, int] = (1, 1), vocabulary_size: int = 0, end_token: int = 0
+    ) -> None:
         super().__init__()
         self.backbone = recipe_backbone(recipe)
         width = self.backbone.head_hidden_size  # not num_features: some networks widen before their classifier
+        self.head_groups, self.scale_limit = head_groups, recipe.text_scale_limit
         self.head = projection_head(width, recipe.head_width, recipe.head_size) if head else None
         self.text = text_tower(vocabulary_size, end_token, recipe) if vocabulary_size else None
         if self.text is not None:
             self.image_projection = nn.Linear(width, recipe.joint_size, bias=False)
             self.text_projection = nn.Linear(recipe.text_width, recipe.joint_size, bias=False)
-            self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # CLIP's start
+            self.log_scale = nn.Parameter(torch.tensor(math.log(1 / recipe.text_temperature_start)))
 
     def forward(self, views: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
         return self.project(self.encode(views), tokens)
@@ -137,11 +168,12 @@ class Learner(nn.Module):
         """What the losses see of features and captions."""
         out = {}
         if self.head is not None:
-            out["head"] = self.head(features)
+            crops, images = self.head_groups
+            out["head"] = project_by_view(self.head, features, crops=crops, images=images) if crops * images > 1 else self.head(features)
         if self.text is not None and tokens is not None:
             out["image"] = self.image_projection(features)
             out["text"] = self.text_projection(self.text(tokens).pooler_output)
-            out["scale"] = self.log_scale.exp().clamp_max(100.0)  # CLIP's cap
+            out["scale"] = self.log_scale.exp().clamp_max(self.scale_limit)
         return out
 
 

@@ -113,7 +113,8 @@ def image_text(
     .. math:: L = \tfrac12 (L_{i2t} + L_{t2i}), \quad \text{logits} = s \; I T^\top,
 
     each direction a cross-entropy to the uniform distribution over the partners with the same id. With unique ids it is
-    CLIP's loss (Radford et al. 2021, figure 3).
+    CLIP's loss (Radford et al. 2021, figure 3). The half belongs to this loss: StableRep+ adds it to :func:`multi_positive` with
+    weight 1, as the authors' code does (``models/losses.py``: w1 = w2 = 1).
 
     Args:
         image_features: float [N, D]; normalized here.

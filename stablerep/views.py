@@ -1,12 +1,14 @@
 """Views: the random crops and colours of contrastive learning, drawn for each image of a batch on its own.
 
 The recipe is SimCLR's as StableRep uses it (Tian et al. 2023, appendix): random resized crop, horizontal flip, colour
-jitter (0.4, 0.4, 0.4, 0.1) with probability 0.8, grey with 0.2, Gaussian blur with 0.5.
+jitter (0.4, 0.4, 0.4, 0.1) with probability 0.8, grey with 0.2, Gaussian blur with 0.5. The authors' optional downsampling,
+which narrows the gap between synthetic images, all of high resolution, and others, is off unless a recipe asks for it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,12 +36,18 @@ class ViewRecipe:
     grey: float = 0.2
     blur: float = 0.5
     blur_sigma: tuple[float, float] = (0.1, 2.0)  # in pixels of a 224-pixel view; scaled to ``size``
+    downsample: float = 0.0  # probability of a detour over fewer pixels before the crop (the authors' code: 0.05 where it is on)
+    downsample_sizes: tuple[int, ...] = (8, 16)  # shorter sides, equally likely, in pixels of the image (theirs: 64, 128 of 256)
 
     def __post_init__(self) -> None:
         if not 0 < self.crop_min <= 1:
             raise ValueError(f"crop_min is {self.crop_min}; it is a share of the area, above 0 and at most 1.")
         if not 8 <= self.size <= 1024:
             raise ValueError(f"size is {self.size}; views have 8 to 1024 pixels a side.")
+        if not 0 <= self.downsample <= 1:
+            raise ValueError(f"downsample is {self.downsample}; it is a probability, from 0 to 1.")
+        if self.downsample and not (self.downsample_sizes and all(isinstance(s, int) and 0 < s < self.size for s in self.downsample_sizes)):
+            raise ValueError(f"downsample_sizes is {self.downsample_sizes}; it names sides of 1 to {self.size - 1} pixels, at least one.")
 
 
 def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
@@ -56,7 +64,8 @@ def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tens
         raise ValueError(f"images have shape {tuple(images.shape)} and type {images.dtype}; uint8 [N, 3, H, W] is needed.")
     x = images.float() / 255
     if min(x.shape[-2:]) > 1.5 * recipe.size:  # bilinear sampling below would skip pixels of much larger images
-        x = F.interpolate(x, size=(round(1.15 * recipe.size),) * 2, mode="bilinear", antialias=True)
+        x = _resized(x, (round(1.15 * recipe.size),) * 2)
+    x = _downsample(x, recipe, rng)
     x = _crop(x, recipe, rng)
     x = _jitter(x, recipe, rng)
     x = torch.where(_chance(len(x), recipe.grey, rng, x), _luma(x).expand_as(x), x)
@@ -80,6 +89,29 @@ def _chance(n: int, p: float, rng: torch.Generator, like: Tensor) -> Tensor:
 def _luma(x: Tensor) -> Tensor:
     weights = torch.tensor(_GREY, device=x.device).view(1, 3, 1, 1)
     return (x * weights).sum(1, keepdim=True)
+
+
+def _downsample(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+    """Some images resized to a drawn shorter side and back, as in ``dataset/util.py`` of the authors' code; smaller images stay."""
+    if not recipe.downsample:
+        return x
+    # random numbers of its own: the other images keep the crops and colours that they have without the option
+    twin = torch.Generator().set_state(rng.get_state())
+    own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=twin)))
+    chosen = torch.rand(len(x), generator=own) < recipe.downsample
+    side = torch.tensor(recipe.downsample_sizes)[torch.randint(len(recipe.downsample_sizes), (len(x),), generator=own)]
+    whole, x = tuple(x.shape[-2:]), x.clone()
+    for size in {s for s in recipe.downsample_sizes if s < min(whole)}:
+        mine = (chosen & (side == size)).nonzero().flatten().to(x.device)
+        if len(mine):
+            small = [round(length * size / min(whole)) for length in whole]
+            x[mine] = _resized(_resized(x[mine], small), whole)
+    return x
+
+
+def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Height and width ``size``, every pixel of the larger side counted."""
+    return F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True)
 
 
 def _crop(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from stablerep.encoders import EncoderRecipe, Learner, extract_features, new_backbone, projection_head, text_tower
+from stablerep.encoders import EncoderRecipe, Learner, extract_features, new_backbone, project_by_view, projection_head, text_tower
 from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.views import normalize
 
@@ -109,6 +110,67 @@ def test_the_scale_starts_at_that_of_clip_and_is_capped():
     with torch.no_grad():
         learner.log_scale.fill_(math.log(500))
     assert learner(views, tokens)["scale"].item() == pytest.approx(100)
+
+
+def test_another_start_and_limit_of_the_scale():
+    recipe = replace(SMALL, text_temperature_start=0.2, text_scale_limit=30.0)
+    learner = Learner(recipe, head=False, vocabulary_size=100, end_token=99)
+    tokens, views = torch.full((2, CONTEXT_LENGTH), 99), torch.rand(2, 3, 32, 32)
+    assert learner(views, tokens)["scale"].item() == pytest.approx(5, rel=1e-5)
+    with torch.no_grad():
+        learner.log_scale.fill_(math.log(40))
+    assert learner(views, tokens)["scale"].item() == pytest.approx(30)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text_temperature_start": 0.0}, "text_temperature_start is 0.0; it must be positive"),
+        ({"text_temperature_start": -1.0}, "text_temperature_start is -1.0"),
+        ({"text_temperature_start": math.nan}, "text_temperature_start is nan"),
+        ({"text_scale_limit": 10.0}, "text_scale_limit is 10.0; it must be above the scale at the start, 1/0.07 = 14.29"),
+        ({"text_temperature_start": 0.01}, "text_scale_limit is 100.0; it must be above the scale at the start, 1/0.01 = 100"),
+        ({"text_scale_limit": math.inf}, "text_scale_limit is inf"),
+    ],
+)
+def test_a_scale_that_cannot_be_learned_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        EncoderRecipe(**change)
+
+
+def slow_head(head, rows):
+    """A projection head in training mode, written out: batch statistics of ``rows`` alone."""
+    for linear, norm in ((head[0], head[1]), (head[3], head[4])):
+        rows = rows @ linear.weight.T
+        rows = (rows - rows.mean(0)) / (rows.var(0, unbiased=False) + norm.eps).sqrt() * norm.weight + norm.bias
+        rows = rows.clamp_min(0)
+    return rows @ head[6].weight.T + head[6].bias
+
+
+@pytest.mark.parametrize(("crops", "images"), [(1, 4), (2, 1), (2, 3), (1, 1)])
+def test_each_view_of_the_captions_is_projected_with_its_own_statistics(crops, images):
+    captions = 5
+    names = [(crop, caption, image) for crop in range(crops) for caption in range(captions) for image in range(images)]
+    x = torch.randn(len(names), 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    head = projection_head(10, 16, 4).double()
+    expected = torch.empty(len(names), 4, dtype=torch.float64)
+    for view in {(crop, image) for crop, _, image in names}:
+        rows = [row for row, (crop, _, image) in enumerate(names) if (crop, image) == view]
+        assert len(rows) == captions
+        expected[rows] = slow_head(head, x[rows])
+    torch.testing.assert_close(project_by_view(head, x, crops=crops, images=images), expected)
+    assert torch.allclose(head(x), expected) == (crops * images == 1)  # statistics of all views are others
+
+
+def test_statistics_of_the_head_leave_images_and_texts_alone():
+    torch.manual_seed(0)
+    learners = [Learner(SMALL, head=True, head_groups=groups, vocabulary_size=100, end_token=99) for groups in ((1, 1), (1, 2))]
+    learners[1].load_state_dict(learners[0].state_dict())
+    tokens, features = torch.full((3, CONTEXT_LENGTH), 99), torch.randn(6, learners[0].backbone.head_hidden_size)
+    joint, apart = (learner.project(features, tokens) for learner in learners)
+    assert [k for k in joint if torch.equal(joint[k], apart[k])] == ["image", "text", "scale"]
+    expected = torch.stack([learners[0].head(features[0::2]), learners[0].head(features[1::2])], 1).flatten(0, 1)
+    torch.testing.assert_close(apart["head"], expected)
 
 
 def test_features_are_those_of_the_normalized_images_in_evaluation_mode_whatever_the_batch():

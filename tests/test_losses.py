@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from stablerep.losses import FeatureQueue, image_text, multi_positive, multi_positive_among
+from stablerep.training import method_loss
 
 IDS = {
     "two views each": [0, 1, 2, 3, 0, 1, 2, 3],
@@ -94,6 +95,29 @@ def test_image_text_equals_the_slow_reference_in_value_and_gradient(name, scale)
     got, gradients = value_and_gradients(fast, *(x.float() for x in inputs))
     assert got.item() == pytest.approx(expected.item(), abs=1e-5, rel=1e-5)
     for gradient, expected_gradient in zip(gradients, expected_gradients):
+        torch.testing.assert_close(gradient, expected_gradient, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("image_weight", "text_weight"), [(1.0, 1.0), (0.5, 2.0), (1.0, 0.0), (0.0, 1.0)])
+def test_the_loss_of_stablerep_plus_is_the_weighted_sum_with_half_of_each_direction(image_weight, text_weight):
+    """Against both directions of the image-text loss on their own: the half is there once."""
+    ids, text_ids = [3, 3, 0, 0, 8, 8], [0, 3, 8]
+    inputs = features(6, seed=1), features(6, seed=2), features(3, seed=3), torch.tensor(12.0, dtype=torch.float64)
+
+    def slow(head, images, texts, scale):
+        rows, words = [unit(list(row)) for row in images], [unit(list(row)) for row in texts]
+        there = direction(rows, words, ids, text_ids, scale, skip_self=False)
+        back = direction(words, rows, text_ids, ids, scale, skip_self=False)
+        return image_weight * slow_multi_positive(head, ids, 0.2) + text_weight * 0.5 * (there + back)
+
+    def fast(head, images, texts, scale):
+        out = {"head": head, "image": images, "text": texts, "scale": scale}
+        return method_loss("stablerep+", out, torch.tensor(ids), 0.2, image_weight=image_weight, text_weight=text_weight)
+
+    expected, expected_gradients = value_and_gradients(lambda *x: slow(*x) + 0 * sum(v.sum() for v in x), *inputs)
+    got, gradients = value_and_gradients(fast, *(x.float() for x in inputs))
+    assert got.item() == pytest.approx(expected.item(), abs=1e-5, rel=1e-5)
+    for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, expected_gradient, atol=1e-5, rtol=1e-5)
 
 

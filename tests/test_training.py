@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stablerep.training import loop as training
+from stablerep.training import batches as view_batches, loop as training
 from stablerep.batches import CaptionedImages
 from stablerep.checkpoint import save_checkpoint
 from stablerep.encoders import EncoderRecipe, extract_features
@@ -136,7 +136,7 @@ def cut_before(monkeypatch, calls):
         made.append(arguments)
         return make_views(*arguments)
 
-    monkeypatch.setattr(training, "make_views", views)
+    monkeypatch.setattr(view_batches, "make_views", views)
     return made
 
 
@@ -173,9 +173,9 @@ def test_a_damaged_checkpoint_is_begun_again(data, finished, tmp_path, monkeypat
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_path, monkeypatch):
     calls, saved = [], []
 
-    def spoiled(*arguments):
+    def spoiled(*arguments, **weights):
         calls.append(1)
-        return method_loss(*arguments) * (torch.nan if len(calls) == 6 else 1)
+        return method_loss(*arguments, **weights) * (torch.nan if len(calls) == 6 else 1)
 
     def keep(path, state):
         saved.append(state["step"])
@@ -195,9 +195,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_pa
 def test_what_makes_two_views_positives(method, times_an_id_occurs, texts, data, tmp_path, monkeypatch):
     seen, drawn, read = [], [], []
 
-    def spy(name, out, ids, temperature):
+    def spy(name, out, ids, temperature, **weights):
         seen.append((out, ids))
-        return method_loss(name, out, ids, temperature)
+        return method_loss(name, out, ids, temperature, **weights)
 
     def draw(images, *arguments):
         drawn.append(images)
@@ -208,7 +208,7 @@ def test_what_makes_two_views_positives(method, times_an_id_occurs, texts, data,
         return tokenize(tokenizer, captions)
 
     monkeypatch.setattr(training, "method_loss", spy)
-    monkeypatch.setattr(training, "make_views", draw)
+    monkeypatch.setattr(view_batches, "make_views", draw)
     monkeypatch.setattr(training, "tokenize", reading)
     pretrain(data, recipe_of(method, steps=2), tmp_path, progress="")
     assert len(drawn) == 2 and len(read) == (2 if texts else 0)
@@ -341,7 +341,7 @@ def test_gradient_caching_takes_the_same_steps(method, data, tmp_path):
     np.testing.assert_allclose(losses(tmp_path / "chunks"), losses(tmp_path / "plain"), atol=2e-4)
 
 
-def train_in_a_process(number, folder, steps_before_cut):
+def train_in_a_process(number, folder, steps_before_cut, options):
     """One of two gloo processes; cut after some steps when asked."""
     import os
 
@@ -353,7 +353,7 @@ def train_in_a_process(number, folder, steps_before_cut):
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(256, (32, 3, 32, 32), generator=rng, dtype=torch.uint8)
     captions = CaptionedImages(images, torch.arange(32) // 4, [f"caption {i}" for i in range(8)], "toy")
-    recipe = recipe_of("stablerep+", encoder=SMALL_VIT, steps=6)
+    recipe = recipe_of("stablerep+", encoder=SMALL_VIT, steps=6, **options)
     if steps_before_cut:
         views, calls = make_views, []
 
@@ -363,7 +363,7 @@ def train_in_a_process(number, folder, steps_before_cut):
                 raise Cut
             return views(*arguments)
 
-        training.make_views = cut
+        view_batches.make_views = cut
     try:
         pretrain(captions, recipe, Path(folder), progress="", checkpoint_every=2)
     except Cut:
@@ -372,14 +372,17 @@ def train_in_a_process(number, folder, steps_before_cut):
         torch.distributed.destroy_process_group()
 
 
-def test_two_processes_that_were_cut_take_the_same_steps(tmp_path):
+@pytest.mark.parametrize(
+    "options", [{}, {"head_statistics": "per-view", "images_per_caption": 2, "crops_per_image": 2}], ids=["plain", "options"]
+)
+def test_two_processes_that_were_cut_take_the_same_steps(options, tmp_path):
     import socket
 
     def launch(folder, steps):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             (tmp_path / "port").write_text(str(free.getsockname()[1]))
-        torch.multiprocessing.spawn(train_in_a_process, args=(str(folder), steps), nprocs=2)
+        torch.multiprocessing.spawn(train_in_a_process, args=(str(folder), steps, options), nprocs=2)
 
     launch(tmp_path / "whole", 0)
     launch(tmp_path / "cut", 3)

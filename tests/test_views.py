@@ -189,3 +189,81 @@ def test_a_recipe_refuses_values_out_of_range(change):
     (name, value), *_ = change.items()
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         ViewRecipe(**change)
+
+
+def detour(images, size):
+    """Each image on its own to ``size`` pixels a side and back."""
+    whole = images.shape[-2:]
+    options = {"mode": "bilinear", "antialias": True}
+    one = [F.interpolate(F.interpolate(x[None].float() / 255, size=size, **options), size=whole, **options) for x in images]
+    return torch.cat(one)
+
+
+def test_downsampling_with_certainty_and_one_size_is_that_detour():
+    images = pictures()
+    views = make_views(images, replace(STILL, downsample=1.0, downsample_sizes=(12,)), rng())
+    torch.testing.assert_close(views, detour(images, (12, 12)), atol=1e-5, rtol=0)
+    assert (views - images.float() / 255).abs().max() > 0.1
+
+
+def test_downsampling_keeps_colours_where_the_picture_is_flat():
+    """The middle of squares of eight pixels."""
+    squares = pictures(3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    views = make_views(squares, replace(STILL, downsample=1.0, downsample_sizes=(16,)), rng())
+    inner = torch.tensor([3, 4])
+    places = (8 * torch.arange(4)[:, None] + inner).flatten()
+    torch.testing.assert_close(views[:, :, places][..., places], squares[:, :, places][..., places].float() / 255, atol=1e-5, rtol=0)
+
+
+def test_downsampling_leaves_constants_and_images_that_are_smaller_alone():
+    recipe = replace(STILL, downsample=1.0, downsample_sizes=(7, 16))
+    flat = pictures(5, 1, 1).expand(5, 3, 32, 32)
+    torch.testing.assert_close(make_views(flat, recipe, rng()), flat.float() / 255, atol=1e-5, rtol=0)
+    small, recipe = pictures(5, 16, 16), replace(recipe, downsample_sizes=(16, 20))
+    assert torch.equal(make_views(small, recipe, rng()), make_views(small, STILL, rng()))
+
+
+def test_the_shorter_side_is_drawn_and_the_shape_of_the_image_kept():
+    images = pictures(4, 32, 48)
+    recipe = replace(STILL, downsample=1.0, downsample_sizes=(16,))
+    expected = make_views((detour(images, (16, 24)) * 255).round().byte(), STILL, rng())
+    torch.testing.assert_close(make_views(images, recipe, rng()), expected, atol=1e-2, rtol=0)
+
+
+def test_a_share_of_the_views_is_downsampled_each_size_as_often_and_the_others_stay_as_they_are():
+    images = pictures(1).expand(600, -1, -1, -1)
+    recipe = ViewRecipe(downsample=0.3)
+    views, without = make_views(images, recipe, rng()), make_views(images, ViewRecipe(), rng())
+    changed = (views != without).flatten(1).any(1)
+    assert 0.23 < changed.float().mean() < 0.37  # almost four standard deviations
+    still = make_views(images, replace(STILL, downsample=0.3), rng())
+    errors = torch.stack([(still - detour(images[:1], (s, s))).abs().amax((1, 2, 3)) for s in recipe.downsample_sizes])
+    of_size = (errors < 1e-4).sum(1)
+    assert of_size.sum() == changed.sum() and of_size.min() > 0.33 * changed.sum()  # four standard deviations
+
+
+def test_downsampling_that_is_off_draws_nothing_and_on_takes_no_numbers_from_the_others():
+    images, numbers = pictures(), [rng(5) for _ in range(3)]
+    plain = make_views(images, ViewRecipe(), numbers[0])
+    assert torch.equal(plain, make_views(images, ViewRecipe(downsample=0.0, downsample_sizes=(4, 9)), numbers[1]))
+    make_views(images, ViewRecipe(downsample=1.0), numbers[2])
+    assert all(torch.equal(n.get_state(), numbers[0].get_state()) for n in numbers)
+    again = [make_views(images, ViewRecipe(downsample=0.5), rng(5)) for _ in range(2)]
+    assert torch.equal(*again)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"downsample": -0.1}, "downsample is -0.1; it is a probability"),
+        ({"downsample": 1.5}, "downsample is 1.5; it is a probability"),
+        ({"downsample": float("nan")}, "downsample is nan; it is a probability"),
+        ({"downsample": 0.5, "downsample_sizes": ()}, r"downsample_sizes is \(\); it names sides of 1 to 31 pixels"),
+        ({"downsample": 0.5, "downsample_sizes": (0, 8)}, r"downsample_sizes is \(0, 8\)"),
+        ({"downsample": 0.5, "downsample_sizes": (8, 32)}, r"downsample_sizes is \(8, 32\)"),
+        ({"downsample": 0.5, "downsample_sizes": (0.5,)}, r"downsample_sizes is \(0.5,\)"),
+    ],
+)
+def test_downsampling_refuses_values_out_of_range(change, message):
+    with pytest.raises(ValueError, match=message):
+        ViewRecipe(**change)

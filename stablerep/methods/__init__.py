@@ -23,7 +23,7 @@ class Traits:
 
     Attributes:
         ids: what makes two views belong together: ``image``, ``caption`` or ``class``.
-        views: augmented views of each drawn image, in one step.
+        views: augmented views of each drawn image, in one step; a recipe may ask for others with ``crops_per_image``.
         several: whether a caption's m images are drawn in a step, else one.
         reads_captions: whether captions are tokenized for a text tower.
         crops_only: whether a view is a crop and flip without changes of colour.

@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from stablerep.batches import CaptionBatches, CaptionedImages
+from stablerep.batches import CaptionedImages
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
 from stablerep.distributed import gathered_image_text, gathered_multi_positive
 from stablerep.encoders import Learner
 from stablerep.gradient_caching import cached_backward
 from stablerep.schedule import cosine_rate, decay_groups
-from stablerep.seeding import generator_for, seed_for
-from stablerep.synthesis import ShardBatches, SyntheticSet
+from stablerep.seeding import seed_for
+from stablerep.synthesis import SyntheticSet
 from stablerep.tokenizer import tokenize, train_tokenizer
+from stablerep.training.batches import ViewBatches
 from stablerep.training.recipe import CONTRASTIVE, PretrainingRecipe
-from stablerep.views import make_views, normalize
+from stablerep.views import normalize
 
 
 def new_method(recipe: PretrainingRecipe, *, classes: int = 0, **vocabulary) -> nn.Module:
     """The network of a method with its heads, untrained; its ``backbone`` is what the study keeps."""
     if recipe.method in CONTRASTIVE:
-        return Learner(recipe.encoder, head=recipe.method != "clip", **vocabulary)
+        return Learner(recipe.encoder, head=recipe.method != "clip", head_groups=recipe.head_groups, **vocabulary)
     if recipe.method in ("supervised", "caption-as-class"):
         from stablerep.methods.classification import Classifier
 
@@ -44,67 +45,22 @@ def new_method(recipe: PretrainingRecipe, *, classes: int = 0, **vocabulary) -> 
     return {"byol": BYOL, "moco-v3": MoCoV3, "dino": DINO}[recipe.method](recipe.encoder)
 
 
-def method_loss(method: str, out: dict, ids: torch.Tensor, temperature: float) -> torch.Tensor:
+def method_loss(
+    method: str, out: dict, ids: torch.Tensor, temperature: float, *, image_weight: float = 1.0, text_weight: float = 1.0
+) -> torch.Tensor:
     """The loss of one step of a contrastive method. ``ids`` int64 [N] name what makes two views positives: image, class or caption.
 
-    StableRep+ adds the image-text loss to StableRep's with weight one (section 3.3); a caption is one text.
+    StableRep+ adds the image-text loss to StableRep's (Tian et al. 2023, section 3.3; their ``--ssl-w1`` and ``--ssl-w2``, both 1):
+    ``image_weight`` * L_img + ``text_weight`` * 1/2 (L_i2t + L_t2i). The half is part of :func:`stablerep.losses.image_text`, not of
+    the weight. A caption is one text.
     """
     loss = out["head"].new_zeros(()) if "head" in out else out["image"].new_zeros(())
     if "head" in out:
-        loss = loss + gathered_multi_positive(out["head"], ids, temperature=temperature)
+        loss = loss + image_weight * gathered_multi_positive(out["head"], ids, temperature=temperature)
     if "text" in out:
-        loss = loss + gathered_image_text(out["image"], out["text"], ids, ids.unique(sorted=True), logit_scale=out["scale"])
+        matching = gathered_image_text(out["image"], out["text"], ids, ids.unique(sorted=True), logit_scale=out["scale"])
+        loss = loss + text_weight * matching
     return loss
-
-
-class _Batches:
-    """What this process sees at each step: views, their ids, and the captions they are of."""
-
-    def __init__(
-        self, data: CaptionedImages | SyntheticSet, recipe: PretrainingRecipe, classes: Mapping[str, str] | None, process: int, processes: int
-    ) -> None:
-        captions = recipe.views_per_step // recipe.views_per_caption
-        if captions % processes:
-            raise ValueError(f"a batch takes {captions} captions; {processes} processes cannot share them evenly.")
-        kind = CaptionBatches if isinstance(data, CaptionedImages) else ShardBatches
-        self.batches = kind(data, captions=captions, images_per_caption=recipe.images_drawn, seed=recipe.seed)
-        self.recipe, self.mine = recipe, range(process * captions // processes, (process + 1) * captions // processes)
-        # what a process draws depends on its number; one process alone has none
-        self.name = (recipe.seed, "views") if processes == 1 else (recipe.seed, "views", process, processes)
-        self.view = replace(recipe.view, jitter=0.0, grey=0.0, blur=0.0) if recipe.traits.crops_only else recipe.view
-        self.numbers = _numbers(data.captions, recipe, classes)
-
-    @property
-    def classes(self) -> int:
-        return max(self.numbers.values()) + 1 if self.numbers else 0
-
-    def load(self, step: int, device: torch.device) -> tuple[Tensor, Tensor, list[str]]:
-        """Views float [N, 3, H, W] in 0..1, all first ones before all second ones; ids int64 [N]; captions in the order of their places."""
-        traits = self.recipe.traits
-        images, places, captions = self.batches.load(step)
-        mine = (places >= self.mine.start) & (places < self.mine.stop)
-        images, places, captions = images[mine], places[mine] - self.mine.start, captions[self.mine.start : self.mine.stop]
-        if traits.ids == "image":
-            ids = torch.arange(len(places)) + self.mine.start
-        elif self.numbers:
-            ids = torch.tensor([self.numbers[c] for c in captions])[places]
-        else:
-            ids = places + self.mine.start
-        images, ids = images.repeat(traits.views, 1, 1, 1), ids.repeat(traits.views)
-        return make_views(images.to(device), self.view, generator_for(*self.name, step)), ids.to(device), captions
-
-
-def _numbers(captions: list[str], recipe: PretrainingRecipe, classes: Mapping[str, str] | None) -> dict[str, int]:
-    """The number of each caption's class, for methods that predict or share it; empty for the others."""
-    if recipe.method == "caption-as-class":
-        return {caption: number for number, caption in enumerate(sorted(captions))}
-    if recipe.traits.ids != "class":
-        return {}
-    missing = [c for c in captions if c not in (classes or {})]
-    if missing:
-        raise ValueError(f"{recipe.method} learns classes, and caption {missing[0]!r} has none; give classes={{caption: class}} for all.")
-    names = sorted({classes[c] for c in captions})
-    return {caption: names.index(classes[caption]) for caption in captions}
 
 
 def pretrain(
@@ -144,7 +100,7 @@ def pretrain(
     accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
     if recipe.chunk and accelerator.num_processes > 1:
         raise ValueError(f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one.")
-    batches = _Batches(data, recipe, classes, accelerator.process_index, accelerator.num_processes)
+    batches = ViewBatches(data, recipe, classes, accelerator.process_index, accelerator.num_processes)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary, tokenizer = {}, None
     if recipe.traits.reads_captions:
@@ -212,18 +168,24 @@ def pretrain(
 
 def _backward(accelerator, model: nn.Module, recipe: PretrainingRecipe, views: Tensor, ids: Tensor, tokens: Tensor | None) -> Tensor:
     """The loss of a step, its gradients added to the weights. Returns the mean over processes, detached."""
+
+    def contrast(out: dict) -> Tensor:
+        return method_loss(
+            recipe.method, out, ids, recipe.temperature, image_weight=recipe.image_weight, text_weight=recipe.text_weight
+        )  # fmt: skip
+
     if recipe.chunk:
         with accelerator.autocast():
             return cached_backward(
                 model.backbone, normalize(views).contiguous(memory_format=torch.channels_last),
-                lambda features: method_loss(recipe.method, model.project(features, tokens), ids, recipe.temperature), chunk=recipe.chunk,
+                lambda features: contrast(model.project(features, tokens)), chunk=recipe.chunk,
             )  # fmt: skip
     with accelerator.autocast():
         if recipe.method in CONTRASTIVE:
             out = model(views, tokens)
         else:
             out = model(views, ids) if recipe.traits.ids != "image" else model(views)
-    loss = method_loss(recipe.method, out, ids, recipe.temperature) if recipe.method in CONTRASTIVE else out
+    loss = contrast(out) if recipe.method in CONTRASTIVE else out
     mean = accelerator.reduce(loss.detach(), "mean")  # before backward, so that all processes stop together
     if torch.isfinite(mean):
         accelerator.backward(loss)
