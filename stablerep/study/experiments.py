@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stablerep.training import PretrainingRecipe
 
 # Raise the version of a step when the same parameters come to mean another result.
-SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION = 1, 3, 2
+SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION = 1, 3, 3
 SIZE = 32  # pixels of the embedded study
 
 
@@ -146,7 +146,7 @@ class Study:
         return self.store.obtain(
             "pretraining",
             version=PRETRAINING_VERSION,
-            parameters=asdict(recipe) | ({"label": label} if label else {}),
+            parameters=recipe.determining() | ({"label": label} if label else {}),
             inputs={"images": images.fingerprint},
             compute=lambda folder: pretrain(images, recipe, folder, classes=classes, progress=progress),
         )

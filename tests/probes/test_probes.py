@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from sklearn import linear_model
 
-from stablerep.probes import LogisticRegression, knn_probe, linear_probe, one_shot_across_designs, standardize
+from stablerep.probes import LogisticRegression, knn_probe, linear_probe, mean_per_class, one_shot_across_designs, standardize
 
 
 def clouds(n, classes=4, d=6, spread=1.2, seed=0):
@@ -64,6 +64,37 @@ def test_a_penalty_that_is_not_positive_is_refused(l2):
         LogisticRegression(x, y, 4).fit(l2)
 
 
+@pytest.mark.parametrize("together", [1, 5])
+def test_a_sweep_of_45_penalties_agrees_with_scikit_learn(together):
+    """Log-losses to 1e-3, from penalties that allow nothing to those that forbid nothing."""
+    x, y = clouds(200, d=10, spread=2.0)
+    strengths = 10 ** np.linspace(-6, 5, 45)
+    found = list(LogisticRegression(x, y, 4).sweep(strengths / len(x), together=together))
+    assert [l2 for l2, _ in found] == sorted(strengths / len(x), reverse=True)
+    for (l2, weights), strength in zip(found[::4], sorted(strengths, reverse=True)[::4]):
+        theirs = linear_model.LogisticRegression(C=1 / strength, max_iter=20000, tol=1e-9).fit(x.double().numpy(), y.numpy())
+        other = torch.from_numpy(np.vstack([theirs.coef_.T, theirs.intercept_])).float()
+        assert objective(x, y, weights, l2) == pytest.approx(objective(x, y, other, l2), abs=1e-3)
+        ours, reference = (F.cross_entropy(x @ w[:-1] + w[-1], y).item() for w in (weights, other))
+        assert ours == pytest.approx(reference, abs=1e-3)
+
+
+def test_the_gradient_of_the_sweep_is_that_of_autograd():
+    """At the minimum of several penalties at once, the gradient of each objective is zero."""
+    x, y = clouds(150)
+    for l2, weights in LogisticRegression(x, y, 4).sweep([1e-3, 1e-2, 0.1], together=3, tolerance=1e-9):
+        w = weights.double().requires_grad_()
+        (F.cross_entropy(x.double() @ w[:-1] + w[-1], y) + l2 / 2 * w[:-1].pow(2).sum()).backward()
+        assert w.grad.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("penalties", "together", "message"), [([1.0, 0.0], 1, "l2 is 0.0"), ([1.0], 0, "together is 0")])
+def test_a_sweep_that_cannot_run_is_refused(penalties, together, message):
+    x, y = clouds(20)
+    with pytest.raises(ValueError, match=message):
+        next(LogisticRegression(x, y, 4).sweep(penalties, together=together))
+
+
 @pytest.mark.parametrize("l2", [1e-3, 0.1])
 def test_the_minimum_is_reached_in_badly_scaled_features(l2):
     """Directions whose sizes differ a thousandfold, against L-BFGS in double precision."""
@@ -109,20 +140,20 @@ def three_parts(spread=1.2, seed=0, sizes=(120, 60, 80)):
 
 def test_the_probe_follows_its_protocol():
     features, labels = three_parts(spread=2.5)
-    strengths = (1e-4, 1e-2, 1.0, 30.0)
+    strengths = (0.01, 1.0, 100.0, 3000.0)
     table = linear_probe(features, labels, strengths=strengths)
     accuracy = {}
     names = sorted(set(labels["train"]))
-    for l2 in strengths:  # cold starts and scikit-learn: another way to the same numbers
+    for strength in strengths:  # cold starts and scikit-learn: another way to the same numbers
         x, v = standardize(features["train"], features["validation"])
-        model = linear_model.LogisticRegression(C=1 / (l2 * len(x)), max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels["train"])
-        accuracy[l2] = model.score(v.double().numpy(), labels["validation"])
+        model = linear_model.LogisticRegression(C=1 / strength, max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels["train"])
+        accuracy[strength] = model.score(v.double().numpy(), labels["validation"])
     assert table.attrs["validation"] == pytest.approx(accuracy, abs=1.01 / 60)  # one item may sit on the border
     chosen = table.attrs["validation"]
-    assert table.attrs["l2"] == max(l2 for l2 in strengths if chosen[l2] == max(chosen.values()))
+    assert table.attrs["strength"] == max(s for s in strengths if chosen[s] == max(chosen.values()))
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
     y = torch.tensor([names.index(v) for v in labels["train"] + labels["validation"]])
-    weights = LogisticRegression(both, y, 4).fit(table.attrs["l2"])
+    weights = LogisticRegression(both, y, 4).fit(table.attrs["strength"] / len(both))
     expected = [names[i] for i in (test @ weights[:-1] + weights[-1]).argmax(1)]
     assert table["prediction"].tolist() == expected and table["truth"].tolist() == labels["test"]
     assert table["correct"].tolist() == [a == b for a, b in zip(expected, labels["test"])]
@@ -130,8 +161,8 @@ def test_the_probe_follows_its_protocol():
 
 def test_on_ties_the_stronger_penalty_is_taken_and_clear_classes_are_learned():
     features, labels = three_parts(spread=0.01)
-    table = linear_probe(features, labels, strengths=(1e-3, 1e-1, 1e-2))
-    assert set(table.attrs["validation"].values()) == {1.0} and table.attrs["l2"] == 1e-1
+    table = linear_probe(features, labels, strengths=(0.1, 10.0, 1.0))
+    assert set(table.attrs["validation"].values()) == {1.0} and table.attrs["strength"] == 10.0
     assert table["correct"].all()
 
 
@@ -146,7 +177,7 @@ def test_features_that_say_nothing_give_the_largest_class():
 def test_a_test_item_of_a_class_never_seen_counts_as_wrong_and_is_kept():
     features, labels = three_parts(spread=0.01)
     labels["test"] = ["eel" if v == "dog" else v for v in labels["test"]]
-    table = linear_probe(features, labels, strengths=(1e-2,))
+    table = linear_probe(features, labels, strengths=(1.0,))
     assert len(table) == 80 and (table["correct"] == (table["truth"] != "eel")).all()
 
 
@@ -154,8 +185,8 @@ def test_a_class_that_only_validation_has_is_learned_by_the_refit():
     features, labels = three_parts(spread=0.01)
     kept = torch.tensor([v != "dog" for v in labels["train"]])
     features["train"], labels["train"] = features["train"][kept], [v for v in labels["train"] if v != "dog"]
-    table = linear_probe(features, labels, strengths=(1e-3,))
-    assert table.attrs["validation"][1e-3] == pytest.approx(1 - labels["validation"].count("dog") / 60)
+    table = linear_probe(features, labels, strengths=(0.1,))
+    assert table.attrs["validation"][0.1] == pytest.approx(1 - labels["validation"].count("dog") / 60)
     assert table["correct"].all()
 
 
@@ -165,6 +196,30 @@ def test_the_test_part_has_no_say_in_the_choice():
     features["test"], labels["test"] = features["test"][:9] * 50, ["ant"] * 9
     other = linear_probe(features, labels)
     assert table.attrs == other.attrs
+
+
+def test_a_sweep_that_gets_no_better_ends_and_changes_no_choice():
+    features, labels = three_parts(spread=3.0)
+    short, whole = (linear_probe(features, labels, patience=patience) for patience in (8, None))
+    tried, best = short.attrs["validation"], short.attrs["strength"]
+    assert len(whole.attrs["validation"]) == 45 > len(tried)
+    assert tried.items() <= whole.attrs["validation"].items()
+    assert len([s for s in tried if s < best]) == 8 and max(tried, key=lambda s: (tried[s], s)) == best
+    with pytest.raises(ValueError, match="patience is 0"):
+        linear_probe(features, labels, patience=0)
+
+
+def test_validation_is_scored_by_the_metric_asked_for():
+    features, labels = three_parts(spread=2.5)
+    labels["validation"] = ["ant" if v != "dog" else v for v in labels["validation"]]
+    table = linear_probe(features, labels, metric=mean_per_class, strengths=(1.0, 100.0))
+    names, x = sorted(set(labels["train"])), standardize(features["train"], features["validation"])
+    y = torch.tensor([names.index(v) for v in labels["train"]])
+    truth = np.array(labels["validation"])
+    for strength, found in table.attrs["validation"].items():
+        weights = LogisticRegression(x[0], y, 4).fit(strength / 120)
+        said = np.array(names)[(x[1] @ weights[:-1] + weights[-1]).argmax(1)]
+        assert found == pytest.approx(np.mean([(said == truth)[truth == c].mean() for c in ("ant", "dog")]), abs=0.02)
 
 
 @pytest.mark.parametrize(("part", "count"), [("train", 5), ("validation", 0), ("test", 3)])
