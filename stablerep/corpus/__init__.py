@@ -1,4 +1,4 @@
-"""Captions and images, from the embedded emoji or from a reader's own files, behind one interface.
+"""Captions and images, from the embedded emoji and clip art or from a reader's own files, behind one interface.
 
 >>> corpus = load_corpus("emoji")
 >>> corpus.table.columns.tolist()[:4]
@@ -34,7 +34,8 @@ class Corpus:
 
     Attributes:
         table: one row per image. Every corpus has ``id`` (unique), ``caption`` and ``split``; the emoji also have ``concept``,
-            ``keywords``, ``group``, ``subgroup``, ``skin_tone`` (0 none, 1 light to 5 dark), ``gender``, ``emoji``, ``design``.
+            ``keywords``, ``group``, ``subgroup``, ``skin_tone`` (0 none, 1 light to 5 dark), ``gender``, ``emoji``, ``design``;
+            clip art has ``keywords``, ``label`` (its class) and ``author``.
         name: a short name for titles and files.
         fingerprint: hash of everything that determines rows and pixels; part of every run's key.
     """
@@ -81,8 +82,8 @@ def load_corpus(
     """Open a corpus by name.
 
     Args:
-        source: ``emoji`` (embedded); a folder of images with ``metadata.csv`` or ``metadata.jsonl`` (the ``imagefolder``
-            convention); a ``.parquet`` file or a folder of them in the layout of the ``datasets`` library; or
+        source: ``emoji`` or ``clip-art`` (embedded); a folder of images with ``metadata.csv`` or ``metadata.jsonl`` (the
+            ``imagefolder`` convention); a ``.parquet`` file or a folder of them in the layout of the ``datasets`` library; or
             ``hub:owner/name`` for a data set on the Hugging Face Hub (needs ``datasets`` and a network).
         designs: emoji designs to keep (all six by default).
         flags: keep flags among the emoji; out by default, since their names say little about their shapes.
@@ -94,6 +95,8 @@ def load_corpus(
     if source != "emoji":
         if designs is not None or flags:
             raise ValueError(f"designs and flags choose among the emoji; they mean nothing for the source {source!r}.")
+        if source == "clip-art":
+            return _open_clip_art(**options)
         from stablerep.corpus.sources import open_source
 
         return open_source(source, **options)
@@ -111,6 +114,14 @@ def load_corpus(
     columns = ["id", "caption", "concept", "keywords", "group", "subgroup", "skin_tone", "gender", "emoji", "design", "split"]
     corpus = Corpus(table[columns], "emoji", _emoji_fingerprint(), _draw_emoji)
     return corpus.where(np.ones(len(table), bool))
+
+
+def _open_clip_art(**options) -> Corpus:
+    from stablerep.corpus import clip_art
+
+    if options:
+        raise ValueError(f"unknown option for the clip art: {', '.join(sorted(options))}.")
+    return Corpus(clip_art.read_table(), "clip-art", clip_art.fingerprint(), clip_art.draw)
 
 
 def _emoji_fingerprint() -> str:

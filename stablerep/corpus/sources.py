@@ -125,10 +125,10 @@ def _unknown(source: str) -> str:
     there = sorted(p.name for p in data.iterdir() if p.is_dir()) if data.is_dir() else []
     parent = Path(source).expanduser().parent
     beside = sorted(str(parent / p.name) for p in parent.iterdir()) if parent.is_dir() else []
-    near = difflib.get_close_matches(source, ["emoji", *there, *beside], n=1)
+    near = difflib.get_close_matches(source, ["emoji", "clip-art", *there, *beside], n=1)
     return (
-        f"unknown source {source!r}{f' (did you mean {near[0]!r}?)' if near else ''}; valid are emoji, a folder of images with "
-        f"{' or '.join(METADATA)}, a .parquet file or a folder of them, and hub:owner/name"
+        f"unknown source {source!r}{f' (did you mean {near[0]!r}?)' if near else ''}; valid are emoji, clip-art, a folder of "
+        f"images with {' or '.join(METADATA)}, a .parquet file or a folder of them, and hub:owner/name"
         f"{'; STABLEREP_DATA holds ' + ', '.join(there) if there else ''}."
     )
 

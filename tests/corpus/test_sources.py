@@ -645,7 +645,7 @@ def test_damaged_bytes_give_pixels_or_a_value_error(junk, place, kind):
 def test_unknown_sources_are_answered_with_what_exists(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flowers").mkdir()
-    with pytest.raises(ValueError, match=r"'emojy' \(did you mean 'emoji'\?\); valid are emoji, a folder.*hub:owner/name"):
+    with pytest.raises(ValueError, match=r"'emojy' \(did you mean 'emoji'\?\); valid are emoji, clip-art, a .*hub:owner/name"):
         load_corpus("emojy")
     with pytest.raises(ValueError, match="did you mean 'flowers'"):
         load_corpus("flower")
