@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from stablerep.batches import CaptionedImages
 from stablerep.encoders import EncoderRecipe
 from stablerep.methods import METHODS
-from stablerep.training import CONTRASTIVE, PretrainingRecipe, load_backbone, method_loss, pretrain
+from stablerep.training import CONTRASTIVE, MOMENTUM, PretrainingRecipe, load_backbone, load_recipe, method_loss, new_method, pretrain
 from stablerep.training import batches as view_batches
 from stablerep.training import loop
 from stablerep.training.batches import ViewBatches
@@ -272,3 +272,27 @@ def test_a_run_that_was_stored_before_the_options_is_read(data, plain, tmp_path)
 def test_options_that_cannot_be_run_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         PretrainingRecipe(**change)
+
+
+# Teachers
+
+
+@pytest.mark.parametrize("method", MOMENTUM)
+def test_a_teacher_follows_as_fast_as_it_is_asked_to(method):
+    assert new_method(recipe_of(method, teacher_momentum=0.8)).momentum == 0.8
+    assert new_method(recipe_of(method)).momentum == type(new_method(recipe_of(method))).__init__.__kwdefaults__["momentum"]
+
+
+@pytest.mark.parametrize(("method", "value"), [("byol", 1.0), ("byol", -0.1), ("simclr", 0.9)])
+def test_a_momentum_that_cannot_be_is_refused(method, value):
+    with pytest.raises(ValueError, match=f"teacher_momentum is {value}; it serves byol, moco-v3, dino"):
+        recipe_of(method, teacher_momentum=value)
+
+
+def test_the_recipe_of_a_run_is_read_back(data, tmp_path):
+    recipe = recipe_of("dino", steps=1, teacher_momentum=0.9, view=ViewRecipe(downsample=0.5, downsample_sizes=(8, 12)))
+    assert load_recipe(trained(data, tmp_path / "run", recipe)) == recipe
+    older = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    del older["teacher_momentum"], older["view"]["downsample"], older["view"]["downsample_sizes"]
+    (tmp_path / "run" / "recipe.json").write_text(json.dumps(older))
+    assert load_recipe(tmp_path / "run") == replace(recipe, teacher_momentum=0.0, view=ViewRecipe())

@@ -163,6 +163,40 @@ def train_generator(
 
 
 @app.command()
+def transfer(
+    keys: Annotated[list[str], typer.Argument(help="Pre-training runs; `stablerep runs list` shows them. A key may be shortened.")],
+    sets: Annotated[list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. All that are embedded or at hand by default.")] = [],
+    limit: Annotated[int, typer.Option(help="At most so many images of each part; 0 takes all.", min=0)] = 0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write the per-item results here, as parquet.")] = None,
+) -> None:
+    """Probe encoders on other sets, each by its own metric; a set that is not there is named with the reason."""
+    with _sentences():
+        import pandas as pd
+
+        from stablerep.study.experiments import Study
+        from stablerep.transfer import AT_HAND, transfer_average, transfer_scores
+
+        study, scores, items = Study(), {}, []
+        for key in keys:
+            found, recipe = study.pretrained_run(key)
+            part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit)
+            items.append(part.astype({"truth": str}).assign(run=found.key))
+            scores[found.key] = transfer_scores(part)
+            typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")
+            for row in scores[found.key].itertuples():
+                value = f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
+                typer.echo(f"  {row.set:16s} {f'skipped: {row.reason}' if row.reason else value}")
+        for row in transfer_average(scores).itertuples():
+            left_out = f"; left out: {row.left_out}" if row.left_out else ""
+            typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")
+        if output is not None:
+            from stablerep.checkpoint import written_aside
+
+            with written_aside(output) as aside:
+                pd.concat(items, ignore_index=True).to_parquet(aside, index=False)
+
+
+@app.command()
 def doctor() -> None:
     """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
     with _sentences():

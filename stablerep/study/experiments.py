@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.corpus import Corpus, load_corpus
+from stablerep.study.equal_compute import cost_of
 from stablerep.study.runs import Run, RunStore
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stablerep.training import PretrainingRecipe
 
 # Raise the version of a step when the same parameters come to mean another result.
-SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION = 1, 3, 3
+SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION, TRANSFER_VERSION = 1, 3, 3, 1
 SIZE = 32  # pixels of the embedded study
 
 
@@ -151,6 +152,15 @@ class Study:
             compute=lambda folder: pretrain(images, recipe, folder, classes=classes, progress=progress),
         )
 
+    def pretrained_run(self, key: str) -> tuple[Run, PretrainingRecipe]:
+        """A finished pre-training by its key, which may be shortened, and its recipe. Raises ``ValueError`` when there is none."""
+        from stablerep.training import load_recipe
+
+        run = self.store.find(key)
+        if run is None or run.info["step"] != "pretraining":
+            raise ValueError(f"there is no complete pre-training {key!r}; `stablerep runs list` shows those there are.")
+        return run, load_recipe(run.folder)
+
     def backbone(self, run: Run | None, encoder: EncoderRecipe, seed: int):
         """The frozen encoder of a run, or for None the untrained one."""
         from stablerep.training import load_backbone, random_backbone
@@ -180,20 +190,41 @@ class Study:
             compute=compute,
         ).table()
 
+    def transferred(
+        self, run: Run | None, encoder: EncoderRecipe, seed: int, sets: Sequence[str], *, limit: int = 0
+    ) -> pd.DataFrame:
+        """Per-item results on transfer sets (columns and ``attrs`` of :func:`stablerep.transfer.transfer`), a run for each set that is there."""
+        from stablerep.transfer import over_sets, probe_set
+
+        def probe(which, data):
+            def compute(folder: Path) -> dict:
+                items = probe_set(self.backbone(run, encoder, seed), data, which)
+                items.to_parquet(folder / "results.parquet", index=False)
+                return {"correct": items["correct"].mean()}
+
+            return self.store.obtain(
+                "transfer",
+                version=TRANSFER_VERSION,
+                parameters={"set": which.name, "metric": which.metric, "size": encoder.image_size, "limit": limit},
+                inputs={"encoder": self.encoder_key(run, encoder, seed), "images": data.fingerprint},
+                compute=compute,
+            ).table()
+
+        return over_sets(sets, encoder.image_size, limit, probe)
+
     def evaluated(self, which: Arm, captions: Sequence[str], p: Pretraining, seed: int, *, first: int = 0) -> pd.DataFrame:
-        """Per-item results of every probe for one arm and seed (columns of :func:`evaluate`, ``arm``, ``seed``, ``views``).
+        """Per-item results of every probe for one arm and seed (columns of :func:`evaluate`, ``arm``, ``seed`` and its costs).
 
         ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
         """
         from stablerep.encoders import EncoderRecipe
 
-        run, views = None, 0
+        run = None
         if which.method != "random":
             images = self.arm_images(which, captions, p, seed)
             run = self.pretrained(which, images.only(captions[:first]) if first else images, p, seed)
-            views = run.info["summary"]["views"]
         encoder = EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE)
-        return self.probed(run, encoder, seed, p.probe_designs).assign(arm=which.name, seed=seed, views=views)
+        return self.probed(run, encoder, seed, p.probe_designs).assign(arm=which.name, seed=seed, **cost_of(run))
 
 
 _GENERATORS: dict[str, Generator] = {}

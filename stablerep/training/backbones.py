@@ -10,6 +10,8 @@ from torch import nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
 from stablerep.seeding import seed_for
+from stablerep.training.recipe import PretrainingRecipe
+from stablerep.views import ViewRecipe
 
 
 def load_backbone(folder: Path) -> nn.Module:
@@ -17,9 +19,17 @@ def load_backbone(folder: Path) -> nn.Module:
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    backbone = recipe_backbone(EncoderRecipe(**json.loads((folder / "recipe.json").read_text())["encoder"]))
+    backbone = recipe_backbone(load_recipe(folder).encoder)
     backbone.load_state_dict(load_file(folder / "encoder.safetensors"))
     return backbone.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def load_recipe(folder: Path) -> PretrainingRecipe:
+    """The recipe of a finished run; what it does not name, because it is older, has its default."""
+    found = json.loads((Path(folder) / "recipe.json").read_text())
+    view = {name: tuple(value) if isinstance(value, list) else value for name, value in found["view"].items()}
+    whole = found | {"encoder": EncoderRecipe(**found["encoder"]), "view": ViewRecipe(**view), "betas": tuple(found["betas"])}
+    return PretrainingRecipe(**whole)
 
 
 def random_backbone(recipe: EncoderRecipe, seed: int) -> nn.Module:

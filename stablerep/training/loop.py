@@ -42,7 +42,8 @@ def new_method(recipe: PretrainingRecipe, *, classes: int = 0, **vocabulary) -> 
     from stablerep.methods.dino import DINO
     from stablerep.methods.moco import MoCoV3
 
-    return {"byol": BYOL, "moco-v3": MoCoV3, "dino": DINO}[recipe.method](recipe.encoder)
+    options = {"momentum": recipe.teacher_momentum} if recipe.teacher_momentum else {}
+    return {"byol": BYOL, "moco-v3": MoCoV3, "dino": DINO}[recipe.method](recipe.encoder, **options)
 
 
 def method_loss(

@@ -10,11 +10,12 @@ from stablerep.methods import METHODS, Traits
 from stablerep.views import ViewRecipe
 
 CONTRASTIVE = ("simclr", "clip", "stablerep", "stablerep+", "supcon")  # methods that are an encoder, heads and losses of features
+MOMENTUM = ("byol", "moco-v3", "dino")  # methods with a teacher
 HEAD_STATISTICS = ("joint", "per-view")
 
 # Fields that came after the first stored runs, by the part of the recipe that holds them; see PretrainingRecipe.determining.
 _ADDED = {
-    "": ("head_statistics", "crops_per_image", "image_weight", "text_weight"),
+    "": ("head_statistics", "crops_per_image", "image_weight", "text_weight", "teacher_momentum"),
     "encoder": ("text_temperature_start", "text_scale_limit"),
     "view": ("downsample", "downsample_sizes"),
 }
@@ -33,6 +34,7 @@ class PretrainingRecipe:
     image_weight: float = 1.0  # of StableRep+'s multi-positive loss [1]
     text_weight: float = 1.0  # of its image-text loss, 1/2 (L_i2t + L_t2i) [1]
     head_statistics: str = "joint"  # what the head's batch normalization sees at once: all views, or "per-view" [per-view]
+    teacher_momentum: float = 0.0  # of BYOL, MoCo-v3 and DINO at the start; 0: the method's own. A short run needs a faster teacher.
     learning_rate: float = 2e-3  # peak [3.2e-3]
     weight_decay: float = 0.1  # none on norms and biases [0.1]
     betas: tuple[float, float] = (0.9, 0.98)
@@ -59,6 +61,8 @@ class PretrainingRecipe:
             raise ValueError(f"views_per_step is {self.views_per_step}; it must be a multiple of {self.views_per_caption}.")
         if self.chunk < 0 or (self.chunk and self.method not in CONTRASTIVE):
             raise ValueError(f"chunk is {self.chunk}; gradient caching serves {', '.join(CONTRASTIVE)}, with a chunk of 1 or more.")
+        if not 0 <= self.teacher_momentum < 1 or (self.teacher_momentum and self.method not in MOMENTUM):
+            raise ValueError(f"teacher_momentum is {self.teacher_momentum}; it serves {', '.join(MOMENTUM)}, from 0 to below 1.")
         self._check_head()
         self._check_weights()
 

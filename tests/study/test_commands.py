@@ -45,7 +45,7 @@ def refused(*arguments: str) -> str:
 # Help
 
 
-COMMANDS = ["run", "book", "reference", "synthesize", "train-generator", "doctor", "runs"]
+COMMANDS = ["run", "book", "reference", "synthesize", "train-generator", "transfer", "doctor", "runs"]
 
 
 def test_help_lists_every_command():
@@ -244,3 +244,45 @@ def test_synthesize_refuses_before_it_opens_a_generator(monkeypatch, tmp_path):
     assert "sampler is 'euler'" in refused(*base, "--sampler", "euler")
     assert "No such file" in refused("synthesize", tmp_path / "set", "--captions", tmp_path / "absent.txt")
     assert not (tmp_path / "set").exists()
+
+
+# Transfer
+
+
+@pytest.fixture
+def pretrained(runs):
+    """A run of one step on noise, by a network of one block."""
+    import torch
+
+    from stablerep.batches import CaptionedImages
+    from stablerep.encoders import EncoderRecipe
+    from stablerep.study.experiments import Study
+    from stablerep.training import PretrainingRecipe
+
+    images = torch.randint(256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    data = CaptionedImages(images, torch.arange(8), [f"noise {i}" for i in range(8)], "noise")
+    encoder = EncoderRecipe(name="test_vit", stem="published", patch_size=8, depth=1, head_width=32, head_size=16)
+    return Study().pretraining(data, PretrainingRecipe(method="simclr", steps=1, views_per_step=8, encoder=encoder, seed=4), "")
+
+
+def test_transfer_prints_scores_keeps_items_and_names_what_is_absent(pretrained, monkeypatch, tmp_path):
+    import pandas as pd
+
+    monkeypatch.delenv("STABLEREP_DATA", raising=False)
+    command = ["transfer", pretrained.key, "-s", "digits", "-s", "CIFAR-10", "--limit", "60", "-o", tmp_path / "items.parquet"]
+    result = call(*command)
+    assert result.exit_code == 0, result.output
+    head, digits, absent, average = result.stdout.splitlines()
+    assert head == f"{pretrained.key}: simclr, 1 steps, seed 4"
+    assert "top-1, 60 items" in digits and "CIFAR-10" in absent and "STABLEREP_DATA, which is not set" in absent
+    assert average.endswith("over 1 sets; left out: CIFAR-10")
+    items = pd.read_parquet(tmp_path / "items.parquet")
+    assert len(items) == 60 and set(items["run"]) == {pretrained.key}
+    assert f"{100 * items['correct'].mean():5.1f} %" in digits
+    before = len(RunStore().list())
+    assert call(*command).stdout == result.stdout and len(RunStore().list()) == before  # found, not computed again
+
+
+def test_transfer_refuses_unknown_runs_and_sets(pretrained):
+    assert "there is no complete pre-training 'evaluation-12'" in refused("transfer", "evaluation-12")
+    assert refused("transfer", pretrained.key, "-s", "digit") == "set is 'digit'; did you mean 'digits'?"

@@ -10,12 +10,16 @@ import torch
 
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters.compare import differences, seed_means, summarize
+from stablerep.study.equal_compute import cost_of, costs
 from stablerep.study.experiments import SIZE, Study
 from stablerep.study.parameters import MethodsParameters
 from stablerep.study.runs import Run
+from stablerep.transfer import transfer_scores
 
 DIAGNOSTICS_VERSION = 1
+TRANSFERRED = ("digits", "clip art")  # embedded sets that show no emoji
 # (claim, better method if it holds, other method): SynCLR, table 5
+LEARNED = "learned"  # the claim that a method lies above random initialization
 PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
 NAMES = {
     "random": "Random initialization", "simclr": "SimCLR", "clip": "CLIP", "stablerep": "StableRep", "stablerep+": "StableRep+",
@@ -25,26 +29,29 @@ NAMES = {
 
 
 def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6), ``seeds``, ``curves`` (loss by step of the first seed) and
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
+    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by step of the first seed) and
     ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves``.
     """
     images = study.real_images(study.captions(p.captions), designs=True)
-    items, curves, diagnostics = [], [], []
+    items, curves, diagnostics, transfer = [], [], [], []
     for k in range(p.seeds):
         seed = p.seed + k
         for method in ("random", *p.methods):
             run = None if method == "random" else train(method, images, p, study, seed)
             found = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
-            views = run.info["summary"]["views"] if run else 0
-            items.append(found.assign(arm=NAMES[method], seed=seed, views=views))
+            items.append(found.assign(arm=NAMES[method], seed=seed, **cost_of(run)))
+            scores = transfer_scores(study.transferred(run, encoder_recipe(p), seed, TRANSFERRED))
+            transfer.append(scores.assign(arm=NAMES[method], seed=seed))
             if k == 0:
                 diagnostics.append(diagnosed(run, p, study, seed).assign(arm=NAMES[method]))
                 if run:
                     curves.append(pd.read_parquet(run.path("log.parquet"))[["step", "loss"]].assign(arm=NAMES[method]))
     items = pd.concat(items, ignore_index=True)
+    pairs = *PAIRS, *((LEARNED, NAMES[method], NAMES["random"]) for method in p.methods)
     return {
-        "arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items), "curves": pd.concat(curves, ignore_index=True),
-        "diagnostics": pd.concat(diagnostics, ignore_index=True),
+        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items), "curves": pd.concat(curves, ignore_index=True),
+        "diagnostics": pd.concat(diagnostics, ignore_index=True), "transfer": pd.concat(transfer, ignore_index=True),
     }  # fmt: skip
 
 
@@ -56,12 +63,13 @@ def encoder_recipe(p: MethodsParameters):
 
 def train(method: str, images, p: MethodsParameters, study: Study, seed: int) -> Run:
     """The pre-training run of one method."""
-    from stablerep.training import PretrainingRecipe
+    from stablerep.training import MOMENTUM, PretrainingRecipe
     from stablerep.views import ViewRecipe
 
     recipe = PretrainingRecipe(
         method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives, learning_rate=p.learning_rate,
-        seed=seed, encoder=encoder_recipe(p), view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
+        teacher_momentum=p.teacher_momentum if method in MOMENTUM else 0.0, seed=seed, encoder=encoder_recipe(p),
+        view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
     )  # fmt: skip
     return study.pretraining(images, recipe, f"{NAMES[method]}, seed {seed}", label=p.label if recipe.traits.ids == "class" else None)
 
@@ -101,24 +109,42 @@ def describe(backbone, corpus) -> pd.DataFrame:
     }])  # fmt: skip
 
 
-def learned(arms: pd.DataFrame, probe: str) -> list[str]:
-    """Methods whose interval lies above the accuracy of random initialization."""
-    part = arms[arms["probe"] == probe].set_index("arm")
-    return [arm for arm, row in part.iterrows() if row["low"] > part.loc[NAMES["random"], "accuracy"]]
+def in_short(tables: dict[str, pd.DataFrame], *names: str) -> str:
+    """Markdown: what the diagnostics and two probes say of some methods, a line for each that was run."""
+    features = tables["diagnostics"].set_index("arm")
+    gains = tables["differences"][tables["differences"]["claim"] == LEARNED].set_index(["probe", "first"])
+    lines = []
+    for name in names:
+        if name not in features.index:
+            continue
+        row = features.loc[name]
+        gained = [f"{probe} {100 * g.difference:+.1f} [{100 * g.low:+.1f}, {100 * g.high:+.1f}]" for probe in ("linear group", "one-shot concept")
+                  for g in [gains.loc[probe, name]]]  # fmt: skip
+        lines.append(
+            f"- **{name}**, points above random initialization in this run: {', '.join(gained)}. Cosine within a caption {row['within']:.2f}, between captions "
+            f"{row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; alarms: {row['alarms']}."
+        )
+    return "\n".join(lines) or "Not run with these parameters."
 
 
-def verdict(pairs: pd.DataFrame, arms: pd.DataFrame, probe: str) -> tuple[str, str]:
+def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
+    """Methods that lie above random initialization by more than the interval of the difference on the same items."""
+    mine = pairs[(pairs["claim"] == LEARNED) & (pairs["probe"] == probe)]
+    return mine[mine["low"] > 0]["first"].tolist()
+
+
+def verdict(pairs: pd.DataFrame, probe: str) -> tuple[str, str]:
     """A word and a sentence for C6 on one probe.
 
     Rule: *not testable at this scale* when a method of the claim was not run, or when none of them learned (:func:`learned`): an order
     among encoders that know no more than an untrained one says nothing about what they were told. Else that of
     :func:`stablerep.statistics.verdict`.
     """
-    mine = pairs[pairs["probe"] == probe] if len(pairs) else pairs
+    mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
     if len(mine) < len(PAIRS):
         return "not testable at this scale", "a method that the claim names was not run"
     found = verdict_on(mine)
-    if not {*mine["first"], *mine["second"]} & set(learned(arms, probe)):
+    if not {*mine["first"], *mine["second"]} & set(learned(pairs, probe)):
         return "not testable at this scale", f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
     return found.word, found.sentence
 
