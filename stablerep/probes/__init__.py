@@ -10,6 +10,7 @@ from stablerep.probes.zero_shot import EMOJI_TEMPLATES, PHOTOGRAPH_TEMPLATES, cl
 
 __all__ = [
     "BASE_RATES", "EMOJI_TEMPLATES", "FEW_SHOT_METHODS", "L2_STRENGTHS", "LogisticRegression", "PHOTOGRAPH_TEMPLATES",
-    "class_text_features", "eleven_point_map", "few_shot_accuracy", "few_shot_episodes", "few_shot_probe", "knn_probe", "linear_probe", "mean_per_class", "multi_label_probe",
+    "class_text_features", "eleven_point_map", "few_shot_accuracy", "few_shot_episodes", "few_shot_probe", "knn_probe",
+    "linear_probe", "mean_per_class", "multi_label_probe",
     "one_shot_across_designs", "paper_linear_probe", "standardize", "top_1", "train_heads", "zero_shot_probe",
 ]  # fmt: skip

@@ -20,7 +20,8 @@ class LogisticRegression:
     Solved by L-BFGS in coordinates that make the problem round. The Hessian is, class k against itself,
     mean_i p_ik (1 - p_ik) x_i x_i^T + l2; in the eigenbasis of the features' second moments (eigenvalues s_j) its diagonal is about
     s_j h_k + l2 with h_k = mean_i p_ik (1 - p_ik), so the weight of direction j and class k is measured in units of
-    (s_j h_k + l2)^(-1/2), h taken where the fit starts. The eigenbasis is computed once for all penalties, and a fit may start from a neighbour's solution.
+    (s_j h_k + l2)^(-1/2), h taken where the fit starts. The eigenbasis is computed once for all penalties, and a fit may start from a
+    neighbour's solution.
 
     With ``labels`` as a table of zeros and ones every class is a question of its own (an image may show several things): the sum over
     classes of mean binary cross-entropies + l2/2 * |w_k|^2, each class scikit-learn's with ``C=1 / (l2 * N)``.
@@ -50,7 +51,8 @@ class LogisticRegression:
 
         Args:
             start: a solution to start from, e.g. that of a neighbouring ``l2``; zeros by default.
-            tolerance: the fit ends when a step lowers the loss by less. 1e-6 left it within 1e-4 of its minimum on the features of this study, 1e-5 is enough to choose by.
+            tolerance: the fit ends when a step lowers the loss by less. 1e-6 left it within 1e-4 of its minimum on the features of this
+                study, 1e-5 is enough to choose by.
 
         Returns:
             float [D + 1, classes]; the last row holds the intercepts.

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stablerep.study.run_commands import runs_app
+from stablerep.study.sentences import sentences
+
 app = typer.Typer(
     name="stablerep", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="StableRep at small scale: run chapters, make synthetic sets, build the book.",
 )  # fmt: skip
-runs_app = typer.Typer(no_args_is_help=True, help="The run store: what was computed, from what, and whether it is whole.")
 app.add_typer(runs_app, name="runs")
 
 Given = Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn errors that a user can mend into one sentence on the error stream and exit status 2."""
-    try:
-        yield
-    except (ValueError, FileNotFoundError, RuntimeError, FloatingPointError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on where this one was.", err=True)
-        raise typer.Exit(130) from None
 
 
 def _given(pairs: list[str], file: Path | None, preset: str | None, live: bool | None) -> dict:
@@ -54,7 +40,7 @@ def run(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also copy the executed notebook here.")] = None,
 ) -> None:
     """Execute one notebook with other parameters. Everything is checked before anything starts."""
-    with _sentences():
+    with sentences():
         from stablerep.study.notebooks import execute_notebook
         from stablerep.study.parameters import resolve
 
@@ -76,7 +62,7 @@ def book(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the pages (default _build/html).")] = None,
 ) -> None:
     """Execute every chapter and build the HTML book."""
-    with _sentences():
+    with sentences():
         from stablerep.study.whole_book import make_book
 
         typer.echo(f"The book: {make_book(preset=preset, live=live, output=output)}")
@@ -88,7 +74,7 @@ def reference(
     parameter: Given = [],
 ) -> None:
     """Compute a chapter's stored reference (hours on two cores); goes on where it was cut."""
-    with _sentences():
+    with sentences():
         from stablerep.study.reference import make_reference
 
         written = make_reference(notebook, _given(parameter, None, None, None))
@@ -111,7 +97,7 @@ def synthesize(
     precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; by the device when left out.")] = None,
 ) -> None:
     """Make a synthetic set: captions x images in webdataset shards. Killed at any moment, it goes on where it was."""
-    with _sentences():
+    with sentences():
         if captions == "emoji":
             from stablerep.study.experiments import Study
 
@@ -142,7 +128,7 @@ def train_generator(
     device: Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")] = None,
 ) -> None:
     """Train the miniature Stable Diffusion on the training concepts; goes on where it was cut."""
-    with _sentences():
+    with sentences():
         from dataclasses import replace
 
         from stablerep.corpus import load_corpus
@@ -165,12 +151,12 @@ def train_generator(
 @app.command()
 def transfer(
     keys: Annotated[list[str], typer.Argument(help="Pre-training runs; `stablerep runs list` shows them. A key may be shortened.")],
-    sets: Annotated[list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. All that are embedded or at hand by default.")] = [],
+    sets: Annotated[list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. All that are at hand by default.")] = [],
     limit: Annotated[int, typer.Option(help="At most so many images of each part; 0 takes all.", min=0)] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Also write the per-item results here, as parquet.")] = None,
 ) -> None:
     """Probe encoders on other sets, each by its own metric; a set that is not there is named with the reason."""
-    with _sentences():
+    with sentences():
         import pandas as pd
 
         from stablerep.study.experiments import Study
@@ -199,71 +185,11 @@ def transfer(
 @app.command()
 def doctor() -> None:
     """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
-    with _sentences():
+    with sentences():
         from stablerep.study.costs import preset_costs
         from stablerep.study.doctor import measure_speed, report
 
         typer.echo(report(preset_costs(measure_speed())))
-
-
-@runs_app.command("list")
-def list_runs() -> None:
-    """Every run: key, step, when, seconds, size."""
-    with _sentences():
-        from stablerep.study.runs import RunStore
-
-        table = RunStore().list()
-        if table.empty:
-            typer.echo(f"{RunStore().root} holds no runs yet.")
-            return
-        table["size"] = (table["size"] / 1e6).map("{:.1f} MB".format)
-        table["seconds"] = table["seconds"].map("{:.0f}".format)
-        typer.echo(table.to_string(index=False))
-
-
-@runs_app.command()
-def show(key: str) -> None:
-    """The record of one run: parameters, inputs, files, provenance. A key may be shortened."""
-    with _sentences():
-        import json
-
-        from stablerep.study.runs import RunStore
-
-        run = RunStore().find(key)
-        if run is None:
-            raise ValueError(f"there is no complete run {key!r}; `stablerep runs list` shows those there are.")
-        typer.echo(json.dumps(run.info, indent=1))
-
-
-@runs_app.command()
-def verify(keys: Annotated[list[str] | None, typer.Argument(help="Runs to check; all when left out.")] = None) -> None:
-    """Compare every file of a run with its checksum; exit status 1 when something is wrong."""
-    with _sentences():
-        from stablerep.study.runs import RunStore
-
-        store = RunStore()
-        table = store.list()
-        names = keys or table[table["complete"]]["key"].tolist()
-        wrong = 0
-        for key in names:
-            problems = store.verify(key)
-            wrong += bool(problems)
-            for problem in problems:
-                typer.echo(f"{key}: {problem}")
-        typer.echo(f"{len(names) - wrong} of {len(names)} runs are whole.")
-    if wrong:
-        sys.exit(1)
-
-
-@runs_app.command()
-def remove(keys: list[str]) -> None:
-    """Delete runs; what needs them is computed again when asked for."""
-    with _sentences():
-        from stablerep.study.runs import RunStore
-
-        for key in keys:
-            RunStore().remove(key)
-            typer.echo(f"removed {key}")
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ def _keywords(size: int, *, least: int = 60) -> LabelledImages:
 
 
 def _digits(size: int) -> LabelledImages:
-    """Handwritten digits that scikit-learn brings (8 pixels a side, dark on white here), five tenths for training, two for validation, three for test."""
+    """Handwritten digits that scikit-learn brings, 8 pixels a side, dark on white here: half for training, a fifth for validation."""
     from sklearn.datasets import load_digits
     from torch.nn.functional import interpolate
 

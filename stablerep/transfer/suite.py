@@ -36,7 +36,8 @@ def transfer(
 
     Returns:
         One row per test item (and class, with several labels): ``set``, ``metric``, ``id``, ``cluster``, ``truth``, ``prediction`` or
-        ``score``, ``correct``, ``n_train`` (training and validation items). ``attrs["skipped"]`` maps each set that could not be opened to its reason.
+        ``score``, ``correct``, ``n_train`` (training and validation items). ``attrs["skipped"]`` maps each set that could not be opened
+        to its reason.
 
     Raises:
         ValueError: a name that is no set, with the nearest.

@@ -30,7 +30,8 @@ NAMES = {
 
 def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
-    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by step of the first seed) and
+    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
+    step of the first seed) and
     ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves``.
     """
     images = study.real_images(study.captions(p.captions), designs=True)
@@ -50,7 +51,8 @@ def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
     items = pd.concat(items, ignore_index=True)
     pairs = *PAIRS, *((LEARNED, NAMES[method], NAMES["random"]) for method in p.methods)
     return {
-        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items), "curves": pd.concat(curves, ignore_index=True),
+        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items),
+        "curves": pd.concat(curves, ignore_index=True),
         "diagnostics": pd.concat(diagnostics, ignore_index=True), "transfer": pd.concat(transfer, ignore_index=True),
     }  # fmt: skip
 
@@ -121,8 +123,8 @@ def in_short(tables: dict[str, pd.DataFrame], *names: str) -> str:
         gained = [f"{probe} {100 * g.difference:+.1f} [{100 * g.low:+.1f}, {100 * g.high:+.1f}]" for probe in ("linear group", "one-shot concept")
                   for g in [gains.loc[probe, name]]]  # fmt: skip
         lines.append(
-            f"- **{name}**, points above random initialization in this run: {', '.join(gained)}. Cosine within a caption {row['within']:.2f}, between captions "
-            f"{row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; alarms: {row['alarms']}."
+            f"- **{name}**, points above random initialization in this run: {', '.join(gained)}. Cosine within a caption "
+            f"{row['within']:.2f}, between captions {row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; alarms: {row['alarms']}."
         )
     return "\n".join(lines) or "Not run with these parameters."
 
