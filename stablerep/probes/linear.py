@@ -34,7 +34,7 @@ def mean_per_class(truth: Tensor, scores: Tensor) -> float:
 
 
 def linear_probe(
-    features: dict[str, Tensor], labels: dict[str, Sequence], *, strengths: Sequence[float] = L2_STRENGTHS, patience: int | None = 8,
+    features: dict[str, Tensor], labels: dict[str, Sequence], *, strengths: Sequence[float] = L2_STRENGTHS, patience: int | None = 5,
     metric: Callable[[Tensor, Tensor], float] = top_1,
 ) -> pd.DataFrame:  # fmt: skip
     """The honest linear probe on frozen features.
@@ -77,7 +77,7 @@ def linear_probe(
             break
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
     regression = LogisticRegression(both, torch.cat([y["train"], y["validation"]]), len(known))
-    solution = regression.fit(best / len(both), start=solutions[best])
+    solution = regression.fit(best / len(both), start=solutions[best], tolerance=1e-6)
     prediction = (test @ solution[:-1] + solution[-1]).argmax(1)
     table = pd.DataFrame({"truth": list(labels["test"]), "prediction": [known[i] for i in prediction]})
     table["correct"] = table["truth"] == table["prediction"]

@@ -53,7 +53,7 @@ def eleven_point_map(truth: np.ndarray, scores: np.ndarray) -> float:
 
 def multi_label_probe(
     features: dict[str, Tensor], labels: dict[str, np.ndarray], classes: Sequence[str], *,
-    strengths: Sequence[float] = L2_STRENGTHS, patience: int | None = 8,
+    strengths: Sequence[float] = L2_STRENGTHS, patience: int | None = 5,
 ) -> pd.DataFrame:  # fmt: skip
     """The honest linear probe for images with several labels.
 
@@ -85,7 +85,7 @@ def multi_label_probe(
             break
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
     regression = LogisticRegression(both, torch.cat([y["train"], y["validation"]]), len(classes))
-    weights = regression.fit(best / len(both), start=solutions[best])
+    weights = regression.fit(best / len(both), start=solutions[best], tolerance=1e-6)
     scores = (test @ weights[:-1] + weights[-1]).numpy()
     table = pd.DataFrame({
         "item": np.repeat(np.arange(len(scores)), len(classes)), "class": np.tile(np.asarray(classes, object), len(scores)),

@@ -11,7 +11,7 @@ from stablerep.study.presets import PRESETS
 MACHINE_GFLOPS = 338.0  # `stablerep doctor`, float32 matrix product
 PASSES_PER_SECOND = 460.0  # images through the U-Net: one a denoising step, two with guidance
 VIEWS_PER_SECOND = 1200.0  # augmentation included
-EVALUATION_SECONDS = 6.5  # all probes of one encoder
+EVALUATION_SECONDS = 9.5  # all probes of one encoder
 START_SECONDS = 15.0  # a kernel and its imports
 
 
