@@ -33,7 +33,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 def peak(encoder: str, views: int, chunk: int) -> float:
     """Peak resident memory in MiB (on Linux, where the unit is KiB) of a process with one step."""
-    done = subprocess.run([sys.executable, "-c", STEP, encoder, str(views), str(chunk)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", STEP, encoder, str(views), str(chunk)], stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)
 
 

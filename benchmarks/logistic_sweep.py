@@ -2,8 +2,8 @@
 
     python benchmarks/logistic_sweep.py [--label group|subgroup] [--encoder resnet10t] [--together 1 3 9]
 
-Features of an untrained encoder on the embedded emoji, standardized. scikit-learn is run twice: each fit on its own, and warm-started from
-its neighbour. Both stop by their own rules (scikit-learn's ``max_iter`` raised from 100 to 1000, so that it may converge); the objective of
+Features of an untrained encoder on the embedded emoji, standardized. scikit-learn is run warm-started from its neighbour and, with
+``--cold``, each fit on its own. All stop by their own rules (scikit-learn's ``max_iter`` raised from 100 to 1000, so that it may converge); the objective of
 every solution is then computed in double precision, so that a faster sweep cannot hide behind a worse solution.
 """
 

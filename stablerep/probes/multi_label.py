@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from stablerep.probes.linear import L2_STRENGTHS, standardize
+from stablerep.probes.linear import L2_STRENGTHS, choose_penalty, standardize
 from stablerep.probes.logistic import LogisticRegression
 
 
@@ -70,22 +71,18 @@ def multi_label_probe(
     """
     for part in ("train", "validation", "test"):
         if labels[part].shape != (len(features[part]), len(classes)) or not len(features[part]):
-            raise ValueError(f"{part} has {len(features[part])} features and labels of shape {labels[part].shape}; [N, {len(classes)}] is needed.")
+            shape = labels[part].shape
+            raise ValueError(f"{part} has {len(features[part])} features and labels of shape {shape}; [N, {len(classes)}] is needed.")
     y = {part: torch.from_numpy(labels[part].astype(np.float32)) for part in ("train", "validation")}
     train, validation = standardize(features["train"], features["validation"])
-    score, solutions, best = {}, {}, None
-    by_penalty = {strength / len(train): strength for strength in strengths}
-    for l2, weights in LogisticRegression(train, y["train"], len(classes)).sweep(list(by_penalty), tolerance=1e-5):
-        strength = by_penalty[l2]
-        solutions[strength] = weights
-        score[strength] = eleven_point_map(labels["validation"], (validation @ weights[:-1] + weights[-1]).numpy())
-        if best is None or score[strength] > score[best]:
-            best = strength
-        elif patience and len([s for s in score if s < best]) >= patience:
-            break
+    best, weights, score = choose_penalty(
+        LogisticRegression(train, y["train"], len(classes)), len(train), validation, strengths, patience=patience,
+        score=lambda outputs: eleven_point_map(labels["validation"], outputs.numpy()),
+        loss=lambda outputs: F.binary_cross_entropy_with_logits(outputs, y["validation"]).item(),
+    )  # fmt: skip
     both, test = standardize(torch.cat([features["train"], features["validation"]]), features["test"])
     regression = LogisticRegression(both, torch.cat([y["train"], y["validation"]]), len(classes))
-    weights = regression.fit(best / len(both), start=solutions[best], tolerance=1e-6)
+    weights = regression.fit(best / len(both), start=weights, tolerance=1e-6)
     scores = (test @ weights[:-1] + weights[-1]).numpy()
     table = pd.DataFrame({
         "item": np.repeat(np.arange(len(scores)), len(classes)), "class": np.tile(np.asarray(classes, object), len(scores)),

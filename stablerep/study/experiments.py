@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stablerep.training import PretrainingRecipe
 
 # Raise the version of a step when the same parameters come to mean another result.
-SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION, TRANSFER_VERSION = 1, 3, 4, 1
+SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION, TRANSFER_VERSION = 1, 3, 5, 1
 SIZE = 32  # pixels of the embedded study
 
 

@@ -61,6 +61,7 @@ class Chapter:
     def reference(self) -> str:
         """One sentence on what the stored reference is."""
         from stablerep.study.chapters import stored_record
+        from stablerep.study.experiments import EVALUATION_VERSION
 
         if self.stored is None:
             return "There is no stored reference yet."
@@ -68,7 +69,9 @@ class Chapter:
         own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset")}
         changed = {k: v for k, v in own.items() if getattr(self.parameters, k, None) != v}
         listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
-        return f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}."
+        older = "probe_designs" in own and record.get("evaluation_version", 2) < EVALUATION_VERSION
+        note = " It was scored by an earlier version of the linear probe, which tried five penalties instead of up to 45." if older else ""
+        return f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}.{note}"
 
     def parameter_table(self) -> pd.DataFrame:
         """Name, value, unit, cost and meaning of every parameter."""

@@ -113,6 +113,7 @@ class MethodsParameters(Batched):
     steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
     views_per_step: int = knob("augmented images in a step, the same for every method", unit="views", cost="linear", ge=4)
     learning_rate: float = knob("peak", gt=0, le=1)
+    teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
     teacher_momentum: float = knob("of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1)
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)

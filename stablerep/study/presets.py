@@ -42,7 +42,8 @@ LAPTOP: dict[str, dict[str, Any]] = {
     ),
     "methods": dict(
         methods=list(METHODS), captions=0, label="subgroup", encoder="vit_tiny_patch16_224", patch_size=8, depth=4, positives=4,
-        steps=40, views_per_step=128, learning_rate=1e-3, teacher_momentum=0.99, crop_min=0.2, seeds=1, probe_designs=list(DESIGNS),
+        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99, crop_min=0.2, seeds=1,
+        probe_designs=list(DESIGNS),
     ),
     "compare": TRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
@@ -99,7 +100,7 @@ PAPER: dict[str, dict[str, Any]] = {
     "generator": {name: _PAPER[name] for name in ("generator", "sampler", "sampling_steps", "encoder", "stem")},
     "methods": dict(
         captions=0, encoder="vit_base_patch16_224", patch_size=0, depth=0, positives=6, steps=110_000, views_per_step=8256,
-        learning_rate=3.2e-3, teacher_momentum=0.996, crop_min=0.08,
+        learning_rate=3.2e-3, teacher_learning_rate=2.4e-3, teacher_momentum=0.996, crop_min=0.08,
     ),
     "compare": _PAPER,
     "scaling": _PAPER | dict(caption_counts=[1_000_000, 3_000_000, 10_000_000, 20_000_000, 50_000_000]),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from stablerep.checkpoint import written_aside
 from stablerep.study.chapters import STORED, compute_tables
-from stablerep.study.experiments import Study
+from stablerep.study.experiments import EVALUATION_VERSION, Study
 from stablerep.study.parameters import resolve
 from stablerep.study.provenance import gather, hash_file, hash_package
 
@@ -37,6 +37,7 @@ def make_reference(notebook: str, given: dict | None = None) -> list[str]:
         "parameters": parameters.model_dump(),
         "corpus": study.corpus.fingerprint,
         "provenance": {**gather(), "created": began.isoformat(timespec="seconds"), "library": hash_package()},
+        "evaluation_version": EVALUATION_VERSION,
         "runs_computed": int((~runs["key"].isin(before)).sum()),
         "sha256": {name: hash_file(folder / name) for name in written},
     }

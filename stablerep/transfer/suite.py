@@ -24,7 +24,7 @@ def transfer(
     """Probe a frozen encoder on several sets.
 
     Protocol: images at ``size`` pixels, no augmentation; features of the frozen encoder; the honest linear probe
-    (:func:`stablerep.probes.linear_probe`, or :func:`stablerep.probes.multi_label_probe` where an image has several labels): 45
+    (:func:`stablerep.probes.linear_probe`, or :func:`stablerep.probes.multi_label_probe` where an image has several labels): up to 45
     penalties, the one with the best validation score by the set's own metric, refit on training and validation, one test (Kornblith et
     al. 2019, appendix; the paper, section 4). Sets are named in :data:`stablerep.transfer.TRANSFER_SETS`; those on the Hub have to be
     asked for.
@@ -53,13 +53,11 @@ def over_sets(
     if limit < 0:
         raise ValueError(f"limit is {limit}; it is a number of images, or 0 for all.")
     found, skipped = [], {}
-    for which in chosen:
+    for which in {one.name: one for one in chosen}.values():  # a set named twice is probed once
         try:
-            data = open_set(which, size)
+            found.append(probe(which, _limited(open_set(which, size), limit)))
         except (ValueError, OSError) as error:
             skipped[which.name] = str(error)
-            continue
-        found.append(probe(which, _limited(data, limit)))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["set", "metric", "id", "truth", "correct"])
     table.attrs = {"skipped": skipped}
     return table
@@ -78,7 +76,8 @@ def probe_set(backbone: torch.nn.Module, data: LabelledImages, which: TransferSe
         items = linear_probe(parts, {part: data.labels[rows].tolist() for part, rows in place.items()}, metric=metric)
         rows = place["test"]
     return items.assign(
-        set=which.name, metric=which.metric, id=data.ids[rows], cluster=data.clusters[rows], n_train=len(place["train"]) + len(place["validation"])
+        set=which.name, metric=which.metric, id=data.ids[rows], cluster=data.clusters[rows],
+        n_train=len(place["train"]) + len(place["validation"]),
     )  # fmt: skip
 
 
@@ -91,6 +90,8 @@ def transfer_scores(items: pd.DataFrame, *, draws: int = 1000, seed: int = 0) ->
     """
     rows = []
     for (name, metric), part in items.groupby(["set", "metric"], sort=False):
+        if part.duplicated(["id", "class"] if metric == "11-point mAP" else ["id"]).any():
+            raise ValueError(f"items of {name} stand there more than once; scores are of one encoder at a time.")
         if metric == "top-1":
             found = mean_with_interval(part["correct"], part["cluster"])
             value, low, high = found["mean"], found["low"], found["high"]
@@ -99,9 +100,12 @@ def transfer_scores(items: pd.DataFrame, *, draws: int = 1000, seed: int = 0) ->
             one_each = part.drop_duplicates("id")
             numbers = pd.factorize(one_each["cluster"])[0]
             clusters = numbers.max() + 1
-            picked = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=draws)[:, numbers]
             value = statistic(part, np.ones((1, len(one_each))))[0]
-            low, high = np.nanquantile(np.concatenate([statistic(part, w) for w in np.array_split(picked, 20)]), [0.025, 0.975])
+            rng, found = np.random.default_rng(seed), []
+            for some in np.array_split(np.arange(draws), -(-draws // 50)):  # 50 at a time: a draw holds a weight for every item
+                picked = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=len(some))
+                found.append(statistic(part, picked[:, numbers]))
+            low, high = np.nanquantile(np.concatenate(found), [0.025, 0.975])
         rows.append({
             "set": name, "metric": metric, "value": value, "low": low, "high": high, "items": part["id"].nunique(),
             "n_train": part["n_train"].iloc[0], "reason": "",
@@ -148,7 +152,8 @@ def _mean_per_class(part: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
 def _average_precision(part: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
     """Draws [B] of the 11-point mAP for weights [B, N] of the items in the order of their first rows."""
     values = [
-        eleven_point_precision(mine["truth"].to_numpy(bool), mine["score"].to_numpy(float), weights) for _, mine in part.groupby("class", sort=False)
+        eleven_point_precision(mine["truth"].to_numpy(bool), mine["score"].to_numpy(float), weights)
+        for _, mine in part.groupby("class", sort=False)
     ]
     return np.nanmean(values, axis=0)
 
@@ -169,4 +174,6 @@ def _limited(data: LabelledImages, limit: int) -> LabelledImages:
         rows = np.flatnonzero(data.parts == part)
         kept.append(rows if len(rows) <= limit else rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)])
     rows = np.sort(np.concatenate(kept))
-    return LabelledImages(data.images[torch.from_numpy(rows)], data.labels[rows], data.parts[rows], data.ids[rows], data.clusters[rows], data.classes)
+    return LabelledImages(
+        data.images[torch.from_numpy(rows)], data.labels[rows], data.parts[rows], data.ids[rows], data.clusters[rows], data.classes
+    )  # fmt: skip

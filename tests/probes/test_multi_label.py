@@ -38,15 +38,17 @@ def test_average_precision_in_closed_form():
     assert np.isnan(eleven_point_precision([0, 0], [1.0, 2.0])[0])
 
 
-def test_weights_count_items_as_often_as_they_say():
+def test_weights_say_how_often_an_item_counts():
+    """Zero leaves an item out; the same weight for all changes nothing; of copies, only the last ends a step."""
     rng = np.random.default_rng(3)
-    truth, scores, weights = rng.random(20) < 0.4, rng.normal(size=20), rng.integers(0, 4, (5, 20))
-    truth[:2] = True
-    weights[:, 0] += 1
-    repeated = [eleven_point_precision(np.repeat(truth, w), np.repeat(scores, w))[0] for w in weights]
-    # a repeated item passes as one step, not as several: the two agree where precision is read at the end of a step
-    np.testing.assert_allclose(eleven_point_precision(truth, scores, weights), repeated, atol=0.12)
+    truth, scores, chosen = rng.random(20) < 0.4, rng.normal(size=20), rng.random((5, 20)) < 0.7
+    chosen[:, :3], truth[:3] = True, True
+    subsets = [eleven_point_precision(truth[mask], scores[mask])[0] for mask in chosen]
+    np.testing.assert_allclose(eleven_point_precision(truth, scores, chosen), subsets)
+    assert np.ptp(subsets) > 0.01
     assert eleven_point_precision(truth, scores, np.full((1, 20), 3))[0] == pytest.approx(eleven_point_precision(truth, scores)[0])
+    # the only true item comes second and counts twice: precision 2 of 3, not 1 of 2
+    assert eleven_point_precision([0, 1], [2.0, 1.0], [[1, 2]])[0] == pytest.approx(2 / 3)
 
 
 def test_the_mean_leaves_out_classes_that_nothing_shows():

@@ -32,7 +32,7 @@ def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
     initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
     step of the first seed) and
-    ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves``.
+    ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves`` and ``costs``.
     """
     images = study.real_images(study.captions(p.captions), designs=True)
     items, curves, diagnostics, transfer = [], [], [], []
@@ -69,7 +69,8 @@ def train(method: str, images, p: MethodsParameters, study: Study, seed: int) ->
     from stablerep.views import ViewRecipe
 
     recipe = PretrainingRecipe(
-        method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives, learning_rate=p.learning_rate,
+        method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives,
+        learning_rate=p.teacher_learning_rate if method in MOMENTUM else p.learning_rate,
         teacher_momentum=p.teacher_momentum if method in MOMENTUM else 0.0, seed=seed, encoder=encoder_recipe(p),
         view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
     )  # fmt: skip
@@ -123,7 +124,7 @@ def in_short(tables: dict[str, pd.DataFrame], *names: str) -> str:
         gained = [f"{probe} {100 * g.difference:+.1f} [{100 * g.low:+.1f}, {100 * g.high:+.1f}]" for probe in ("linear group", "one-shot concept")
                   for g in [gains.loc[probe, name]]]  # fmt: skip
         lines.append(
-            f"- **{name}**, points above random initialization in this run: {', '.join(gained)}. Cosine within a caption "
+            f"- **{name}**, points above random initialization: {', '.join(gained)}. Cosine within a caption "
             f"{row['within']:.2f}, between captions {row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; alarms: {row['alarms']}."
         )
     return "\n".join(lines) or "Not run with these parameters."
