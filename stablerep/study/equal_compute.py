@@ -8,9 +8,14 @@ TOLERANCE = 0.01  # share of the views by which arms may differ without a word
 
 
 def cost_of(run) -> dict[str, float]:
-    """``views`` seen, ``weights`` of the encoder and ``seconds`` of training of a pre-training run; zeros for None, an untrained encoder."""
-    summary = run.info["summary"] if run else {}
-    return {name: summary.get(name, 0) for name in ("views", "weights", "seconds")}
+    """``views`` seen, ``weights`` of the encoder and ``seconds`` of training of a pre-training run; zeros for None, an untrained encoder.
+
+    Seconds are the median step times the number of steps, so that a pause in the middle of a run does not count.
+    """
+    if run is None:
+        return {"views": 0, "weights": 0, "seconds": 0.0}
+    summary, taken = run.info["summary"], pd.read_parquet(run.path("log.parquet"))["seconds"]
+    return {"views": summary["views"], "weights": summary["weights"], "seconds": float(taken.diff().fillna(taken).median() * len(taken))}
 
 
 def costs(items: pd.DataFrame) -> pd.DataFrame:

@@ -36,7 +36,8 @@ def test_costs_are_per_arm_over_seeds():
     assert table["weights"].tolist() == [5, 7] and costs(items[:1]).empty
 
 
-def test_a_run_without_training_costs_nothing():
+def test_a_pause_in_a_run_is_no_cost(tmp_path):
     assert cost_of(None) == {"views": 0, "weights": 0, "seconds": 0}
-    run = SimpleNamespace(info={"summary": {"views": 8, "weights": 3, "seconds": 1.5, "loss": 2.0}})
-    assert cost_of(run) == {"views": 8, "weights": 3, "seconds": 1.5}
+    pd.DataFrame({"seconds": [2.0, 3.0, 4.0, 1004.0, 1005.0]}).to_parquet(tmp_path / "log.parquet")
+    run = SimpleNamespace(info={"summary": {"views": 8, "weights": 3, "seconds": 1005.0}}, path=lambda name: tmp_path / name)
+    assert cost_of(run) == {"views": 8, "weights": 3, "seconds": 5.0}
