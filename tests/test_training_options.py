@@ -194,7 +194,7 @@ def test_a_run_with_options_that_was_cut_ends_as_one_that_was_not(data, tmp_path
 
 
 ADDED = {
-    "head_statistics": "per-view", "crops_per_image": 2, "image_weight": 0.5, "text_weight": 2.0,
+    "head_statistics": "per-view", "crops_per_image": 2, "image_weight": 0.5, "text_weight": 2.0, "teacher_momentum": 0.9,
     "encoder.text_temperature_start": 0.2, "encoder.text_scale_limit": 50.0, "view.downsample": 0.05, "view.downsample_sizes": (4, 9),
 }  # fmt: skip
 
@@ -223,7 +223,7 @@ def test_what_determines_a_run_is_what_did_before_the_options_were_there():
 
 @pytest.mark.parametrize("name", ADDED)
 def test_an_option_that_is_used_determines_its_run(name):
-    recipe = PretrainingRecipe(method="stablerep+")
+    recipe = PretrainingRecipe(method="byol" if name in ("teacher_momentum",) else "stablerep+")
     changed = with_option(recipe, name, ADDED[name]).determining()
     part, _, option = name.rpartition(".")
     assert (changed[part] if part else changed).pop(option) == ADDED[name]

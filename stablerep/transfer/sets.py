@@ -118,8 +118,8 @@ def open_set(which: TransferSet, size: int) -> LabelledImages:
         raise ValueError(f"{which.name} is read from a folder below STABLEREP_DATA, which is not set.")
     if which.source in READERS:
         return READERS[which.source](size)
-    table, images = _opened(which.source, json.dumps(which.options), size)
-    kept = table[which.label].notna().to_numpy()
+    table, images = _opened(which.source, json.dumps(which.options), size, os.environ.get("STABLEREP_DATA", ""))
+    kept = table[which.label].notna().to_numpy(copy=True)
     if which.source == "emoji":  # variants in skin tones would outweigh everything else
         kept &= (table["skin_tone"] == 0).to_numpy()
     if not kept.all():  # among them test images of public sets whose labels are kept secret
@@ -134,8 +134,8 @@ def open_set(which: TransferSet, size: int) -> LabelledImages:
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(source: str, options: str, size: int) -> tuple[pd.DataFrame, torch.Tensor]:
-    """Table and images of a corpus; kept until another is asked for."""
+def _opened(source: str, options: str, size: int, data: str) -> tuple[pd.DataFrame, torch.Tensor]:
+    """Table and images of a corpus below the folder ``data``; kept until another is asked for."""
     from stablerep.corpus import load_corpus
 
     corpus = load_corpus(source, **json.loads(options))
