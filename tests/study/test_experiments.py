@@ -203,21 +203,23 @@ def test_evaluation_is_deterministic(items, some):
     pd.testing.assert_frame_equal(evaluate(small_eye(), some), items)
 
 
-def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study, stub, some):
+def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study, stub, some, tmp_path):
     """A point of the scaling curve makes no images of its own."""
     captions, learnt = study.captions(6), []
     p = resolve("compare", {"preset": "smoke", "generator": "stub"})
+    pd.DataFrame({"seconds": [1.0, 2.0]}).to_parquet(tmp_path / "log.parquet")
 
     def pretrained(which, images, p, seed):
         learnt.append(images)
-        return SimpleNamespace(key=f"run {len(learnt)}", folder=None, info={"summary": {"views": 128}})
+        summary = {"views": 128, "weights": 7}
+        return SimpleNamespace(key=f"run {len(learnt)}", folder=None, info={"summary": summary}, path=lambda name: tmp_path / name)
 
     monkeypatch.setattr(study, "pretrained", pretrained)
     monkeypatch.setattr("stablerep.training.load_backbone", lambda folder: small_eye())
     monkeypatch.setattr(experiments, "evaluate", lambda backbone, corpus: pd.DataFrame({"probe": ["x"], "correct": [True]}))
     study.evaluated(arm("StableRep synthetic"), captions, p, 0)
     found = study.evaluated(arm("StableRep synthetic"), captions, p, 0, first=2)
-    assert found[["arm", "seed", "views"]].values.tolist() == [["StableRep synthetic", 0, 128]]
+    assert found[["arm", "seed", "views", "weights", "seconds"]].values.tolist() == [["StableRep synthetic", 0, 128, 7, 2.0]]
     whole, part = learnt
     assert sorted(part.captions) == sorted(captions[:2])
     for number, caption in enumerate(part.captions):
