@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.study.equal_compute import cost_of
-from stablerep.study.evaluation import evaluate
+from stablerep.study.evaluation import SIZE, evaluate
 from stablerep.study.runs import Run, RunStore
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Raise the version of a step when the same parameters come to mean another result.
 SYNTHESIS_VERSION, PRETRAINING_VERSION, EVALUATION_VERSION, TRANSFER_VERSION = 1, 3, 5, 1
-SIZE = 32  # pixels of the embedded study
 
 
 @dataclass(frozen=True)
