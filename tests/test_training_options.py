@@ -8,10 +8,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from stablerep.batches import CaptionedImages
 from stablerep.encoders import EncoderRecipe
@@ -21,6 +19,8 @@ from stablerep.training import batches as view_batches
 from stablerep.training import loop
 from stablerep.training.batches import ViewBatches
 from stablerep.views import ViewRecipe, make_views
+
+from .test_training import assert_same_run, losses
 
 ENCODER = EncoderRecipe(
     name="test_vit", stem="published", patch_size=8, depth=1, head_width=32, head_size=16, text_width=64, text_layers=1, joint_size=16
@@ -47,18 +47,6 @@ def recipe_of(method, **changes) -> PretrainingRecipe:
 def trained(data, folder, recipe, **options) -> Path:
     pretrain(data, recipe, folder, classes=CLASSES, progress="", **options)
     return folder
-
-
-def losses(folder):
-    return pd.read_parquet(folder / "log.parquet")["loss"].to_numpy()
-
-
-def assert_same_run(one, other):
-    assert np.array_equal(losses(one), losses(other))
-    for name in ("encoder", "heads"):
-        first, second = load_file(one / f"{name}.safetensors"), load_file(other / f"{name}.safetensors")
-        assert first.keys() == second.keys()
-        assert [k for k in first if not torch.equal(first[k], second[k])] == []
 
 
 @pytest.fixture(scope="module")
