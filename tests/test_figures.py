@@ -81,6 +81,15 @@ def groups_table():
     return table.assign(items=20)
 
 
+def sets_table():
+    rows = [
+        {"source": source, "guidance_scale": w, "metric": metric}
+        for source, scales in (("real, other designs", [np.nan]), ("generated", SCALES)) for w in scales
+        for metric in ("kid", "precision", "recall", "density", "coverage")
+    ]  # fmt: skip
+    return with_interval(rows, "value")
+
+
 def grid_table():
     def png(colour):
         file = io.BytesIO()
@@ -107,6 +116,7 @@ CASES = {
     "comparison": lambda t: figures.comparison(t, None, PROBES),
     "scaling": lambda t: figures.scaling(t, figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
+    "set_measures": figures.set_measures,
     "diversity": figures.diversity,
     "sample_grid": figures.sample_grid,
     "shares": lambda t: figures.shares(t, "tone", TONES),
@@ -120,6 +130,7 @@ TABLES = {
     "groups": groups_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": lambda: over_scales(YARDSTICKS, ("top1", "top10", "subgroup")),
     "diversity": lambda: over_scales(["real designs"], ("distance",)),
+    "set_measures": sets_table,
 }  # fmt: skip
 
 
@@ -177,6 +188,22 @@ def test_guidance_scales_are_in_order_beside_the_yardstick():
             real = table[(table["measure"] == measure) & (table["source"] == source)]["mean"].item()
             np.testing.assert_allclose(lines[source].get_ydata(), 100 * real)
         assert len({lines[source].get_linestyle() for source in YARDSTICKS}) == 2  # told apart without colour
+
+
+def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
+    table = sets_table()
+    drawn = {}
+    for axis in figures.set_measures(table).axes:
+        dashed = {line.get_label(): line for line in axis.lines}
+        for container in axis.containers:
+            metric = container.get_label()
+            drawn[metric] = points(container)
+            real = table[(table["metric"] == metric) & (table["source"] != "generated")]["value"].item()
+            np.testing.assert_allclose(dashed[f"{metric}, real, other designs"].get_ydata(), real)
+    assert set(drawn) == set(table["metric"])
+    for metric, shown in drawn.items():
+        made = table[(table["metric"] == metric) & (table["source"] == "generated")].sort_values("guidance_scale")
+        np.testing.assert_allclose(shown, made[["guidance_scale", "value"]])
 
 
 def test_shares_stand_beside_labels_and_balance_for_every_class():

@@ -52,6 +52,29 @@ def diversity(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def set_measures(table: pd.DataFrame) -> Figure:
+    """Distance, fidelity and diversity of generated sets against w; dashed, another set of real images.
+
+    ``table`` has a row per ``source``, ``guidance_scale`` and ``metric`` with ``value``, ``low``, ``high``.
+    """
+    panels = {"kernel distance (KID)": ("kid",), "fidelity": ("precision", "density"), "diversity": ("recall", "coverage")}
+    figure, axes = canvas(3, width=9.5, height=3.4)
+    for axis, (title, metrics) in zip(axes[0], panels.items()):
+        for metric, colour, marker in zip(metrics, (GREEN, BLUE), "os"):
+            part = table[table["metric"] == metric]
+            made = part[part["source"] == "generated"].sort_values("guidance_scale")
+            real = part[part["source"] != "generated"].iloc[0]
+            errors = np.array([made["value"] - made["low"], made["high"] - made["value"]])
+            axis.errorbar(made["guidance_scale"], made["value"], yerr=errors, marker=marker, capsize=3, color=colour, label=metric)
+            axis.axhline(real["value"], color=colour, ls="--", label=f"{metric}, {real['source']}")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("guidance scale w")
+        axis.legend(fontsize=7)
+        if metrics != ("kid",):
+            axis.set_ylim(bottom=0)
+    return figure
+
+
 def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, zoom: float = 0.62) -> Figure:
     """Images uint8 [rows, columns, H, W, 3] with a label for each row and column."""
     rows, columns = images.shape[:2]

@@ -11,14 +11,15 @@ from bs4 import BeautifulSoup
 
 from stablerep.generator import EMBEDDED
 from stablerep.study.book import check_offline
-from stablerep.study.notebooks import execute_notebook, project_root
+from stablerep.study.execution import execute_notebook
+from stablerep.study.notebooks import project_root
 from stablerep.study.parameters import SCHEMAS
 from stablerep.study.runs import RunStore
 from stablerep.study.whole_book import make_book
 
 
 # The chapter on scaling draws its stored results too, once there are some.
-FIGURES = {"corpus": 3, "generator": 3, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
+FIGURES = {"corpus": 3, "generator": 4, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
 
 
 @pytest.fixture(scope="module")

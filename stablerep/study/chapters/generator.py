@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from stablerep.batches import CaptionedImages
 from stablerep.corpus import Corpus
+from stablerep.generated_sets import compare_sets
+from stablerep.retrieval import Retrieval, within_caption_distance
 from stablerep.statistics import mean_with_interval
 from stablerep.study.experiments import SIZE, Study
 from stablerep.study.parameters import GeneratorParameters
 from stablerep.study.runs import Run
 
-JUDGE_VERSION = 2
+JUDGE_VERSION = 3
 GRID_CAPTIONS = 8
 NEW_DESIGN, KNOWN_DESIGNS = "real, held-out design", "real, known designs"  # sources in the table ``faithfulness``
+OTHER_DESIGNS = "real, other designs"  # source in the table ``sets``
 
 
 def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``faithfulness`` (top-1, top-10, subgroup by w, over all captions and by group, beside two kinds of real images),
-    ``diversity`` by w, ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
+    ``diversity`` by w, ``sets`` (distance, precision, recall, density and coverage by w against a set of real images),
+    ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
 
     Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each asked
     of a gallery that lacks that design's drawings of the asked concept.
+
+    A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept differ by skin
+    tone or gender alone, and its images are not independent. The real set takes one of these designs at random, the real set that is the
+    yardstick another.
     """
     part = study.corpus.split("train")
     shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
@@ -44,7 +52,7 @@ def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
         inputs={"judge": judge.key, "generator": study.generator(p.generator).fingerprint, "corpus": part.fingerprint},
         compute=lambda folder: _judge(p, study, part, captions, judge, folder),
     )
-    tables = {name: found.table(name) for name in ("faithfulness", "diversity", "grid")}
+    tables = {name: found.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
     return tables | {"reconstruction": _reconstruction(p, study)}
 
 
@@ -61,67 +69,6 @@ def judge_run(p: GeneratorParameters, study: Study) -> Run:
         encoder=EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE), view=ViewRecipe(size=SIZE, crop_min=0.35),
     )  # fmt: skip
     return study.pretraining(data, recipe, "judge")
-
-
-class Retrieval:
-    """Concepts of a gallery of real images, ranked for a query by its nearest caption prototype."""
-
-    def __init__(self, features: Tensor, table: pd.DataFrame) -> None:
-        """``features`` float [N, D] of the rows of ``table``; a prototype is the mean direction of a caption's designs."""
-        self.row_caption, names = pd.factorize(table["caption"])
-        self.directions, self.row_design = F.normalize(features, dim=1), table["design"].to_numpy(copy=True)
-        self.total = self._sum(np.ones(len(table), bool), len(names))
-        self.prototypes, self.captions = F.normalize(self.total, dim=1), list(names)
-        concept = table.drop_duplicates("caption").set_index("caption").loc[self.captions, "concept"]
-        self.concept, self.concepts = pd.factorize(concept)
-        self.subgroup = table.drop_duplicates("concept").set_index("concept")["subgroup"]
-
-    def _sum(self, rows: np.ndarray, captions: int) -> Tensor:
-        total = torch.zeros(captions, self.directions.shape[1])
-        return total.index_add_(0, torch.from_numpy(self.row_caption[rows]), self.directions[torch.from_numpy(rows)])
-
-    def ask(self, features: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """Per query: is its concept first (``top1``), among the first ten (``top10``), and is the first one's subgroup its own."""
-        return self._rank(F.normalize(features, dim=1) @ self.prototypes.T, concepts)
-
-    def ask_without_design(self, features: Tensor, concepts: list[str], design: str) -> pd.DataFrame:
-        """As :meth:`ask`, for queries of one design of the gallery: prototypes of a query's own concept lack that design.
-
-        So a drawing is never found by itself, nor by the same designer's variants of it. A concept that no other design draws
-        is not in the ranking and its queries are wrong: leave them out before asking.
-        """
-        own = self.row_design == design
-        others = self.total - self._sum(own, len(self.captions))
-        remaining = np.bincount(self.row_caption[~own], minlength=len(self.captions)) > 0
-        z = F.normalize(features, dim=1)
-        without = (z @ F.normalize(others, dim=1).T).masked_fill(~torch.from_numpy(remaining), -2.0)
-        asked = pd.Index(self.concepts).get_indexer(concepts)
-        mine = torch.from_numpy(asked)[:, None] == torch.from_numpy(self.concept)
-        return self._rank(torch.where(mine, without, z @ self.prototypes.T), concepts)
-
-    def _rank(self, similarity: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """``similarity`` [queries, captions] to the prototypes; a concept counts as its best caption."""
-        score = torch.full((len(similarity), len(self.concepts)), -2.0)
-        score.scatter_reduce_(1, torch.from_numpy(self.concept).expand(len(similarity), -1), similarity, "amax")
-        best = score.topk(min(10, len(self.concepts)), dim=1).indices.numpy()
-        names = np.asarray(self.concepts)[best]
-        asked = np.asarray(concepts)
-        return pd.DataFrame({
-            "top1": names[:, 0] == asked,
-            "top10": (names == asked[:, None]).any(1),
-            "subgroup": self.subgroup.loc[names[:, 0]].to_numpy() == self.subgroup.loc[asked].to_numpy(),
-        })  # fmt: skip
-
-
-def within_caption_distance(features: Tensor, captions: list[str]) -> pd.Series:
-    """Mean cosine distance between the images of each caption, by caption (captions with one image are left out)."""
-    z, rows = F.normalize(features, dim=1), {}
-    for caption, place in pd.Series(range(len(captions))).groupby(captions):
-        if len(place) > 1:
-            some = z[place.to_numpy(copy=True)]
-            n = len(some)
-            rows[caption] = float(1 - ((some @ some.T).sum() - n) / (n * (n - 1)))
-    return pd.Series(rows)
 
 
 def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[str], judge: Run, folder: Path) -> dict:
@@ -141,7 +88,9 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     known = gallery.table["caption"].isin(captions).to_numpy(copy=True)
     distance = within_caption_distance(features[torch.from_numpy(known)], gallery.table["caption"][known].tolist())
     diverse = [{"source": "real designs", "guidance_scale": np.nan, **mean_with_interval(distance, concept.loc[distance.index])}]
-    grid = []
+    chosen, real_set, other_set = _two_real_sets(gallery.table, captions, p.seed)
+    compared = partial(_compared, features[real_set], seed=p.seed)
+    sets, grid = [compared(features[other_set], source=OTHER_DESIGNS, w=np.nan)], []
     for w in p.guidance_scales:
         made = study.synthetic_images(
             captions, images_per_caption=p.images_per_caption, guidance_scale=w, generator=p.generator,
@@ -153,7 +102,10 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
         faithful += _with_intervals(asked, about.loc[written], source="generated", w=w)
         distance = within_caption_distance(features, written)
         diverse.append({"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])})
+        first = [written.index(caption) for caption in chosen]
+        sets.append(compared(features[first], source="generated", w=w))
         grid += _grid(made, w)
+    pd.concat(sets, ignore_index=True).to_parquet(folder / "sets.parquet", index=False)
     pd.DataFrame(faithful).to_parquet(folder / "faithfulness.parquet", index=False)
     pd.DataFrame(diverse).to_parquet(folder / "diversity.parquet", index=False)
     pd.DataFrame(grid).to_parquet(folder / "grid.parquet", index=False)
@@ -170,6 +122,27 @@ def _known_designs(retrieval: Retrieval, features: Tensor, table: pd.DataFrame, 
         asked = features[torch.from_numpy(some["row"].to_numpy(copy=True))]
         parts.append((some, retrieval.ask_without_design(asked, some["concept"].tolist(), design)))
     return pd.concat([found for _, found in parts], ignore_index=True), pd.concat([some for some, _ in parts], ignore_index=True)
+
+
+def _two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[list[str], list[int], list[int]]:
+    """The first caption of each concept in ``captions`` that two designs have drawn, and the rows of two drawings of it, drawn at random."""
+    rows = table.assign(row=range(len(table))).groupby("caption")["row"].agg(list)
+    concept = table.drop_duplicates("caption").set_index("caption")["concept"]
+    several = [caption for caption in captions if len(rows.get(caption, ())) > 1]
+    chosen = concept.loc[several].drop_duplicates().index.tolist()
+    rng = np.random.default_rng(seed)
+    pairs = [rng.choice(rows[caption], 2, replace=False).tolist() for caption in chosen]
+    return chosen, [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def _compared(real: Tensor, features: Tensor, *, source: str, w: float, seed: int) -> pd.DataFrame:
+    """The rows of :func:`compare_sets`; a few captions have fewer neighbours than are usual.
+
+    A subset of KID takes half of the images: the deviation over such subsets is about the standard error of the whole.
+    """
+    n = len(real)
+    found = compare_sets(real, features, k=min(3, n - 1), k_coverage=min(5, n - 1), subset_size=n // 2, seed=seed)
+    return found.assign(source=source, guidance_scale=w)
 
 
 def _with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w: float) -> list[dict]:
