@@ -23,7 +23,7 @@ from stablerep.corpus.emoji import DESIGNS, manifest, read_emoji, read_svgs
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DESIGNS", "SPLITS", "Corpus", "load_corpus"]
+__all__ = ["DESIGNS", "SPLITS", "Corpus", "emoji_fingerprint", "load_corpus"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -112,7 +112,7 @@ def load_corpus(
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "id", table["design"] + "/" + table["emoji"])
     columns = ["id", "caption", "concept", "keywords", "group", "subgroup", "skin_tone", "gender", "emoji", "design", "split"]
-    corpus = Corpus(table[columns], "emoji", _emoji_fingerprint(), _draw_emoji)
+    corpus = Corpus(table[columns], "emoji", emoji_fingerprint(), _draw_emoji)
     return corpus.where(np.ones(len(table), bool))
 
 
@@ -124,7 +124,8 @@ def _open_clip_art(**options) -> Corpus:
     return Corpus(clip_art.read_table(), "clip-art", clip_art.fingerprint(), clip_art.draw)
 
 
-def _emoji_fingerprint() -> str:
+def emoji_fingerprint() -> str:
+    """Hash of the data files of the embedded emoji, as their manifest lists them."""
     return hashlib.sha256("".join(sorted(manifest()["sha256"].values())).encode()).hexdigest()[:16]
 
 

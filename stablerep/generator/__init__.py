@@ -178,7 +178,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
         )
     except OSError as error:
         raise ValueError(f"generator {name} could not be loaded: {str(error).splitlines()[0]}") from error
-    return Generator(_frozen(pipeline, device), name, _fingerprint(path) if local else name, precision)
+    return Generator(_frozen(pipeline, device), name, generator_fingerprint(name), precision)
 
 
 def _frozen(pipeline, device: str):
@@ -192,8 +192,12 @@ def _frozen(pipeline, device: str):
     return pipeline
 
 
-def _fingerprint(folder: Path) -> str:
-    """Hash of every weight and configuration file, so that two folders of the same content are the same generator."""
+def generator_fingerprint(name: str) -> str:
+    """Hash of every weight and configuration file of a generator in a folder, so that two folders of the same content are the same
+    generator; a name on the Hub stands for itself. Nothing is loaded."""
+    folder = EMBEDDED if name == "emoji" else Path(name)
+    if not folder.is_dir():
+        return name
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         if file.suffix in (".safetensors", ".json", ".txt") and file.is_file():

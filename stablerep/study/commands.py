@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Execute one notebook with other parameters. Everything is checked before anything starts."""
     with sentences():
-        from stablerep.study.notebooks import execute_notebook
+        from stablerep.study.execution import execute_notebook
         from stablerep.study.parameters import resolve
 
         given = _given(parameter, file, preset, live)

@@ -1,11 +1,9 @@
-"""Running notebooks: parameters checked first, papermill in the project's folder, results kept in the run store."""
+"""What a notebook works with: its checked parameters, its tables, the stored reference; and how notebooks are committed."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.study.parameters import SCHEMAS, Parameters, resolve
-from stablerep.study.runs import Run, RunStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTEBOOK_VERSION = 1
+ASKED = "asked.json"
+RECORD_FOLDER = "STABLEREP_RECORD"  # names the folder in which an executed notebook leaves its tables and the runs it asked for
 
 
 def project_root() -> Path:
@@ -43,9 +41,24 @@ class Chapter:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables to draw: computed when ``live``, else the stored ones."""
-        from stablerep.study.chapters import chapter_tables
+        from stablerep.study.chapters import compute_tables, stored_tables
 
-        return chapter_tables(self.name, self.parameters)
+        if not self.parameters.live:
+            return self._recorded(stored_tables(self.name), [])
+        from stablerep.study.experiments import Study
+
+        study = Study()
+        return self._recorded(compute_tables(self.name, self.parameters, study), study.store.asked)
+
+    def _recorded(self, tables: dict[str, pd.DataFrame], asked: list[str]) -> dict[str, pd.DataFrame]:
+        """The tables, left with the keys of the runs behind them where the executor of the notebook wants them."""
+        if folder := os.environ.get(RECORD_FOLDER):
+            for name, table in tables.items():
+                with written_aside(Path(folder) / f"{name}.parquet") as aside:
+                    table.to_parquet(aside, index=False)
+            with written_aside(Path(folder) / ASKED) as aside:
+                aside.write_text(json.dumps(asked))
+        return tables
 
     @cached_property
     def stored(self) -> dict[str, pd.DataFrame] | None:
@@ -110,80 +123,6 @@ def source_text(name: str) -> bytes:
     if not path.exists():
         raise FileNotFoundError(f"notebooks/{name}.ipynb is missing.")
     return path.read_bytes()
-
-
-def stored_hash(name: str) -> str:
-    """Hash of the stored results that a notebook may draw."""
-    digest = hashlib.sha256()
-    for file in sorted((project_root() / "results" / name).glob("*")):
-        digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def execute_notebook(name: str, given: dict[str, Any], *, store: RunStore | None = None, log: Callable | None = print) -> Run:
-    """Execute a notebook with papermill, or find its execution of the same source, library and parameters.
-
-    Returns:
-        A run with ``<name>.ipynb``.
-
-    Raises:
-        ParameterError: before anything starts.
-        RuntimeError: a cell failed; the executed part is kept in the store's working folder.
-    """
-    from stablerep.study.provenance import hash_package
-
-    parameters = resolve(name, given)
-    store = store or RunStore()
-    inputs = {"notebook": hashlib.sha256(source_text(name)).hexdigest()[:16], "library": hash_package(), "stored": stored_hash(name)}
-
-    def compute(folder: Path) -> dict:
-        import os
-
-        import papermill
-
-        earlier = os.environ.get("STABLEREP_RUNS")
-        os.environ["STABLEREP_RUNS"] = str(store.root)  # the kernel works in the project's folder, maybe another than ours
-        values = parameters.model_dump()
-        if log:
-            log(f"{name}: executing notebooks/{name}.ipynb")
-        source, target = project_root() / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb"
-        try:
-            papermill.execute_notebook(
-                str(source), str(target), parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
-                stderr_file=sys.stderr if log else None, start_timeout=120, kernel_name="python3",
-                kernel_manager_class="stablerep.study.kernels.IpcKernelManager",
-            )  # fmt: skip
-        except papermill.PapermillExecutionError as error:
-            raise RuntimeError(
-                f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
-            ) from error
-        finally:
-            if earlier is None:
-                del os.environ["STABLEREP_RUNS"]
-            else:
-                os.environ["STABLEREP_RUNS"] = earlier
-        written = json.loads((folder / f"{name}.ipynb").read_text())
-        defaults = resolve(name, {"preset": parameters.preset}).model_dump()
-        changed = {k: v for k, v in values.items() if v != defaults[k]}
-        written["metadata"]["stablerep"] = {"preset": parameters.preset, "changed": changed}
-        (folder / f"{name}.ipynb").write_text(json.dumps(written, indent=1, ensure_ascii=False))
-        return {}
-
-    return store.obtain(
-        "notebook",
-        version=NOTEBOOK_VERSION,
-        parameters={"name": name, **parameters.model_dump()},
-        inputs=inputs,
-        compute=compute,
-    )
-
-
-def place_chapter(run: Run, name: str, folder: Path) -> Path:
-    """Copy an executed notebook to where the book reads it."""
-    target = folder / f"{name}.ipynb"
-    with written_aside(target) as aside:
-        aside.write_bytes(run.path(f"{name}.ipynb").read_bytes())
-    return target
 
 
 def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, Any]:

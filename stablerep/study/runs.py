@@ -61,10 +61,14 @@ class Run:
 
 
 class RunStore:
-    """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for."""
+    """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for.
+
+    ``asked`` lists the keys of the runs that :meth:`obtain` gave, in the order of the first asking.
+    """
 
     def __init__(self, root: Path | str | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
+        self.asked: list[str] = []
 
     def key(self, step: str, *, version: int, parameters: dict, inputs: dict[str, str]) -> str:
         """Name of a run, ``<step>-<16 hexadecimal digits>``.
@@ -107,6 +111,8 @@ class RunStore:
         """
         identity = identify(step, version, parameters, inputs)
         key = identity["key"]
+        if key not in self.asked:
+            self.asked.append(key)
         if run := self._complete(key):
             return run
         with self._writing(), self._lock(key):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from stablerep.study.notebooks import execute_notebook, place_chapter, project_root
+from stablerep.study.execution import execute_notebook, place_chapter
+from stablerep.study.notebooks import project_root
 from stablerep.study.parameters import SCHEMAS, resolve
 from stablerep.study.runs import RunStore
 

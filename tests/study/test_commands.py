@@ -83,7 +83,7 @@ def nothing_starts(monkeypatch, runs):
     def fail(*arguments, **options):
         pytest.fail("a notebook was started")
 
-    monkeypatch.setattr("stablerep.study.notebooks.execute_notebook", fail)
+    monkeypatch.setattr("stablerep.study.execution.execute_notebook", fail)
     yield
     assert not runs.exists()
 
@@ -143,7 +143,7 @@ def started(monkeypatch, tmp_path):
 
         return store.obtain("notebook", version=1, parameters=resolve(name, given).model_dump(), inputs={}, compute=write)
 
-    monkeypatch.setattr("stablerep.study.notebooks.execute_notebook", execute)
+    monkeypatch.setattr("stablerep.study.execution.execute_notebook", execute)
     return asked
 
 
@@ -168,7 +168,7 @@ def test_interruption_is_told_calmly(monkeypatch):
     def stop(name, given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stablerep.study.notebooks.execute_notebook", stop)
+    monkeypatch.setattr("stablerep.study.execution.execute_notebook", stop)
     result = call("run", "corpus")
     assert result.exit_code == 130
     assert result.stderr == "Stopped. The same command goes on where this one was.\n"

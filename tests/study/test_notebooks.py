@@ -13,12 +13,8 @@ import nbformat
 import papermill
 import pytest
 
-from stablerep.study import notebooks
-from stablerep.study.notebooks import (
-    Chapter, execute_notebook, given_parameters, open_chapter, place_chapter, project_root, source_text, strip_outputs,
-)  # fmt: skip
+from stablerep.study.notebooks import Chapter, given_parameters, open_chapter, project_root, source_text, strip_outputs
 from stablerep.study.parameters import SCHEMAS, ParameterError, resolve
-from stablerep.study.runs import RunStore
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
@@ -162,83 +158,6 @@ def test_parameter_table_explains_every_parameter():
     assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
     assert table.loc["views_per_step", ["value", "unit", "cost"]].tolist() == ["256", "views", "linear"]
     assert (table["meaning"].str.len() > 0).all()
-
-
-# Executing
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))  # restored afterwards: executing a notebook sets it
-    return RunStore()
-
-
-@pytest.fixture
-def executed(monkeypatch):
-    """Papermill that copies: what it was asked for is listed."""
-    asked = []
-
-    def copy(source, target, *, parameters, **options):
-        asked.append((Path(source).name, parameters, options))
-        shutil.copy(source, target)
-
-    monkeypatch.setattr(papermill, "execute_notebook", copy)
-    return asked
-
-
-def test_notebook_is_executed_with_full_parameters(store, executed):
-    said = []
-    run = execute_notebook("compare", {"preset": "smoke", "guidance_scale": 4}, store=store, log=said.append)
-    ((source, parameters, options),) = executed
-    assert source == "compare.ipynb"
-    assert parameters == resolve("compare", {"preset": "smoke", "guidance_scale": 4}).model_dump()
-    assert options["cwd"] == str(ROOT)
-    assert said == ["compare: executing notebooks/compare.ipynb"]
-    written = json.loads(run.path("compare.ipynb").read_text())
-    assert written["metadata"]["stablerep"] == {"preset": "smoke", "changed": {"guidance_scale": 4.0}}
-
-
-def test_same_notebook_is_executed_once(store, executed):
-    first = execute_notebook("corpus", {"seed": 1}, store=store, log=None)
-    assert execute_notebook("corpus", {"seed": 1, "size": None}, store=store, log=None) == first
-    assert len(executed) == 1
-    assert execute_notebook("corpus", {"seed": 2}, store=store, log=None).key != first.key
-
-
-def test_execution_is_named_by_source_library_and_stored_results(store, executed, monkeypatch):
-    keys = {execute_notebook("corpus", {}, store=store, log=None).key}
-    monkeypatch.setattr(notebooks, "stored_hash", lambda name: "other results")
-    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
-    monkeypatch.setattr(notebooks, "source_text", lambda name: b"other source")
-    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
-    monkeypatch.setattr("stablerep.study.provenance.hash_package", lambda: "other library")
-    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
-    assert len(keys) == len(executed) == 4
-
-
-def test_failed_cell_leaves_no_run(store, monkeypatch):
-    def fail(source, target, **options):
-        shutil.copy(source, target)
-        raise papermill.PapermillExecutionError(4, 5, "1 / 0", "ZeroDivisionError", "division by zero", ["Traceback"])
-
-    monkeypatch.setattr(papermill, "execute_notebook", fail)
-    with pytest.raises(RuntimeError, match="corpus: cell 5 failed with ZeroDivisionError: division by zero") as error:
-        execute_notebook("corpus", {}, store=store, log=None)
-    assert "\n" not in str(error.value)
-    assert not store.list()["complete"].any()
-
-
-def test_wrong_parameters_start_nothing(store, executed):
-    with pytest.raises(ParameterError, match="guidance_scale is 0.5"):
-        execute_notebook("compare", {"guidance_scale": 0.5}, store=store)
-    assert executed == [] and not store.root.exists()
-
-
-def test_chapter_is_placed_where_the_book_reads_it(store, executed, tmp_path):
-    run = execute_notebook("corpus", {}, store=store, log=None)
-    target = place_chapter(run, "corpus", tmp_path / "chapters")
-    assert target == tmp_path / "chapters" / "corpus.ipynb"
-    assert target.read_bytes() == run.path("corpus.ipynb").read_bytes()
 
 
 def test_root_and_sources():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,34 @@ def stored_record(notebook: str) -> dict:
     return json.loads((STORED / notebook / "record.json").read_text())
 
 
-def chapter_tables(notebook: str, parameters: Parameters) -> dict[str, pd.DataFrame]:
-    """The tables that a notebook draws: computed when ``live``, else the stored ones."""
-    return compute_tables(notebook, parameters) if parameters.live else stored_tables(notebook)
+@dataclass(frozen=True)
+class Headline:
+    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with ``low`` and ``high`` where the table has them."""
+
+    table: str
+    keys: tuple[str, ...]
+    value: str
+    unit: str
+    where: tuple[str, str] | None = None  # column and value of the rows that count
+
+
+HEADLINES = {
+    "corpus": Headline("designs", ("design",), "captions", "captions"),
+    "generator": Headline("faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")),
+    "methods": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
+    "compare": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
+    "scaling": Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy"),
+    "bias": Headline("shares", ("attribute", "source", "guidance_scale", "label"), "share", "share of images"),
+}
+
+
+def headline(notebook: str, tables: dict[str, pd.DataFrame]) -> dict:
+    """A chapter's headline numbers as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of the keys,
+    ``value``, ``low`` and ``high``; None stands for a number that does not exist."""
+    about = HEADLINES[notebook]
+    table = tables[about.table]
+    if about.where:
+        table = table[table[about.where[0]] == about.where[1]]
+    rows = table.rename(columns={about.value: "value"}).reindex(columns=[*about.keys, "value", "low", "high"])
+    rows = [{k: v for k, v in zip(rows.columns, row)} for row in rows.astype(object).where(rows.notna(), None).itertuples(index=False)]
+    return {"keys": list(about.keys), "value": about.value, "unit": about.unit, "rows": rows}

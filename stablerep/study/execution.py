@@ -1,0 +1,134 @@
+"""Executing notebooks: parameters checked first, papermill in the project's folder, results kept in the run store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stablerep.checkpoint import written_aside
+from stablerep.study.notebooks import ASKED, RECORD_FOLDER, project_root, source_text
+from stablerep.study.parameters import Parameters, resolve
+from stablerep.study.runs import Run, RunStore
+
+NOTEBOOK_VERSION = 2
+
+
+def stored_hash(name: str) -> str:
+    """Hash of the stored results that a notebook may draw."""
+    digest = hashlib.sha256()
+    for file in sorted((project_root() / "results" / name).glob("*")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
+    """Hashes of everything but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
+    ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
+    from stablerep.corpus import emoji_fingerprint
+    from stablerep.generator import generator_fingerprint
+    from stablerep.study.provenance import hash_package
+
+    inputs = {
+        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16], "library": hash_package(), "stored": stored_hash(name),
+        "corpus": emoji_fingerprint(),
+    }  # fmt: skip
+    if hasattr(parameters, "generator"):
+        inputs["generator"] = generator_fingerprint(parameters.generator)
+    return inputs
+
+
+def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print) -> Run:
+    """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
+
+    Returns:
+        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata ``stablerep`` say what it
+        shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the preset's), ``parameters``, ``inputs``
+        (:func:`current_inputs`), ``runs`` (keys of the runs asked for) and ``headline`` (:func:`stablerep.study.chapters.headline`).
+
+    Raises:
+        ParameterError: before anything starts.
+        RuntimeError: a cell failed; the executed part is kept in the store's working folder.
+    """
+    parameters = resolve(name, given)
+    store = store or RunStore()
+    identity = {
+        "step": "notebook", "version": NOTEBOOK_VERSION, "parameters": {"name": name, **parameters.model_dump()},
+        "inputs": current_inputs(name, parameters),
+    }  # fmt: skip
+    key = store.key(**identity)
+
+    def compute(folder: Path) -> dict:
+        if log:
+            log(f"{name}: executing notebooks/{name}.ipynb")
+        tables = folder / "tables"
+        with _environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
+            _run_papermill(project_root() / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb", name, parameters, bool(log))
+        _describe(folder / f"{name}.ipynb", tables, name, parameters, identity["inputs"], key)
+        return {}
+
+    return store.obtain(**identity, compute=compute)
+
+
+def _run_papermill(source: Path, target: Path, name: str, parameters: Parameters, loud: bool) -> None:
+    import papermill
+
+    try:
+        papermill.execute_notebook(
+            str(source), str(target), parameters=parameters.model_dump(), cwd=str(project_root()), progress_bar=False, log_output=False,
+            stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
+            kernel_manager_class="stablerep.study.kernels.IpcKernelManager",
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
+        ) from error
+
+
+def _describe(path: Path, tables: Path, name: str, parameters: Parameters, inputs: dict[str, str], key: str) -> None:
+    """Write into an executed notebook what it shows and from what."""
+    import pandas as pd
+
+    from stablerep.study.chapters import HEADLINES, headline
+
+    asked = tables / ASKED
+    runs = json.loads(asked.read_text()) if asked.exists() else []
+    asked.unlink(missing_ok=True)
+    found = {file.stem: pd.read_parquet(file) for file in sorted(tables.glob("*.parquet"))}
+    defaults = resolve(name, {"preset": parameters.preset}).model_dump()
+    values = parameters.model_dump()
+    written = json.loads(path.read_text())
+    written["metadata"]["stablerep"] = {
+        "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, v in values.items() if v != defaults[k]},
+        "parameters": values, "inputs": inputs, "runs": runs,
+        "headline": headline(name, found) if HEADLINES[name].table in found else None,
+    }  # fmt: skip
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(written, indent=1, ensure_ascii=False))
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for the kernel, which works in the project's folder, maybe another than ours; put them back afterwards."""
+    earlier = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def place_chapter(run: Run, name: str, folder: Path) -> Path:
+    """Copy an executed notebook to where the book reads it."""
+    target = folder / f"{name}.ipynb"
+    with written_aside(target) as aside:
+        aside.write_bytes(run.path(f"{name}.ipynb").read_bytes())
+    return target

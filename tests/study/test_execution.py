@@ -1,0 +1,117 @@
+"""Executing notebooks, with papermill in the place of which something only copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import papermill
+import pytest
+
+from stablerep.study import execution
+from stablerep.study.execution import execute_notebook, place_chapter
+from stablerep.study.notebooks import ASKED, RECORD_FOLDER, project_root
+from stablerep.study.parameters import ParameterError, resolve
+from stablerep.study.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))  # restored afterwards: executing a notebook sets it
+    return RunStore()
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Papermill that copies: what it was asked for is listed."""
+    asked = []
+
+    def copy(source, target, *, parameters, **options):
+        asked.append((Path(source).name, parameters, options))
+        shutil.copy(source, target)
+
+    monkeypatch.setattr(papermill, "execute_notebook", copy)
+    return asked
+
+
+def test_notebook_is_executed_with_full_parameters(store, executed):
+    said = []
+    run = execute_notebook("compare", {"preset": "smoke", "guidance_scale": 4}, store=store, log=said.append)
+    ((source, parameters, options),) = executed
+    assert source == "compare.ipynb"
+    assert parameters == resolve("compare", {"preset": "smoke", "guidance_scale": 4}).model_dump()
+    assert options["cwd"] == str(project_root())
+    assert said == ["compare: executing notebooks/compare.ipynb"]
+    written = json.loads(run.path("compare.ipynb").read_text())
+    about = written["metadata"]["stablerep"]
+    assert (about["chapter"], about["key"], about["preset"]) == ("compare", run.key, "smoke")
+    assert about["changed"] == {"guidance_scale": 4.0} and about["parameters"] == parameters
+    assert about["inputs"] == run.info["inputs"] and set(about["inputs"]) == {"notebook", "library", "stored", "corpus", "generator"}
+    assert about["runs"] == [] and about["headline"] is None  # the copy asked for nothing and drew nothing
+
+
+def test_what_the_kernel_leaves_goes_into_the_notebook(store, monkeypatch):
+    """A chapter's tables become files of the run; the runs behind them and the headline become metadata."""
+    arms = pd.DataFrame({"arm": ["SimCLR real"], "probe": ["linear group"], "accuracy": [0.5], "low": [0.4], "high": [float("nan")], "views": [3]})
+
+    def leave(source, target, **options):
+        shutil.copy(source, target)
+        folder = Path(os.environ[RECORD_FOLDER])
+        folder.mkdir()
+        arms.to_parquet(folder / "arms.parquet")
+        (folder / ASKED).write_text('["evaluation-0123456789abcdef"]')
+
+    monkeypatch.setattr(papermill, "execute_notebook", leave)
+    run = execute_notebook("compare", {"preset": "smoke"}, store=store, log=None)
+    assert set(run.info["files"]) == {"compare.ipynb", "tables/arms.parquet"}
+    about = json.loads(run.path("compare.ipynb").read_text())["metadata"]["stablerep"]
+    assert about["runs"] == ["evaluation-0123456789abcdef"]
+    row = {"arm": "SimCLR real", "probe": "linear group", "value": 0.5, "low": 0.4, "high": None}
+    assert about["headline"] == {"keys": ["arm", "probe"], "value": "accuracy", "unit": "accuracy", "rows": [row]}
+    assert RECORD_FOLDER not in os.environ
+
+
+def test_same_notebook_is_executed_once(store, executed):
+    first = execute_notebook("corpus", {"seed": 1}, store=store, log=None)
+    assert execute_notebook("corpus", {"seed": 1, "size": None}, store=store, log=None) == first
+    assert len(executed) == 1
+    assert execute_notebook("corpus", {"seed": 2}, store=store, log=None).key != first.key
+
+
+def test_execution_is_named_by_source_library_and_stored_results(store, executed, monkeypatch):
+    keys = {execute_notebook("corpus", {}, store=store, log=None).key}
+    monkeypatch.setattr(execution, "stored_hash", lambda name: "other results")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    monkeypatch.setattr(execution, "source_text", lambda name: b"other source")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    monkeypatch.setattr("stablerep.study.provenance.hash_package", lambda: "other library")
+    keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
+    assert len(keys) == len(executed) == 4
+
+
+def test_failed_cell_leaves_no_run(store, monkeypatch):
+    def fail(source, target, **options):
+        shutil.copy(source, target)
+        raise papermill.PapermillExecutionError(4, 5, "1 / 0", "ZeroDivisionError", "division by zero", ["Traceback"])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    with pytest.raises(RuntimeError, match="corpus: cell 5 failed with ZeroDivisionError: division by zero") as error:
+        execute_notebook("corpus", {}, store=store, log=None)
+    assert "\n" not in str(error.value)
+    assert not store.list()["complete"].any()
+
+
+def test_wrong_parameters_start_nothing(store, executed):
+    with pytest.raises(ParameterError, match="guidance_scale is 0.5"):
+        execute_notebook("compare", {"guidance_scale": 0.5}, store=store)
+    assert executed == [] and not store.root.exists()
+
+
+def test_chapter_is_placed_where_the_book_reads_it(store, executed, tmp_path):
+    run = execute_notebook("corpus", {}, store=store, log=None)
+    target = place_chapter(run, "corpus", tmp_path / "chapters")
+    assert target == tmp_path / "chapters" / "corpus.ipynb"
+    assert target.read_bytes() == run.path("corpus.ipynb").read_bytes()
