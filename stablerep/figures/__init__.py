@@ -5,7 +5,7 @@ Colours are the colour-blind-safe set of Wong (2011); figures have a white groun
 
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS
 from stablerep.figures.images import diversity, faithfulness, image_grid, sample_grid, set_measures
-from stablerep.figures.learning import comparison, curves, positives, scaling
+from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, groups, people, shares, splits
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "set_measures",
     "shares",
     "splits",
+    "sweep",
 ]

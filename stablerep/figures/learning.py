@@ -68,6 +68,42 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
     return figure
 
 
+PANELS = ("probe", "measure", "attribute")  # keys of a headline that make panels; the others make lines
+MOST_LINES = 10
+
+
+def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure:
+    """Headline numbers against a parameter that was swept: a panel per probe or measure, a line for each of the other keys.
+
+    Args:
+        table: ``x``, ``keys``, ``value``, ``low``, ``high``; several rows of the same x and keys are averaged.
+        unit: of the value; numbers of captions are drawn as they are, all others in percent.
+    """
+    panel = next((name for name in keys if name in PANELS), None)
+    lines = [name for name in keys if name != panel]
+    titles = list(dict.fromkeys(table[panel])) if panel else [""]
+    scale = 1 if unit == "captions" else 100
+    figure, axes = canvas(len(titles), width=max(5.5, 3.2 * len(titles) + 1.5), height=4.2)
+    for axis, title in zip(axes[0], titles):
+        part = table[table[panel] == title] if panel else table
+        for place, (name, line) in enumerate(part.groupby(lines, sort=False, dropna=False)):
+            if place == MOST_LINES:
+                break
+            shown = line.groupby(x)[["value", "low", "high"]].mean().reset_index()
+            errors = scale * np.array([shown["value"] - shown["low"], shown["high"] - shown["value"]])
+            label = ", ".join(str(part) for part in name if pd.notna(part))
+            axis.errorbar(
+                shown[x], scale * shown["value"], yerr=np.nan_to_num(errors), marker="os^vDPX*<>"[place], capsize=3, label=label,
+                color=(ARM_COLOURS | METHOD_COLOURS).get(label),
+            )  # fmt: skip
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel(x)
+    axes[0][0].set_ylabel(unit if scale == 1 else f"{unit} (%)")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=min(4, len(labels)))
+    return figure
+
+
 def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], *, columns: int = 2) -> Figure:
     """What each method takes for positives in one small batch: a square of pairs per scheme, the images along both sides.
 

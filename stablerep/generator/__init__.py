@@ -159,7 +159,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    precision = precision or ("float16" if device.startswith("cuda") else "float32")
+    precision = precision or default_precision(device)
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; valid ones are {', '.join(PRECISIONS)}.")
     path = EMBEDDED if name == "emoji" else Path(name)
@@ -190,6 +190,13 @@ def _frozen(pipeline, device: str):
     for part in (pipeline.unet, pipeline.vae):
         part.to(memory_format=torch.channels_last).requires_grad_(False).eval()
     return pipeline
+
+
+def default_precision(device: str | None = None) -> str:
+    """``float16`` on a GPU, ``float32`` on a CPU; of the device that :func:`load_generator` would take when none is named."""
+    import torch
+
+    return "float16" if (device or ("cuda" if torch.cuda.is_available() else "cpu")).startswith("cuda") else "float32"
 
 
 def generator_fingerprint(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -10,23 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stablerep.study.offline import check_offline
-from stablerep.study.provenance import gather, git_state, hash_package
+from stablerep.study.page_notes import RECORD, stale_chapters
+from stablerep.study.provenance_page import CHAPTERS, chapter_names, write_provenance
 
 __all__ = ["CHAPTERS", "build_book", "chapter_names", "check_chapters", "check_offline", "missing_chapters", "write_provenance"]
-
-CHAPTERS = Path("book/chapters")  # executed notebooks, and the page on their provenance; not under version control
-
-
-def chapter_names(root: Path) -> list[str]:
-    """The chapters that the table of contents of the book names, in its order."""
-    listed = re.findall(rf"^\s*-\s*file:\s*{CHAPTERS.as_posix()}/(\w+)\s*$", (Path(root) / "_toc.yml").read_text(), re.MULTILINE)
-    return [name for name in listed if name != "provenance"]
 
 
 def missing_chapters(root: Path, chapters: Path | None = None) -> list[str]:
@@ -57,7 +48,10 @@ def check_chapters(root: Path, chapters: Path | None = None) -> None:
         raise RuntimeError("the book cannot be built:\n" + "\n".join(faults))
 
 
-def build_book(root: Path, output: Path | None = None, chapters: Path | None = None) -> Path:
+def build_book(
+    root: Path, output: Path | None = None, chapters: Path | None = None, *, record: dict | None = None, strict: bool = False,
+    pages: Sequence[Path] = (),
+) -> Path:  # fmt: skip
     """Build the HTML book and return the path of its ``index.html``.
 
     The pages are built in a folder aside and take the place of the earlier ones only when the build succeeded. Two builds
@@ -67,14 +61,21 @@ def build_book(root: Path, output: Path | None = None, chapters: Path | None = N
         root: folder of ``_config.yml``, ``_toc.yml`` and ``book/``.
         output: folder of the pages, ``root/_build/html`` by default; the log of the build is ``book.log`` beside them.
         chapters: folder of the executed notebooks, ``root/book/chapters`` by default.
+        record: what the book is (:func:`stablerep.study.whole_book.book_record`): its title, and parameters for the first page. It stays in
+            the folder of the pages as ``book.json``.
+        pages: Markdown files for a part of their own at the end; the images beside them are taken along.
+        strict: refuse chapters that are not what their sources would give now; else such a page carries a note.
 
     Raises:
-        RuntimeError: a chapter is missing, unfinished or in error, or jupyter-book failed; the message holds its reasons.
+        RuntimeError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed; the message holds its reasons.
     """
     root = Path(root).resolve()
     output = Path(output or root / "_build" / "html").resolve()
     chapters = Path(chapters or root / CHAPTERS).resolve()
     check_chapters(root, chapters)
+    check_pages(pages)
+    if strict and (stale := stale_chapters(chapters, chapter_names(root))):
+        raise RuntimeError("\n".join(["the book is not built, because it would be stale:", *stale]))
     output.parent.mkdir(parents=True, exist_ok=True)
     with _only_build(output):
         aside = Path(tempfile.mkdtemp(prefix=f".{output.name}.building-", dir=output.parent))
@@ -87,11 +88,41 @@ def build_book(root: Path, output: Path | None = None, chapters: Path | None = N
             for name in ("_config.yml", "_toc.yml"):
                 shutil.copyfile(root / name, source / name)
             write_provenance(root, chapters, source / CHAPTERS / "provenance.md")
+            _add_pages(source, pages)
+            if record:
+                (source / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+                settings = (source / "_config.yml").read_text()
+                title = json.dumps(record["title"], ensure_ascii=False)  # which YAML reads too
+                (source / "_config.yml").write_text(re.sub(r"^title: .*$", lambda _: f"title: {title}", settings, flags=re.MULTILINE))
             _run_jupyter_book(source, aside, output.with_name("book.log"), shown_as=root)
+            if record:
+                shutil.copyfile(source / RECORD, aside / "_build" / "html" / RECORD)
             _swap(aside / "_build" / "html", output)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return output / "index.html"
+
+
+def check_pages(pages: Sequence[Path]) -> None:
+    """Raise ``ValueError`` unless every page is a Markdown file."""
+    for page in pages:
+        if page.suffix != ".md" or not page.is_file():
+            raise ValueError(f"{page} is no Markdown file; a page for the book is one, such as sweeps/NAME/summary.md.")
+
+
+def _add_pages(source: Path, pages: Sequence[Path]) -> None:
+    """Copy pages and the images beside them into the book's source, and name them in a last part of its contents."""
+    if not pages:
+        return
+    lines = ["  - caption: Added", "    chapters:"]
+    for number, page in enumerate(pages, 1):
+        place = source / "book" / "added" / str(number)
+        place.mkdir(parents=True)
+        for file in (page, *page.parent.glob("*.png")):
+            shutil.copyfile(file, place / file.name)
+        lines.append(f"      - file: book/added/{number}/{page.stem}")
+    contents = source / "_toc.yml"
+    contents.write_text(contents.read_text().rstrip("\n") + "\n" + "\n".join(lines) + "\n")
 
 
 @contextmanager
@@ -142,75 +173,3 @@ def _run_jupyter_book(source: Path, aside: Path, log: Path, shown_as: Path) -> N
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         useful = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL)\b|[Ee]rror:", line)] or lines[-20:]
         raise RuntimeError("\n".join([f"jupyter-book failed; its log is {log}:", *dict.fromkeys(useful[:30])]))
-
-
-def source_hash(notebook: dict) -> str:
-    """Hash of what an executed notebook says, without its outputs and without the parameters that were injected."""
-    cells = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", ())]
-    text = json.dumps([[c["cell_type"], "".join(c["source"])] for c in cells], ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def chapter_row(name: str, notebook: dict) -> list[str]:
-    """One row of the table of chapters: name, preset, parameters given, run time, date and hash.
-
-    ``metadata.stablerep`` (``preset`` and ``changed``) is read when the notebook has it, else papermill's record of its
-    parameters.
-    """
-    record = notebook["metadata"].get("papermill", {})
-    given = dict(record.get("parameters") or {})
-    preset = given.pop("preset", None)
-    if ours := notebook["metadata"].get("stablerep"):
-        preset, given = ours.get("preset", preset), ours.get("changed", given)
-    parameters = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items())) or "none"
-    return [
-        f"[](/{(CHAPTERS / name).as_posix()}.ipynb)",
-        f"`{preset}`" if preset else "not recorded",
-        parameters.replace("|", "\\|"),
-        _duration(record.get("duration")),
-        str(record.get("start_time") or "not recorded")[:16].replace("T", " "),
-        f"`{source_hash(notebook)}`",
-    ]
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "not recorded"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-def write_provenance(root: Path, chapters: Path | None = None, page: Path | None = None) -> Path:
-    """Write the provenance page from the executed notebooks and return its path.
-
-    Args:
-        root: folder of the project.
-        chapters: folder of the executed notebooks, ``root/book/chapters`` by default.
-        page: the file to write, ``provenance.md`` beside the notebooks by default.
-    """
-    root = Path(root)
-    chapters = Path(chapters or root / CHAPTERS)
-    page = Path(page or chapters / "provenance.md")
-    rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
-    now, commit = gather(), git_state(root)
-    facts = {
-        "Package": f"stablerep {now['stablerep']}, source files `{hash_package()}`",
-        "Commit": f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}" if commit else "none known",
-        "Book built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Machine": f"{now['device']}, {now['threads']} threads, {now['platform']}",
-    }
-    versions = {"Python": now["python"]} | {name: version or "not installed" for name, version in now["packages"].items()}
-    parts = [
-        "# Provenance",
-        "This page was written when the book was built. The hash of a notebook covers its text and code, but not its outputs.",
-        _table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
-        "## Code and machine",
-        _table(["What", "Which"], facts.items()),
-        "## Versions",
-        _table(["Package", "Version"], versions.items()),
-    ]
-    page.write_text("\n\n".join(parts) + "\n")
-    return page
-
-
-def _table(header: list[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])

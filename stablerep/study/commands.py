@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
+from stablerep.study.book_commands import book_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
+from stablerep.study.sweep_commands import sweep_command
 
 app = typer.Typer(
     name="stablerep", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="StableRep at small scale: run chapters, make synthetic sets, build the book.",
 )  # fmt: skip
+app.add_typer(book_app, name="book")
 app.add_typer(runs_app, name="runs")
+app.command("sweep")(sweep_command)
 
 Given = Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
 
@@ -53,19 +57,6 @@ def run(
             with written_aside(output) as aside:
                 aside.write_bytes(found.path(f"{notebook}.ipynb").read_bytes())
         typer.echo(f"Executed notebook: {output or found.path(f'{notebook}.ipynb')}")
-
-
-@app.command()
-def book(
-    preset: Annotated[str, typer.Option(help="smoke, laptop, reference, workstation or paper.")] = "laptop",
-    live: Annotated[bool, typer.Option("--live/--no-live", help="Compute, or draw from stored results.")] = True,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the pages (default _build/html).")] = None,
-) -> None:
-    """Execute every chapter and build the HTML book."""
-    with sentences():
-        from stablerep.study.whole_book import make_book
-
-        typer.echo(f"The book: {make_book(preset=preset, live=live, output=output)}")
 
 
 @app.command()
@@ -186,8 +177,8 @@ def transfer(
 def doctor() -> None:
     """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
     with sentences():
-        from stablerep.study.costs import preset_costs
         from stablerep.study.doctor import measure_speed, report
+        from stablerep.study.planning import preset_costs
 
         typer.echo(report(preset_costs(measure_speed())))
 

@@ -1,101 +1,98 @@
-"""How long a chapter will take: counts of what it makes, times rates that were measured once and scale with the machine."""
+"""What a run will cost before it exists: seconds, memory and disk, from earlier runs of the same kind or from rates measured once."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import statistics
+from dataclasses import dataclass
 
-from stablerep.study.parameters import SCHEMAS, Parameters, resolve
-from stablerep.study.presets import PRESETS
+from stablerep.study.runs import RunStore
 
 # Measured on two cores of an Intel Xeon with AVX-512, float32, with the embedded generator and the laptop preset's encoder.
 MACHINE_GFLOPS = 338.0  # `stablerep doctor`, float32 matrix product
-PASSES_PER_SECOND = 460.0  # images through the U-Net: one a denoising step, two with guidance
-VIEWS_PER_SECOND = 1200.0  # augmentation included
-EVALUATION_SECONDS = 9.5  # all probes of one encoder
-START_SECONDS = 15.0  # a kernel and its imports
+# What a second does: images through the U-Net (one pass a step, two with guidance), views, generated images that are looked at, images.
+RATES = {"synthesis": 460.0, "pretraining": 1200.0, "judgement": 500.0, "reading": 500.0, "reconstruction": 200.0}
+SECONDS = {  # whatever the amount
+    "evaluation": 9.5, "transfer": 1.5, "diagnostics": 3.0, "judgement": 12.0, "reconstruction": 5.0, "reading": 15.0, "people": 8.0,
+    "notebook": 15.0,
+}  # fmt: skip
+MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
+IMAGE_BYTES, WEIGHT_BYTES, TABLE_BYTES = 1500, 40e6, 2e5  # a stored image of 32 pixels, weights of a pre-training, any other run
 
 
-def training_captions() -> int:
-    """How many captions the training part of the embedded corpus has, flags left out."""
-    from stablerep.corpus.emoji import read_emoji
+@dataclass(frozen=True)
+class Cost:
+    """``seconds`` of computing, peak ``memory`` of the process and ``disk`` in bytes."""
 
-    table = read_emoji()
-    return int(table["caption"][(table["split"] == "train") & (table["group"] != "flags")].nunique())
+    seconds: float
+    memory: float
+    disk: float
 
 
-def work(notebook: str, p: Parameters, comparison: Parameters | None = None) -> dict[str, float]:
-    """What a chapter makes when nothing exists: ``images`` generated, by how many ``passes`` of the U-Net; ``views`` trained on; ``evaluations``.
+def amount(step: str, parameters: dict) -> float:
+    """How much of what its rate counts a run has: passes of the U-Net, views, images, or 1."""
+    p = parameters
+    if step == "synthesis":
+        return p["captions"] * p["images_per_caption"] * p["steps"] * (1 if p["guidance_scale"] == 1 else 2)
+    if step == "pretraining":
+        return p["steps"] * p["views_per_step"]
+    if step == "judgement":
+        return p["captions"] * p["images_per_caption"] * len(p["guidance_scales"])
+    if step == "reading":
+        return p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"])
+    return float(p["images"]) if step == "reconstruction" else 1.0
 
-    With the parameters of a ``comparison`` that was made before, the scaling chapter takes what is the same from it.
+
+def kind(step: str, parameters: dict, inputs: dict) -> tuple:
+    """Runs of one kind cost the same for the same :func:`amount`: one network, one method."""
+    if step == "pretraining":
+        encoder = parameters["encoder"]
+        shape = (encoder.get("name"), encoder.get("stem"), encoder.get("image_size"), encoder.get("patch_size"), encoder.get("depth"))
+        return step, parameters["method"], parameters.get("chunk", 0), *shape
+    if step == "synthesis":
+        return step, inputs["generator"], parameters["precision"]
+    return step, round(math.log2(amount(step, parameters)))  # they have a part that does not grow with the amount
+
+
+class Costs:
+    """Estimates from the complete runs of a store, by their median, else from the rates above times the ``speed`` of this machine.
+
+    Attributes:
+        known, unknown: how many estimates came from earlier runs, and from the rates.
     """
-    values: dict[str, Any] = p.model_dump()
-    captions = values.get("captions", 0) or training_captions()
-    if notebook == "corpus":
-        return {"images": 0, "passes": 0, "views": 0, "evaluations": 0}
-    trained = p.steps * p.views_per_step
-    if notebook == "methods":
-        count = len(p.methods) * p.seeds
-        return {"images": 0, "passes": 0, "views": count * trained, "evaluations": count + p.seeds}
-    if notebook == "generator":
-        return _made(captions * p.images_per_caption, p.guidance_scales, p) | {"views": trained, "evaluations": 1}
-    if notebook == "bias":  # its encoders are those of the comparison
-        images = _made(p.neutral_captions * p.images_per_neutral_caption, p.guidance_scales, p)
-        return images | {"views": 0, "evaluations": 1 + 4 * p.seeds}
-    images = captions * p.images_per_caption * p.seeds
-    if notebook == "compare":
-        return _made(images, [p.guidance_scale], p) | {"views": 7 * trained * p.seeds, "evaluations": 8 * p.seeds}
-    runs = 3 * len(p.caption_counts) * p.seeds
-    differing = {"all"} if comparison is None else _differ(p, comparison)
-    if differing <= {"caption_counts", "steps", "learning_rate", "crop_min", "probe_designs"}:
-        images = 0
-    if differing <= {"caption_counts"} and captions in p.caption_counts:
-        runs -= 3 * p.seeds
-    return _made(images, [p.guidance_scale], p) | {"views": runs * trained, "evaluations": runs}
+
+    def __init__(self, store: RunStore | None = None, *, speed: float = 1.0) -> None:
+        self.speed, self.known, self.unknown = speed, 0, 0
+        self.history: dict[tuple, list[Cost]] = {}
+        for info in store.records() if store else ():
+            made, count = info["provenance"], amount(info["step"], info["parameters"])
+            size = sum(file["size"] for file in info["files"].values())
+            disk = size / (info["summary"].get("images") or 1) if info["step"] == "synthesis" else size
+            self.history.setdefault(kind(info["step"], info["parameters"], info["inputs"]), []).append(
+                Cost(made["seconds"] / count, made["peak_memory_bytes"], disk)
+            )
+
+    def of(self, step: str, parameters: dict, inputs: dict) -> Cost:
+        """What a run would cost."""
+        count = amount(step, parameters)
+        images = parameters["captions"] * parameters["images_per_caption"] if step == "synthesis" else 1
+        if past := self.history.get(kind(step, parameters, inputs)):
+            self.known += 1
+            seconds, memory, disk = (statistics.median(values) for values in zip(*((c.seconds, c.memory, c.disk) for c in past)))
+            return Cost(count * seconds, memory, images * disk)
+        self.unknown += 1
+        seconds = SECONDS.get(step, 0.0) + (count / RATES[step] if step in RATES else 0.0)
+        disk = {"synthesis": images * IMAGE_BYTES, "pretraining": WEIGHT_BYTES}.get(step, TABLE_BYTES)
+        return Cost(seconds / self.speed, MEMORY, disk)
 
 
-def _made(images: int, guidance_scales: list[float], p: Parameters) -> dict[str, float]:
-    """That many images at each scale: without guidance, w = 1, a step is one pass of the U-Net, else two."""
-    passes = sum(1 if w == 1 else 2 for w in guidance_scales)
-    return {"images": images * len(guidance_scales), "passes": images * p.sampling_steps * passes}
+def duration(seconds: float) -> str:
+    """``12 s``, ``4.5 min`` or ``3.2 h``."""
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _differ(p: Parameters, other: Parameters) -> set[str]:
-    """Names of the parameters of ``p`` that ``other`` lacks or has otherwise."""
-    there = other.model_dump()
-    return {name for name, value in p.model_dump().items() if name not in there or there[name] != value}
-
-
-def estimate(notebook: str, p: Parameters, *, speed: float = 1.0, comparison: Parameters | None = None) -> tuple[float, str]:
-    """Seconds for a chapter when nothing exists yet (but ``comparison``), and what it makes. ``speed`` is relative to the measured machine.
-
-    The rates hold for the embedded generator and the laptop encoder; other networks cost more.
-    """
-    if not p.live:
-        return START_SECONDS, "draws from stored results"
-    made = work(notebook, p, comparison)
-    seconds = START_SECONDS + (
-        made["passes"] / PASSES_PER_SECOND + made["views"] / VIEWS_PER_SECOND + made["evaluations"] * EVALUATION_SECONDS
-    ) / speed
-    what = f"{made['images']:,.0f} images, {made['views']:,.0f} views, {made['evaluations']:.0f} evaluations"
-    return seconds, what if made["images"] or made["views"] else "tables and drawings"
-
-
-def book_estimate(parameters: dict[str, Parameters], *, speed: float = 1.0) -> dict[str, tuple[float, str]]:
-    """The estimate of every chapter of a book whose store is empty; what two chapters share is counted once."""
-    comparison = parameters.get("compare")
-    return {name: estimate(name, p, speed=speed, comparison=comparison) for name, p in parameters.items()}
-
-
-def preset_costs(measured: dict) -> list[tuple[str, str]]:
-    """For ``stablerep doctor``: each preset's time on this machine, scaled by its matrix product."""
-    speed = measured["gflops"] / MACHINE_GFLOPS
-    costs = []
-    for preset in PRESETS:
-        if preset == "paper":
-            costs.append((preset, "Stable Diffusion and ViT-B/16: a cluster; not estimated from this machine."))
-            continue
-        seconds = sum(seconds for seconds, _ in book_estimate({name: resolve(name, {"preset": preset}) for name in SCHEMAS}, speed=speed).values())
-        text = f"about {seconds / 60:.0f} minutes" if seconds < 7200 else f"about {seconds / 3600:.0f} hours"
-        note = " with the laptop's encoder; its own is larger and wants a GPU" if preset == "workstation" else ""
-        costs.append((preset, f"the whole book takes {text} here{note}."))
-    return costs
+def size(count: float) -> str:
+    """``0.2 MB``, ``1.4 GB``."""
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -14,7 +14,7 @@ def cost_of(run) -> dict[str, float]:
     """
     if run is None:
         return {"views": 0, "weights": 0, "seconds": 0.0}
-    summary, taken = run.info["summary"], pd.read_parquet(run.path("log.parquet"))["seconds"]
+    summary, taken = run.info["summary"], run.table("log")["seconds"]
     return {"views": summary["views"], "weights": summary["weights"], "seconds": float(taken.diff().fillna(taken).median() * len(taken))}
 
 

@@ -42,6 +42,12 @@ def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
     return inputs
 
 
+def notebook_identity(name: str, parameters: Parameters) -> dict:
+    """What names the execution of a notebook in the run store: step, version, parameters and inputs."""
+    values = {"name": name, **parameters.model_dump()}
+    return {"step": "notebook", "version": NOTEBOOK_VERSION, "parameters": values, "inputs": current_inputs(name, parameters)}
+
+
 def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print) -> Run:
     """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
 
@@ -56,10 +62,7 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
     """
     parameters = resolve(name, given)
     store = store or RunStore()
-    identity = {
-        "step": "notebook", "version": NOTEBOOK_VERSION, "parameters": {"name": name, **parameters.model_dump()},
-        "inputs": current_inputs(name, parameters),
-    }  # fmt: skip
+    identity = notebook_identity(name, parameters)
     key = store.key(**identity)
 
     def compute(folder: Path) -> dict:

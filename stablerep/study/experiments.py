@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stablerep.encoders import EncoderRecipe
     from stablerep.generator import Generator
     from stablerep.study.parameters import Pretraining
+    from stablerep.synthesis import SynthesisPlan
     from stablerep.training import PretrainingRecipe
 
 # Raise the version of a step when the same parameters come to mean another result.
@@ -59,6 +60,7 @@ class Study:
     def __init__(self, store: RunStore | None = None):
         self.store = store or RunStore()
         self._memory: dict[str, CaptionedImages] = {}
+        self._fingerprints: dict[str, str] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -86,24 +88,38 @@ class Study:
         part = self.corpus if designs else self.corpus.one_per_caption()
         return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions)), SIZE)
 
-    def synthetic_run(
-        self, captions: Sequence[str], *, images_per_caption: int, guidance_scale: float, generator: str,
-        sampling_steps: int, sampler: str, seed: int,
-    ) -> Run:  # fmt: skip
-        """Synthetic images of some captions, as shards in the store."""
-        from stablerep.synthesis import SynthesisPlan, synthesize
+    def generator_fingerprint(self, name: str) -> str:
+        """What names a generator in the key of a run; its files are read once."""
+        from stablerep.generator import generator_fingerprint
 
-        plan = SynthesisPlan(
+        if name not in self._fingerprints:
+            self._fingerprints[name] = generator_fingerprint(name)
+        return self._fingerprints[name]
+
+    def synthesis_plan(
+        self, captions: Sequence[str], *, images_per_caption: int, guidance_scale: float, generator: str, sampling_steps: int,
+        sampler: str, seed: int,
+    ) -> SynthesisPlan:  # fmt: skip
+        """The plan of :meth:`synthetic_run`, in which the generator is not named."""
+        from stablerep.synthesis import SynthesisPlan
+
+        return SynthesisPlan(
             captions, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=sampling_steps,
             sampler=sampler, seed=seed,
         )  # fmt: skip
-        opened = self.generator(generator)
+
+    def synthetic_run(self, captions: Sequence[str], *, generator: str, **sampling) -> Run:
+        """Synthetic images of some captions, as shards in the store; arguments of :meth:`synthesis_plan`."""
+        from stablerep.generator import default_precision
+        from stablerep.synthesis import synthesize
+
+        plan = self.synthesis_plan(captions, generator=generator, **sampling)
         return self.store.obtain(
             "synthesis",
             version=SYNTHESIS_VERSION,
-            parameters={**asdict(plan), "captions": len(plan.captions), "precision": opened.precision},
-            inputs={"captions": plan.fingerprint, "generator": opened.fingerprint},
-            compute=lambda folder: synthesize(plan, opened, folder).totals,
+            parameters={**asdict(plan), "captions": len(plan.captions), "precision": default_precision()},
+            inputs={"captions": plan.fingerprint, "generator": self.generator_fingerprint(generator)},
+            compute=lambda folder: synthesize(plan, self.generator(generator), folder).totals,
         )
 
     def synthetic_images(self, captions: Sequence[str], **sampling) -> CaptionedImages:

@@ -96,14 +96,16 @@ class RunStore:
         return self._complete(matches[0]) if matches else None
 
     def obtain(
-        self, step: str, *, version: int, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None]
-    ) -> Run:
+        self, step: str, *, version: int, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
+        needs: Callable[[], object] | None = None,
+    ) -> Run:  # fmt: skip
         """The run of these parameters: found, waited for while another process computes it, or computed here.
 
         Args:
             compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
                 The folder outlives a computation that fails or is killed: the next attempt finds there what was left.
                 Hidden files and ``checkpoint*.pt`` serve only that and are deleted at the end.
+            needs: called before that; it asks for the runs that ``compute`` reads, so that a plan can list them without computing.
 
         Raises:
             ValueError: parameters or summary are not JSON values, or the step wrote ``run.json`` or a link.
@@ -115,6 +117,8 @@ class RunStore:
             self.asked.append(key)
         if run := self._complete(key):
             return run
+        if needs:
+            needs()
         with self._writing(), self._lock(key):
             if run := self._complete(key):
                 return run
@@ -143,6 +147,12 @@ class RunStore:
             rows.append([key, key[:-17], made["created"], float(made["seconds"]), size, run is not None])
         table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete"])
         return table.sort_values(["complete", "created", "key"], ascending=[False, True, True], ignore_index=True)
+
+    def records(self) -> Iterator[dict]:
+        """``info`` of every complete run; the files are not looked at."""
+        for key in self._names():
+            if info := read_record(self.root / key, key):
+                yield info
 
     def verify(self, key: str) -> list[str]:
         """What is wrong with a run (its files are read and compared with their checksums), in sentences; empty if it is whole.

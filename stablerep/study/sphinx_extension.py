@@ -1,4 +1,5 @@
-"""What the book needs from Sphinx beyond its settings: a plain word when chapters are missing, and alt text on every image."""
+"""What the book needs from Sphinx beyond its settings: a plain word when chapters are missing, alt text on every image,
+and a word on each page of what it was made from."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.study.book import CHAPTERS, missing_chapters, write_provenance
+from stablerep.study.page_notes import RECORD, add_chapter_notes, add_front_note
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -40,6 +42,17 @@ def fold_injected_parameters(app: Sphinx, docname: str, source: list[str]) -> No
     source[0] = json.dumps(notebook)
 
 
+def add_notes(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Say on each page what it was made from and with which parameters, and whether that still holds."""
+    path = Path(docname)
+    if path.parent == CHAPTERS and app.env.doc2path(docname).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        add_chapter_notes(path.name, notebook)
+        source[0] = json.dumps(notebook)
+    elif docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
+        source[0] = add_front_note(source[0], json.loads(record.read_text()))
+
+
 def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
     """Warn (and so fail the build) about an image that says nothing to a reader who cannot see it."""
     from docutils import nodes
@@ -59,5 +72,6 @@ def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
     app.connect("source-read", fold_injected_parameters)
+    app.connect("source-read", add_notes)
     app.connect("doctree-read", require_alt_text)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,8 +7,8 @@ torch.Size([8, 3, 32, 32])
 """
 
 from stablerep.synthesis.plan import SynthesisPlan
-from stablerep.synthesis.reading import SyntheticSet
+from stablerep.synthesis.reading import SyntheticSet, set_fingerprint
 from stablerep.synthesis.streaming import ShardBatches
 from stablerep.synthesis.writing import synthesize
 
-__all__ = ["ShardBatches", "SynthesisPlan", "SyntheticSet", "synthesize"]
+__all__ = ["ShardBatches", "SynthesisPlan", "SyntheticSet", "set_fingerprint", "synthesize"]

@@ -33,6 +33,11 @@ def shard_problem(folder: Path, shard: int) -> str | None:
         return None if hashlib.file_digest(file, "sha256").hexdigest() == expected else "its checksum differs"
 
 
+def set_fingerprint(plan: str, generator: str, precision: str) -> str:
+    """What names a set in the keys of other runs, known before it is made: the fingerprints of plan and generator, and the precision."""
+    return f"{plan}-{generator}-{precision}"
+
+
 @dataclass(frozen=True)
 class EncodedSample:
     """One caption with its images as PNG bytes."""
@@ -75,7 +80,7 @@ class SyntheticSet:
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.plan['plan']}-{self.plan['generator']}-{self.plan['precision']}"
+        return set_fingerprint(self.plan["plan"], self.plan["generator"], self.plan["precision"])
 
     @cached_property
     def captions(self) -> list[str]:

@@ -102,6 +102,31 @@ def test_every_page_of_the_contents_is_there(html):
     assert "book/introduction.html" in (html / "index.html").read_text()
 
 
+def test_chapters_that_papermill_alone_executed_say_that_their_make_is_unknown(html):
+    note = page(html, "chapters/compare").find("div", class_="admonition")
+    assert "Of unknown make" in note.get_text()
+
+
+def test_a_strict_build_refuses_them(root, tmp_path):
+    with pytest.raises(RuntimeError, match="compare does not say from what it was made") as error:
+        build_book(root, tmp_path / "html", strict=True)
+    assert len(str(error.value).splitlines()) == 1 + len(chapter_names(root))
+    assert not (tmp_path / "html").exists()
+
+
+def test_title_and_parameters_of_the_book_are_on_its_first_page(root, tmp_path):
+    record = {
+        "title": "Guidance: w = 4 & more", "key": "0" * 16, "preset": "smoke", "live": True, "changed": {"compare": {"guidance_scale": 4.0}},
+        "chapters": chapter_names(root),
+    }  # fmt: skip
+    html = build_book(root, tmp_path / "html", record=record).parent
+    first = page(html, "introduction")
+    assert first.find("h1").get_text().startswith("Guidance: w = 4 & more")
+    assert "guidance_scale = 4.0 (compare)" in first.find("div", class_="admonition").get_text()
+    assert "Guidance: w = 4 & more" in page(html, "chapters/compare").find("title").get_text()
+    assert json.loads((html / "book.json").read_text()) == record
+
+
 def test_a_figure_has_number_caption_and_alt_text(html):
     figure = page(html, "chapters/compare").find("figure")
     assert figure.find("img")["alt"] == ALT

@@ -13,9 +13,9 @@ from stablerep.generator import EMBEDDED
 from stablerep.study.book import check_offline
 from stablerep.study.execution import execute_notebook
 from stablerep.study.notebooks import project_root
-from stablerep.study.parameters import SCHEMAS
+from stablerep.study.parameters import SCHEMAS, ParameterError
 from stablerep.study.runs import RunStore
-from stablerep.study.whole_book import make_book
+from stablerep.study.whole_book import book_parameters, make_book
 
 
 # The chapter on scaling draws its stored results too, once there are some.
@@ -49,17 +49,48 @@ def test_every_notebook_runs_at_the_smoke_preset(name, store):
 def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
     lines = []
     before = set(store.list()["key"])
-    index = make_book(preset="smoke", output=tmp_path / "html", log=lines.append)
+    index = make_book({"preset": "smoke"}, output=tmp_path / "html", strict=True, log=lines.append)
     assert set(store.list()["key"]) == before, "the chapters were executed above; the book computes nothing again"
-    assert any("min" in line for line in lines[:8]), "a plan with a time estimate comes first"
+    assert "nothing would be computed" in lines[0], "a plan comes first"
+    assert json.loads((index.parent / "book.json").read_text())["chapters"] == list(SCHEMAS)
     assert check_offline(index.parent) == []
     for name in SCHEMAS:
         page = BeautifulSoup((index.parent / "book" / "chapters" / f"{name}.html").read_text(), "html.parser")
         text = page.get_text()
         assert "Traceback" not in text and "Warning" not in text
+        assert "Made from notebook" in text and "Stale" not in text
         images = [i for i in page.select("article img, main img") if not i.get("src", "").startswith("data:")]
         assert images and all(i.get("alt", "").strip() for i in images)
         assert not [f for f in page.select("figure") if f.find("img") and "Figure" not in f.get_text()]
+
+
+def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_path, monkeypatch):
+    """Nothing of the plain book is touched: neither its pages nor the chapters that `jupyter-book build .` reads."""
+    root = project_root()
+    placed = {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
+    built = []
+    monkeypatch.setattr("stablerep.study.book.build_book", lambda root, output, chapters, **options: built.append((output, options)) or output / "index.html")
+    for title in (None, "Larger drawings"):
+        make_book({"preset": "smoke", "live": False, "size": 48}, title=title, log=lambda line: None)
+    (first, options), (second, named) = built
+    assert first.parent == second.parent == root / "_build" / "books" and first.name == options["record"]["key"] != second.name
+    assert options["record"]["changed"] == {"corpus": {"size": 48}} and options["record"]["title"] == "StableRep at small scale"
+    assert named["record"]["title"] == "Larger drawings"
+    assert placed == {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
+
+
+def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
+    found = book_parameters({"preset": "smoke", "guidance_scale": 4, "seed": 1, "sampling_steps": 3})
+    assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {"compare", "scaling", "bias"}
+    assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
+    assert all(p.sampling_steps == 3 for p in found.values() if hasattr(p, "sampling_steps")) and found["generator"].sampling_steps == 3
+    assert {p.seed for p in found.values()} == {1}
+    with pytest.raises(ParameterError) as error:
+        book_parameters({"guidance_scael": 4, "captions": 4, "seeds": 0})
+    lines = str(error.value).splitlines()
+    assert lines[0] == "no chapter has a parameter 'guidance_scael'; did you mean guidance_scale?"
+    assert "generator: captions is 4: input should be greater than or equal to 8." in lines
+    assert "seeds is 0: input should be greater than or equal to 1." in lines  # of all that have it
 
 
 def test_a_book_from_stored_results_trains_nothing(store):

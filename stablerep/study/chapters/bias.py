@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stablerep.batches import CaptionedImages
 from stablerep.corpus import Corpus
 from stablerep.study.chapters.corpus import TONES
 from stablerep.study.experiments import SIZE, Study, arm
 from stablerep.study.parameters import BiasParameters
+from stablerep.study.runs import Run
 
 READING_VERSION, GROUPS_VERSION = 2, 2
 READER = "StableRep real designs"
@@ -19,21 +21,47 @@ COMPARED = ("SimCLR real", "SimCLR synthetic", "StableRep synthetic", "StableRep
 ATTRIBUTES = {"gender": ("woman", "man", "person"), "tone": TONES}
 
 
-def compute(p: BiasParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``shares`` (predicted and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real
-    people, ``groups`` (accuracy of real- and synthetic-trained encoders by tone and gender)."""
+def ask(p: BiasParameters, study: Study) -> tuple[Run, dict[str, pd.DataFrame]]:
+    """Ask for every run of the chapter: the reading of neutral images, and per-item results on people by arm."""
     captions = study.captions(p.captions)
     people = people_of(study.corpus.where(study.corpus.table["design"].isin(p.probe_designs)))
     reader = study.pretrained(arm(READER), study.arm_images(arm(READER), captions, p, p.seed), p, p.seed)
-    found = study.store.obtain(
+    reading = study.store.obtain(
         "reading",
         version=READING_VERSION,
         parameters=p.model_dump(include=set(_READ)),
-        inputs={"reader": reader.key, "generator": study.generator(p.generator).fingerprint, "corpus": people.fingerprint},
+        inputs={"reader": reader.key, "generator": study.generator_fingerprint(p.generator), "corpus": people.fingerprint},
+        needs=lambda: [_made(p, study, neutral_captions(people, p.neutral_captions), w) for w in p.guidance_scales],
         compute=lambda folder: _read(p, study, people, reader, folder),
     )
-    tables = {name: found.table(name) for name in ("shares", "confusion")}
-    return tables | {"groups": _groups(p, study, people, captions)}
+    items = {}
+    for name in COMPARED:
+        parts = []
+        for seed in range(p.seed, p.seed + p.seeds):
+            run = study.pretrained(arm(name), study.arm_images(arm(name), captions, p, seed), p, seed)
+            parts.append(study.store.obtain(
+                "people",
+                version=GROUPS_VERSION,
+                parameters={"size": SIZE},
+                inputs={"encoder": run.key, "corpus": people.fingerprint},
+                compute=lambda folder, run=run: _people_items(people, run, folder),
+            ).table())  # fmt: skip
+        items[name] = pd.concat(parts, ignore_index=True)
+    return reading, items
+
+
+def compute(p: BiasParameters, study: Study) -> dict[str, pd.DataFrame]:
+    """Tables: ``shares`` (predicted and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real
+    people, ``groups`` (accuracy of real- and synthetic-trained encoders by tone and gender)."""
+    reading, items = ask(p, study)
+    return {name: reading.table(name) for name in ("shares", "confusion")} | {"groups": _groups(items, p.seed)}
+
+
+def _made(p: BiasParameters, study: Study, captions: list[str], w: float) -> CaptionedImages:
+    return study.synthetic_images(
+        captions, images_per_caption=p.images_per_neutral_caption, guidance_scale=w, generator=p.generator,
+        sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed,
+    )  # fmt: skip
 
 
 _READ = (
@@ -97,10 +125,7 @@ def _read(p: BiasParameters, study: Study, people: Corpus, reader, folder: Path)
     parts = {split: features[mask] for split, mask in place.items()}
     made = {}
     for w in p.guidance_scales:
-        images = study.synthetic_images(
-            captions, images_per_caption=p.images_per_neutral_caption, guidance_scale=w, generator=p.generator,
-            sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed,
-        )  # fmt: skip
+        images = _made(p, study, captions, w)
         made[w] = extract_features(backbone, images.images), images.caption_ids.numpy()
     shares, confusions = [], []
     concepts = set(people.table[people.table["caption"].isin(captions)]["concept"])
@@ -161,29 +186,17 @@ def _share_draws(read, caption_ids, tested: pd.DataFrame, clusters, classes, *, 
     return np.array(seen), np.array(fixed)
 
 
-def _groups(p: BiasParameters, study: Study, people: Corpus, captions: list[str]) -> pd.DataFrame:
+def _groups(results: dict[str, pd.DataFrame], seed: int) -> pd.DataFrame:
     """Accuracy of a linear probe for the subgroup of held-out people, by tone and by gender (fairlearn ``MetricFrame``)."""
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
 
     rows = []
-    for name in COMPARED:
-        items = []
-        for k in range(p.seeds):
-            run = study.pretrained(arm(name), study.arm_images(arm(name), captions, p, p.seed + k), p, p.seed + k)
-            found = study.store.obtain(
-                "people",
-                version=GROUPS_VERSION,
-                parameters={"size": SIZE},
-                inputs={"encoder": run.key, "corpus": people.fingerprint},
-                compute=lambda folder, run=run: _people_items(people, run, folder),
-            )
-            items.append(found.table())
-        items = pd.concat(items, ignore_index=True)
+    for name, items in results.items():
         for attribute in ATTRIBUTES:
             frame = MetricFrame(
                 metrics=accuracy_score, y_true=items["truth"], y_pred=items["prediction"], sensitive_features=items[attribute],
-                n_boot=300, ci_quantiles=[0.025, 0.975], random_state=p.seed,
+                n_boot=300, ci_quantiles=[0.025, 0.975], random_state=seed,
             )  # fmt: skip
             low, high = frame.by_group_ci
             for label in frame.by_group.index:

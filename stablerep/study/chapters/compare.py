@@ -12,12 +12,15 @@ from stablerep.study.experiments import ARMS, Study
 from stablerep.study.parameters import CompareParameters
 
 
+def ask(p: CompareParameters, study: Study) -> pd.DataFrame:
+    """Ask for every run of the chapter: per-item results of all arms and seeds."""
+    captions = study.captions(p.captions)
+    return pd.concat([study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in ARMS], ignore_index=True)
+
+
 def compute(p: CompareParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (a row per arm and probe with its interval), ``differences`` (pairs that the claims name), ``seeds``."""
-    captions = study.captions(p.captions)
-    items = pd.concat(
-        [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in ARMS], ignore_index=True
-    )  # fmt: skip
+    items = ask(p, study)
     return {"arms": summarize(items), "differences": differences(items), "seeds": seed_means(items)}
 
 

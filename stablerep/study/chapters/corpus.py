@@ -11,6 +11,10 @@ from stablerep.study.parameters import CorpusParameters
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
 
 
+def ask(p: CorpusParameters, study: Study) -> None:
+    """The chapter asks for no run."""
+
+
 def compute(p: CorpusParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``designs`` (icons and captions by design), ``splits`` (by part and group), ``people`` (tone by gender), ``examples``."""
     table = load_corpus("emoji", designs=p.designs, flags=p.flags).table

@@ -26,6 +26,26 @@ NEW_DESIGN, KNOWN_DESIGNS = "real, held-out design", "real, known designs"  # so
 OTHER_DESIGNS = "real, other designs"  # source in the table ``sets``
 
 
+def ask(p: GeneratorParameters, study: Study) -> tuple[Run, Run]:
+    """Ask for every run of the chapter: the judgement of the images, and what the autoencoder keeps."""
+    part = study.corpus.split("train")
+    shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
+    captions = [c for c in study.captions() if c in shared]
+    if p.captions > len(captions):
+        raise ValueError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
+    captions = captions[: p.captions]
+    judge = judge_run(p, study)
+    judgement = study.store.obtain(
+        "judgement",
+        version=JUDGE_VERSION,
+        parameters=p.model_dump(exclude={"live", "preset"}),
+        inputs={"judge": judge.key, "generator": study.generator_fingerprint(p.generator), "corpus": part.fingerprint},
+        needs=lambda: [_made(p, study, captions, w) for w in p.guidance_scales],
+        compute=lambda folder: _judge(p, study, part, captions, judge, folder),
+    )
+    return judgement, _reconstruction(p, study)
+
+
 def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``faithfulness`` (top-1, top-10, subgroup by w, over all captions and by group, beside two kinds of real images),
     ``diversity`` by w, ``sets`` (distance, precision, recall, density and coverage by w against a set of real images),
@@ -38,22 +58,16 @@ def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
     tone or gender alone, and its images are not independent. The real set takes one of these designs at random, the real set that is the
     yardstick another.
     """
-    part = study.corpus.split("train")
-    shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
-    captions = [c for c in study.captions() if c in shared]
-    if p.captions > len(captions):
-        raise ValueError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
-    captions = captions[: p.captions]
-    judge = judge_run(p, study)
-    found = study.store.obtain(
-        "judgement",
-        version=JUDGE_VERSION,
-        parameters=p.model_dump(exclude={"live", "preset"}),
-        inputs={"judge": judge.key, "generator": study.generator(p.generator).fingerprint, "corpus": part.fingerprint},
-        compute=lambda folder: _judge(p, study, part, captions, judge, folder),
-    )
-    tables = {name: found.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
-    return tables | {"reconstruction": _reconstruction(p, study)}
+    judgement, reconstruction = ask(p, study)
+    tables = {name: judgement.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
+    return tables | {"reconstruction": reconstruction.table()}
+
+
+def _made(p: GeneratorParameters, study: Study, captions: list[str], w: float) -> CaptionedImages:
+    return study.synthetic_images(
+        captions, images_per_caption=p.images_per_caption, guidance_scale=w, generator=p.generator,
+        sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed,
+    )  # fmt: skip
 
 
 def judge_run(p: GeneratorParameters, study: Study) -> Run:
@@ -92,10 +106,7 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     compared = partial(_compared, features[real_set], seed=p.seed)
     sets, grid = [compared(features[other_set], source=OTHER_DESIGNS, w=np.nan)], []
     for w in p.guidance_scales:
-        made = study.synthetic_images(
-            captions, images_per_caption=p.images_per_caption, guidance_scale=w, generator=p.generator,
-            sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed,
-        )  # fmt: skip
+        made = _made(p, study, captions, w)
         written = [made.captions[i] for i in made.caption_ids.tolist()]
         features = extract_features(backbone, made.images)
         asked = retrieval.ask(features, concept.loc[written].tolist())
@@ -170,14 +181,12 @@ def _grid(made: CaptionedImages, w: float) -> list[dict]:
     return rows
 
 
-def _reconstruction(p: GeneratorParameters, study: Study) -> pd.DataFrame:
+def _reconstruction(p: GeneratorParameters, study: Study) -> Run:
     """PSNR in dB of decoding what was encoded, training and held-out concepts, at the generator's own resolution."""
     from stablerep.generator.autoencoder_training import psnr, reconstruct
 
-    opened = study.generator(p.generator)
-
     def measure(folder: Path) -> dict:
-        rows = []
+        rows, opened = [], study.generator(p.generator)
         for split in ("train", "test"):
             part = study.corpus.split(split)
             if len(part) > p.captions * 8:  # a random sample, the same for every generator
@@ -187,12 +196,12 @@ def _reconstruction(p: GeneratorParameters, study: Study) -> pd.DataFrame:
             values = psnr(images, reconstruct(opened.pipeline.vae, images)).numpy()
             rows.append({"split": split, **mean_with_interval(values, part.table["concept"])})
         pd.DataFrame(rows).to_parquet(folder / "results.parquet", index=False)
-        return {}
+        return {"resolution": opened.resolution}
 
     return study.store.obtain(
         "reconstruction",
-        version=1,
-        parameters={"resolution": opened.resolution, "images": p.captions * 8},
-        inputs={"generator": opened.fingerprint, "corpus": study.corpus.fingerprint},
+        version=2,
+        parameters={"images": p.captions * 8},
+        inputs={"generator": study.generator_fingerprint(p.generator), "corpus": study.corpus.fingerprint},
         compute=measure,
-    ).table()
+    )

@@ -28,26 +28,34 @@ NAMES = {
 }  # fmt: skip
 
 
+def ask(p: MethodsParameters, study: Study) -> list[tuple[str, int, Run | None, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]]:
+    """Ask for every run of the chapter: name of the method, seed, pre-training, items of the probes and of transfer, and, of the first seed, diagnostics."""
+    images = study.real_images(study.captions(p.captions), designs=True)
+    found = []
+    for k in range(p.seeds):
+        seed = p.seed + k
+        for method in ("random", *p.methods):
+            run = None if method == "random" else train(method, images, p, study, seed)
+            items = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
+            transferred = study.transferred(run, encoder_recipe(p), seed, TRANSFERRED)
+            found.append((NAMES[method], seed, run, items, transferred, diagnosed(run, p, study, seed) if k == 0 else None))
+    return found
+
+
 def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
     initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
     step of the first seed) and
     ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves`` and ``costs``.
     """
-    images = study.real_images(study.captions(p.captions), designs=True)
     items, curves, diagnostics, transfer = [], [], [], []
-    for k in range(p.seeds):
-        seed = p.seed + k
-        for method in ("random", *p.methods):
-            run = None if method == "random" else train(method, images, p, study, seed)
-            found = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
-            items.append(found.assign(arm=NAMES[method], seed=seed, **cost_of(run)))
-            scores = transfer_scores(study.transferred(run, encoder_recipe(p), seed, TRANSFERRED))
-            transfer.append(scores.assign(arm=NAMES[method], seed=seed))
-            if k == 0:
-                diagnostics.append(diagnosed(run, p, study, seed).assign(arm=NAMES[method]))
-                if run:
-                    curves.append(pd.read_parquet(run.path("log.parquet"))[["step", "loss"]].assign(arm=NAMES[method]))
+    for name, seed, run, probed, transferred, described in ask(p, study):
+        items.append(probed.assign(arm=name, seed=seed, **cost_of(run)))
+        transfer.append(transfer_scores(transferred).assign(arm=name, seed=seed))
+        if described is not None:
+            diagnostics.append(described.assign(arm=name))
+            if run:
+                curves.append(run.table("log")[["step", "loss"]].assign(arm=name))
     items = pd.concat(items, ignore_index=True)
     pairs = *PAIRS, *((LEARNED, NAMES[method], NAMES["random"]) for method in p.methods)
     return {

@@ -11,8 +11,8 @@ from stablerep.study.parameters import ScalingParameters
 SCALED = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
 
 
-def compute(p: ScalingParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Table ``scaling``: a row per method, number of captions and probe, with intervals.
+def ask(p: ScalingParameters, study: Study) -> pd.DataFrame:
+    """Ask for every run of the chapter: per-item results with the number of ``captions``.
 
     Subsets of captions are nested. Every run takes the same number of steps, so a larger set is seen fewer times.
     """
@@ -28,7 +28,12 @@ def compute(p: ScalingParameters, study: Study) -> dict[str, pd.DataFrame]:
                 # A batch cannot hold a caption twice: small sets take smaller batches and more steps, for the same views.
                 fitted = _fit_batch(some, arm(name).method)
                 parts.append(study.evaluated(arm(name), captions, fitted, p.seed + k, first=count).assign(captions=count))
-    items = pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
+
+
+def compute(p: ScalingParameters, study: Study) -> dict[str, pd.DataFrame]:
+    """Table ``scaling``: a row per method, number of captions and probe, with intervals."""
+    items = ask(p, study)
     tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
     return {"scaling": pd.concat(tables, ignore_index=True)}
 
