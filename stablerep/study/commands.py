@@ -60,6 +60,21 @@ def run(
 
 
 @app.command()
+def execute(
+    path: Annotated[Path, typer.Argument(help="A notebook that is not one of the project's, such as a changed copy of a chapter.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The executed notebook.")],
+    parameter: Given = [],
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="You have read the notebook: it can do whatever you can.")] = False,
+) -> None:
+    """Execute a notebook from elsewhere, with the project's checks of its parameters and a kernel that knows no secrets."""
+    with sentences():
+        from stablerep.study.execution import execute_file
+
+        typer.echo(f"Executed notebook: {execute_file(path, _given(parameter, file, None, None), output, trust=trust)}")
+
+
+@app.command()
 def reference(
     notebook: Annotated[str, typer.Argument(help="The chapter whose stored results to make again.")],
     parameter: Given = [],

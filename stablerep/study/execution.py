@@ -70,19 +70,56 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
             log(f"{name}: executing notebooks/{name}.ipynb")
         tables = folder / "tables"
         with _environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
-            _run_papermill(project_root() / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb", name, parameters, bool(log))
+            _run_papermill(project_root() / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb", name, parameters.model_dump(), bool(log))
         _describe(folder / f"{name}.ipynb", tables, name, parameters, identity["inputs"], key)
         return {}
 
     return store.obtain(**identity, compute=compute)
 
 
-def _run_papermill(source: Path, target: Path, name: str, parameters: Parameters, loud: bool) -> None:
+def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, loud: bool = True) -> Path:
+    """Execute a notebook that is not the project's own, such as a changed copy of a chapter, and write it to ``output``.
+
+    Parameters are checked first: against the chapter's schema when the notebook opens a chapter, else against its parameters cell.
+
+    Raises:
+        ValueError: not trusted, no notebook, or a parameter that it does not have.
+        RuntimeError: a cell failed; ``output`` is not written, and what was executed is beside it.
+    """
+    import re
+
+    import papermill
+
+    path, own = Path(path), project_root() / "notebooks"
+    if path.suffix != ".ipynb" or not path.is_file():
+        raise ValueError(f"{path} is no notebook; give the path of an .ipynb file.")
+    if path.resolve().is_relative_to(own):
+        raise ValueError(f"{path} is one of the project's notebooks; `stablerep run {path.stem}` executes it.")
+    if not trust:
+        raise ValueError(f"{path} is not one of the project's notebooks. A notebook can do whatever you can: read it, then add --trust.")
+    try:
+        source = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code")
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} could not be read as a notebook.") from None
+    if found := re.search(r"open_chapter\(\s*[\"'](\w+)[\"']", source):
+        values = resolve(found[1], given).model_dump()
+    else:
+        values, known = given, papermill.inspect_notebook(str(path))
+        if unknown := sorted(set(given) - set(known)):
+            raise ValueError(f"{path.name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}.")
+    partial = output.with_name(f".{output.stem}.part.ipynb")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _run_papermill(path, partial, path.stem, values, loud)
+    partial.replace(output)
+    return output
+
+
+def _run_papermill(source: Path, target: Path, name: str, values: dict, loud: bool) -> None:
     import papermill
 
     try:
         papermill.execute_notebook(
-            str(source), str(target), parameters=parameters.model_dump(), cwd=str(project_root()), progress_bar=False, log_output=False,
+            str(source), str(target), parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
             stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
             kernel_manager_class="stablerep.study.kernels.IpcKernelManager",
         )  # fmt: skip

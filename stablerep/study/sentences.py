@@ -13,6 +13,8 @@ def sentences() -> Iterator[None]:
     """Turn errors that a user can mend into one sentence on the error stream and exit status 2."""
     try:
         yield
+    except typer.Exit:  # which is a RuntimeError
+        raise
     except (ValueError, FileNotFoundError, RuntimeError, FloatingPointError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -70,7 +70,7 @@ class Sweep:
         for number, (one, key, row) in enumerate(zip(self.swept, self.keys, self.rows), 1):
             if row["status"] in DONE:
                 about = json.loads(self.store.find(key).path(f"{self.notebook}.ipynb").read_text())["metadata"]["stablerep"]
-                part = pd.DataFrame(about["headline"]["rows"])
+                part = pd.DataFrame(about["headline"]["rows"]).astype(dict.fromkeys(("value", "low", "high"), float))
                 for place, (name, value) in enumerate({"combination": number, **one}.items()):
                     part.insert(place, name if name not in part else f"parameter {name}", [value] * len(part))
                 parts.append(part)

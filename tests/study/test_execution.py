@@ -115,3 +115,65 @@ def test_chapter_is_placed_where_the_book_reads_it(store, executed, tmp_path):
     target = place_chapter(run, "corpus", tmp_path / "chapters")
     assert target == tmp_path / "chapters" / "corpus.ipynb"
     assert target.read_bytes() == run.path("corpus.ipynb").read_bytes()
+
+
+# Notebooks from elsewhere
+
+
+def foreign(folder: Path, *sources: str, parameters: str = "") -> Path:
+    from nbformat import write
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    write(new_notebook(cells=[*cells, *map(new_code_cell, sources)], metadata={"kernelspec": kernel}), folder / "foreign.ipynb")
+    return folder / "foreign.ipynb"
+
+
+@pytest.mark.slow
+def test_a_trusted_notebook_does_not_see_secrets(tmp_path, monkeypatch):
+    """It prints its whole environment: variables that are secrets by their name are not there, the others are."""
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "hunter2-token")
+    monkeypatch.setenv("DATABASE_PASSWORD", "hunter2-password")
+    monkeypatch.setenv("AN_ORDINARY_VARIABLE", "ordinary-value")
+    path = foreign(tmp_path, "import os\nprint(dict(os.environ), count + 1)", parameters="count = 1  # of something")
+    out = execution.execute_file(path, {"count": 4}, tmp_path / "out.ipynb", trust=True, loud=False)
+    text = out.read_text()
+    assert "ordinary-value" in text and "} 5" in text
+    assert "hunter2" not in text
+    assert not list(tmp_path.glob(".*.part*"))
+
+
+def test_notebooks_from_elsewhere_need_trust(tmp_path, executed):
+    path, out = foreign(tmp_path, "print(1)"), tmp_path / "out.ipynb"
+    with pytest.raises(ValueError, match="^.*foreign.ipynb is not one of the project's notebooks. .*read it, then add --trust.$"):
+        execution.execute_file(path, {}, out)
+    link = tmp_path / "corpus.ipynb"
+    link.symlink_to(path)
+    with pytest.raises(ValueError, match="add --trust"):
+        execution.execute_file(link, {}, out)
+    with pytest.raises(ValueError, match="`stablerep run corpus` executes it"):
+        execution.execute_file(project_root() / "notebooks" / "corpus.ipynb", {}, out, trust=True)
+    for name, content in (("broken.ipynb", "{"), ("list.ipynb", "[]")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match="could not be read as a notebook"):
+            execution.execute_file(tmp_path / name, {}, out, trust=True)
+    with pytest.raises(ValueError, match="is no notebook"):
+        execution.execute_file(tmp_path / "absent.ipynb", {}, out, trust=True)
+    assert executed == [] and not out.exists()
+
+
+def test_parameters_of_a_copied_chapter_are_those_of_its_schema(tmp_path, executed):
+    copy = foreign(tmp_path, 'chapter = open_chapter("compare", globals())')
+    with pytest.raises(ParameterError, match="did you mean guidance_scale"):
+        execution.execute_file(copy, {"guidance_scael": 4}, tmp_path / "out.ipynb", trust=True)
+    execution.execute_file(copy, {"preset": "smoke", "seeds": 2}, tmp_path / "out.ipynb", trust=True, loud=False)
+    ((_, parameters, _),) = executed
+    assert parameters == resolve("compare", {"preset": "smoke", "seeds": 2}).model_dump()
+
+
+def test_other_notebooks_have_the_parameters_of_their_cell(tmp_path, executed):
+    path = foreign(tmp_path, "print(a)", parameters="a = 1")
+    with pytest.raises(ValueError, match="foreign.ipynb has no parameter 'b'; it has a."):
+        execution.execute_file(path, {"b": 1}, tmp_path / "out.ipynb", trust=True)
+    assert executed == []
