@@ -30,7 +30,7 @@ def book(
     if context.invoked_subcommand:
         return
     with sentences():
-        from stablerep.study.notebooks import given_parameters
+        from stablerep.study.run_chapter import given_parameters
         from stablerep.study.whole_book import book_parameters, book_record, build_executed, describe_book, make_book
 
         given = given_parameters(parameter, file)

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from stablerep.study.book_commands import book_app
+from stablerep.study.notebook_commands import notebooks_app
+from stablerep.study.run_chapter import given_parameters, run_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
 from stablerep.study.sweep_commands import sweep_command
@@ -16,47 +18,13 @@ app = typer.Typer(
     name="stablerep", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="StableRep at small scale: run chapters, make synthetic sets, build the book.",
 )  # fmt: skip
+app.add_typer(run_app, name="run")
 app.add_typer(book_app, name="book")
+app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(runs_app, name="runs")
 app.command("sweep")(sweep_command)
 
 Given = Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
-
-
-def _given(pairs: list[str], file: Path | None, preset: str | None, live: bool | None) -> dict:
-    from stablerep.study.notebooks import given_parameters
-
-    given = given_parameters(pairs, file)
-    if preset is not None:
-        given["preset"] = preset
-    if live is not None:
-        given["live"] = live
-    return given
-
-
-@app.command()
-def run(
-    notebook: Annotated[str, typer.Argument(help="corpus, generator, methods, compare, scaling or bias")],
-    parameter: Given = [],
-    file: Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, laptop, reference, workstation or paper.")] = None,
-    live: Annotated[bool | None, typer.Option("--live/--no-live", help="Compute, or draw from stored results.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Also copy the executed notebook here.")] = None,
-) -> None:
-    """Execute one notebook with other parameters. Everything is checked before anything starts."""
-    with sentences():
-        from stablerep.study.execution import execute_notebook
-        from stablerep.study.parameters import resolve
-
-        given = _given(parameter, file, preset, live)
-        resolve(notebook, given)
-        found = execute_notebook(notebook, given)
-        if output is not None:
-            from stablerep.checkpoint import written_aside
-
-            with written_aside(output) as aside:
-                aside.write_bytes(found.path(f"{notebook}.ipynb").read_bytes())
-        typer.echo(f"Executed notebook: {output or found.path(f'{notebook}.ipynb')}")
 
 
 @app.command()
@@ -71,7 +39,7 @@ def execute(
     with sentences():
         from stablerep.study.execution import execute_file
 
-        typer.echo(f"Executed notebook: {execute_file(path, _given(parameter, file, None, None), output, trust=trust)}")
+        typer.echo(f"Executed notebook: {execute_file(path, given_parameters(parameter, file), output, trust=trust)}")
 
 
 @app.command()
@@ -83,7 +51,7 @@ def reference(
     with sentences():
         from stablerep.study.reference import make_reference
 
-        written = make_reference(notebook, _given(parameter, None, None, None))
+        written = make_reference(notebook, given_parameters(parameter))
         typer.echo(f"results/{notebook}: {', '.join(written)}")
 
 

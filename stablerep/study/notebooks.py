@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,16 +88,20 @@ class Chapter:
         return f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}.{note}"
 
     def parameter_table(self) -> pd.DataFrame:
-        """Name, value, unit, cost and meaning of every parameter."""
+        """Name, value (beside the preset's where it differs), valid values, unit, cost and meaning of every parameter."""
         import pandas as pd
 
-        rows = []
-        for name, info in type(self.parameters).model_fields.items():
-            extra = info.json_schema_extra or {}
-            value = getattr(self.parameters, name)
-            value = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            rows.append([name, value, extra["unit"], extra["cost"], info.description])
-        return pd.DataFrame(rows, columns=["parameter", "value", "unit", "cost", "meaning"]).set_index("parameter").rename_axis(None)
+        from stablerep.study.schema_text import describe_schema
+
+        def text(value) -> str:
+            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+        rows, preset = [], resolve(self.name, {"preset": self.parameters.preset})
+        for row in describe_schema(type(self.parameters)):
+            value, usual = (text(getattr(p, row.name)) for p in (self.parameters, preset))
+            rows.append([row.name, value if value == usual else f"{value} (preset: {usual})", row.valid, row.unit, row.cost, row.help])
+        table = pd.DataFrame(rows, columns=["parameter", "value", "valid", "unit", "cost", "meaning"])
+        return table.set_index("parameter").rename_axis(None)
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
@@ -114,7 +119,19 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
 
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
     given = {field: namespace[field] for field in SCHEMAS[name].model_fields if field in namespace}
-    return Chapter(name, resolve(name, given))
+    unknown = {field: "" for field in _injected(namespace.get("In", ())) if field not in SCHEMAS[name].model_fields}
+    return Chapter(name, resolve(name, given | unknown))
+
+
+def _injected(executed: Sequence[str]) -> list[str]:
+    """Names that papermill assigns in the cell it injects, from the sources of the executed cells: those of no parameter would be lost."""
+    import ast
+
+    names = []
+    for source in executed:
+        if source.startswith("# Parameters\n"):
+            names += [node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return names
 
 
 def source_text(name: str) -> bytes:
@@ -123,33 +140,6 @@ def source_text(name: str) -> bytes:
     if not path.exists():
         raise FileNotFoundError(f"notebooks/{name}.ipynb is missing.")
     return path.read_bytes()
-
-
-def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, Any]:
-    """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; values are read as YAML, the pairs win.
-
-    Raises:
-        ValueError: a pair without ``=``, or a file that is not a mapping.
-    """
-    import yaml
-
-    given: dict[str, Any] = {}
-    if file is not None:
-        try:
-            given = yaml.safe_load(file.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise ValueError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(given, dict):
-            raise ValueError(f"{file} holds a {type(given).__name__}; it must map parameter names to values.")
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"{pair!r} is not name=value, for example guidance_scale=4.")
-        try:
-            given[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ValueError(f"the value of {name}, {value!r}, could not be read.") from None
-    return given
 
 
 def strip_outputs(path: Path) -> bool:

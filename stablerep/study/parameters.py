@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -36,6 +38,13 @@ class Parameters(BaseModel):
         values = value if isinstance(value, list) else [value]
         if any(isinstance(v, bool) for v in values) and cls.model_fields[info.field_name].annotation is not bool:
             raise ValueError("true and false are no numbers or names")
+        return value
+
+    @field_validator("generator", "encoder", check_fields=False)
+    @classmethod
+    def _inside(cls, value):
+        if outside_path(value):
+            raise ValueError(f"it lies outside the project and the current folder; --allow-path (or {PATHS}) names a folder that may be read")
         return value
 
     @field_validator("*")
@@ -77,7 +86,7 @@ class Pretraining(Batched, Sampling):
     views_per_step: int = knob("augmented images in a step, the same for every arm", unit="views", cost="linear", ge=4)
     learning_rate: float = knob("peak", gt=0, le=1)
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
-    probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
+    probe_designs: list[Design] = knob("designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
 
 
@@ -116,12 +125,12 @@ class MethodsParameters(Batched):
     teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
     teacher_momentum: float = knob("of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1)
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
-    probe_designs: list[Design] = knob("designs that the probes look at, at least two", cost="linear", min_length=2)
+    probe_designs: list[Design] = knob("designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
 
 
 class ScalingParameters(Pretraining):
-    caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions, at least two", cost="linear", min_length=2)
+    caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions", cost="linear", min_length=2)
 
 
 class BiasParameters(Pretraining):
@@ -142,6 +151,34 @@ SCHEMAS: dict[str, type[Parameters]] = {
 
 class ParameterError(ValueError):
     """One sentence per wrong parameter."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentences, not the way to them."""
+        return str(self).splitlines()
+
+
+PATHS = "STABLEREP_PATHS"  # folders outside the project that parameters may name, separated as in PATH
+
+
+def allow_paths(folders: list[Path]) -> None:
+    """Let parameters of this process, and of the notebooks it executes, name what lies in these folders too."""
+    if folders:
+        earlier = os.environ.get(PATHS)
+        os.environ[PATHS] = os.pathsep.join([*([earlier] if earlier else []), *(str(folder.expanduser().resolve()) for folder in folders)])
+
+
+def outside_path(value: str) -> Path | None:
+    """The path that a parameter names, if it lies neither in the project, the current folder nor an allowed one, links followed; else None.
+
+    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such as owner/name, is none.
+    """
+    local = value.startswith("local-dir:")
+    path = Path(value.removeprefix("local-dir:")).expanduser()
+    if not (local or path.is_absolute() or {".", ".."} & set(Path(value).parts) or value.startswith(("~", "./")) or path.exists()):
+        return None
+    allowed = [Path(folder) for folder in os.environ.get(PATHS, "").split(os.pathsep) if folder]
+    inside = (Path.cwd(), Path(__file__).parents[2], *allowed)
+    return None if any(path.resolve().is_relative_to(folder.resolve()) for folder in inside) else path
 
 
 def resolve(notebook: str, given: dict[str, Any]) -> Parameters:

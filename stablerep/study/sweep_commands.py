@@ -26,7 +26,7 @@ def sweep_command(
     """Execute a notebook for every combination of some values. All are checked before the first one starts."""
     with sentences():
         from stablerep.study.combinations import combinations, resolve_all
-        from stablerep.study.notebooks import given_parameters
+        from stablerep.study.run_chapter import given_parameters
 
         swept = combinations(grid, pairs=pairs, file=file)
         fixed = given_parameters(parameter) | ({"preset": preset} if preset else {})

@@ -6,6 +6,8 @@ import ast
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import nbformat
 import papermill
 import pytest
 
-from stablerep.study.notebooks import Chapter, given_parameters, open_chapter, project_root, source_text, strip_outputs
+from stablerep.study.notebooks import Chapter, open_chapter, project_root, source_text, strip_outputs
 from stablerep.study.parameters import SCHEMAS, ParameterError, resolve
+from stablerep.study.schema_text import parameters_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
@@ -111,6 +114,12 @@ def test_parameters_cell_has_the_schemas_names(book):
     assert assigned == list(SCHEMAS[name].model_fields)
 
 
+def test_parameters_cell_is_the_schemas(book):
+    content, name = book
+    (cell,) = (cell for cell in content.cells if "parameters" in cell.metadata.get("tags", []))
+    assert cell.source == parameters_cell(name), "`stablerep notebooks sync` writes it anew"
+
+
 def test_parameters_are_plain_commented_lines(book):
     """Papermill reads them with a regular expression: one line each, a literal, a comment without an equals sign."""
     content, _ = book
@@ -152,12 +161,40 @@ def test_open_chapter_reads_the_namespace():
         open_chapter("compare", {"seeds": 0})
 
 
+def test_names_that_papermill_injects_and_no_parameter_has_are_refused():
+    """Papermill itself only warns. What else a kernel executed before is none of the chapter's business."""
+    executed = ["", 'preset = "laptop"\nseeds = None', "# Parameters\nseeds = 3\nguidance_scael = 4\n", "x = 1"]
+    with pytest.raises(ParameterError, match=r"^compare has no parameter 'guidance_scael'; did you mean guidance_scale\?$"):
+        open_chapter("compare", {"In": executed, "seeds": 3, "guidance_scael": 4, "x": 1})
+    with pytest.raises(ParameterError) as error:
+        open_chapter("compare", {"In": executed, "seeds": 0, "guidance_scael": None})
+    assert len(str(error.value).splitlines()) == 2
+    assert error.value._render_traceback_() == str(error.value).splitlines()
+    good = open_chapter("compare", {"In": [executed[1], "# Parameters\nseeds = 3\n"], "preset": "smoke", "seeds": 3})
+    assert good.parameters == resolve("compare", {"preset": "smoke", "seeds": 3})
+
+
+@pytest.mark.slow
+def test_plain_papermill_stops_at_a_wrong_parameter(tmp_path):
+    command = [sys.executable, "-m", "papermill", "notebooks/compare.ipynb", str(tmp_path / "out.ipynb"), "--no-progress-bar"]
+    done = subprocess.run([*command, "-p", "guidance_scael", "4", "-p", "seeds", "0"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "compare has no parameter 'guidance_scael'; did you mean guidance_scale?" in done.stderr
+    assert "seeds is 0: input should be greater than or equal to 1." in done.stderr
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    shown = ["".join(o["traceback"]) for cell in cells for o in cell.get("outputs", ()) if o["output_type"] == "error"]
+    assert len(shown) == 1 and "Traceback" not in shown[0]
+    assert sum(cell.get("execution_count") is not None for cell in cells) == 3  # defaults, parameters, and the cell that checks them
+
+
 def test_parameter_table_explains_every_parameter():
     table = Chapter("scaling", resolve("scaling", {})).parameter_table()
     assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
     assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
     assert table.loc["views_per_step", ["value", "unit", "cost"]].tolist() == ["256", "views", "linear"]
     assert (table["meaning"].str.len() > 0).all()
+    changed = Chapter("scaling", resolve("scaling", {"guidance_scale": 4})).parameter_table()
+    assert changed.loc["guidance_scale", ["value", "valid"]].tolist() == ["4.0 (preset: 2.0)", "1 to 30"]
 
 
 def test_root_and_sources():
@@ -165,46 +202,6 @@ def test_root_and_sources():
     assert source_text("bias") == path_of("bias").read_bytes()
     with pytest.raises(FileNotFoundError, match="notebooks/audit.ipynb is missing"):
         source_text("audit")
-
-
-# Parameters of the command line
-
-
-def test_pairs_are_read_as_yaml(tmp_path):
-    pairs = ["guidance_scale=4", "sampler=ddim", "guidance_scales=[1, 2.5]", "live=false", "encoder=a=b", "seed=", "name='7'"]
-    assert given_parameters(pairs) == {
-        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None,
-        "name": "7",
-    }  # fmt: skip
-
-
-def test_pairs_win_over_the_file(tmp_path):
-    file = tmp_path / "run.yaml"
-    file.write_text("seeds: 2\nguidance_scale: 3\n")
-    assert given_parameters(["seeds=5"], file) == {"seeds": 5, "guidance_scale": 3}
-    file.write_text("")
-    assert given_parameters([], file) == {}
-
-
-@pytest.mark.parametrize("pair", ["guidance_scale", "=4", "guidance_scale 4"])
-def test_pair_without_equals_sign(pair):
-    with pytest.raises(ValueError, match="is not name=value"):
-        given_parameters([pair])
-
-
-def test_unreadable_values_and_files(tmp_path):
-    with pytest.raises(ValueError, match="the value of seeds, '\\[1', could not be read"):
-        given_parameters(["seeds=[1"])
-    file = tmp_path / "run.yaml"
-    with pytest.raises(ValueError, match="run.yaml could not be read"):
-        given_parameters([], file)
-    file.write_text("a: [1")
-    with pytest.raises(ValueError, match="could not be read as YAML") as error:
-        given_parameters([], file)
-    assert "\n" not in str(error.value)
-    file.write_text("- 1")
-    with pytest.raises(ValueError, match="holds a list; it must map"):
-        given_parameters([], file)
 
 
 # Stripping

@@ -11,9 +11,11 @@ from bs4 import BeautifulSoup
 
 from stablerep.generator import EMBEDDED
 from stablerep.study.book import check_offline
+from stablerep.study.chapters import compute_tables
 from stablerep.study.execution import execute_notebook
 from stablerep.study.notebooks import project_root
-from stablerep.study.parameters import SCHEMAS, ParameterError
+from stablerep.study.experiments import Study
+from stablerep.study.parameters import SCHEMAS, ParameterError, resolve
 from stablerep.study.runs import RunStore
 from stablerep.study.whole_book import book_parameters, make_book
 
@@ -30,6 +32,22 @@ def store(tmp_path_factory):
     patch.setenv("STABLEREP_RUNS", str(root))
     yield RunStore(root)
     patch.undo()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_parameter_is_read(name, store):
+    """A parameter that changes nothing would be a lie. What is computed here, the notebooks below find."""
+    read = set()
+
+    class Recording(SCHEMAS[name]):
+        def __getattribute__(self, attribute):
+            read.add(attribute)
+            return super().__getattribute__(attribute)
+
+    p = Recording(**resolve(name, {"preset": "smoke"}).model_dump())
+    read.clear()
+    compute_tables(name, p, Study(store))
+    assert set(SCHEMAS[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
