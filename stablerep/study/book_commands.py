@@ -47,3 +47,21 @@ def book(
             raise ValueError(f"--no-execute builds chapters as they were executed; {', '.join(given)} would change nothing.")
         else:
             typer.echo(f"The book: {build_executed(title=title, output=output, strict=strict, pages=add)}")
+
+
+@book_app.command("diff")
+def diff(
+    first: Annotated[str, typer.Argument(help="Folder of a book's pages, or the key of one in _build/books.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The page (default _build/diff-KEY.html).")] = None,
+) -> None:
+    """Compare two books on one page: parameters, headline numbers, figures."""
+    with sentences():
+        from stablerep.study.book_diff import default_page, diff_books
+        from stablerep.study.notebooks import project_root
+
+        folders = []
+        for name in (first, second):
+            known = [] if Path(name).exists() else sorted((project_root() / "_build" / "books").glob(f"{name}*"))
+            folders.append(known[0] if len(known) == 1 else Path(name))
+        typer.echo(f"Both books: {diff_books(*folders, output or default_page(*folders))}")
