@@ -13,6 +13,7 @@ from stablerep.study.run_chapter import given_parameters, run_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
 from stablerep.study.sweep_commands import sweep_command
+from stablerep.study.trace_commands import export_command, trace_command, verify_command
 
 app = typer.Typer(
     name="stablerep", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -23,6 +24,9 @@ app.add_typer(book_app, name="book")
 app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(runs_app, name="runs")
 app.command("sweep")(sweep_command)
+app.command("trace")(trace_command)
+app.command("export")(export_command)
+app.command("verify")(verify_command)
 
 Given = Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.")]
 

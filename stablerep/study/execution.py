@@ -142,6 +142,8 @@ def _describe(path: Path, tables: Path, name: str, parameters: Parameters, input
     defaults = resolve(name, {"preset": parameters.preset}).model_dump()
     values = parameters.model_dump()
     written = json.loads(path.read_text())
+    for place in {"input_path", "output_path"} & written["metadata"].get("papermill", {}).keys():  # whose folders are nobody's business
+        written["metadata"]["papermill"][place] = Path(written["metadata"]["papermill"][place]).name
     written["metadata"]["stablerep"] = {
         "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, v in values.items() if v != defaults[k]},
         "parameters": values, "inputs": inputs, "runs": runs,

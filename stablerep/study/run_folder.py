@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import json
@@ -9,8 +10,8 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
@@ -19,6 +20,7 @@ from stablerep.study.provenance import gather, hash_file, peak_memory_bytes
 
 RECORD = "run.json"
 _ATTEMPTS = ".attempts.json"
+_FULL, _CLOSED = {errno.ENOSPC, errno.EDQUOT}, {errno.EACCES, errno.EPERM, errno.EROFS}
 _STEP = re.compile(r"[a-z][a-z0-9_-]*")
 _FIELDS = {"key", "step", "version", "parameters", "inputs", "summary", "files", "provenance"}
 
@@ -131,8 +133,10 @@ def drop_resume_files(folder: Path) -> None:
             os.rmdir(top)
 
 
-def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None]) -> None:
+def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], uses: list[str]) -> None:
     """Let ``compute`` fill the folder, then record it: every byte is on disk before ``run.json`` appears.
+
+    ``uses`` are the keys of other runs that it reads; ``compute`` may add to the list.
 
     Raises:
         ValueError: the summary is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
@@ -164,6 +168,7 @@ def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None]) -
         "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
         "attempts": len(attempts),
         "peak_memory_bytes": max(attempt.get("peak_memory_bytes", 0) for attempt in attempts),
+        "uses": sorted(uses),
     }
     _write_json(folder / RECORD, identity | {"summary": summary, "files": files, "provenance": provenance})
 
@@ -193,3 +198,22 @@ def sync(path: Path) -> None:
 def _write_json(path: Path, content: object) -> None:
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Say in one sentence that the store in ``root`` is full or closed, where the system would name a file in it."""
+    try:
+        yield
+    except OSError as error:
+        named = isinstance(error.filename, str)
+        ours = named and Path(error.filename).absolute().is_relative_to(root)
+        if error.errno in _FULL and (ours or not named):
+            raise unwritable(root, error.strerror, "free some space") from error
+        if error.errno in _CLOSED and ours:
+            raise unwritable(root, error.strerror, "change its permissions") from error
+        raise
+
+
+def unwritable(root: Path, why: str, remedy: str) -> OSError:
+    return OSError(f"the run store {root} cannot be written ({why}): {remedy} or set STABLEREP_RUNS to another folder.")

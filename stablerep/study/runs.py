@@ -10,7 +10,6 @@ The folder that ``STABLEREP_RUNS`` names (``runs`` by default) holds::
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import re
 import shutil
@@ -21,15 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.study.run_folder import (
-    RECORD, damaged_files, drop_resume_files, file_names, file_stats, fill, identify, read_attempts, read_record, sync,
+    RECORD, damaged_files, drop_resume_files, file_names, file_stats, fill, identify, read_attempts, read_record, sync, unwritable, writing,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _KEY = re.compile(r"[a-z][a-z0-9_-]*-[0-9a-f]{16}")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,7 @@ class RunStore:
     def __init__(self, root: Path | str | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
         self.asked: list[str] = []
+        self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
 
     def key(self, step: str, *, version: int, parameters: dict, inputs: dict[str, str]) -> str:
         """Name of a run, ``<step>-<16 hexadecimal digits>``.
@@ -113,13 +111,23 @@ class RunStore:
         """
         identity = identify(step, version, parameters, inputs)
         key = identity["key"]
-        if key not in self.asked:
-            self.asked.append(key)
+        for keys in (self.asked, *self._uses[-1:]):
+            if key not in keys:
+                keys.append(key)
         if run := self._complete(key):
             return run
-        if needs:
-            needs()
-        with self._writing(), self._lock(key):
+        self._uses.append(uses := [])
+        try:
+            if needs:
+                needs()
+            return self._computed(identity, compute, uses)
+        finally:
+            self._uses.pop()
+
+    def _computed(self, identity: dict, compute: Callable[[Path], dict | None], uses: list[str]) -> Run:
+        """A run that was not there; ``uses`` becomes the list of the runs that ``compute`` asks for."""
+        key = identity["key"]
+        with writing(self.root), self._lock(key):
             if run := self._complete(key):
                 return run
             folder = self._working_folder(key)
@@ -127,7 +135,7 @@ class RunStore:
             info = read_record(folder, key)
             if info is None or damaged_files(folder, info["files"], by_content=True):
                 (folder / RECORD).unlink(missing_ok=True)
-                fill(folder, identity, compute)
+                fill(folder, identity, compute, uses)
             drop_resume_files(folder)
             os.replace(folder, self.root / key)
             sync(self.root)
@@ -179,7 +187,7 @@ class RunStore:
             OSError: the store is read-only.
         """
         key = self._resolve(key)
-        with self._writing(), self._lock(key, wait=False):
+        with writing(self.root), self._lock(key, wait=False):
             (self.root / key / RECORD).unlink(missing_ok=True)  # first, so that half a removal is never taken for a run
             for folder in (self.root / key, self.root / ".partial" / key):
                 if folder.is_dir():
@@ -228,7 +236,7 @@ class RunStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError as error:
-            raise self._unwritable("it lies in a file", "move that file") from error
+            raise unwritable(self.root, "it lies in a file", "move that file") from error
         lock = FileLock(folder / f"{key}.lock")
         try:
             lock.acquire(timeout=0)
@@ -241,19 +249,3 @@ class RunStore:
             yield
         finally:
             lock.release()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            named = isinstance(error.filename, str)
-            ours = named and Path(error.filename).absolute().is_relative_to(self.root)
-            if error.errno in _FULL and (ours or not named):
-                raise self._unwritable(error.strerror, "free some space") from error
-            if error.errno in _CLOSED and ours:
-                raise self._unwritable(error.strerror, "change its permissions") from error
-            raise
-
-    def _unwritable(self, why: str, remedy: str) -> OSError:
-        return OSError(f"the run store {self.root} cannot be written ({why}): {remedy} or set STABLEREP_RUNS to another folder.")

@@ -45,7 +45,7 @@ def refused(*arguments: str) -> str:
 # Help
 
 
-COMMANDS = ["run", "execute", "sweep", "book", "reference", "synthesize", "train-generator", "transfer", "doctor", "runs"]
+COMMANDS = ["run", "execute", "sweep", "book", "notebooks", "trace", "export", "verify", "reference", "synthesize", "train-generator", "transfer", "doctor", "runs"]
 
 
 def test_help_lists_every_command():
