@@ -9,6 +9,7 @@ import typer
 
 from stablerep.study.book_commands import book_app
 from stablerep.study.notebook_commands import notebooks_app
+from stablerep.study.pretrain_commands import pretrain_command, probe_command
 from stablerep.study.run_chapter import given_parameters, run_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
@@ -24,6 +25,8 @@ app.add_typer(book_app, name="book")
 app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(runs_app, name="runs")
 app.command("sweep")(sweep_command)
+app.command("pretrain")(pretrain_command)
+app.command("probe")(probe_command)
 app.command("trace")(trace_command)
 app.command("export")(export_command)
 app.command("verify")(verify_command)

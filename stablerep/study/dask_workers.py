@@ -1,24 +1,31 @@
-"""Tasks on the workers of a dask cluster. The run store must lie on a file system that all of them see; only names travel."""
+"""Tasks on the workers of a dask cluster.
+
+The run store must lie on a file system that client and workers share under the same paths; between them travel names and what a task printed.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.study.workers import PAUSE, Finished, Running, Task, cores
+from stablerep.study.workers import PAUSE, PROGRAM, Finished, Running, Task, cores
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future, Worker
 
 LOOK = 0.3  # seconds between looks at the cluster
-REACH = 10  # seconds until a scheduler counts as unreachable
+REACH = 8  # seconds until a scheduler counts as unreachable
+_ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 
 
 def connect(cluster: str, workers: int) -> Client:
-    """A client of the cluster at an address, of a scheduler file, or of one started here.
+    """A client of the cluster at an address, of a scheduler file, or of one of ``workers`` processes started here (``local``).
 
     Raises:
         ValueError: dask.distributed is not installed, or nothing answers there.
@@ -29,12 +36,15 @@ def connect(cluster: str, workers: int) -> Client:
         raise ValueError("a cluster needs dask.distributed; `pip install -c constraints.txt -e '.[cluster]'` brings it.") from None
     if cluster == "local":
         return Client(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
-    where = {"scheduler_file": cluster} if Path(cluster).is_file() else {"address": cluster}
-    if "address" in where and "://" not in cluster:
-        raise ValueError(f"cluster is {cluster!r}; give tcp://HOST:PORT, a scheduler file, or local.")
+    if Path(cluster).is_file():
+        where = {"scheduler_file": cluster}
+    elif _ADDRESS.fullmatch(cluster):
+        where = {"address": cluster}
+    else:
+        raise ValueError(f"cluster is {cluster!r}; give tcp://HOST:PORT, a scheduler file that exists, or local.")
     try:
         return Client(**where, timeout=REACH)
-    except (OSError, TimeoutError, ValueError):
+    except (OSError, TimeoutError, ValueError, TypeError, KeyError):  # the last three by a file or an address that is none
         raise ValueError(f"no dask scheduler answered at {cluster} within {REACH} s.") from None
 
 
@@ -43,53 +53,80 @@ def run_on_cluster(
 ) -> Iterator[Finished]:
     """As :func:`stablerep.study.workers.run_tasks`, by the cluster's workers, a task for each of their threads.
 
-    A worker that dies takes its task's process with it; dask gives the task to another. Leaving the iteration stops what runs.
+    Workers may join and leave meanwhile. One that dies takes its task's processes with it; dask gives the task to another. Leaving the
+    iteration, or the death of this process, stops what runs.
     """
     client = connect(cluster, workers)
-    from distributed import Event, as_completed
+    from distributed import as_completed
 
-    stop, waiting, futures, ended = Event(client=client), deque(tasks), {}, as_completed()
+    waiting, futures, pending = deque(tasks), {}, as_completed()
+    # The workers' Python may have another path than ours.
+    same = (os.getcwd(), () if tuple(program) == PROGRAM else tuple(program))
+    told = on_event is None
     try:
-        while waiting or not ended.is_empty():
+        while waiting or futures:
             # No more than there are threads, or dask would give a worker a second task to wait behind its first.
-            threads = sum(client.nthreads().values())
-            while waiting and ended.count() < max(threads, 1):
+            threads = _threads(client, cluster)
+            if not threads and waiting and not told:
+                told = True
+                on_event("waiting", waiting[0])
+            while waiting and len(futures) < max(threads, 1):
                 task = waiting.popleft()
-                future = client.submit(_run, task.name, task.arguments, task.environment, tuple(program), stop.name, pure=False)
+                future = client.submit(_run, task.name, task.arguments, task.environment, *same, pure=False)
                 futures[future] = task
-                ended.add(future)
+                pending.add(future)
                 if on_event:
                     on_event("started", task)
-            if not ended.has_ready():
-                time.sleep(LOOK)  # workers may join or leave meanwhile
-                continue
-            future = next(ended)
-            task = futures.pop(future)
-            if future.status == "finished":
-                status, seconds, attempts, error, output = future.result()
-                yield Finished(task, status, seconds, attempts, error, output)
+            if pending.has_ready():
+                future = next(pending)
+                yield _finished(futures.pop(future), future, client, cluster)
             else:
-                yield Finished(task, "failed", 0.0, 1, str(future.exception()).splitlines()[0], "")
+                time.sleep(LOOK)
     finally:
-        stop.set()
-        client.cancel(list(futures), force=True)
+        with suppress(OSError, RuntimeError):  # the scheduler may be gone
+            client.cancel(list(futures), force=True)
         if client.cluster is not None:
             client.cluster.close()
         client.close()
 
 
-def _run(name: str, arguments: tuple, environment: dict, program: tuple, stop: str) -> tuple:
-    """One task on a worker; ends early when the sweep that asked for it does."""
-    from distributed import Event, get_client, get_worker
+def _threads(client: Client, cluster: str) -> int:
+    """How many tasks the cluster's workers can run at once."""
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, RuntimeError):
+        raise ConnectionError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
 
-    worker, asked = get_worker(), Event(stop, client=get_client())
-    running = Running(Task(name, arguments, environment), max(1, cores() // worker.state.nthreads), program)
-    look = time.monotonic()
+
+def _finished(task: Task, future: Future, client: Client, cluster: str) -> Finished:
+    """What became of a task whose future is no longer pending."""
+    if future.status == "finished":
+        return Finished(task, *future.result())
+    if future.status == "error":  # dask's own, such as a task that took several workers with it
+        return Finished(task, "failed", 0.0, 1, f"{type(future.exception()).__name__}: {future.exception()}", "")
+    _threads(client, cluster)
+    return Finished(task, "stopped", 0.0, 1, "it was cancelled on the cluster.", "")
+
+
+def _run(name: str, arguments: tuple, environment: dict, folder: str, program: tuple) -> tuple:
+    """One task on a worker: the fields of ``Finished`` after the task. Stopped when nobody wants its result any more."""
+    from distributed import get_worker
+
+    if not Path(folder).is_dir():
+        return "failed", 0.0, 1, f"the worker on {os.uname().nodename} has no folder {folder}; client and workers must share it.", ""
+    worker, key = get_worker(), get_worker().get_current_task()
+    running = Running(Task(name, arguments, environment), max(1, cores() // worker.state.nthreads), program or PROGRAM, Path(folder))
     while not (found := running.poll()):
-        if time.monotonic() - look > 1:
-            look = time.monotonic()
-            if asked.is_set():
-                found = running.stop()
-                break
+        if not _wanted(worker, key):
+            found = running.stop()
+            break
         time.sleep(PAUSE)
     return found.status, found.seconds, found.attempts, found.error, found.output
+
+
+def _wanted(worker: Worker, key: str) -> bool:
+    """Whether the scheduler still asks for a task: not when its client cancelled it or has died, nor when the worker itself closes."""
+    from distributed.core import Status
+
+    state = worker.state.tasks.get(key)
+    return state is not None and state.state != "cancelled" and worker.status not in (Status.closing, Status.closed, Status.failed)

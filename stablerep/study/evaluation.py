@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 SIZE = 32  # pixels of the embedded study
 
 
-def evaluate(backbone, corpus: Corpus) -> pd.DataFrame:
+def evaluate(backbone, corpus: Corpus, size: int = SIZE) -> pd.DataFrame:
     """Every probe of the embedded study on held-out concepts, one row per item.
 
     Only emoji without skin tone are used, so that the many variants of people do not outweigh everything else. Training and
-    validation concepts fit the probes; test concepts are asked.
+    validation concepts fit the probes; test concepts are asked. Images are drawn at ``size`` pixels.
 
     Returns:
         ``probe`` (linear group, linear subgroup, knn subgroup, one-shot concept), ``id``, ``concept``, ``design``, ``truth``,
@@ -28,7 +28,7 @@ def evaluate(backbone, corpus: Corpus) -> pd.DataFrame:
     from stablerep.probes import knn_probe, linear_probe, one_shot_across_designs
 
     plain = corpus.where(corpus.table["skin_tone"] == 0)
-    features = extract_features(backbone, plain.images(SIZE))
+    features = extract_features(backbone, plain.images(size))
     table = plain.table
     place = {split: (table["split"] == split).to_numpy(copy=True) for split in ("train", "validation", "test")}
     parts = {split: features[mask] for split, mask in place.items()}

@@ -13,14 +13,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 PROGRAM = (sys.executable, "-m", "stablerep.study.commands")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# What papermill, nbclient and jupyter_client say when a kernel did not start, which another attempt may mend.
-KERNEL_FAILURES = ("Kernel didn't respond", "Kernel died before replying to kernel_info", "Address already in use", "Kernel died: ", "DeadKernelError")
-SOON = 60  # seconds within which a dying kernel counts as one that did not start
+# What jupyter_client says when a kernel did not start, which another attempt may mend; it waits for minutes before it says so.
+NOT_STARTED = ("Kernel didn't respond", "Kernel died before replying to kernel_info")
+# What nbclient and zeromq say when a kernel is gone. Later than soon after the start it has another cause, such as too little memory.
+GONE = ("Kernel died", "DeadKernelError", "Address already in use")
+SOON = 60  # seconds
 PATIENCE = 10  # seconds between asking a process to stop and killing it
-PAUSE = 0.1
+PAUSE = 0.1  # seconds between looks at the processes
 _BAR = re.compile(r"\d%\||\d ?(it|img)/s")
 
 
@@ -46,24 +53,31 @@ class Finished:
 
 
 class Running:
-    """A task under way; started again once when its kernel did not start.
+    """A task under way, in ``folder`` or where we are; started again once when its kernel did not start.
 
-    It has a session of its own, so that Ctrl-C reaches the sweep alone, which then stops it in order.
+    It has a session of its own, so that Ctrl-C reaches the sweep alone, which then stops it in order. On Linux it ends with the thread that
+    made this object, which must therefore be the one that waits for it.
     """
 
-    def __init__(self, task: Task, threads: int, program: Sequence[str] = PROGRAM) -> None:
-        self.task, self.threads, self.program = task, threads, program
-        self.began, self.attempts, self.seconds = time.monotonic(), 0, 0.0
+    def __init__(self, task: Task, threads: int, program: Sequence[str] = PROGRAM, folder: Path | None = None) -> None:
+        self.task, self.threads, self.program, self.folder = task, threads, program, folder
+        self.began, self.attempts = time.monotonic(), 0
         self._start()
+
+    @property
+    def seconds(self) -> float:
+        """Since the first attempt began."""
+        return time.monotonic() - self.began
 
     def _start(self) -> None:
         self.attempts += 1
+        self.attempt_began = time.monotonic()
         self.stdout, self.stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         threads = {name: str(self.threads) for name in THREADS if name not in os.environ}
         environment = os.environ | threads | self.task.environment
         child = [sys.executable, "-m", "stablerep.study.child", str(os.getpid()), *self.program, *self.task.arguments]
         self.process = subprocess.Popen(
-            child, stdin=subprocess.DEVNULL, stdout=self.stdout, stderr=self.stderr, env=environment, start_new_session=True
+            child, stdin=subprocess.DEVNULL, stdout=self.stdout, stderr=self.stderr, env=environment, cwd=self.folder, start_new_session=True
         )  # fmt: skip
 
     def poll(self) -> Finished | None:
@@ -71,28 +85,25 @@ class Running:
         code = self.process.poll()
         if code is None:
             return None
-        self.seconds = time.monotonic() - self.began
         error = self._read(self.stderr)
-        if code and self.attempts == 1 and self.seconds < SOON + 120 and any(words in error for words in KERNEL_FAILURES):
+        if code and self.attempts == 1 and self._kernel_failed(error):
             self._close()
             self._start()
             return None
         output = self._read(self.stdout)
         self._close()
         if code < 0 and not last_lines(error):
-            error = f"it was killed by signal {signal.Signals(-code).name}."
+            error = f"it was killed by signal {next((known.name for known in signal.Signals if known == -code), -code)}."
         return Finished(self.task, "failed" if code else "done", self.seconds, self.attempts, last_lines(error) if code else "", output)
 
     def stop(self) -> Finished:
-        """Ask the process and all it started to stop, and kill what does not within ``PATIENCE`` seconds."""
-        for sign, patience in ((signal.SIGINT, PATIENCE), (signal.SIGKILL, PATIENCE)):
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, sign)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
-                break
-        self._close()
-        return Finished(self.task, "stopped", time.monotonic() - self.began, self.attempts, "", "")
+        """Stop it and all that it started; see :func:`stop_all`."""
+        stop_all([self])
+        return Finished(self.task, "stopped", self.seconds, self.attempts, "", "")
+
+    def _kernel_failed(self, error: str) -> bool:
+        soon = time.monotonic() - self.attempt_began < SOON
+        return any(words in error for words in (*NOT_STARTED, *(GONE if soon else ())))
 
     def _close(self) -> None:
         self.stdout.close()
@@ -104,6 +115,63 @@ class Running:
         return file.read().decode(errors="replace")
 
 
+def stop_all(running: Sequence[Running]) -> None:
+    """Ask tasks and all that they started to stop, and kill what does not within ``PATIENCE`` seconds, or at a second Ctrl-C.
+
+    A Jupyter kernel has a session of its own, so a task's process group is not all of it.
+    """
+    import psutil
+
+    family = _family(running)
+    _signal_groups(running, signal.SIGINT)
+    try:
+        _wait_until_gone(family, PATIENCE)
+    finally:
+        family |= _family(running)
+        _signal_groups(running, signal.SIGKILL)  # those that were asked are not collected yet, so their numbers belong to no other process
+        for process in family:
+            with suppress(psutil.Error):  # gone meanwhile
+                process.kill()
+        _wait_until_gone(family, PATIENCE)
+        for one in running:
+            with suppress(subprocess.TimeoutExpired):
+                one.process.wait(PATIENCE)
+            one._close()
+
+
+def _family(running: Sequence[Running]) -> set[psutil.Process]:
+    """The processes of tasks and all below them."""
+    import psutil
+
+    family = set()
+    for one in running:
+        with suppress(psutil.NoSuchProcess):
+            leader = psutil.Process(one.process.pid)
+            family |= {leader, *leader.children(recursive=True)}
+    return family
+
+
+def _signal_groups(running: Sequence[Running], sign: signal.Signals) -> None:
+    for one in running:
+        with suppress(ProcessLookupError, PermissionError):  # macOS forbids signals to a group that has ended
+            os.killpg(one.process.pid, sign)
+
+
+def _wait_until_gone(family: set[psutil.Process], seconds: float) -> None:
+    """Wait until none of some processes runs; one that has ended and waits to be collected does not."""
+    import psutil
+
+    def lives(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    end = time.monotonic() + seconds
+    while any(map(lives, family)) and time.monotonic() < end:
+        time.sleep(PAUSE)
+
+
 def last_lines(text: str, count: int = 5) -> str:
     """The last lines of what a process wrote, progress bars left out."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
@@ -111,6 +179,7 @@ def last_lines(text: str, count: int = 5) -> str:
 
 
 def cores() -> int:
+    """Cores of the processor that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -121,14 +190,17 @@ def run_tasks(
     """Run tasks, at most ``workers`` at a time, and yield each as it ends; one that fails does not stop the others.
 
     Threads of the processor are divided among the workers unless the environment says otherwise. When the iteration is left, by Ctrl-C or an
-    error, what runs is stopped and nothing more is started; if this process is killed, so are its tasks.
+    error, what runs is stopped and nothing more is started; if this process is killed, so are its tasks. Iterate in one thread.
 
     Args:
-        cluster: address or scheduler file of a dask cluster, whose workers then run the tasks, or ``local`` for one on this machine.
-        on_event: called with ``started`` and a task, from this process.
+        cluster: address or scheduler file of a dask cluster, each of whose threads then runs a task at a time, whatever ``workers`` says; or
+            ``local`` for one of ``workers`` processes on this machine.
+        on_event: called with ``started`` and a task, from this process; with a cluster also with ``waiting`` and the next task, once, when the
+            cluster has no worker yet.
 
     Raises:
         ValueError: no worker, or a cluster that cannot be reached.
+        ConnectionError: the cluster's scheduler is gone.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1.")
@@ -152,8 +224,18 @@ def run_tasks(
             if not ended:
                 time.sleep(PAUSE)
     finally:
-        for one in running:  # all are asked before any is waited for
-            with suppress(ProcessLookupError):
-                os.killpg(one.process.pid, signal.SIGINT)
-        for one in running:
-            one.stop()
+        stop_all(running)
+
+
+def synthesis_tasks(arguments: Sequence[str], workers: int) -> list[Task]:
+    """The same ``stablerep synthesize`` several times: they share the shards of its one folder through the file system.
+
+    Args:
+        arguments: of ``stablerep synthesize``, the folder first.
+
+    Raises:
+        ValueError: no worker.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1.")
+    return [Task(f"synthesize {number} of {workers}", ("synthesize", *arguments)) for number in range(1, workers + 1)]

@@ -45,7 +45,10 @@ def refused(*arguments: str) -> str:
 # Help
 
 
-COMMANDS = ["run", "execute", "sweep", "book", "notebooks", "trace", "export", "verify", "reference", "synthesize", "train-generator", "transfer", "doctor", "runs"]
+COMMANDS = [
+    "run", "execute", "sweep", "book", "notebooks", "trace", "export", "verify", "pretrain", "probe", "reference", "synthesize",
+    "train-generator", "transfer", "doctor", "runs",
+]  # fmt: skip
 
 
 def test_help_lists_every_command():
