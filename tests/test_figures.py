@@ -81,6 +81,11 @@ def groups_table():
     return table.assign(items=20)
 
 
+def sweep_table():
+    rows = [{"guidance_scale": w, "arm": a, "probe": p} for w in SCALES for a in ARMS[:3] for p in PROBES]
+    return with_interval(rows, "value")
+
+
 def sets_table():
     rows = [
         {"source": source, "guidance_scale": w, "metric": metric}
@@ -124,13 +129,14 @@ CASES = {
     "groups": lambda t: figures.groups(t, "gender", GENDERS),
     "people": lambda t: figures.people(t, TONES),
     "splits": figures.splits,
+    "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": lambda: over_scales(YARDSTICKS, ("top1", "top10", "subgroup")),
     "diversity": lambda: over_scales(["real designs"], ("distance",)),
-    "set_measures": sets_table,
+    "set_measures": sets_table, "sweep": sweep_table,
 }  # fmt: skip
 
 
@@ -204,6 +210,20 @@ def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
     for metric, shown in drawn.items():
         made = table[(table["metric"] == metric) & (table["source"] == "generated")].sort_values("guidance_scale")
         np.testing.assert_allclose(shown, made[["guidance_scale", "value"]])
+
+
+def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():
+    table = sweep_table()
+    for axis, probe in zip(figures.sweep(table, "guidance_scale", ["arm", "probe"], "accuracy").axes, PROBES):
+        assert axis.get_title() == probe and axis.get_xlabel() == "guidance_scale"
+        for container, arm in zip(axis.containers, ARMS[:3], strict=True):
+            part = table[(table["probe"] == probe) & (table["arm"] == arm)].sort_values("guidance_scale")
+            np.testing.assert_allclose(points(container)[:, 1], 100 * part["value"])
+            assert container.get_label() == arm
+            assert np.abs(points(container)[:, 0] - part["guidance_scale"]).max() <= 0.15 * np.diff(sorted(SCALES)).min()
+        assert len({points(container)[0, 0] for container in axis.containers}) == 3
+    counts = figures.sweep(table.drop(columns="probe").drop_duplicates(["guidance_scale", "arm"]), "guidance_scale", ["arm"], "captions")
+    assert counts.axes[0].get_ylabel() == "captions"
 
 
 def test_shares_stand_beside_labels_and_balance_for_every_class():

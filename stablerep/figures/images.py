@@ -71,7 +71,7 @@ def set_measures(table: pd.DataFrame) -> Figure:
         axis.set_xlabel("guidance scale w")
         axis.legend(fontsize=7)
         if metrics != ("kid",):
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.08 * table.loc[table["metric"].isin(metrics), ["value", "high"]].max().max())
     return figure
 
 

@@ -82,7 +82,9 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
     panel = next((name for name in keys if name in PANELS), None)
     lines = [name for name in keys if name != panel]
     titles = list(dict.fromkeys(table[panel])) if panel else [""]
-    scale = 1 if unit == "captions" else 100
+    scale, places = 1 if unit == "captions" else 100, np.unique(table[x])
+    count = min(MOST_LINES, len(table.groupby(lines, dropna=False))) if lines else 1
+    gap = 0.3 * np.diff(places).min() if len(places) > 1 else 0.0  # within which the lines stand side by side
     figure, axes = canvas(len(titles), width=max(5.5, 3.2 * len(titles) + 1.5), height=4.2)
     for axis, title in zip(axes[0], titles):
         part = table[table[panel] == title] if panel else table
@@ -93,11 +95,12 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
             errors = scale * np.array([shown["value"] - shown["low"], shown["high"] - shown["value"]])
             label = ", ".join(str(part) for part in name if pd.notna(part))
             axis.errorbar(
-                shown[x], scale * shown["value"], yerr=np.nan_to_num(errors), marker="os^vDPX*<>"[place], capsize=3, label=label,
-                color=(ARM_COLOURS | METHOD_COLOURS).get(label),
+                shown[x] + gap * ((place + 0.5) / count - 0.5), scale * shown["value"], yerr=np.nan_to_num(errors), marker="os^vDPX*<>"[place],
+                markersize=5, elinewidth=1, lw=1, label=label, color=(ARM_COLOURS | METHOD_COLOURS).get(label),
             )  # fmt: skip
         axis.set_title(title, fontsize=10)
         axis.set_xlabel(x)
+        axis.set_xticks(places)
     axes[0][0].set_ylabel(unit if scale == 1 else f"{unit} (%)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=min(4, len(labels)))

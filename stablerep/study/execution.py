@@ -116,6 +116,7 @@ def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, 
 
 def _run_papermill(source: Path, target: Path, name: str, values: dict, loud: bool) -> None:
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     try:
         papermill.execute_notebook(
@@ -127,6 +128,8 @@ def _run_papermill(source: Path, target: Path, name: str, values: dict, loud: bo
         raise RuntimeError(
             f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
         ) from error
+    except DeadKernelError as error:
+        raise RuntimeError(f"{name}: the kernel died; it was killed, or memory ran out. The same command goes on where it was.") from error
 
 
 def _describe(path: Path, tables: Path, name: str, parameters: Parameters, inputs: dict[str, str], key: str) -> None:
