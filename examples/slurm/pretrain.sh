@@ -14,8 +14,10 @@ SET=$SCRATCH/sets/cc3m-w2          # made by synthesize.sh
 OUT=$SCRATCH/encoders/stablerep-w2
 
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$SLURM_GPUS_ON_NODE" \
+srun torchrun \
+  --nnodes "$SLURM_NNODES" --nproc-per-node "$SLURM_GPUS_ON_NODE" \
   --rdzv-id "$SLURM_JOB_ID" --rdzv-backend c10d --rdzv-endpoint "$head:29500" \
-  -m stablerep.study.commands pretrain "$OUT" --images "$SET" --method stablerep \
-  --encoder vit_base_patch16_224 --image-size 224 --crop-min 0.08 \
-  --positives 6 --views-per-step 8256 --steps 110000 --learning-rate 3.2e-3 --checkpoint-every 1000
+  -m stablerep.study.commands pretrain "$OUT" --images "$SET" \
+  --method stablerep --encoder vit_base_patch16_224 --image-size 224 \
+  --crop-min 0.08 --positives 6 --views-per-step 8256 --steps 110000 \
+  --learning-rate 3.2e-3 --checkpoint-every 1000

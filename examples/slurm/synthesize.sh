@@ -11,6 +11,8 @@
 #SBATCH --output=%x-%A-%a.log
 set -euo pipefail
 
-srun stablerep synthesize "$SCRATCH/sets/cc3m-w2" --captions "$SCRATCH/captions/cc3m.txt" \
-  --generator stable-diffusion-v1-5/stable-diffusion-v1-5 --sampler ddim --steps 50 \
-  --guidance-scale 2 --images-per-caption 10 --batch-size 64 --shard-captions 256
+srun stablerep synthesize "$SCRATCH/sets/cc3m-w2" \
+  --captions "$SCRATCH/captions/cc3m.txt" \
+  --generator stable-diffusion-v1-5/stable-diffusion-v1-5 \
+  --sampler ddim --steps 50 --guidance-scale 2 --images-per-caption 10 \
+  --batch-size 64 --shard-captions 256

@@ -14,6 +14,7 @@ from stablerep.study.run_chapter import given_parameters, run_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
 from stablerep.study.sweep_commands import sweep_command
+from stablerep.study.synthesize_command import synthesize_command
 from stablerep.study.trace_commands import export_command, trace_command, verify_command
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.add_typer(book_app, name="book")
 app.add_typer(notebooks_app, name="notebooks")
 app.add_typer(runs_app, name="runs")
 app.command("sweep")(sweep_command)
+app.command("synthesize")(synthesize_command)
 app.command("pretrain")(pretrain_command)
 app.command("probe")(probe_command)
 app.command("trace")(trace_command)
@@ -60,44 +62,6 @@ def reference(
 
         written = make_reference(notebook, given_parameters(parameter))
         typer.echo(f"results/{notebook}: {', '.join(written)}")
-
-
-@app.command()
-def synthesize(
-    output: Annotated[Path, typer.Argument(help="Folder of the set; an unfinished one is continued.")],
-    captions: Annotated[str, typer.Option(help="emoji (training captions), or a text file with one caption per line.")] = "emoji",
-    count: Annotated[int, typer.Option(help="Take only the first captions; 0 takes all.", min=0)] = 0,
-    images_per_caption: Annotated[int, typer.Option("-l", "--images-per-caption")] = 8,
-    guidance_scale: Annotated[float, typer.Option("-w", "--guidance-scale", help="w; 1 is no guidance.")] = 2.0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 12,
-    sampler: Annotated[str, typer.Option(help="dpm++ or ddim.")] = "dpm++",
-    seed: int = 0,
-    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
-    shard_captions: Annotated[int, typer.Option(help="Captions in a shard.")] = 256,
-    generator: Annotated[str, typer.Option(help="emoji, a pipeline folder, or a name on the Hugging Face Hub.")] = "emoji",
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; by the device when left out.")] = None,
-) -> None:
-    """Make a synthetic set: captions x images in webdataset shards. Killed at any moment, it goes on where it was."""
-    with sentences():
-        if captions == "emoji":
-            from stablerep.study.experiments import Study
-
-            texts = Study().captions(count)
-        else:
-            texts = [line.strip() for line in Path(captions).read_text().splitlines() if line.strip()]
-            texts = texts[: count or None]
-        from stablerep.generator import load_generator
-        from stablerep.synthesis import SynthesisPlan
-        from stablerep.synthesis import synthesize as make
-
-        plan = SynthesisPlan(
-            texts, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=steps, sampler=sampler, seed=seed,
-            batch_size=batch_size, shard_captions=shard_captions,
-        )  # fmt: skip
-        made = make(plan, load_generator(generator, precision=precision), output)
-        totals = made.totals
-        left = f", {totals['flagged']} left out by the safety checker" if totals["flagged"] else ""
-        typer.echo(f"{totals['images']} images of {totals['captions']} captions{left}: {output}")
 
 
 @app.command()

@@ -5,6 +5,8 @@ The run store must lie on a file system that client and workers share under the 
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import time
@@ -36,16 +38,25 @@ def connect(cluster: str, workers: int) -> Client:
         raise ValueError("a cluster needs dask.distributed; `pip install -c constraints.txt -e '.[cluster]'` brings it.") from None
     if cluster == "local":
         return Client(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
-    if Path(cluster).is_file():
-        where = {"scheduler_file": cluster}
-    elif _ADDRESS.fullmatch(cluster):
-        where = {"address": cluster}
-    else:
+    if not Path(cluster).is_file() and not _ADDRESS.fullmatch(cluster):
         raise ValueError(f"cluster is {cluster!r}; give tcp://HOST:PORT, a scheduler file that exists, or local.")
     try:
-        return Client(**where, timeout=REACH)
-    except (OSError, TimeoutError, ValueError, TypeError, KeyError):  # the last three by a file or an address that is none
+        address = json.loads(Path(cluster).read_text())["address"] if Path(cluster).is_file() else cluster
+        asyncio.run(asyncio.wait_for(_handshake(address), REACH))
+        return Client(address, timeout=REACH)
+    except (OSError, TimeoutError):
         raise ValueError(f"no dask scheduler answered at {cluster} within {REACH} s.") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{cluster} leads to no dask scheduler: {type(error).__name__}: {error}.") from None
+
+
+async def _handshake(address: str) -> None:
+    """Say hello to a scheduler. A client would wait for ever for one that is there but silent, such as another program at that port."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    connection = await connect(address, timeout=REACH, **Security().get_connection_args("client"))
+    await connection.close()
 
 
 def run_on_cluster(

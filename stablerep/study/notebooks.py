@@ -88,7 +88,7 @@ class Chapter:
         return f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}.{note}"
 
     def parameter_table(self) -> pd.DataFrame:
-        """Name, value (beside the preset's where it differs), valid values, unit, cost and meaning of every parameter."""
+        """Name, value (beside the preset's where it differs), meaning, valid values with their unit, and cost of every parameter."""
         import pandas as pd
 
         from stablerep.study.schema_text import describe_schema
@@ -99,8 +99,10 @@ class Chapter:
         rows, preset = [], resolve(self.name, {"preset": self.parameters.preset})
         for row in describe_schema(type(self.parameters)):
             value, usual = (text(getattr(p, row.name)) for p in (self.parameters, preset))
-            rows.append([row.name, value if value == usual else f"{value} (preset: {usual})", row.valid, row.unit, row.cost, row.help])
-        table = pd.DataFrame(rows, columns=["parameter", "value", "valid", "unit", "cost", "meaning"])
+            valid = f"{row.valid} {row.unit}".strip()
+            cost = "" if row.cost == "none" else row.cost
+            rows.append([row.name, value if value == usual else f"{value} (preset: {usual})", row.help, valid, cost])
+        table = pd.DataFrame(rows, columns=["parameter", "value", "meaning", "valid", "cost"])
         return table.set_index("parameter").rename_axis(None)
 
 

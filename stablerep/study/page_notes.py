@@ -47,7 +47,10 @@ def add_chapter_notes(name: str, notebook: dict) -> None:
         top.append(_note("Stale", "warning", f"This page was executed before {' and '.join(found)} changed. What it shows may not be what its sources would give now."))
     if changed := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
         values = ", ".join(f"`{name} = {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items())
-        top.append(_note("Other parameters", "note", f"Computed with {values}; everything else is as the preset `{about['preset']}` has it."))
+        text = f"Computed with {values}; everything else is as the preset `{about['preset']}` has it."
+        if not about["parameters"].get("live", True):
+            text = f"Asked for with {values}, but drawn from stored results, whose numbers these parameters do not change."
+        top.append(_note("Other parameters", "note", text))
     if top:
         notebook["cells"].insert(1, _cell("notes", "\n\n".join(top)))
     if about.get("inputs"):
@@ -63,6 +66,8 @@ def add_front_note(text: str, record: dict) -> str:
     sentence = changed_sentence(record)
     where = f"at the preset `{record['preset']}`" + ("" if record["live"] else ", from stored results")
     note = f"This book was computed {where}, with other parameters: {sentence}." if sentence else ""
+    if sentence and not record["live"]:
+        note = f"This book was drawn from stored results, whose numbers its parameters do not change: {sentence}."
     parts = [f"# {record['title']}", _note("Other parameters", "note", note) if note else "", rest.lstrip("\n")]
     return "\n\n".join(part for part in parts if part)
 

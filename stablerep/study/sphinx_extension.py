@@ -69,9 +69,18 @@ def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
             )
 
 
+def add_schemas(app: Sphinx, error: Exception | None) -> None:
+    """Put the JSON Schema of each chapter's parameters beside the pages, where the page on rerunning links to them."""
+    from stablerep.study.schema_text import write_schemas
+
+    if error is None:
+        write_schemas(Path(app.outdir) / "_static" / "schemas")
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
     app.connect("source-read", fold_injected_parameters)
     app.connect("source-read", add_notes)
     app.connect("doctree-read", require_alt_text)
+    app.connect("build-finished", add_schemas)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -136,6 +136,13 @@ def test_a_figure_has_number_caption_and_alt_text(html):
     assert re.search(r"Figure \d", reference.get_text())
 
 
+def test_schemas_of_the_parameters_lie_where_the_page_links_to(html):
+    links = [a["href"] for a in page(html, "rerun").find_all("a") if a.get("href", "").endswith(".schema.json")]
+    assert len(links) == len(chapter_names(ROOT))
+    for link in links:
+        assert json.loads((html / "book" / link).resolve().read_text())["properties"]["preset"]
+
+
 def test_every_image_has_alt_text(html):
     images = [image for path in html.rglob("*.html") for image in BeautifulSoup(path.read_text(), "html.parser").find_all("img")]
     assert len(images) >= 5

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from stablerep.study.commands import app
 from stablerep.study.parameters import resolve
 from stablerep.study.runs import RunStore
-from stablerep.synthesis import SyntheticSet
 
 HEAVY = {
     "torch", "torchvision", "diffusers", "transformers", "timm", "accelerate", "pandas", "scipy", "sklearn", "matplotlib",
@@ -218,35 +217,6 @@ def test_remove(kept, runs):
     assert result.exit_code == 0 and result.stdout == f"removed {kept.key}\n"
     assert not kept.folder.exists()
     assert "there is no run" in refused("runs", "remove", kept.key)
-
-
-# Synthetic sets
-
-
-def test_synthesize_makes_a_set_and_goes_on(tiny_pipeline, tmp_path):
-    (tmp_path / "captions.txt").write_text("red heart\n\n  owl \npizza\n")
-    arguments = ["synthesize", tmp_path / "set", "--captions", tmp_path / "captions.txt", "--count", "2", "-l", "2", "-w", "1.5"]
-    arguments += ["--steps", "2", "--generator", tiny_pipeline]
-    result = call(*arguments)
-    assert result.exit_code == 0, result.output
-    assert result.stdout == f"4 images of 2 captions: {tmp_path / 'set'}\n"
-    made = SyntheticSet(tmp_path / "set")
-    assert made.index()["caption"].tolist() == ["red heart", "owl"]
-    assert (made.plan["guidance_scale"], made.plan["images_per_caption"], made.plan["steps"]) == (1.5, 2, 2)
-    again = call(*arguments)
-    assert (again.exit_code, again.stdout) == (0, result.stdout)
-    other = call(*arguments, "--seed", "1")
-    assert other.exit_code == 2 and "holds a set made with seed 0 instead of 1" in other.stderr
-
-
-def test_synthesize_refuses_before_it_opens_a_generator(monkeypatch, tmp_path):
-    monkeypatch.setattr("stablerep.generator.load_generator", lambda *a, **k: pytest.fail("a generator was opened"))
-    (tmp_path / "captions.txt").write_text("red heart\n")
-    base = ["synthesize", tmp_path / "set", "--captions", tmp_path / "captions.txt"]
-    assert refused(*base, "-w", "0.5") == "guidance_scale is 0.5; it is at least 1 (no guidance) and at most 30."
-    assert "sampler is 'euler'" in refused(*base, "--sampler", "euler")
-    assert "No such file" in refused("synthesize", tmp_path / "set", "--captions", tmp_path / "absent.txt")
-    assert not (tmp_path / "set").exists()
 
 
 # Transfer

@@ -191,7 +191,7 @@ def test_parameter_table_explains_every_parameter():
     table = Chapter("scaling", resolve("scaling", {})).parameter_table()
     assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
     assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
-    assert table.loc["views_per_step", ["value", "unit", "cost"]].tolist() == ["256", "views", "linear"]
+    assert table.loc["views_per_step", ["value", "valid", "cost"]].tolist() == ["256", "4 or more views", "linear"]
     assert (table["meaning"].str.len() > 0).all()
     changed = Chapter("scaling", resolve("scaling", {"guidance_scale": 4})).parameter_table()
     assert changed.loc["guidance_scale", ["value", "valid"]].tolist() == ["4.0 (preset: 2.0)", "1 to 30"]

@@ -66,6 +66,13 @@ def test_other_parameters_are_named(notebook):
     assert "`guidance_scale = 4.0`" in note and "preset `smoke`" in note and "live" not in note
 
 
+def test_stored_results_do_not_follow_parameters(notebook):
+    about = notebook["metadata"]["stablerep"]
+    about["changed"], about["parameters"]["live"] = {"guidance_scale": 4.0}, False
+    add_chapter_notes("compare", notebook)
+    assert "drawn from stored results, whose numbers these parameters do not change" in sources(notebook)[1]
+
+
 def test_stale_chapters_are_told_in_sentences(notebook, tmp_path):
     unknown, old = copy.deepcopy(notebook), copy.deepcopy(notebook)
     unknown["metadata"] = {}
@@ -87,5 +94,7 @@ def test_the_first_page_names_the_book_and_its_parameters():
     text = add_front_note("# Old title\n\nProse.\n", RECORD)
     assert text.startswith("# w = 4\n\n") and text.endswith("\n\nProse.\n")
     assert "guidance_scale = 4.0 (compare), seed = 1 (all chapters)" in text
+    stored = add_front_note("# Old title\n", RECORD | {"live": False})
+    assert "drawn from stored results, whose numbers its parameters do not change: guidance_scale" in stored
     plain = add_front_note("# Old title\n\nProse.\n", RECORD | {"changed": {}})
     assert plain == "# w = 4\n\nProse.\n"
