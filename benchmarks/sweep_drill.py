@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="an empty folder for both sweeps")
     folder = parser.parse_args().folder
     whole, cut = folder / "whole", folder / "cut"
-    began = time.monotonic()
-    assert start(whole).wait() == 0
-    seconds = time.monotonic() - began
+    if not (whole / "sweep" / "results.csv").exists():  # else it is there from an earlier drill in this folder
+        assert start(whole).wait() == 0
+    seconds = pd.read_csv(whole / "sweep" / "table.csv")["seconds"].sum()
     process = start(cut)
     while notebooks(cut) < COMBINATIONS // 2:
         assert process.poll() is None, "the sweep ended before it was killed"
@@ -61,7 +61,7 @@ def main() -> None:
     again = [key for key, created in before.items() if after.get(key) != created]
     attempts = [RunStore(cut / "runs").find(key).info["provenance"]["attempts"] for key in after]
     table = pd.read_csv(cut / "sweep" / "table.csv")
-    print(f"{len(table)} combinations in {seconds:.0f} s; the other sweep was killed when {sum(k.startswith('notebook') for k in before)} had ended")
+    print(f"{len(table)} combinations, {seconds:.0f} s of work; the other sweep was killed when {sum(k.startswith('notebook') for k in before)} had ended")
     print(f"status after resuming: {table['status'].value_counts().to_dict()}; {len(results[0])} rows of results, the same in both")
     print(f"runs: {len(before)} before the kill, {len(after)} at the end; computed twice: {len(again)}; resumed within a run: {sum(a > 1 for a in attempts)}")
     print(f"runs of the sweep that was not killed: {len(computed(whole))}")

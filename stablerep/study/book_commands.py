@@ -24,16 +24,19 @@ def book(
     add: Annotated[list[Path], typer.Option("--add", metavar="PAGE", help="A page for the end of the book, such as a sweep's summary.md.")] = [],
     execute: Annotated[bool, typer.Option("--execute/--no-execute", help="Execute chapters, or build pages of those executed before.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Fail when a chapter is not what its sources would give now.")] = False,
+    allow: Annotated[list[Path], typer.Option("--allow-path", metavar="FOLDER", help="A folder outside the project that parameters may name.")] = [],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed and what it costs; compute nothing.")] = False,
 ) -> None:
     """Execute every chapter and build the HTML book. With other parameters it has a folder of its own and says so on its pages."""
     if context.invoked_subcommand:
         return
     with sentences():
+        from stablerep.study.parameters import allow_paths, anchor_paths
         from stablerep.study.run_chapter import given_parameters
         from stablerep.study.whole_book import book_parameters, book_record, build_executed, describe_book, make_book
 
-        given = given_parameters(parameter, file)
+        allow_paths(allow)
+        given = anchor_paths(given_parameters(parameter, file))
         given |= {name: value for name, value in (("preset", preset), ("live", live)) if value is not None}
         if dry_run:
             from stablerep.study.runs import RunStore

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from stablerep.study.parameters import ParameterError, Parameters, resolve
+from stablerep.study.parameters import ParameterError, Parameters, anchor_paths, resolve
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
 MOST = 10_000  # combinations; more is a slip of the keyboard
@@ -99,7 +99,7 @@ def resolve_all(notebook: str, found: list[dict[str, Any]], fixed: dict[str, Any
     resolved, problems = [], {}
     for number, one in enumerate(found, 1):
         try:
-            resolved.append(resolve(notebook, fixed | one))
+            resolved.append(resolve(notebook, anchor_paths(fixed | one)))
         except ParameterError as error:
             for line in str(error).splitlines():
                 problems.setdefault(line, []).append(number)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.study.workers import PAUSE, PROGRAM, Finished, Running, Task, cores
+from stablerep.study.workers import PATIENCE, PAUSE, PROGRAM, Finished, Running, Task, cores
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -37,7 +38,9 @@ def connect(cluster: str, workers: int) -> Client:
     except ImportError:
         raise ValueError("a cluster needs dask.distributed; `pip install -c constraints.txt -e '.[cluster]'` brings it.") from None
     if cluster == "local":
-        return Client(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
+        client = Client(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
+        client.run(_ignore_interrupts)
+        return client
     if not Path(cluster).is_file() and not _ADDRESS.fullmatch(cluster):
         raise ValueError(f"cluster is {cluster!r}; give tcp://HOST:PORT, a scheduler file that exists, or local.")
     try:
@@ -96,9 +99,31 @@ def run_on_cluster(
     finally:
         with suppress(OSError, RuntimeError):  # the scheduler may be gone
             client.cancel(list(futures), force=True)
-        if client.cluster is not None:
-            client.cluster.close()
-        client.close()
+        try:
+            if client.cluster is not None:
+                _wait_until_idle(client)
+        finally:
+            if client.cluster is not None:
+                client.cluster.close()
+            client.close()
+
+
+def _ignore_interrupts() -> None:
+    """On a worker: Ctrl-C in the terminal is for the client, which then stops what runs. A handler, unlike SIG_IGN, is not inherited by tasks."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
+def _wait_until_idle(client: Client) -> None:
+    """Let workers that are about to be closed stop their tasks in order."""
+    end = time.monotonic() + PATIENCE + 2
+    with suppress(OSError, RuntimeError):
+        while any(client.run(_count_tasks).values()) and time.monotonic() < end:
+            time.sleep(PAUSE)
+
+
+def _count_tasks(dask_worker: Worker) -> int:
+    """On a worker: its tasks, those that were cancelled but have not stopped yet included."""
+    return len(dask_worker.state.tasks)
 
 
 def _threads(client: Client, cluster: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stablerep.checkpoint import written_aside
 from stablerep.study.notebooks import ASKED, RECORD_FOLDER, project_root, source_text
-from stablerep.study.parameters import Parameters, resolve
+from stablerep.study.parameters import Parameters, anchor_paths, resolve
 from stablerep.study.runs import Run, RunStore
 
 NOTEBOOK_VERSION = 2
@@ -102,7 +102,7 @@ def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, 
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} could not be read as a notebook.") from None
     if found := re.search(r"open_chapter\(\s*[\"'](\w+)[\"']", source):
-        values = resolve(found[1], given).model_dump()
+        values = resolve(found[1], anchor_paths(given)).model_dump()
     else:
         values, known = given, papermill.inspect_notebook(str(path))
         if unknown := sorted(set(given) - set(known)):

@@ -158,6 +158,7 @@ class ParameterError(ValueError):
 
 
 PATHS = "STABLEREP_PATHS"  # folders outside the project that parameters may name, separated as in PATH
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def allow_paths(folders: list[Path]) -> None:
@@ -172,13 +173,28 @@ def outside_path(value: str) -> Path | None:
 
     A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such as owner/name, is none.
     """
-    local = value.startswith("local-dir:")
-    path = Path(value.removeprefix("local-dir:")).expanduser()
-    if not (local or path.is_absolute() or {".", ".."} & set(Path(value).parts) or value.startswith(("~", "./")) or path.exists()):
+    source, colon, rest = value.partition(":")
+    local = bool(colon) and source.strip().lower() == "local-dir"  # timm reads it in any case
+    text = os.path.expanduser(rest if local else value)
+    names_one = local or text.startswith(("/", "~")) or {".", ".."} & set(text.split("/")) or os.path.exists(text)
+    if value == "emoji" or not names_one:
         return None
-    allowed = [Path(folder) for folder in os.environ.get(PATHS, "").split(os.pathsep) if folder]
-    inside = (Path.cwd(), Path(__file__).parents[2], *allowed)
-    return None if any(path.resolve().is_relative_to(folder.resolve()) for folder in inside) else path
+    allowed = [folder for folder in os.environ.get(PATHS, "").split(os.pathsep) if folder]
+    inside = (os.getcwd(), PROJECT, *allowed)
+    path = Path(os.path.realpath(text))
+    return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
+
+
+def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that mean in the project's folder, where notebooks are executed, what they mean in the current folder.
+
+    A generator's folder that is relative becomes absolute, and this process and its notebooks may read the current folder.
+    """
+    folder = given.get("generator")
+    if not isinstance(folder, str) or folder == "emoji" or not os.path.isdir(folder) or os.path.samefile(os.getcwd(), PROJECT):
+        return given
+    allow_paths([Path.cwd()])
+    return given | {"generator": os.path.abspath(folder)}
 
 
 def resolve(notebook: str, given: dict[str, Any]) -> Parameters:
@@ -196,7 +212,7 @@ def resolve(notebook: str, given: dict[str, Any]) -> Parameters:
     problems = []
     for name in given:
         if name not in schema.model_fields:
-            near = difflib.get_close_matches(name, schema.model_fields, n=1)
+            near = difflib.get_close_matches(str(name), schema.model_fields, n=1)  # YAML knows names that are numbers
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
             problems.append(f"{notebook} has no parameter {name!r}; {hint}")
     values = {"live": True, "seed": 0, "preset": given.get("preset", "laptop")}

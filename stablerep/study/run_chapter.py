@@ -31,9 +31,7 @@ class Chapters(TyperGroup):
         return super().resolve_command(context, arguments)
 
 
-run_app = typer.Typer(
-    cls=Chapters, no_args_is_help=True, rich_markup_mode=None, help="Execute one chapter with other parameters. Everything is checked before anything starts.",
-)  # fmt: skip
+run_app = typer.Typer(cls=Chapters, no_args_is_help=True, rich_markup_mode=None)
 
 
 @run_app.callback()
@@ -53,14 +51,14 @@ def chapter_command(name: str):
     def command(**options) -> None:
         parameter, file, preset, live, output, dry_run, allow = (options.pop(key) for key in COMMON)
         with sentences():
-            given = given_parameters(parameter, file)
+            given = given_parameters(parameter)
             for key, value in options.items():
                 if value is not None:
                     _give(given, key, _value(key, value, key in lists))
             for key, value in (("preset", preset), ("live", live)):
                 if value is not None:
                     _give(given, key, value)
-            execute(name, given, output=output, dry_run=dry_run, allow=allow)
+            execute(name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow)
 
     parameters = own | COMMON
     command.__signature__ = inspect.Signature(
@@ -93,14 +91,17 @@ def _pairs(context: typer.Context, incomplete: str) -> list[str]:
     return [one for one in found if one.startswith(incomplete)]
 
 
+_PAIR = typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.", autocompletion=_pairs)
 COMMON: dict[str, tuple[Any, Any]] = {
-    "parameter": (Annotated[list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter; may be repeated.", autocompletion=_pairs)], []),
-    "file": (Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters.")], None),
+    "parameter": (Annotated[list[str], _PAIR], []),
+    "file": (Annotated[Path | None, typer.Option("-f", "--file", help="YAML file of parameters; what else is given wins over it.")], None),
     "preset": (Annotated[str | None, typer.Option(help="smoke, laptop, reference, workstation or paper.", autocompletion=_presets)], None),
     "live": (Annotated[bool | None, typer.Option("--live/--no-live", help="Compute, or draw from stored results.")], None),
     "output": (Annotated[Path | None, typer.Option("-o", "--output", help="Also copy the executed notebook here.")], None),
     "dry_run": (Annotated[bool, typer.Option("--dry-run", help="Print what would be computed and what it costs; compute nothing.")], False),
-    "allow": (Annotated[list[Path], typer.Option("--allow-path", metavar="FOLDER", help="A folder outside the project that parameters may name.")], []),
+    "allow": (
+        Annotated[list[Path], typer.Option("--allow-path", metavar="FOLDER", help="A folder outside the project that parameters may name.")], [],
+    ),
 }
 
 
@@ -111,8 +112,9 @@ def _option(chapter: str, row) -> tuple[Any, Any]:
     shown = ",".join(map(str, default)) if isinstance(default, list) else default
     if len(str(shown)) > 60:
         shown = f"{len(default)} of them"
-    about = [row.valid, f"in {row.unit}" if row.unit and row.unit not in row.help else "", f"cost {row.cost}" if row.cost != "none" else "", f"laptop: {shown}"]
-    text = f"{row.help}  ({'; '.join(part for part in about if part)})"
+    unit = f"in {row.unit}" if row.unit and row.unit not in row.help else ""
+    cost = f"cost {row.cost}" if row.cost != "none" else ""
+    text = f"{row.help}  ({'; '.join(part for part in (row.valid, unit, cost, f'laptop: {shown}') if part)})"
 
     def complete(incomplete: str) -> list[str]:
         return [choice for choice in row.choices if choice.startswith(incomplete)]
@@ -144,32 +146,31 @@ def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, An
     """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; values are read as YAML, the pairs win.
 
     Raises:
-        ValueError: a pair without ``=``, or a file that is not a mapping.
+        ValueError: a pair without ``=``, two pairs that contradict each other, or a file that is not a mapping.
     """
-    given: dict[str, Any] = {}
+    filed, given = {}, {}
     if file is not None:
         try:
-            given = yaml.safe_load(file.read_text()) or {}
+            filed = yaml.safe_load(file.read_text()) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ValueError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(given, dict):
-            raise ValueError(f"{file} holds a {type(given).__name__}; it must map parameter names to values.")
+        if not isinstance(filed, dict):
+            raise ValueError(f"{file} holds a {type(filed).__name__}; it must map parameter names to values.")
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise ValueError(f"{pair!r} is not name=value, for example guidance_scale=4.")
-        try:
-            given[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ValueError(f"the value of {name}, {value!r}, could not be read.") from None
-    return given
+        _give(given, name, _value(name, value, False))
+    return filed | given
 
 
 def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path]) -> None:
     """Check, then plan or execute one chapter, and say where it is."""
-    from stablerep.study.parameters import allow_paths, resolve
+    from stablerep.study.parameters import allow_paths, anchor_paths, resolve
 
     allow_paths(allow)
+    resolve(name, given)  # the sentences show the values as they were given
+    given = anchor_paths(given)
     parameters = resolve(name, given)
     if dry_run:
         from stablerep.study.planning import describe_plan

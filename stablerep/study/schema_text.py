@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from stablerep.study.parameters import SCHEMAS, Parameters
+from stablerep.study.parameters import SCHEMAS, Batched, Parameters
 from stablerep.study.presets import preset_values
 
 SHOWN = 7  # choices that a line of a parameters cell names
@@ -105,6 +105,8 @@ def sync_notebook(path: Path, *, check: bool = False) -> bool:
 def json_schema(name: str) -> dict:
     """JSON Schema of a chapter's parameters, with the laptop preset's values as defaults; nothing is required.
 
+    Beside the standard's words each parameter has ``unit`` and ``cost``. What the standard cannot say stands in the description.
+
     Raises:
         ValueError: no chapter of that name.
     """
@@ -114,13 +116,20 @@ def json_schema(name: str) -> dict:
     defaults = {"preset": "laptop", "live": True, "seed": 0} | preset_values("laptop", name)
     for field, value in defaults.items():
         schema["properties"][field]["default"] = value
-    del schema["required"]
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Parameters of the chapter {name}"}
-    return about | {key: value for key, value in schema.items() if key != "title"}
+        if schema["properties"][field]["type"] == "array":
+            schema["properties"][field]["uniqueItems"] = True
+    batch = " views_per_step is even and a multiple of positives." if issubclass(SCHEMAS[name], Batched) else ""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Parameters of the chapter {name}",
+        "description": f"What is not given comes from the preset; the defaults are the laptop's.{batch}",
+        **{key: value for key, value in schema.items() if key not in ("title", "description", "required")},
+    }  # fmt: skip
 
 
 def write_schemas(folder: Path) -> None:
     """A file ``<chapter>.schema.json`` for each chapter."""
-    folder.mkdir(parents=True, exist_ok=True)
+    from stablerep.checkpoint import written_aside
+
     for name in SCHEMAS:
-        (folder / f"{name}.schema.json").write_text(json.dumps(json_schema(name), indent=1, ensure_ascii=False) + "\n")
+        with written_aside(folder / f"{name}.schema.json") as aside:
+            aside.write_text(json.dumps(json_schema(name), indent=1, ensure_ascii=False) + "\n")

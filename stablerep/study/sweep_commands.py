@@ -20,14 +20,17 @@ def sweep_command(
     workers: Annotated[int, typer.Option(help="Notebooks at once; the processor's threads are divided among them.", min=1)] = 1,
     cluster: Annotated[str | None, typer.Option(help="tcp://HOST:PORT of a dask scheduler, its scheduler file, or local.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was begun.")] = False,
+    allow: Annotated[list[Path], typer.Option("--allow-path", metavar="FOLDER", help="A folder outside the project that parameters may name.")] = [],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be computed and what it costs; compute nothing.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the sweep (default sweeps/NOTEBOOK-KEY).")] = None,
 ) -> None:
     """Execute a notebook for every combination of some values. All are checked before the first one starts."""
     with sentences():
         from stablerep.study.combinations import combinations, resolve_all
+        from stablerep.study.parameters import allow_paths
         from stablerep.study.run_chapter import given_parameters
 
+        allow_paths(allow)
         swept = combinations(grid, pairs=pairs, file=file)
         fixed = given_parameters(parameter) | ({"preset": preset} if preset else {})
         parameters = resolve_all(notebook, swept, fixed)

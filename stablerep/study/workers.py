@@ -23,8 +23,8 @@ PROGRAM = (sys.executable, "-m", "stablerep.study.commands")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What jupyter_client says when a kernel did not start, which another attempt may mend; it waits for minutes before it says so.
 NOT_STARTED = ("Kernel didn't respond", "Kernel died before replying to kernel_info")
-# What nbclient and zeromq say when a kernel is gone. Later than soon after the start it has another cause, such as too little memory.
-GONE = ("Kernel died", "DeadKernelError", "Address already in use")
+# What nbclient, zeromq and the study say when a kernel is gone. Later than soon after the start it has another cause, such as too little memory.
+GONE = ("Kernel died", "DeadKernelError", "Address already in use", "the kernel died")
 SOON = 60  # seconds
 PATIENCE = 10  # seconds between asking a process to stop and killing it
 PAUSE = 0.1  # seconds between looks at the processes
@@ -42,7 +42,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a task: ``status`` is done, failed or stopped; ``error`` the last lines that it wrote to stderr."""
+    """What became of a task: ``status`` is done, failed or stopped; ``error`` the last lines that it wrote to stderr, never empty when it
+    failed; ``output`` all that it printed; ``seconds`` of all its ``attempts``."""
 
     task: Task
     status: str
@@ -90,11 +91,14 @@ class Running:
             self._close()
             self._start()
             return None
-        output = self._read(self.stdout)
+        output, seconds = self._read(self.stdout), self.seconds
         self._close()
-        if code < 0 and not last_lines(error):
-            error = f"it was killed by signal {next((known.name for known in signal.Signals if known == -code), -code)}."
-        return Finished(self.task, "failed" if code else "done", self.seconds, self.attempts, last_lines(error) if code else "", output)
+        if not code:
+            return Finished(self.task, "done", seconds, self.attempts, "", output)
+        silent = f"it ended with status {code} and said nothing."
+        if code < 0:
+            silent = f"it was killed by signal {next((known.name for known in signal.Signals if known == -code), -code)}."
+        return Finished(self.task, "failed", seconds, self.attempts, last_lines(error) or silent, output)
 
     def stop(self) -> Finished:
         """Stop it and all that it started; see :func:`stop_all`."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from stablerep.study import dask_workers
-from stablerep.study.workers import Task, run_tasks
-from tests.study.test_workers import FAIL, alive, wait_for, written
+from stablerep.study.workers import THREADS, Task, cores, run_tasks
+from tests.study.test_workers import FAIL, FAMILY, alive, wait_for, written
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="dask.distributed is not installed")
@@ -27,64 +30,166 @@ WORK = (
 )  # fmt: skip
 
 
+class Cluster:
+    """A scheduler and workers of one thread each, all processes of their own, which meet by a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.file, self.processes = folder, folder / "scheduler.json", []
+        self.scheduler = self.start("dask_scheduler", "--port", "0", "--host", "127.0.0.1")
+        wait_for(lambda: self.file.exists() and self.file.read_text(), 40)
+
+    def start(self, program: str, *options: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(self.file), "--no-dashboard", *options]
+        self.processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=self.folder))
+        return self.processes[-1]
+
+    def add_worker(self) -> None:
+        self.start("dask_worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder))
+
+
 @pytest.fixture
-def cluster(tmp_path):
-    """The scheduler file of a scheduler with two workers of one thread each, all processes of their own."""
-    file, cli = tmp_path / "scheduler.json", [sys.executable, "-m", "distributed.cli"]
-    processes = [subprocess.Popen(
-        [*cli[:2], "distributed.cli.dask_scheduler", "--port", "0", "--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"],
-        stderr=subprocess.DEVNULL,
-    )]  # fmt: skip
-    wait_for(lambda: file.exists() and file.read_text(), 40)
-    for _ in range(2):
-        command = [*cli[:2], "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        processes.append(subprocess.Popen([*command, "--local-directory", str(tmp_path)], stderr=subprocess.DEVNULL))
-    yield str(file)
-    for process in processes:
+def empty_cluster(tmp_path):
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster")
+    yield cluster
+    for process in cluster.processes:
         process.kill()
         process.wait()
 
 
+@pytest.fixture
+def cluster(empty_cluster):
+    for _ in range(2):
+        empty_cluster.add_worker()
+    return empty_cluster
+
+
 def test_a_killed_worker_costs_one_attempt_and_no_task(cluster, tmp_path):
-    tasks = [Task(f"task {n}", (str(tmp_path / f"mark{n}"), "4" if n == 0 else "0.2")) for n in range(5)]
+    tasks = [Task(f"task {n}", (str(tmp_path / f"mark{n}"), "30" if n == 0 else "0.2")) for n in range(5)]
     found = []
-    for finished in run_tasks(tasks, workers=2, cluster=cluster, program=WORK):
+    for finished in run_tasks(tasks, workers=2, cluster=str(cluster.file), program=WORK):
         if not found:
             child, worker = map(int, written(tmp_path / "mark0").split())
+            assert worker in [process.pid for process in cluster.processes]
             os.kill(worker, signal.SIGKILL)
             wait_for(lambda: not alive(child))  # it does not go on without its worker
         found.append(finished)
-    assert {one.task.name for one in found} == {task.name for task in tasks}
+    assert sorted(one.task.name for one in found) == [task.name for task in tasks]
     assert all(one.status == "done" and one.output == "done\n" for one in found)
-    attempts = [len((tmp_path / f"mark{n}").read_text().splitlines()) for n in range(5)]
-    assert attempts[0] == 2 and sum(attempts[1:]) in (4, 5)
+    attempts = [(tmp_path / f"mark{n}").read_text().split("\n")[:-1] for n in range(5)]
+    assert len(attempts[0]) == 2 and sum(map(len, attempts[1:])) in (4, 5)  # 5 when another was about to begin on the worker that was killed
+    assert not any(alive(int(line.split()[0])) for lines in attempts for line in lines)
 
 
-def test_failures_come_back_as_they_are(cluster):
-    found = {one.task.name: one for one in run_tasks([Task(n, (n,)) for n in ("good", "thing")], workers=2, cluster=cluster, program=FAIL)}
-    assert (found["good"].status, found["thing"].status, found["thing"].error) == ("done", "failed", "first\nno such thing")
+def test_outcomes_come_back_as_they_are(cluster):
+    found = {one.task.name: one for one in run_tasks([Task(n, (n,)) for n in ("good", "thing")], workers=2, cluster=str(cluster.file), program=FAIL)}
+    assert (found["good"].status, found["good"].output, found["good"].error) == ("done", "", "")
+    thing = found["thing"]
+    assert (thing.status, thing.error, thing.output, thing.attempts) == ("failed", "first\nno such thing", "out\n", 1) and thing.seconds > 0
+
+
+def test_a_task_runs_in_the_client_s_folder_with_the_worker_s_threads(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    show = (sys.executable, "-c", f"import os; print(os.getcwd(), os.environ['COLOUR'], *(os.environ[name] for name in {THREADS}))")
+    (found,) = run_tasks([Task("a", (), {"COLOUR": "red"} | dict.fromkeys(THREADS[1:], "5"))], workers=1, cluster=str(cluster.file), program=show)
+    threads = os.environ.get("OMP_NUM_THREADS", cores())  # the workers have our environment
+    assert found.output == f"{tmp_path} red {threads} 5 5\n"
+    (found,) = run_tasks([Task("help", ("--help",))], workers=1, cluster=str(cluster.file))
+    assert found.status == "done" and " sweep " in found.output
+    assert dask_workers._run("a", (), {}, str(tmp_path / "absent"), ())[0] == "failed"
+
+
+def test_workers_that_come_later_are_waited_for_and_used(empty_cluster, tmp_path):
+    said = []
+
+    def note(event: str, task: Task) -> None:
+        said.append((event, task.name))
+        if event == "waiting":
+            empty_cluster.add_worker()
+
+    tasks = [Task(n, (n,)) for n in ("good", "thing")]
+    assert len(list(run_tasks(tasks, workers=1, cluster=str(empty_cluster.file), program=FAIL, on_event=note))) == 2
+    assert said == [("waiting", "good"), ("started", "good"), ("started", "thing")]
 
 
 def test_leaving_stops_what_runs_on_the_cluster(cluster, tmp_path):
     tasks = [Task("long", (str(tmp_path / "long"), "60")), Task("short", (str(tmp_path / "short"), "0")), Task("never", (str(tmp_path / "n"), "60"))]
-    for finished in run_tasks(tasks, workers=2, cluster=cluster, program=WORK):
-        assert finished.task.name == "short"
-        pid = int(written(tmp_path / "long").split()[0])
-        break
-    wait_for(lambda: not alive(pid), 30)
+    going = run_tasks(tasks, workers=2, cluster=str(cluster.file), program=WORK)
+    assert next(going).task.name == "short"
+    pid = int(written(tmp_path / "long").split()[0])
+    going.close()
+    wait_for(lambda: not alive(pid), 15)
+    assert not (tmp_path / "n").exists()
 
 
-def test_a_cluster_on_this_machine():
-    found = [one.status for one in run_tasks([Task(n, (n,)) for n in ("good", "thing")], workers=2, cluster="local", program=FAIL)]
-    assert sorted(found) == ["done", "failed"]
+DRIVER = """
+import sys
+from stablerep.study.workers import Task, run_tasks
+if __name__ == "__main__":
+    try:
+        for found in run_tasks([Task(name, (name, "deaf")) for name in {files!r}], workers=1, cluster={cluster!r}, program={program!r}):
+            print(found)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(str(error))
+"""
 
 
-@pytest.mark.parametrize(("where", "said"), [("tcp://127.0.0.1:9", "no dask scheduler answered at tcp://127.0.0.1:9"), ("somewhere", "give tcp://HOST:PORT")])
-def test_a_cluster_that_is_not_there(where, said, monkeypatch):
+def drive(folder: Path, cluster: str, program: tuple = FAMILY) -> tuple[subprocess.Popen, list[int]]:
+    """A process that runs two tasks one after the other, and the processes of the first."""
+    (folder / "driver.py").write_text(DRIVER.format(files=[str(folder / name) for name in ("pids", "late")], cluster=cluster, program=program))
+    process = subprocess.Popen([sys.executable, str(folder / "driver.py")], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return process, [int(pid) for pid in written(folder / "pids").split()]
+
+
+def test_nothing_runs_on_when_the_client_is_killed(empty_cluster, tmp_path):
+    empty_cluster.add_worker()
+    process, pids = drive(tmp_path, str(empty_cluster.file))
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not any(map(alive, pids)), 20)  # the worker asks first, then kills
+    time.sleep(1)
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_scheduler_that_goes_away_is_one_sentence(empty_cluster, tmp_path):
+    empty_cluster.add_worker()
+    process, pids = drive(tmp_path, str(empty_cluster.file))
+    empty_cluster.scheduler.kill()
+    assert f"the dask scheduler at {empty_cluster.file} is gone" in process.communicate(timeout=30)[1].splitlines()[-1]
+    assert process.returncode == 1
+    wait_for(lambda: not any(map(alive, pids[:2])), 20)
+
+
+def test_ctrl_c_at_a_cluster_on_this_machine_is_quiet_and_leaves_nothing(tmp_path):
+    """The terminal sends the signal to all processes of the group, dask's workers included."""
+    import psutil
+
+    process, pids = drive(tmp_path, "local", program=(*FAMILY[:2], FAMILY[2].replace("SIG_IGN", "SIG_DFL")))
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert set(pids) < {one.pid for one in family}
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == "" and process.returncode == 130
+    wait_for(lambda: not any(alive(one.pid) for one in family), 5)
+
+
+@pytest.mark.parametrize(("where", "said"), [
+    ("tcp://127.0.0.1:9", "no dask scheduler answered at tcp://127.0.0.1:9 within 2 s."),
+    ("tcp://127.0.0.1:SILENT", "no dask scheduler answered at tcp://127.0.0.1:"),
+    ("tcp://127.0.0.1", "cluster is 'tcp://127.0.0.1'; give tcp://HOST:PORT, a scheduler file that exists, or local."),
+    ("absent.json", "cluster is 'absent.json'; give tcp://HOST:PORT"),
+    ("FILE", "leads to no dask scheduler: KeyError: 'address'."),
+])  # fmt: skip
+def test_a_cluster_that_is_not_there(where, said, monkeypatch, tmp_path):
+    (tmp_path / "file.json").write_text("{}")
     monkeypatch.setattr(dask_workers, "REACH", 2)
-    with pytest.raises(ValueError, match="^[^\n]+$") as error:
-        next(run_tasks([Task("a", ())], workers=1, cluster=where))
-    assert said in str(error.value)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        where = where.replace("SILENT", str(silent.getsockname()[1])).replace("FILE", str(tmp_path / "file.json"))
+        began = time.monotonic()
+        with pytest.raises(ValueError, match="^[^\n]+$") as error:
+            next(run_tasks([Task("a", ())], workers=1, cluster=where))
+    assert said in str(error.value) and time.monotonic() - began < 5
 
 
 def test_without_dask_one_sentence_says_what_to_install(monkeypatch):

@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 from stablerep.study import execution, presets
 from stablerep.study.commands import app
-from stablerep.study.parameters import PATHS, SCHEMAS, ParameterError, Preset, allow_paths, resolve
+from stablerep.study.parameters import (
+    PATHS, PROJECT, SCHEMAS, ParameterError, Preset, allow_paths, anchor_paths, outside_path, resolve,
+)  # fmt: skip
 
 ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in SCHEMAS]
 
@@ -198,6 +200,11 @@ def test_several_mistakes_are_told_together():
     assert [line.split()[0] for line in sorted(lines)] == ["compare", "guidance_scale", "seeds"]
 
 
+def test_names_that_are_no_text_are_told():
+    with pytest.raises(ParameterError, match="^corpus has no parameter 1; it has preset"):
+        resolve("corpus", {1: 2})
+
+
 def test_unknown_notebook_and_preset():
     assert problems("comparison") == ["notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."]
     for preset in ("desktop", 3, ["laptop"], True):
@@ -229,13 +236,15 @@ def workspace(tmp_path, monkeypatch):
 OUTSIDE = "it lies outside the project and the current folder"
 
 
-@pytest.mark.parametrize("value", ["{0}/outside/pipeline", "../outside/pipeline", "pipeline/../../outside/pipeline", "/", "~", "~/models", "..", "./../outside"])
+@pytest.mark.parametrize(
+    "value", ["{0}/outside/pipeline", "../outside/pipeline", "pipeline/../../outside/pipeline", "/", "~", "~/models", "..", "./../outside"]
+)
 def test_paths_do_not_leave_the_workspace(workspace, value):
     (line,) = problems("compare", generator=value.format(workspace))
     assert OUTSIDE in line and line.startswith("generator is ")
 
 
-@pytest.mark.parametrize("value", ["local-dir:{0}/outside/pipeline", "local-dir:../outside", "../outside/pipeline"])
+@pytest.mark.parametrize("value", ["local-dir:{0}/outside/pipeline", "local-dir:../outside", "Local-Dir:../outside", "../outside/pipeline"])
 def test_encoders_do_not_either(workspace, value):
     assert OUTSIDE in problems("compare", encoder=value.format(workspace))[0]
 
@@ -254,6 +263,33 @@ def test_names_and_paths_inside_are_taken(workspace, value):
     assert resolve("compare", {"generator": value.format(workspace)}).generator == value.format(workspace)
 
 
+@pytest.mark.parametrize("value", ["/" + "x" * 300, "/\0", "../" + "y/" * 3000])
+def test_paths_that_no_system_has_are_refused_in_a_sentence(workspace, value):
+    assert problems("compare", generator=value)[0].startswith("generator is ")
+
+
+def test_links_in_a_circle_and_homes_of_nobody(workspace):
+    (workspace / "inside" / "round").symlink_to("round")
+    assert outside_path("round") is None and outside_path("../round") is not None
+    assert outside_path("~nobody-of-this-name/../../models") is not None
+
+
+def test_embedded_generator_is_no_path(workspace):
+    (workspace / "inside" / "emoji").symlink_to(workspace / "outside")
+    assert resolve("compare", {"generator": "emoji"}).generator == "emoji" == anchor_paths({"generator": "emoji"})["generator"]
+
+
+def test_relative_folders_are_anchored(workspace):
+    given = {"generator": "pipeline", "seeds": 2}
+    anchored = anchor_paths(given)
+    assert anchored == {"generator": f"{workspace}/inside/pipeline", "seeds": 2} and given["generator"] == "pipeline"
+    assert os.environ[PATHS] == f"{workspace}/inside"
+    assert anchor_paths({"generator": "owner/name"}) == {"generator": "owner/name"}
+    assert anchor_paths({"generator": 3}) == {"generator": 3} and anchor_paths({}) == {}
+    os.chdir(PROJECT)
+    assert anchor_paths({"generator": "notebooks"}) == {"generator": "notebooks"}  # there it means the same
+
+
 def test_allowed_folders(workspace):
     allow_paths([Path("../outside")])
     assert resolve("compare", {"generator": "../outside/pipeline"}).generator == "../outside/pipeline"
@@ -268,57 +304,84 @@ def test_allowed_folders(workspace):
 # Random parameters: this generator of valid ones reads the limits off the fields, the mistakes are made by rules of their own
 
 
-def valid_value(field, draw) -> object:
-    """A value within the limits of a field."""
-    kind = field.annotation
-    if get_origin(kind) is list:
-        least = max([0, *(m.min_length for m in field.metadata if isinstance(m, MinLen))])
-        (inner,) = get_args(kind)
-        return draw(st.lists(plain(inner, (), draw), min_size=max(least, 1), max_size=6, unique=True))
-    return draw(plain(kind, field.metadata, draw))
-
-
-def plain(kind, limits, draw):
+def limits_of(kind, metadata):
+    """The bare type, and its bounds as [(limit, open), (limit, open)], None where there is none."""
     if get_origin(kind) is Annotated:
         kind, *more = get_args(kind)
-        limits = [*limits, *(m for one in more for m in getattr(one, "metadata", ()))]
+        metadata = [*metadata, *(m for one in more for m in getattr(one, "metadata", ()))]
+    low = high = None
+    for m in metadata:
+        low = (m.ge, False) if isinstance(m, Ge) else (m.gt, True) if isinstance(m, Gt) else low
+        high = (m.le, False) if isinstance(m, Le) else (m.lt, True) if isinstance(m, Lt) else high
+    return kind, low, high
+
+
+def least_of(field) -> int:
+    return max([0, *(m.min_length for m in field.metadata if isinstance(m, MinLen))])
+
+
+def valid_values(field) -> st.SearchStrategy:
+    """Values within the limits of a field."""
+    if get_origin(field.annotation) is list:
+        (inner,) = get_args(field.annotation)
+        return st.lists(plain(*limits_of(inner, ())), min_size=max(least_of(field), 1), max_size=6, unique=True)
+    return plain(*limits_of(field.annotation, field.metadata))
+
+
+def plain(kind, low, high) -> st.SearchStrategy:
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
     if kind is bool:
         return st.booleans()
     if kind is str:
         return st.sampled_from(["emoji", "resnet10t", "owner/name", "x"])
-    low = next((m.ge for m in limits if isinstance(m, Ge)), next((m.gt for m in limits if isinstance(m, Gt)), -1000))
-    high = next((m.le for m in limits if isinstance(m, Le)), next((m.lt for m in limits if isinstance(m, Lt)), 10**6))
+    (least, no_least), (most, no_most) = low or (-1000, False), high or (10**6, False)
     if kind is int:
-        return st.integers(low, high)
-    open_ends = {"exclude_min": any(isinstance(m, Gt) for m in limits), "exclude_max": any(isinstance(m, Lt) for m in limits)}
-    return st.floats(low, high, allow_nan=False, **open_ends)
+        return st.integers(least + no_least, most - no_most)
+    return st.floats(least, most, allow_nan=False, exclude_min=no_least, exclude_max=no_most)
 
 
-def mistake(field, name, draw) -> object:
-    """A value that breaks a field, by what it is."""
-    kind = field.annotation
-    inner = get_args(kind)[0] if get_origin(kind) is list else kind
-    wrong = [{}, object()] if get_origin(kind) is list else [[], {}, [[1]]]
-    if get_origin(inner) is Annotated:
-        inner = get_args(inner)[0]
-    if inner in (int, float):
-        wrong += [["x"], [math.nan], [True]] if get_origin(kind) is list else ["many", True, math.nan, math.inf, -1 if name != "x" else 0, 10**12]
-    elif get_origin(kind) is list:
-        wrong += [["no such"], [], ["noto", "noto"]]
-    elif get_origin(inner) is Literal:
-        wrong += ["no such", 3, True]
-    elif inner is str:
-        wrong += ["", 5, True, "/"]
-    elif inner is bool:
-        wrong += ["perhaps", 2, 0.5]
-    if inner is int and get_origin(kind) is not list:
-        wrong += [1.5]
-    return draw(st.sampled_from(wrong))
+def mistakes(field) -> list:
+    """Values that break a field: another type, just beyond a limit, no choice, too few, one twice."""
+    if get_origin(field.annotation) is list:
+        inner, low, high = limits_of(*get_args(field.annotation), ())
+        one = get_args(inner)[0] if get_origin(inner) is Literal else 9
+        wrong = [{}, 5, "noto", [True], [[]], ["no such"], *([[one][: least_of(field) - 1]] if least_of(field) else [])]
+        if get_origin(inner) is Literal:
+            return [*wrong, [one, one], [*get_args(inner), "no such"]]
+        return [*wrong, [math.nan, 9], [20, 9, 20], *([low[0] - 1, 9, 10] for _ in [0] if low), *([high[0] + 1, 9, 10] for _ in [0] if high)]
+    kind, low, high = limits_of(field.annotation, field.metadata)
+    wrong = [[], {}, [[1]]]
+    if get_origin(kind) is Literal:
+        return [*wrong, "no such", "", 3, True]
+    if kind is bool:
+        return [*wrong, "perhaps", 2, 0.5]
+    if kind is str:
+        return [*wrong, "", 5, True, "/", "../../..", "local-dir:/"]
+    wrong += ["many", True, math.nan, math.inf, -math.inf, *([1.5] if kind is int else [])]
+    for limit, step, towards in [(low, -1, -math.inf), (high, 1, math.inf)]:
+        if limit:
+            beyond = limit[0] if limit[1] else limit[0] + step if kind is int else math.nextafter(limit[0], towards)
+            wrong += [beyond, limit[0] + 1000 * step]
+    return wrong
 
 
-UNBOUNDED = {"captions", "steps", "neutral_captions", "views_per_step"}  # 10**12 is much, but not wrong
+def fitting(value) -> dict:
+    """Views that fit these positives, so that a wrong number of positives is the only mistake."""
+    return {"views_per_step": 2 * value} if type(value) is int and value > 0 else {}
+
+
+@pytest.mark.parametrize(("name", "field"), [(name, field) for name in SCHEMAS for field in SCHEMAS[name].model_fields])
+def test_each_mistake_alone_is_refused_and_each_limit_taken(name, field):
+    about = SCHEMAS[name].model_fields[field]
+    for value in mistakes(about):
+        with pytest.raises(ParameterError):
+            resolve(name, (fitting(value) if field == "positives" else {}) | {field: value})
+            pytest.fail(f"{field} = {value!r} was accepted")
+    kind, low, high = limits_of(about.annotation, about.metadata)
+    for limit, is_open in filter(None, (low, high) if kind in (int, float) and field != "views_per_step" else ()):
+        if not is_open:
+            assert getattr(resolve(name, (fitting(limit) if field == "positives" else {}) | {field: limit}), field) == limit
 
 
 @st.composite
@@ -327,23 +390,25 @@ def parameter_sets(draw):
     name = draw(st.sampled_from(list(SCHEMAS)))
     fields = SCHEMAS[name].model_fields
     chosen = draw(st.lists(st.sampled_from(list(fields)), unique=True))
-    good = {field: valid_value(fields[field], draw) for field in chosen}
-    if "views_per_step" in fields and "positives" in fields:
+    good = {field: draw(valid_values(fields[field])) for field in chosen}
+    batched = {"views_per_step", "positives"} <= set(fields)
+    if batched:
         good["positives"] = draw(st.integers(2, 100))
         good["views_per_step"] = good["positives"] * 2 * draw(st.integers(1, 50))
     bad = dict(good)
-    for field in draw(st.lists(st.sampled_from(list(fields)), unique=True, min_size=1, max_size=3)):
-        value = mistake(fields[field], field, draw)
-        if value == 10**12 and field in UNBOUNDED:
-            value = -1
-        bad[field] = value
-    if draw(st.booleans()):
+    kinds = draw(st.sets(st.sampled_from(["value", "name", *["batch"] * batched]), min_size=1))
+    if "batch" in kinds:
+        bad["views_per_step"] += 1  # odd
+    if "value" in kinds:
+        for field in draw(st.lists(st.sampled_from(list(fields)), unique=True, min_size=1, max_size=3)):
+            bad[field] = draw(st.sampled_from(mistakes(fields[field])))
+    if "name" in kinds:
         bad[draw(st.sampled_from(["guidance", "seedz", "", "a b", "_x"]))] = 1
     return name, good, bad
 
 
 @given(parameter_sets())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_valid_set_is_refused_and_no_invalid_one_starts_a_kernel(sets):
     name, good, bad = sets
     resolved = resolve(name, good)
@@ -359,21 +424,37 @@ def test_no_valid_set_is_refused_and_no_invalid_one_starts_a_kernel(sets):
     assert all(line.endswith((".", "?")) for line in str(error.value).splitlines())
 
 
-@given(parameter_sets())
-@settings(max_examples=60)
-def test_the_command_line_starts_none_either(sets):
-    """The same by ``stablerep run CHAPTER -p NAME=VALUE ...``, for what text can say."""
-    name, _, bad = sets
-    pairs = []
-    for key, value in bad.items():
-        try:
-            pairs += ["-p", f"{key}={json.dumps(value, allow_nan=False)}"]
-        except (TypeError, ValueError):
-            pairs += ["-p", f"{key}=.nan"]
+def as_text(value) -> str:
+    """A value in YAML; JSON has no words for these three numbers."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_text, value))}]"
+    return json.dumps(value)
+
+
+def command_line(name: str, values: dict, by_option: set[str]) -> list[str]:
+    """``run CHAPTER`` with some of the values by their options, the rest by -p."""
+    words = ["run", name]
+    for key, value in values.items():
+        words += [f"--{key.replace('_', '-')}", as_text(value)] if key in by_option else ["-p", f"{key}={as_text(value)}"]
+    return words
+
+
+@given(parameter_sets(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_command_line_starts_the_valid_ones_and_none_else(sets, data):
+    name, good, bad = sets
+    fields = SCHEMAS[name].model_fields
+    possible = [key for key, field in fields.items() if field.annotation is not bool and key != "preset"]  # flags take no value
+    by_option = data.draw(st.sets(st.sampled_from(possible)))
     started = []
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setenv("STABLEREP_RUNS", f"{folder}/runs")
-        patch.setattr(execution, "execute_notebook", lambda *arguments, **options: started.append(arguments))
-        result = CliRunner().invoke(app, ["run", name, *pairs])
-    assert result.exit_code == 2 and result.stderr and "Traceback" not in result.stderr
-    assert started == []
+        patch.setattr(papermill, "execute_notebook", lambda *arguments, **options: started.append(options["parameters"]) or 1 / 0)
+        result = CliRunner().invoke(app, command_line(name, bad, by_option))
+        assert result.exit_code == 2 and result.stderr and "Traceback" not in result.stderr
+        assert started == [] and not Path(folder, "runs").exists()
+        result = CliRunner().invoke(app, command_line(name, good, by_option))
+        assert isinstance(result.exception, ZeroDivisionError), result.output
+    assert started == [resolve(name, good).model_dump()]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from stablerep.study import execution
 from stablerep.study.commands import app
+from stablerep.study.notebooks import project_root
 from stablerep.study.parameters import SCHEMAS, resolve
 from stablerep.study.run_chapter import given_parameters
 from stablerep.study.schema_text import describe_schema
@@ -22,9 +23,6 @@ def asked(monkeypatch, tmp_path):
     """What would be executed, with what."""
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
     found = []
-
-    class Stop(Exception):
-        pass
 
     def execute(name, given):
         found.append(resolve(name, given))
@@ -55,9 +53,15 @@ def test_options_pairs_and_files_say_the_same(asked, tmp_path):
     call("compare", "--preset", "smoke", "--guidance-scale", "4", "--probe-designs", "noto,twemoji")
     call("compare", "-p", "preset=smoke", "-p", "guidance_scale=4.0", "-p", "probe_designs=[noto, twemoji]")
     call("compare", "--preset", "smoke", "-f", str(tmp_path / "p.yml"))
-    call("compare", "--preset", "smoke", "-f", str(tmp_path / "p.yml"), "--guidance-scale", "4")
+    call("compare", "--preset", "smoke", "-f", str(tmp_path / "p.yml"), "--guidance-scale", "4", "-p", "guidance_scale=4.0")
     assert len(asked) == 4 and asked.count(asked[0]) == 4
     assert asked[0] == resolve("compare", {"preset": "smoke", "guidance_scale": 4, "probe_designs": ["noto", "twemoji"]})
+
+
+def test_options_win_over_the_file(asked, tmp_path):
+    (tmp_path / "p.yml").write_text("preset: laptop\nguidance_scale: 4\nseeds: 2\n")
+    call("compare", "-f", str(tmp_path / "p.yml"), "--preset", "smoke", "--guidance-scale", "3", "-p", "seeds=5")
+    assert asked == [resolve("compare", {"preset": "smoke", "guidance_scale": 3, "seeds": 5})]
 
 
 def test_truth_values_and_lists(asked):
@@ -72,6 +76,7 @@ def test_truth_values_and_lists(asked):
         (["compare", "--guidance-scale", "0.5"], "guidance_scale is 0.5: input should be greater than or equal to 1."),
         (["compare", "--guidance-scale", "4", "-p", "guidance_scale=2"], "guidance_scale is given twice, as 2 and as 4; give it once."),
         (["compare", "--preset", "smoke", "-p", "preset=laptop"], "preset is given twice, as laptop and as smoke; give it once."),
+        (["compare", "-p", "seeds=1", "-p", "seeds=2"], "seeds is given twice, as 1 and as 2; give it once."),
         (["scaling", "--caption-counts", "32"], "caption_counts is [32]: list should have at least 2 items after validation, not 1."),
         (["compare", "--encoder", "[a"], "the value of encoder, '[a', could not be read."),
         (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
@@ -98,6 +103,17 @@ def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
     assert "it lies outside the project and the current folder; --allow-path" in refused.stderr and asked == []
     call("compare", "--generator", str(folder), "--allow-path", str(tmp_path))
     assert asked[0].generator == str(folder)
+
+
+def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_path, monkeypatch):
+    """Notebooks are executed in the project's folder, whatever folder the command was given in."""
+    monkeypatch.setenv("STABLEREP_PATHS", "")
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    call("compare", "--generator", "owner/name", "--preset", "smoke")
+    monkeypatch.chdir(project_root())
+    assert asked[0].generator == str(tmp_path / "owner" / "name")
+    assert resolve("compare", {"preset": "smoke", "generator": asked[0].generator}) == asked[0]  # as the kernel checks it
 
 
 # Completion, as the shell asks for it
@@ -162,6 +178,8 @@ def test_unreadable_values_and_files(tmp_path):
     with pytest.raises(ValueError, match="could not be read as YAML") as error:
         given_parameters([], file)
     assert "\n" not in str(error.value)
+    file.write_text("1: 2")
+    assert call("corpus", "-f", str(file)).stderr.startswith("corpus has no parameter 1; it has preset")
     file.write_text("- 1")
     with pytest.raises(ValueError, match="holds a list; it must map"):
         given_parameters([], file)

@@ -92,7 +92,10 @@ def test_json_schema_knows_defaults_and_needs_nothing(name):
     assert schema["$schema"].endswith("2020-12/schema") and "required" not in schema and schema["additionalProperties"] is False
     laptop = resolve(name, {}).model_dump()
     assert {key: about["default"] for key, about in schema["properties"].items()} == laptop
-    assert all(about["description"] for about in schema["properties"].values())
+    assert all(about["description"] and {"unit", "cost"} <= set(about) for about in schema["properties"].values())
+    assert ("multiple of positives" in schema["description"]) == (name not in ("corpus", "generator"))
+    lists = [key for key, value in laptop.items() if isinstance(value, list)]
+    assert [key for key, about in schema["properties"].items() if about.get("uniqueItems")] == lists
 
 
 @given(st.sampled_from(list(SCHEMAS)), st.data())
@@ -100,9 +103,10 @@ def test_json_schema_and_resolve_agree_on_numbers(name, data):
     """Against the independent validator of the jsonschema package, for one number of a chapter at a time."""
     jsonschema = pytest.importorskip("jsonschema")
     schema = json_schema(name)
-    numbers = [key for key, about in schema["properties"].items() if about["type"] in ("integer", "number") and key not in ("positives", "views_per_step")]
+    about = schema["properties"]
+    numbers = [key for key in about if about[key]["type"] in ("integer", "number") and key not in ("positives", "views_per_step")]
     key = data.draw(st.sampled_from(numbers))
-    kind = st.integers(-2, 120) if schema["properties"][key]["type"] == "integer" else st.floats(-1, 40, allow_nan=False)
+    kind = st.integers(-2, 120) if about[key]["type"] == "integer" else st.floats(-1, 40, allow_nan=False)
     value = data.draw(kind)
     try:
         resolve(name, {key: value})
