@@ -1,8 +1,8 @@
-"""Workers that come and go with the work: a dask cluster whose workers are SLURM jobs of their own.
+"""A dask cluster whose workers are SLURM jobs of their own: they join as SLURM starts them, and the sweep uses those there are.
 
     python examples/slurm/jobqueue.py            prints the address for `stablerep sweep ... --cluster ADDRESS`
 
-Change the partition, the resources and the most workers. Needs the extra: pip install -c constraints.txt -e '.[cluster]'
+Change the partition, the resources and the number of workers. Needs the extra: pip install -c constraints.txt -e '.[cluster]'
 """
 
 import time
@@ -19,7 +19,7 @@ def cluster() -> SLURMCluster:
 
 if __name__ == "__main__":
     running = cluster()
-    running.adapt(minimum=0, maximum=32)
+    running.scale(32)
     print(running.scheduler_address, flush=True)
     while True:
         time.sleep(60)

@@ -127,6 +127,8 @@ def run_sweep(sweep: Sweep, *, workers: int, cluster: str | None = None, log: Ca
         if event == "started":
             sweep.rows[number_of[task.name]]["status"] = "running"
             sweep.save()
+        if event == "waiting":
+            log("the cluster has no worker yet; waiting for one")
 
     ended = len(sweep.rows) - len(tasks)
     if ended:

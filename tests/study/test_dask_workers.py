@@ -14,7 +14,7 @@ import pytest
 
 from stablerep.study import dask_workers
 from stablerep.study.workers import THREADS, Task, cores, run_tasks
-from tests.study.test_workers import FAIL, FAMILY, alive, wait_for, written
+from tests.study.test_workers import FAIL, alive, wait_for, written
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("distributed", reason="dask.distributed is not installed")
@@ -83,7 +83,7 @@ def test_a_killed_worker_costs_one_attempt_and_no_task(cluster, tmp_path):
 
 def test_outcomes_come_back_as_they_are(cluster):
     found = {one.task.name: one for one in run_tasks([Task(n, (n,)) for n in ("good", "thing")], workers=2, cluster=str(cluster.file), program=FAIL)}
-    assert (found["good"].status, found["good"].output, found["good"].error) == ("done", "", "")
+    assert (found["good"].status, found["good"].output, found["good"].error) == ("done", "out\n", "")
     thing = found["thing"]
     assert (thing.status, thing.error, thing.output, thing.attempts) == ("failed", "first\nno such thing", "out\n", 1) and thing.seconds > 0
 
@@ -127,7 +127,7 @@ import sys
 from stablerep.study.workers import Task, run_tasks
 if __name__ == "__main__":
     try:
-        for found in run_tasks([Task(name, (name, "deaf")) for name in {files!r}], workers=1, cluster={cluster!r}, program={program!r}):
+        for found in run_tasks([Task(name, (name, "60")) for name in {files!r}], workers=1, cluster={cluster!r}, program={program!r}):
             print(found)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -136,42 +136,44 @@ if __name__ == "__main__":
 """
 
 
-def drive(folder: Path, cluster: str, program: tuple = FAMILY) -> tuple[subprocess.Popen, list[int]]:
-    """A process that runs two tasks one after the other, and the processes of the first."""
-    (folder / "driver.py").write_text(DRIVER.format(files=[str(folder / name) for name in ("pids", "late")], cluster=cluster, program=program))
+def drive(folder: Path, cluster: str) -> tuple[subprocess.Popen, int]:
+    """A process that runs two tasks one after the other, and the number of the first task's process, which runs."""
+    files = [str(folder / name) for name in ("first", "late")]
+    (folder / "driver.py").write_text(DRIVER.format(files=files, cluster=cluster, program=WORK))
     process = subprocess.Popen([sys.executable, str(folder / "driver.py")], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    return process, [int(pid) for pid in written(folder / "pids").split()]
+    return process, int(written(folder / "first").split()[0])
 
 
 def test_nothing_runs_on_when_the_client_is_killed(empty_cluster, tmp_path):
     empty_cluster.add_worker()
-    process, pids = drive(tmp_path, str(empty_cluster.file))
+    process, pid = drive(tmp_path, str(empty_cluster.file))
     process.kill()
     process.communicate()
-    wait_for(lambda: not any(map(alive, pids)), 20)  # the worker asks first, then kills
+    wait_for(lambda: not alive(pid))
     time.sleep(1)
     assert not (tmp_path / "late").exists()
 
 
 def test_a_scheduler_that_goes_away_is_one_sentence(empty_cluster, tmp_path):
     empty_cluster.add_worker()
-    process, pids = drive(tmp_path, str(empty_cluster.file))
+    process, pid = drive(tmp_path, str(empty_cluster.file))
     empty_cluster.scheduler.kill()
+    wait_for(lambda: not alive(pid))
     assert f"the dask scheduler at {empty_cluster.file} is gone" in process.communicate(timeout=30)[1].splitlines()[-1]
-    assert process.returncode == 1
-    wait_for(lambda: not any(map(alive, pids[:2])), 20)
+    assert process.returncode == 1 and not (tmp_path / "late").exists()
 
 
 def test_ctrl_c_at_a_cluster_on_this_machine_is_quiet_and_leaves_nothing(tmp_path):
     """The terminal sends the signal to all processes of the group, dask's workers included."""
     import psutil
 
-    process, pids = drive(tmp_path, "local", program=(*FAMILY[:2], FAMILY[2].replace("SIG_IGN", "SIG_DFL")))
+    process, pid = drive(tmp_path, "local")
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    assert set(pids) < {one.pid for one in family}
+    assert pid in [one.pid for one in family]
     os.killpg(process.pid, signal.SIGINT)
     assert process.communicate(timeout=30)[1] == "" and process.returncode == 130
     wait_for(lambda: not any(alive(one.pid) for one in family), 5)
+    assert not (tmp_path / "late").exists()
 
 
 @pytest.mark.parametrize(("where", "said"), [

@@ -169,6 +169,21 @@ def test_leaving_the_iteration_kills_everything_and_starts_nothing(tmp_path, mon
     assert not (tmp_path / "late").exists()
 
 
+def test_a_task_is_asked_first_and_can_end_in_order(tmp_path):
+    tidy = (
+        sys.executable, "-c",
+        "import sys, time\nif sys.argv[1] == 'quick': sys.exit()\n"
+        "open(sys.argv[1], 'w').write('begun')\n"
+        "try: time.sleep(60)\n"
+        "except KeyboardInterrupt: time.sleep(0.5); open(sys.argv[1], 'w').write('in order')",
+    )  # fmt: skip
+    going = run_tasks([Task("a", (str(tmp_path / "a"),)), Task("quick", ("quick",))], workers=2, program=tidy)
+    next(going)
+    written(tmp_path / "a")
+    going.close()
+    assert (tmp_path / "a").read_text() == "in order"
+
+
 def test_all_are_asked_before_any_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PATIENCE", 1.0)
     going = run_tasks([Task(str(n), (str(tmp_path / str(n)), "deaf")) for n in range(3)] + [Task("quick", ("quick",))], workers=4, program=(
