@@ -35,8 +35,7 @@ def notebooks(folder: Path) -> int:
 
 def computed(folder: Path) -> dict[str, str]:
     """When each complete run was made."""
-    table = RunStore(folder / "runs").list()
-    return dict(zip(table["key"], table["created"])) if len(table) else {}
+    return {info["key"]: info["provenance"]["created"] for info in RunStore(folder / "runs").records()}
 
 
 def main() -> None:

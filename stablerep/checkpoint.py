@@ -23,6 +23,22 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def save_weights(path: Path, weights: dict) -> None:
+    """Write named tensors as safetensors, whole or not at all. Raises ``OSError`` when the disk is full, as every other writer does."""
+    import errno
+
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        with written_aside(path) as aside:
+            save_file(weights, aside)
+    except SafetensorError as error:
+        if "No space left" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
 def save_checkpoint(path: Path, state: dict) -> None:
     """Write a training state (nested dictionaries of tensors and numbers) so that a reader sees all of it or none."""
     import torch

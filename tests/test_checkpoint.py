@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+from pathlib import Path
 
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 
-from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
+from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_weights, written_aside
 
 STATE = {
     "model": {"w": torch.arange(12.0).view(3, 4), "n": torch.tensor(7)}, "step": 40, "log": [[0, 1.5], [1, 1.25]], "seconds": 0.1,
@@ -70,3 +74,24 @@ def test_a_block_that_writes_nothing_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError), written_aside(tmp_path / "table"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_are_whole_or_absent_and_a_full_disk_is_said_as_the_system_says_it(tmp_path, monkeypatch):
+    path = tmp_path / "encoder.safetensors"
+    save_weights(path, {"a": torch.arange(3.0)})
+    assert torch.equal(safetensors.torch.load_file(path)["a"], torch.arange(3.0))
+    before = path.read_bytes()
+
+    def full(weights, aside):
+        Path(aside).write_bytes(b"half")
+        raise safetensors.SafetensorError(reason)
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    reason = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError, match="No space left on device") as error:
+        save_weights(path, {})
+    assert error.value.errno == errno.ENOSPC and error.value.filename == str(path)
+    reason = "something else"
+    with pytest.raises(safetensors.SafetensorError, match="something else"):
+        save_weights(path, {})
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

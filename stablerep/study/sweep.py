@@ -97,9 +97,8 @@ def begin_sweep(notebook: str, swept: list[dict], parameters: list[Parameters], 
         if there["key"] != key:
             raise ValueError(f"{folder} holds another sweep, of {there['notebook']} with {there['combinations']} combinations; name another folder.")
         if not resume:
-            table = pd.read_csv(folder / "table.csv") if (folder / "table.csv").exists() else pd.DataFrame({"status": []})
-            ended = int(table["status"].isin(DONE).sum())
-            raise ValueError(f"this sweep was begun before ({ended} of {len(swept)} combinations ended well); --resume goes on with it: {folder}")
+            ended = len(swept) - len(Sweep(notebook, swept, parameters, folder, RunStore()).waiting)
+            raise ValueError(f"this sweep was begun before ({ended} of {len(swept)} combinations are executed); --resume goes on with it: {folder}")
     found = Sweep(notebook, swept, parameters, folder, RunStore())
     with written_aside(about) as aside:
         aside.write_text(json.dumps({"notebook": notebook, "key": key, "combinations": len(swept), "swept": swept}, indent=1) + "\n")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stablerep.batches import CaptionedImages
-from stablerep.checkpoint import load_checkpoint, save_checkpoint, written_aside
+from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stablerep.distributed import gathered_image_text, gathered_multi_positive
 from stablerep.encoders import Learner
 from stablerep.gradient_caching import cached_backward
@@ -195,14 +195,11 @@ def _backward(accelerator, model: nn.Module, recipe: PretrainingRecipe, views: T
 
 def _write(folder: Path, network: nn.Module, recipe: PretrainingRecipe, rows: list) -> None:
     """The finished run: weights of the backbone and of the heads (a teacher is left out), recipe and log."""
-    from safetensors.torch import save_file
-
     whole = {k: v.contiguous().cpu() for k, v in network.state_dict().items() if not k.startswith("teacher.")}
     backbone = {k.removeprefix("backbone."): v for k, v in whole.items() if k.startswith("backbone.")}
     heads = {k: v for k, v in whole.items() if not k.startswith("backbone.")}
     for name, weights in (("heads", heads), ("encoder", backbone)):
-        with written_aside(folder / f"{name}.safetensors") as aside:
-            save_file(weights, aside)
+        save_weights(folder / f"{name}.safetensors", weights)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]).to_parquet(folder / "log.parquet", index=False)
     (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -212,6 +212,12 @@ def test_verify_tells_whole_from_damaged(kept):
     assert "results.txt" in result.stdout and "0 of 1 runs are whole." in result.stdout
 
 
+def test_verify_sees_a_run_that_is_too_short_to_be_listed_as_complete(kept):
+    (kept.folder / "results.txt").write_text("0")
+    result = call("runs", "verify")
+    assert result.exit_code == 1 and "results.txt was altered" in result.stdout and "0 of 1 runs are whole." in result.stdout
+
+
 def test_remove(kept, runs):
     result = call("runs", "remove", kept.key)
     assert result.exit_code == 0 and result.stdout == f"removed {kept.key}\n"

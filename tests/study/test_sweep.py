@@ -87,7 +87,7 @@ def test_a_sweep_by_hand(pretended, store):
 def test_the_same_sweep_goes_on_only_when_told(pretended, store):
     run_sweep(prepared(["guidance_scale=1,2,4"]), workers=1, log=lambda line: None)
     before = len(pretended)
-    with pytest.raises(ValueError, match=r"begun before \(2 of 3 combinations ended well\); --resume goes on with it: sweeps/compare-"):
+    with pytest.raises(ValueError, match=r"begun before \(2 of 3 combinations are executed\); --resume goes on with it: sweeps/compare-"):
         prepared(["guidance_scale=1,2,4"])
     again = run_sweep(prepared(["guidance_scale=1,2,4"], resume=True), workers=1, log=lambda line: None)
     assert [row["status"] for row in again.rows] == ["found", "found", "failed"]
