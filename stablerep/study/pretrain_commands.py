@@ -42,8 +42,11 @@ def open_images(source: str, size: int, *, designs: bool = False, in_memory: boo
     return CaptionedImages.from_corpus(part, size)
 
 
-def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> None:
+def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> bool:
     """Write down what is trained in a folder, or refuse one in which something else was.
+
+    Returns:
+        Whether this call wrote it, in a folder that was empty or not there.
 
     Raises:
         ValueError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
@@ -68,6 +71,18 @@ def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes
     elif first:
         with written_aside(path) as aside:
             aside.write_text(json.dumps(about, indent=1) + "\n")
+        return True
+    return False
+
+
+def release_folder(folder: Path) -> None:
+    """Take back the claim of a training that was refused before it learned anything, so that the corrected command may have the folder."""
+    import shutil
+
+    (folder / ABOUT).unlink(missing_ok=True)
+    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def pretrain_command(
@@ -104,11 +119,16 @@ def pretrain_command(
             raise ValueError(f"method is {method!r}, which learns classes; this command has captions alone: the library's pretrain takes classes.")
         first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
         data = open_images(images, image_size, designs=designs, in_memory=in_memory)
-        claim_folder(folder, recipe, data.fingerprint, processes, first=first)
+        claimed = claim_folder(folder, recipe, data.fingerprint, processes, first=first)
         if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
             typer.echo(f"{folder} holds the finished encoder.")
             return
-        made = pretrain(data, recipe, folder, progress="" if not first else method, checkpoint_every=checkpoint_every)
+        try:
+            made = pretrain(data, recipe, folder, progress="" if not first else method, checkpoint_every=checkpoint_every)
+        except ValueError:
+            if claimed and not (folder / "checkpoint.pt").exists():
+                release_folder(folder)
+            raise
         if first:
             typer.echo(f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second. Encoder: {folder / 'encoder.safetensors'}")
             typer.echo(f"`stablerep probe {folder}` asks what it has learned.")

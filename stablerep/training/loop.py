@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -97,8 +98,11 @@ def pretrain(
     from tqdm import tqdm
 
     folder = Path(folder)
-    # half precision pays on a GPU; on a CPU small convolutions are not faster in it
-    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+    gpu = torch.cuda.is_available()
+    # Accelerate must be told that several processes share a CPU; or it takes each for the only one, and all train the same and write
+    # over each other. Half precision pays on a GPU; on a CPU small convolutions are not faster in it.
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    accelerator = Accelerator(cpu=together and not gpu, mixed_precision="bf16" if gpu else "no")
     if recipe.chunk and accelerator.num_processes > 1:
         raise ValueError(f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one.")
     batches = ViewBatches(data, recipe, classes, accelerator.process_index, accelerator.num_processes)

@@ -9,8 +9,11 @@ import pytest
 
 from stablerep.generator import load_generator
 from stablerep.study.costs import RATES, SECONDS
-from stablerep.study.scaling_arithmetic import ASSUMED_BYTES, EMBEDDED_BYTES, need, storage_table, synthesis_table, training_steps
+from stablerep.study.scaling_arithmetic import (
+    ASSUMED_BYTES, BOOK_SECONDS, EMBEDDED_BYTES, PAPER_VIEWS, PAPER_VIEWS_PER_STEP, need, storage_table, synthesis_table, training_steps,
+)  # fmt: skip
 from stablerep.synthesis import SynthesisPlan, synthesize
+from stablerep.training import PretrainingRecipe
 from tests.conftest import TINY_CAPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +36,7 @@ def test_the_page_prints_these_tables():
 
 
 def test_every_number_of_the_tables_again():
-    """From the page's text, with numbers of its own."""
+    """Computed here once more, with as much tolerance as the rounding has."""
     for line in synthesis_table(COUNTS, (1, 5, 20)).splitlines()[2:]:
         count, *days = [cell.strip().replace(",", "") for cell in line.strip("|").split("|")]
         for rate, value in zip((1, 5, 20), days):
@@ -50,7 +53,30 @@ def test_the_rates_of_the_page_are_those_of_the_estimates():
     assert f"| {RATES['pretraining']:,.0f} views a second |" in PAGE
     assert f"| {SECONDS['evaluation']} s |" in PAGE
     assert f"assumes {ASSUMED_BYTES // 1000} kB" in PAGE
-    assert 43 * 6 * 32 == 8256 and "8,256 views in a step (43 captions × 6 images on 32 GPUs)" in PAGE
+    assert f"{PAPER_VIEWS_PER_STEP:,} views in a step (43 captions × 6 images on 32 GPUs)" in PAGE
+    assert f"about {round(training_steps(PAPER_VIEWS, passes=1, views_per_step=PAPER_VIEWS_PER_STEP), -4):,} steps" in PAGE
+    assert f"| {BOOK_SECONDS / 60:.0f} minutes |" in PAGE
+    assert f"shards of {SynthesisPlan(['x']).shard_captions} captions" in PAGE
+    recipe = PretrainingRecipe()
+    assert f"warm-up ({100 * recipe.warmup:.0f} % of the steps)" in PAGE and recipe.head_statistics == "joint"
+    epochs = {15: 0.5, 31: 1.0, 46: 1.5}  # and of warm-up; the authors' repository, CC12M
+    assert "about 3 % and each view apart" in PAGE and {round(100 * warm / whole) for whole, warm in epochs.items()} == {3}
+    captions, images = re.search(r"the (\d+) million captions of CC12M make the\s+(\d+) million images of the last row", PAGE).groups()
+    assert int(images) == 10 * int(captions) == COUNTS[-1] / 1e6
+
+
+def test_no_number_of_the_prose_is_without_a_check():
+    """Whoever writes a new number on the page says in these tests where it comes from."""
+    prose = PAGE.replace(synthesis_table(COUNTS, (1, 5, 20)), "").replace(storage_table(COUNTS), "")
+    prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)  # commands, names and references
+    known = {
+        "460", "1,200", "9.5", "24",  # measured on two cores
+        "32", "512", "256", "450",  # pixels (and captions of a shard, and GPUs of the paper), kB
+        "10", "100", "12",  # images of a caption, millions of captions and of images, CC12M
+        "8,256", "43", "6", "110,000", "5", "3",  # the paper's recipe; per cent of warm-up
+        "4",  # NFS 4
+    }  # fmt: skip
+    assert set(re.findall(r"\d+(?:[,.]\d+)*", prose)) == known
 
 
 @pytest.mark.slow

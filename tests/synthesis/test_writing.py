@@ -21,6 +21,7 @@ from PIL import Image
 
 from stablerep.generator import load_generator
 from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize, writing
+from tests.conftest import TINY_CAPTIONS
 
 STUB = Path(__file__).with_name("stub_generator.py")
 
@@ -431,3 +432,72 @@ def test_pipeline_resumed_in_a_fresh_process_state_is_byte_identical(drawn, dige
 
 def test_index_reads_as_a_plain_table(drawn):
     assert pd.read_parquet(drawn.folder / "index.parquet")["images"].sum() == TINY.total
+
+
+# The real command
+
+
+COMMAND = ["-l", "2", "-w", "2", "--steps", "3", "--shard-captions", "4", "--batch-size", "2"]  # 4 shards of 4 batches
+
+
+@pytest.fixture
+def start(tiny_pipeline, tmp_path):
+    """A function that starts ``stablerep synthesize`` on a folder, one thread each; what still runs is ended after the test."""
+    (tmp_path / "captions.txt").write_text("\n".join(TINY_CAPTIONS))
+    running = []
+
+    def begin(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-m", "stablerep.study.commands", "synthesize", str(folder), "--captions", str(tmp_path / "captions.txt")]
+        process = subprocess.Popen(
+            [*command, *COMMAND, "--generator", str(tiny_pipeline), "--precision", "float32"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, cwd=STUB.parents[2],
+        )  # fmt: skip
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def holder(folder: Path, processes: list[subprocess.Popen]) -> tuple[subprocess.Popen, str] | None:
+    """A process in the middle of a shard, and the shard: it holds the lock, and a batch is kept. Linux lists who holds a lock."""
+    locks = {lock.stat().st_ino: lock.name.removeprefix(".").removesuffix(".lock") for lock in folder.glob(".shard-*.lock")}
+    for line in Path("/proc/locks").read_text().splitlines():
+        fields = line.split()
+        if fields[1] != "FLOCK":
+            continue
+        owner, shard = int(fields[4]), locks.get(int(fields[5].split(":")[-1]))
+        found = next((process for process in processes if process.pid == owner), None)
+        if found and shard and list((folder / ".batches").glob(f"{shard}-*.npz")):
+            return found, shard
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/locks").is_file(), reason="only Linux says who holds a lock")
+def test_three_real_processes_of_which_one_is_killed_make_the_set_of_one(start, digests, tmp_path):
+    alone = start(tmp_path / "one")
+    assert alone.wait(300) == 0
+    folder = tmp_path / "shared"
+    processes = [start(folder) for _ in range(3)]
+    limit, killed, shard = time.monotonic() + 300, None, ""
+    while killed is None:
+        assert time.monotonic() < limit and any(process.poll() is None for process in processes)
+        if found := holder(folder, processes):
+            killed, shard = found
+            killed.send_signal(signal.SIGSTOP)  # so that it cannot finish its shard before it is killed
+            if holder(folder, [killed]) != (killed, shard) or (folder / f"{shard}.tar").exists():
+                killed.send_signal(signal.SIGCONT)
+                killed = None
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (folder / "set.json").exists()
+    others = [process for process in processes if process is not killed]
+    assert [process.wait(300) for process in others] == [0, 0]
+    assert {process.stdout.read() for process in others} == {f"32 images of 16 captions: {folder}\n"}
+    made = digests(folder)
+    assert len([name for name in made if name.endswith(".tar")]) == 4 and f"{shard}.tar" in made
+    assert made == digests(tmp_path / "one")
