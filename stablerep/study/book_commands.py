@@ -56,7 +56,7 @@ def book(
 def diff(
     first: Annotated[str, typer.Argument(help="Folder of a book's pages, or the key of one in _build/books.")],
     second: Annotated[str, typer.Argument(help="Another one.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The page (default _build/diff-KEY.html).")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The page (default _build/diff-KEY-KEY.html).")] = None,
 ) -> None:
     """Compare two books on one page: parameters, headline numbers, figures."""
     with sentences():

@@ -2,159 +2,142 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stablerep.checkpoint import written_aside
-from stablerep.study.page_notes import RECORD, WORDS
+from stablerep.study.built_book import Figure, Number, Page, read_book, read_record
+from stablerep.study.page_notes import WORDS
 
 TEMPLATE = Path(__file__).with_name("book_diff.html")
 SHORT = 40  # rows of a table beyond which it is folded
+SHARES = ("accuracy", "share")  # how units begin whose numbers are parts of one, shown in percent
+FEW = 6  # parameters whose values the first sentence still names
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of a chapter: its name, caption, text for those who cannot see it, and the image as base64 PNG."""
+class Row:
+    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have no value in common;
+    both are None where that cannot be said."""
 
-    name: str
-    caption: str
-    alt: str
-    png: str
-
-
-@dataclass
-class Page:
-    """What one book says in one chapter; ``about`` is the notebook's ``metadata.stablerep``."""
-
-    about: dict
-    figures: dict[str, Figure] = field(default_factory=dict)
+    keys: tuple
+    left: Number | None
+    right: Number | None
 
     @property
-    def numbers(self) -> dict[tuple, dict]:
-        """Rows of the headline by the values of its keys."""
-        found = self.about.get("headline") or {"keys": [], "rows": []}
-        return {tuple(row[key] for key in found["keys"]): row for row in found["rows"]}
+    def change(self) -> float | None:
+        if None in (self.left, self.right) or None in (self.left.value, self.right.value):
+            return None
+        return round(self.right.value - self.left.value, 12)  # so that equal changes are equal
+
+    @property
+    def apart(self) -> bool | None:
+        if self.change is None or None in (self.left.low, self.left.high, self.right.low, self.right.high):
+            return None
+        return self.left.high < self.right.low or self.right.high < self.left.low
 
 
 @dataclass(frozen=True)
-class Book:
-    """A built book: its record (:func:`stablerep.study.whole_book.book_record`) and its chapters."""
+class Comparison:
+    """A chapter in two books: sentences (``notes``), parameters (name, left, right) that differ and that do not, headline rows, pairs of figures."""
 
-    record: dict
-    pages: dict[str, Page]
+    name: str
+    notes: list[str]
+    different: list[tuple[str, str, str]]
+    equal: list[tuple[str, str, str]]
+    headline: Headline | None
+    rows: list[Row]
+    figures: list[tuple[Figure | None, Figure | None]]
 
+    @property
+    def compared(self) -> list[Row]:
+        return [row for row in self.rows if row.change is not None]
 
-def read_book(folder: Path) -> Book:
-    """Read a folder of pages that this project built.
-
-    Raises:
-        ValueError: no book, or one whose files cannot be read.
-    """
-    folder = Path(folder)
-    if not (folder / "index.html").is_file():
-        raise ValueError(f"{folder} is no book; give the folder of its pages, such as _build/html.")
-    if not (folder / RECORD).is_file():
-        raise ValueError(f"{folder} was built before books kept what they are; `stablerep book` builds it anew.")
-    try:
-        record, pages = json.loads((folder / RECORD).read_text()), {}
-        for name in record["chapters"]:
-            notebook = json.loads((folder / "_sources" / "book" / "chapters" / f"{name}.ipynb").read_text())
-            pages[name] = Page(notebook["metadata"].get("stablerep") or {}, {one.name: one for one in _figures(notebook)})
-        return Book(record, pages)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder} could not be read as a book: {type(error).__name__}, {str(error).splitlines()[0]}.") from None
+    @property
+    def largest(self) -> list[Row]:
+        """The rows of the largest change; none when nothing changed."""
+        size = max((abs(row.change) for row in self.compared), default=0.0)
+        return [row for row in self.compared if size and abs(row.change) == size]
 
 
-def _figures(notebook: dict) -> list[Figure]:
-    found = []
-    for cell in notebook["cells"]:
-        about = cell["metadata"].get("mystnb", {})
-        images = [output["data"]["image/png"] for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
-        if images and "figure" in about:
-            png = "".join(images[0]).replace("\n", "")
-            found.append(Figure(about["figure"].get("name", ""), about["figure"].get("caption", ""), about.get("image", {}).get("alt", ""), png))
-    return found
+def compare_chapter(name: str, first: Page | None, second: Page | None) -> Comparison:
+    """Compare a chapter in two books, either of which may lack it."""
+    if not first or not second:
+        return Comparison(name, [f"Only the {'first' if first else 'second'} book has this chapter."], [], [], None, [], [])
+    figures = [(first.figures.get(one), second.figures.get(one)) for one in first.figures | second.figures]
+    if silent := _lacking(first.about, second.about):
+        return Comparison(name, [f"{silent} no record of how this chapter was computed; `stablerep book` builds it anew."], [], [], None, [], figures)
+    a, b, notes = first.about, second.about, []
+    values = [(one, *(side.parameters.get(one, ...) for side in (a, b))) for one in a.parameters | b.parameters]
+    different, equal = ([(one, _shown(x), _shown(y)) for one, x, y in values if (x == y) is same] for same in (False, True))
+    if inputs := [WORDS.get(one, one) for one in WORDS | a.inputs | b.inputs if a.inputs.get(one) != b.inputs.get(one)]:
+        notes.append(f"This chapter was made from different versions of {', '.join(inputs)}.")
+    if lacking := _lacking(a.headline, b.headline):
+        notes.append(f"{lacking} no headline numbers here.")
+    headline, other = a.headline or b.headline, b.headline or a.headline
+    if headline and (headline.keys, headline.value, headline.unit) != (other.keys, other.value, other.unit):
+        kinds = [f"{one.value} ({one.unit}) by {', '.join(one.keys)}" for one in (headline, other)]
+        notes.append(f"Headline numbers are not compared: the first book has {kinds[0]}, the second {kinds[1]}.")
+        headline = None
+    left, right = (page.headline.numbers() if page.headline and headline else {} for page in (a, b))
+    rows = [Row(tuple(map(_shown, key[:-1])), left.get(key), right.get(key)) for key in left | right]
+    return Comparison(name, notes, different, equal, headline, rows, figures)
 
 
-def compare_chapter(name: str, first: Page | None, second: Page | None) -> dict:
-    """What the page shows of one chapter: ``name``, ``missing`` (a sentence, or empty), ``parameters``, ``inputs``, ``keys``, ``rows``, ``figures``.
-
-    Each of ``rows`` has the texts of its ``keys``, of the two numbers and their difference, ``apart`` (the intervals do not overlap) and ``size``
-    of the difference.
-    """
-    if first is None or second is None:
-        return {"name": name, "missing": f"Only the {'second' if first is None else 'first'} book has this chapter."}
-    a, b = first.about, second.about
-    if not a or not b:
-        return {"name": name, "missing": "A book does not say how it computed this chapter; `stablerep book` builds it anew."}
-    values = [(key, a["parameters"].get(key), b["parameters"].get(key)) for key in a["parameters"] | b["parameters"]]
-    inputs = [word.removeprefix("the ") for key, word in WORDS.items() if a["inputs"].get(key) != b["inputs"].get(key)]
-    headline = a.get("headline") or b.get("headline")
-    rows, unit = [], headline["unit"] if headline else ""
-    for key in first.numbers | second.numbers:
-        left, right = first.numbers.get(key), second.numbers.get(key)
-        rows.append({"keys": [_text(part) for part in key], "left": _number(left, unit), "right": _number(right, unit), **_difference(left, right, unit)})
-    names = list(first.figures | second.figures)
-    return {
-        "name": name, "missing": "", "parameters": [v for v in values if v[1] != v[2]], "equal": [v for v in values if v[1] == v[2]],
-        "inputs": inputs, "keys": headline["keys"] if headline else [], "unit": unit, "rows": rows,
-        "largest": max((row["size"] for row in rows), default=0.0), "apart": sum(row["apart"] for row in rows),
-        "figures": [(first.figures.get(figure), second.figures.get(figure)) for figure in names],
-    }  # fmt: skip
+def _lacking(first, second) -> str:
+    """Which of two books has no such thing, as the start of a sentence; empty when both have it."""
+    return "" if first and second else "The first book has" if second else "The second book has" if first else "Both books have"
 
 
-def _text(value) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _shown(value: Any) -> str:
+    """A value of a parameter or key as a reader writes it; empty where there is none."""
+    return "" if value is ... or value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _scaled(value: float, unit: str) -> str:
-    return f"{value:,.0f}" if unit == "captions" else f"{100 * value:.1f}"
+def number_text(value: float, unit: str, *, signed: bool = False) -> str:
+    """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` only for what is exactly zero."""
+    if signed and value == 0:
+        return "0"
+    text = f"{100 * value:.1f}" if unit.startswith(SHARES) else f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
+    if not text.strip("-0."):
+        return text.removeprefix("-")
+    return f"+{text}" if signed and value > 0 else text
 
 
-def _number(row: dict | None, unit: str) -> str:
-    """``43.2 [41.0, 45.3]``, in percent unless captions are counted; empty where there is none."""
-    if row is None or row["value"] is None:
-        return ""
-    interval = "" if row["low"] is None or row["high"] is None else f" [{_scaled(row['low'], unit)}, {_scaled(row['high'], unit)}]"
-    return _scaled(row["value"], unit) + interval
-
-
-def _difference(left: dict | None, right: dict | None, unit: str) -> dict:
-    if not left or not right or left["value"] is None or right["value"] is None:
-        return {"difference": "", "apart": False, "size": 0.0}
-    change = right["value"] - left["value"]
-    ends = [left["low"], left["high"], right["low"], right["high"]]
-    apart = None not in ends and (left["high"] < right["low"] or right["high"] < left["low"])
-    sign = "+" if change > 0 else ""
-    return {"difference": sign + _scaled(change, unit) if not math.isclose(change, 0, abs_tol=1e-12) else "0", "apart": apart, "size": abs(change)}
+def parameter_sentence(chapters: list[Comparison]) -> str:
+    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many parameters differ."""
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for chapter, found in ((chapter, found) for chapter in chapters for found in chapter.different):
+        where.setdefault(found, []).append(chapter.name)
+    if not where:
+        return "No parameter differs between the books."
+    texts = [f"{name} ({left or 'none'} and {right or 'none'} in {', '.join(names)})" for (name, left, right), names in where.items()]
+    return f"The books differ in {', '.join(texts if len(where) <= FEW else dict.fromkeys(name for name, _, _ in where))}."
 
 
 def diff_books(first: Path, second: Path, page: Path) -> Path:
-    """Write one page that needs nothing else, with both books side by side, and return its path.
-
-    Raises:
-        ValueError: one of the folders is no book.
-    """
-    from jinja2 import Environment, FileSystemLoader
+    """Write one page that needs nothing else, with both books side by side, and return its path. Raises as :func:`read_book` does, and
+    ``ValueError`` for a ``page`` that is a folder."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from stablerep.study.whole_book import changed_sentence
 
-    a, b = read_book(first), read_book(second)
-    chapters = [compare_chapter(name, a.pages.get(name), b.pages.get(name)) for name in dict.fromkeys([*a.pages, *b.pages])]
-    differing = sorted({key for chapter in chapters if not chapter["missing"] for key, _, _ in chapter["parameters"]})
-    environment = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    if page.is_dir():
+        raise ValueError(f"{page} is a folder; give the path of the page to write, such as {page / 'diff.html'}.")
+    (a, left), (b, right) = read_book(first), read_book(second)
+    chapters = [compare_chapter(name, left.get(name), right.get(name)) for name in left | right]
+    environment = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.get_template(TEMPLATE.name).render(
-        first=a.record, second=b.record, differing=differing, chapters=chapters, short=SHORT, sentence=changed_sentence, scaled=_scaled
-    )
+        books=(a, b), changed=[changed_sentence(one.model_dump()) for one in (a, b)], sentence=parameter_sentence(chapters), same=left == right,
+        chapters=chapters, short=SHORT, shares=SHARES, number=number_text,
+    )  # fmt: skip
     with written_aside(page) as aside:
-        aside.write_text(text)
+        aside.write_text(text, encoding="utf-8", errors="replace")
     return page
 
 
 def default_page(first: Path, second: Path) -> Path:
-    """Where the comparison of two folders goes unless told: beside them, named by both."""
-    name = hashlib.sha256(f"{Path(first).resolve()}\n{Path(second).resolve()}".encode()).hexdigest()[:12]
-    return Path("_build") / f"diff-{name}.html"
+    """Where the comparison of two books goes unless told: ``_build/diff-KEY-KEY.html``. Raises as :func:`read_record` does."""
+    return Path("_build") / f"diff-{read_record(first).key}-{read_record(second).key}.html"
