@@ -111,9 +111,8 @@ class RunStore:
         """
         identity = identify(step, version, parameters, inputs)
         key = identity["key"]
-        for keys in (self.asked, *self._uses[-1:]):
-            if key not in keys:
-                keys.append(key)
+        for keys in (keys for keys in (self.asked, *self._uses[-1:]) if key not in keys):
+            keys.append(key)
         if run := self._complete(key):
             return run
         self._uses.append(uses := [])

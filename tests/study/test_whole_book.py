@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from stablerep.generator import EMBEDDED
 from stablerep.study.book import check_offline
 from stablerep.study.chapters import compute_tables
 from stablerep.study.execution import execute_notebook
-from stablerep.study.notebooks import project_root
+from stablerep.study.notebooks import project_root, source_text
 from stablerep.study.experiments import Study
 from stablerep.study.parameters import SCHEMAS, ParameterError, resolve
 from stablerep.study.runs import RunStore
@@ -47,6 +48,8 @@ def test_every_parameter_is_read(name, store):
     p = Recording(**resolve(name, {"preset": "smoke"}).model_dump())
     read.clear()
     compute_tables(name, p, Study(store))
+    code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
+    read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
     assert set(SCHEMAS[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
 
 
