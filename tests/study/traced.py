@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pandas as pd
 from stablerep.study import execution
 from stablerep.study.parameters import resolve
 from stablerep.study.runs import Run, RunStore
+
+GENERATOR = "0123456789abcdef"
+
+
+def plan_hash(seed: int) -> str:
+    return hashlib.sha256(f"plan {seed}".encode()).hexdigest()[:16]
 
 
 def small_store(root: Path) -> tuple[RunStore, dict[str, Run]]:
@@ -20,39 +27,40 @@ def small_store(root: Path) -> tuple[RunStore, dict[str, Run]]:
         def compute(folder: Path) -> dict:
             pd.DataFrame({"correct": [True, False]}).to_parquet(folder / "results.parquet", index=False)
             (folder / "weights.safetensors").write_bytes(name.encode() * 50)
+            (folder / "recipe.json").write_text("{}")
             return {"images": 8}
 
         return compute
 
     for seed in (0, 1):
-        runs[f"set {seed}"] = made = store.obtain(
-            "synthesis", version=1, compute=write(f"set {seed}"), inputs={"captions": f"plan{seed}", "generator": "gen"},
+        runs[f"set {seed}"] = store.obtain(
+            "synthesis", version=1, compute=write(f"set {seed}"), inputs={"captions": plan_hash(seed), "generator": GENERATOR},
             parameters={"captions": 4, "images_per_caption": 2, "guidance_scale": 2.0, "steps": 3, "seed": seed, "precision": "float32"},
         )  # fmt: skip
         runs[f"trained {seed}"] = trained = store.obtain(
-            "pretraining", version=3, compute=write(f"trained {seed}"), inputs={"images": f"plan{seed}-gen-float32-first1"},
+            "pretraining", version=3, compute=write(f"trained {seed}"), inputs={"images": f"{plan_hash(seed)}-{GENERATOR}-float32-first1"},
             parameters={"method": "simclr", "steps": 5, "views_per_step": 8, "seed": seed, "encoder": {"name": "resnet10t"}},
         )  # fmt: skip
         runs[f"probed {seed}"] = store.obtain(
             "evaluation", version=5, compute=write(f"probed {seed}"), parameters={"size": 32}, inputs={"encoder": trained.key, "corpus": "emoji"}
         )
-        assert made.key.startswith("synthesis-")
     runs["untrained"] = store.obtain(
         "evaluation", version=5, compute=write("untrained"), parameters={"size": 32}, inputs={"encoder": "random-resnet10t-0", "corpus": "emoji"}
     )
     return store, runs
 
 
-def executed_chapter(folder: Path, store: RunStore, asked: list[str], **given) -> str:
-    """The chapter ``compare`` as executed, in a folder and as a run of the store; its key."""
+def executed_chapter(folder: Path | None, store: RunStore, asked: list[str], *, cells: list[dict] = (), **given) -> str:
+    """The chapter ``compare`` as executed, as a run of the store and in a folder, if one is given; its key."""
     p = resolve("compare", {"preset": "smoke"} | given)
     identity = execution.notebook_identity("compare", p)
     key = store.key(**identity)
     about = {
-        "chapter": "compare", "key": key, "preset": "smoke", "changed": {}, "parameters": p.model_dump(), "inputs": identity["inputs"], "runs": asked,
-        "headline": None,
+        "chapter": "compare", "key": key, "preset": "smoke", "changed": given, "parameters": p.model_dump(), "inputs": identity["inputs"],
+        "runs": asked, "headline": None,
     }  # fmt: skip
-    notebook = {"cells": [{"cell_type": "code", "metadata": {}, "source": "x = '/home/kept/in/code'", "outputs": []}], "metadata": {"stablerep": about}}
+    first = {"cell_type": "code", "metadata": {}, "source": "x = '/home/kept/in/code'", "outputs": []}
+    notebook = {"cells": [first, *cells], "metadata": {"stablerep": about, "papermill": {"environment_variables": {"SECRET": "x"}}}}
 
     def compute(target: Path) -> None:
         (target / "compare.ipynb").write_text(json.dumps(notebook))
@@ -60,6 +68,7 @@ def executed_chapter(folder: Path, store: RunStore, asked: list[str], **given) -
         pd.DataFrame({"arm": ["A"]}).to_parquet(target / "tables" / "arms.parquet", index=False)
 
     store.obtain(**identity, compute=compute)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compare.ipynb").write_text(json.dumps(notebook))
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "compare.ipynb").write_text(json.dumps(notebook))
     return key
