@@ -37,7 +37,7 @@ def declared(*extras: str) -> set[str]:
     return {canonicalize_name(Requirement(need).name) for need in needs}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("stablerep", ("hub",)), ("tests", ("test",)), ("scripts", ())])
+@pytest.mark.parametrize(("folder", "extras"), [("stablerep", ("hub", "cluster")), ("tests", ("test",)), ("scripts", ())])
 def test_what_is_imported_is_declared(folder, extras):
     distributions = packages_distributions()
     undeclared = {}

@@ -29,7 +29,6 @@ class Parameters(BaseModel):
 
     preset: Preset = knob("where the other values come from unless they are given")
     live: bool = knob("compute what is missing; false draws from the stored results alone")
-    seed: int = knob("of everything random; seed k of several is seed + k", ge=0, le=2**31)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -55,7 +54,13 @@ class Parameters(BaseModel):
         return value
 
 
-class Sampling(Parameters):
+class Seeded(Parameters):
+    """Chapters in which something is random."""
+
+    seed: int = knob("of everything random; seed k of several is seed + k", ge=0, le=2**31)
+
+
+class Sampling(Seeded):
     """How synthetic images are made."""
 
     generator: str = knob("emoji (embedded), a pipeline folder, or a name on the Hugging Face Hub", min_length=1)
@@ -63,7 +68,7 @@ class Sampling(Parameters):
     sampler: Literal["dpm++", "ddim"] = knob("DPM-Solver++ or DDIM")
 
 
-class Batched(Parameters):
+class Batched(Seeded):
     """Chapters that train on ``views_per_step`` views, ``positives`` of a caption."""
 
     @model_validator(mode="after")
@@ -215,7 +220,7 @@ def resolve(notebook: str, given: dict[str, Any]) -> Parameters:
             near = difflib.get_close_matches(str(name), schema.model_fields, n=1)  # YAML knows names that are numbers
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
             problems.append(f"{notebook} has no parameter {name!r}; {hint}")
-    values = {"live": True, "seed": 0, "preset": given.get("preset", "laptop")}
+    values = {"live": True, "preset": given.get("preset", "laptop")} | ({"seed": 0} if issubclass(schema, Seeded) else {})
     try:
         values |= preset_values(values["preset"], notebook)
     except ParameterError as error:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from stablerep.study.parameters import SCHEMAS, Batched, Parameters
+from stablerep.study.parameters import SCHEMAS, Batched, Parameters, Seeded
 from stablerep.study.presets import preset_values
 
 SHOWN = 7  # choices that a line of a parameters cell names
@@ -113,7 +113,7 @@ def json_schema(name: str) -> dict:
     if name not in SCHEMAS:
         raise ValueError(f"notebook is {name!r}; the book has {', '.join(SCHEMAS)}.")
     schema = SCHEMAS[name].model_json_schema()
-    defaults = {"preset": "laptop", "live": True, "seed": 0} | preset_values("laptop", name)
+    defaults = {"preset": "laptop", "live": True} | ({"seed": 0} if issubclass(SCHEMAS[name], Seeded) else {}) | preset_values("laptop", name)
     for field, value in defaults.items():
         schema["properties"][field]["default"] = value
         if schema["properties"][field]["type"] == "array":

@@ -384,9 +384,9 @@ def test_chapter_says_how_its_reference_was_made(stored):
 
 def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
     reference.make_reference("corpus", {"designs": ["noto"]})
-    monkeypatch.setattr(corpus, "compute", lambda p, study: {"designs": pd.DataFrame({"computed": [p.seed]})})
-    live = Chapter("corpus", resolve("corpus", {"seed": 3})).tables
-    assert live["designs"]["computed"].tolist() == [3]
+    monkeypatch.setattr(corpus, "compute", lambda p, study: {"designs": pd.DataFrame({"computed": [p.size]})})
+    live = Chapter("corpus", resolve("corpus", {"size": 33})).tables
+    assert live["designs"]["computed"].tolist() == [33]
     drawn = Chapter("corpus", resolve("corpus", {"live": False})).tables
     assert drawn["designs"]["design"].tolist() == ["noto"]
 

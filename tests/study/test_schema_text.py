@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from stablerep.study import notebooks
 from stablerep.study.commands import app
 from stablerep.study.notebooks import project_root
-from stablerep.study.parameters import SCHEMAS, Parameters, knob, resolve
+from stablerep.study.parameters import SCHEMAS, Seeded, knob, resolve
 from stablerep.study.schema_text import describe_schema, json_schema, parameters_cell, sync_notebook, write_schemas
 
 
-class Example(Parameters):
+class Example(Seeded):
     count: int = knob("a", unit="images", cost="linear", ge=1, le=30)
     least: int = knob("b", ge=4)
     share: float = knob("c", gt=0, le=0.5)

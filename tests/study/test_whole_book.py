@@ -64,7 +64,11 @@ def test_every_notebook_runs_at_the_smoke_preset(name, store):
     figures = sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"])
     stored = (project_root() / "results" / name / "record.json").exists()
     assert figures == FIGURES[name] + (name == "scaling" and stored)
-    assert notebook["metadata"]["stablerep"] == {"preset": "smoke", "changed": {}}
+    about = notebook["metadata"]["stablerep"]
+    assert (about["key"], about["preset"], about["changed"]) == (run.key, "smoke", {})
+    assert about["headline"]["rows"] and all(row["value"] is not None for row in about["headline"]["rows"])
+    assert all(store.find(key) for key in about["runs"]) and bool(about["runs"]) == (name != "corpus")
+    assert any(file.startswith("tables/") for file in run.info["files"])
 
 
 def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
@@ -105,7 +109,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
     assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {"compare", "scaling", "bias"}
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert all(p.sampling_steps == 3 for p in found.values() if hasattr(p, "sampling_steps")) and found["generator"].sampling_steps == 3
-    assert {p.seed for p in found.values()} == {1}
+    assert {p.seed for name, p in found.items() if name != "corpus"} == {1}  # in which nothing is random
     with pytest.raises(ParameterError) as error:
         book_parameters({"guidance_scael": 4, "captions": 4, "seeds": 0})
     lines = str(error.value).splitlines()
