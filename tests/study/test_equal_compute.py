@@ -39,5 +39,5 @@ def test_costs_are_per_arm_over_seeds():
 def test_a_pause_in_a_run_is_no_cost(tmp_path):
     assert cost_of(None) == {"views": 0, "weights": 0, "seconds": 0}
     pd.DataFrame({"seconds": [2.0, 3.0, 4.0, 1004.0, 1005.0]}).to_parquet(tmp_path / "log.parquet")
-    run = SimpleNamespace(info={"summary": {"views": 8, "weights": 3, "seconds": 1005.0}}, path=lambda name: tmp_path / name)
+    run = SimpleNamespace(info={"summary": {"views": 8, "weights": 3, "seconds": 1005.0}}, table=lambda name: pd.read_parquet(tmp_path / f"{name}.parquet"))
     assert cost_of(run) == {"views": 8, "weights": 3, "seconds": 5.0}

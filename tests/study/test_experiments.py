@@ -105,7 +105,7 @@ def test_real_images_are_one_per_caption_or_every_design(study, emoji):
 SAMPLING = dict(images_per_caption=3, guidance_scale=2.0, generator="stub", sampling_steps=4, sampler="dpm++", seed=0)
 
 
-def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub):
+def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub, monkeypatch):
     captions = study.captions(4)
     run = study.synthetic_run(captions, **SAMPLING)
     assert stub.made == 12 and run.info["summary"] == {"captions": 4, "images": 12, "flagged": 0}
@@ -114,7 +114,8 @@ def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub)
     keys = {study.synthetic_run(captions, **SAMPLING | {name: value}).key for name, value in changes.items()}
     keys |= {study.synthetic_run(captions[::-1], **SAMPLING).key, study.synthetic_run(captions[:3], **SAMPLING).key}
     stub.fingerprint = "other"
-    keys.add(study.synthetic_run(captions, **SAMPLING).key)
+    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: "other")
+    keys.add(Study(study.store).synthetic_run(captions, **SAMPLING).key)
     assert len(keys | {run.key}) == len(changes) + 4
 
 
@@ -212,7 +213,7 @@ def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study,
     def pretrained(which, images, p, seed):
         learnt.append(images)
         summary = {"views": 128, "weights": 7}
-        return SimpleNamespace(key=f"run {len(learnt)}", folder=None, info={"summary": summary}, path=lambda name: tmp_path / name)
+        return SimpleNamespace(key=f"run {len(learnt)}", folder=None, info={"summary": summary}, table=lambda name: pd.read_parquet(tmp_path / f"{name}.parquet"))
 
     monkeypatch.setattr(study, "pretrained", pretrained)
     monkeypatch.setattr("stablerep.training.load_backbone", lambda folder: small_eye())
