@@ -81,7 +81,7 @@ class Chapter:
             return "There is no stored reference yet."
         record = stored_record(self.name)
         own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset")}
-        changed = {k: v for k, v in own.items() if getattr(self.parameters, k, None) != v}
+        changed = {k: v for k, v in own.items() if hasattr(self.parameters, k) and getattr(self.parameters, k) != v}
         listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
         older = "probe_designs" in own and record.get("evaluation_version", 2) < EVALUATION_VERSION
         note = " It was scored by an earlier version of the linear probe, which tried five penalties instead of up to 45." if older else ""

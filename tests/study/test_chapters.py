@@ -380,6 +380,11 @@ def test_chapter_says_how_its_reference_was_made(stored):
     told = Chapter("corpus", resolve("corpus", {"designs": ["noto"], "size": 32})).reference
     assert told.startswith("The stored reference was computed with size = 64 on 20")
     assert "the same parameters" in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
+    record = chapters.STORED / "corpus" / "record.json"  # of a time when the chapter had another parameter
+    content = json.loads(record.read_text())
+    content["parameters"]["seed"] = 7
+    record.write_text(json.dumps(content))
+    assert "seed" not in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
 
 
 def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
