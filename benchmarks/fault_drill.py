@@ -75,6 +75,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def kill(process: subprocess.Popen, by) -> None:
+    """Kill a command without a word, alone (``os.kill``) or with its group (``os.killpg``), and wait until nothing below it lives."""
+    below = descendants(process.pid)
+    by(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), seconds=30)
+
+
 def kernel_of(pid: int) -> int | None:
     for child in descendants(pid):
         if b"ipykernel" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -103,10 +111,7 @@ def the_kernel_of_a_notebook_is_killed(folder: Path) -> tuple[str, str]:
 def the_command_is_killed(folder: Path) -> tuple[str, str]:
     process = start(folder, *CHAPTER)
     wait(has(folder, "pretraining"), process)
-    below = descendants(process.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), seconds=30)
+    kill(process, os.kill)
     return "(nothing, it was killed; its kernel ended by itself)", resume(folder, made(folder), *CHAPTER)
 
 
@@ -118,10 +123,7 @@ def a_sweep_is_killed(folder: Path) -> tuple[str, str]:
     sweep = (*SWEEP, "-o", str(folder / "sweep"))
     process = start(folder, *sweep)
     wait(has(folder, "notebook"), process)
-    below = descendants(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), seconds=30)
+    kill(process, os.killpg)
     said = finish(start(folder, *sweep), 2)
     return said, resume(folder, made(folder), *sweep, "--resume")
 

@@ -9,7 +9,7 @@ import typer
 
 from stablerep.study.book_commands import book_app
 from stablerep.study.notebook_commands import notebooks_app
-from stablerep.study.pretrain_commands import pretrain_command, probe_command
+from stablerep.study.pretrain_commands import pretrain_command, probe_command, score_text
 from stablerep.study.run_chapter import given_parameters, run_app
 from stablerep.study.run_commands import runs_app
 from stablerep.study.sentences import sentences
@@ -115,8 +115,7 @@ def transfer(
             scores[found.key] = transfer_scores(part)
             typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")
             for row in scores[found.key].itertuples():
-                value = f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
-                typer.echo(f"  {row.set:16s} {f'skipped: {row.reason}' if row.reason else value}")
+                typer.echo(f"  {row.set:16s} {score_text(row)}")
         for row in transfer_average(scores).itertuples():
             left_out = f"; left out: {row.left_out}" if row.left_out else ""
             typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")

@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stablerep.checkpoint import written_aside
 from stablerep.study.notebooks import ASKED, RECORD_FOLDER, project_root, source_text
-from stablerep.study.parameters import Parameters, anchor_paths, resolve
+from stablerep.study.parameters import Parameters, anchor_paths, preset_differences, resolve
 from stablerep.study.runs import Run, RunStore
 
 NOTEBOOK_VERSION = 2
@@ -44,8 +44,20 @@ def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
 
 def notebook_identity(name: str, parameters: Parameters) -> dict:
     """What names the execution of a notebook in the run store: step, version, parameters and inputs."""
-    values = {"name": name, **parameters.model_dump()}
-    return {"step": "notebook", "version": NOTEBOOK_VERSION, "parameters": values, "inputs": current_inputs(name, parameters)}
+    (identity,) = notebook_identities([(name, parameters)])
+    return identity
+
+
+def notebook_identities(wanted: Iterable[tuple[str, Parameters]]) -> list[dict]:
+    """:func:`notebook_identity` of many executions at one moment; what they read is hashed once for all."""
+    inputs: dict[tuple, dict[str, str]] = {}
+    found = []
+    for name, p in wanted:
+        read = name, getattr(p, "generator", None)
+        if read not in inputs:
+            inputs[read] = current_inputs(name, p)
+        found.append({"step": "notebook", "version": NOTEBOOK_VERSION, "parameters": {"name": name, **p.model_dump()}, "inputs": inputs[read]})
+    return found
 
 
 def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print) -> Run:
@@ -142,14 +154,12 @@ def _describe(path: Path, tables: Path, name: str, parameters: Parameters, input
     runs = json.loads(asked.read_text()) if asked.exists() else []
     asked.unlink(missing_ok=True)
     found = {file.stem: pd.read_parquet(file) for file in sorted(tables.glob("*.parquet"))}
-    defaults = resolve(name, {"preset": parameters.preset}).model_dump()
-    values = parameters.model_dump()
     written = json.loads(path.read_text())
     for place in {"input_path", "output_path"} & written["metadata"].get("papermill", {}).keys():  # whose folders are nobody's business
         written["metadata"]["papermill"][place] = Path(written["metadata"]["papermill"][place]).name
     written["metadata"]["stablerep"] = {
-        "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, v in values.items() if v != defaults[k]},
-        "parameters": values, "inputs": inputs, "runs": runs,
+        "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, (v, _) in preset_differences(name, parameters).items()},
+        "parameters": parameters.model_dump(), "inputs": inputs, "runs": runs,
         "headline": headline(name, found) if HEADLINES[name].table in found else None,
     }  # fmt: skip
     with written_aside(path) as aside:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stablerep.checkpoint import written_aside
-from stablerep.study.parameters import SCHEMAS, Parameters, resolve
+from stablerep.study.parameters import SCHEMAS, Parameters, preset_differences, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,12 +96,12 @@ class Chapter:
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
-        rows, preset = [], resolve(self.name, {"preset": self.parameters.preset})
+        rows, different = [], preset_differences(self.name, self.parameters)
         for row in describe_schema(type(self.parameters)):
-            value, usual = (text(getattr(p, row.name)) for p in (self.parameters, preset))
-            valid = f"{row.valid} {row.unit}".strip()
-            cost = "" if row.cost == "none" else row.cost
-            rows.append([row.name, value if value == usual else f"{value} (preset: {usual})", row.help, valid, cost])
+            value = text(getattr(self.parameters, row.name))
+            if row.name in different:
+                value += f" (preset: {text(different[row.name][1])})"
+            rows.append([row.name, value, row.help, f"{row.valid} {row.unit}".strip(), "" if row.cost == "none" else row.cost])
         table = pd.DataFrame(rows, columns=["parameter", "value", "meaning", "valid", "cost"])
         return table.set_index("parameter").rename_axis(None)
 

@@ -190,6 +190,12 @@ def outside_path(value: str) -> Path | None:
     return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
 
 
+def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any, Any]]:
+    """The parameters of a chapter that are not its preset's: by name, their value and the preset's."""
+    usual = resolve(name, {"preset": parameters.preset}).model_dump()
+    return {key: (value, usual[key]) for key, value in parameters.model_dump().items() if value != usual[key]}
+
+
 def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:
     """Parameters that mean in the project's folder, where notebooks are executed, what they mean in the current folder.
 

@@ -20,7 +20,7 @@ from stablerep.batches import CaptionedImages
 from stablerep.corpus import Corpus
 from stablerep.study.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
 from stablerep.study.experiments import Study
-from stablerep.study.parameters import SCHEMAS, Parameters, resolve
+from stablerep.study.parameters import SCHEMAS, Parameters, preset_differences, resolve
 from stablerep.study.presets import PRESETS
 from stablerep.study.run_folder import identify
 from stablerep.study.runs import Run, RunStore
@@ -117,23 +117,23 @@ def describe_run(step: str, p: dict) -> str:
 
 def plan_chapters(wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float = 1.0) -> list[ChapterPlan]:
     """The plan of several chapters, in their order; what two of them ask for is in the first one's."""
-    from stablerep.study.execution import notebook_identity
+    from stablerep.study.execution import notebook_identities
 
     store = store or RunStore()
     planning = PlanningStore(store.root, Costs(store, speed=speed))
-    study, plans, seen = PlanningStudy(planning), [], set()
-    for name, parameters in wanted:
+    study, plans, seen, wanted = PlanningStudy(planning), [], set(), list(wanted)
+    for (name, parameters), identity in zip(wanted, notebook_identities(wanted)):
         if parameters.live:
             importlib.import_module(f"stablerep.study.chapters.{name}").ask(parameters, study)
-        executed = store.find(store.key(**notebook_identity(name, parameters))) is not None
+        executed = store.find(store.key(**identity)) is not None
         plans.append(ChapterPlan(name, executed, [run for key, run in planning.planned.items() if key not in seen]))
         seen.update(planning.planned)
     return plans
 
 
-def total(plans: Iterable[ChapterPlan], costs: Costs | None = None) -> Cost:
+def total(plans: Iterable[ChapterPlan]) -> Cost:
     """Seconds and disk add up over what is missing, notebooks included; memory is that of the largest."""
-    plans, notebook = list(plans), (costs or Costs()).of("notebook", {}, {})
+    plans, notebook = list(plans), Costs().of("notebook", {}, {})
     missing = {run.key: run.cost for plan in plans for run in plan.missing}.values()
     waiting = sum(not plan.executed for plan in plans)
     return Cost(
@@ -146,8 +146,7 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     """What ``stablerep run NAME`` would do, as text: parameters that are not the preset's, each run, and the sum."""
     store = store or RunStore()
     (plan,) = plan_chapters([(name, parameters)], store)
-    defaults = resolve(name, {"preset": parameters.preset}).model_dump()
-    changed = [f"{k} = {v} instead of {defaults[k]}" for k, v in parameters.model_dump().items() if v != defaults[k]]
+    changed = [f"{k} = {value} instead of {usual}" for k, (value, usual) in preset_differences(name, parameters).items()]
     lines = [f"{name} at preset {parameters.preset}" + (f": {', '.join(changed)}" if changed else ", nothing changed")]
     for run in plan.runs:
         state = "exists " if run.exists else f"compute, about {duration(run.cost.seconds)}"

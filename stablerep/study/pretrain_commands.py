@@ -134,6 +134,13 @@ def pretrain_command(
             typer.echo(f"`stablerep probe {folder}` asks what it has learned.")
 
 
+def score_text(row) -> str:
+    """A row of :func:`stablerep.transfer.transfer_scores` in words: the score with its interval, or why there is none."""
+    if row.reason:
+        return f"skipped: {row.reason}"
+    return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
+
+
 def probe_command(
     folder: Annotated[Path, typer.Argument(help="Folder of a pre-trained encoder.")],
     sets: Annotated[list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. Without one, the probes of the emoji study.")] = [],
@@ -155,8 +162,7 @@ def probe_command(
         if sets:
             items = transfer(backbone, sets, size=size, limit=limit).astype({"truth": str})
             for row in transfer_scores(items).itertuples():
-                value = f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
-                typer.echo(f"{row.set:18s} {f'skipped: {row.reason}' if row.reason else value}")
+                typer.echo(f"{row.set:18s} {score_text(row)}")
         else:
             items = evaluate(backbone, load_corpus("emoji"), size)
             for probe, part in items.groupby("probe", sort=False):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stablerep.study.markdown import markdown_table
 from stablerep.study.provenance import gather, git_state, hash_package
 
 CHAPTERS = Path("book/chapters")  # executed notebooks, and the page on their provenance; not under version control
@@ -78,15 +78,11 @@ def write_provenance(root: Path, chapters: Path | None = None, page: Path | None
     parts = [
         "# Provenance",
         "This page was written when the book was built. The hash of a notebook covers its text and code, but not its outputs.",
-        _table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
+        markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
         "## Code and machine",
-        _table(["What", "Which"], facts.items()),
+        markdown_table(["What", "Which"], facts.items()),
         "## Versions",
-        _table(["Package", "Version"], versions.items()),
+        markdown_table(["Package", "Version"], versions.items()),
     ]
     page.write_text("\n\n".join(parts) + "\n")
     return page
-
-
-def _table(header: list[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])

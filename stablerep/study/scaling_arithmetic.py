@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stablerep.study.markdown import markdown_table
+
 DAY = 86_400  # seconds
 EMBEDDED_BYTES = 2_890  # of a stored image of 32 pixels: PNG and its share of a shard; the mean of 5,120 generated ones
 ASSUMED_BYTES = 450_000  # of a stored image of 512 pixels, PNG; an assumption: photographs of that size take 300 to 600 kB
@@ -41,14 +43,14 @@ def synthesis_table(images: Sequence[int], rates: Sequence[float]) -> str:
     """Markdown: GPU-days by number of images and images a second on one GPU."""
     header = ["images", *(f"{rate:g} images/s" for rate in rates)]
     rows = [[_count(n), *(_days(need(n, per_second=rate, bytes_per_image=1).gpu_days) for rate in rates)] for n in images]
-    return _markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def storage_table(images: Sequence[int]) -> str:
     """Markdown: storage by number of images, of 32 pixels as measured and of 512 pixels as assumed."""
     sizes = (EMBEDDED_BYTES, ASSUMED_BYTES)
     rows = [[_count(n), *(_storage(need(n, per_second=1, bytes_per_image=size).terabytes) for size in sizes)] for n in images]
-    return _markdown(["images", "32 pixels, measured", "512 pixels, assumed"], rows)
+    return markdown_table(["images", "32 pixels, measured", "512 pixels, assumed"], rows)
 
 
 def training_steps(images: int, *, passes: float, views_per_step: int) -> int:
@@ -66,7 +68,3 @@ def _days(days: float) -> str:
 
 def _storage(terabytes: float) -> str:
     return f"{terabytes:,.1f} TB" if terabytes >= 1 else f"{1000 * terabytes:,.0f} GB"
-
-
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])

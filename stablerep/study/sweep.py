@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
-from stablerep.study.execution import notebook_identity
+from stablerep.study.execution import notebook_identities
 from stablerep.study.parameters import Parameters
 from stablerep.study.runs import RunStore
 
@@ -41,7 +41,7 @@ class Sweep:
     rows: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keys = [self.store.key(**notebook_identity(self.notebook, p)) for p in self.parameters]
+        self.keys = [self.store.key(**identity) for identity in notebook_identities((self.notebook, p) for p in self.parameters)]
         self.rows = [{"status": "waiting", "seconds": 0.0, "attempts": 0, "path": "", "error": ""} for _ in self.swept]
         self.look()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
+from stablerep.study.markdown import markdown_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,8 @@ def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    cells = [[str(name) for name in table.columns], ["---"] * len(table.columns)]
-    cells += [["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in row] for row in table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+    def text(value) -> str:
+        shown = "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+        return shown.replace("|", "\\|")
+
+    return markdown_table([text(name) for name in table.columns], [[text(value) for value in row] for row in table.itertuples(index=False)])

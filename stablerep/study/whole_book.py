@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stablerep.study.costs import duration
-from stablerep.study.execution import execute_notebook, notebook_identity, place_chapter
+from stablerep.study.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.notebooks import project_root
-from stablerep.study.parameters import SCHEMAS, ParameterError, Parameters, resolve
+from stablerep.study.parameters import SCHEMAS, ParameterError, Parameters, preset_differences, resolve
 from stablerep.study.runs import RunStore
 
 TITLE = "StableRep at small scale"
@@ -48,10 +48,9 @@ def book_record(parameters: dict[str, Parameters], title: str | None = None) -> 
     """What a book is: ``title``, ``key`` (a hash of the title and of all that determines its chapters), ``preset``, ``live``, ``changed``
     (by chapter, the parameters other than the preset's) and ``chapters``."""
     store, changed, title = RunStore(), {}, title or TITLE
-    keys = [store.key(**notebook_identity(name, p)) for name, p in parameters.items()]
+    keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
     for name, p in parameters.items():
-        defaults = resolve(name, {"preset": p.preset}).model_dump()
-        different = {k: v for k, v in p.model_dump().items() if v != defaults[k] and k != "live"}
+        different = {k: v for k, (v, _) in preset_differences(name, p).items() if k != "live"}
         changed |= {name: different} if different else {}
     first = next(iter(parameters.values()))
     return {

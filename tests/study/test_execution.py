@@ -177,3 +177,12 @@ def test_other_notebooks_have_the_parameters_of_their_cell(tmp_path, executed):
     with pytest.raises(ValueError, match="foreign.ipynb has no parameter 'b'; it has a."):
         execution.execute_file(path, {"b": 1}, tmp_path / "out.ipynb", trust=True)
     assert executed == []
+
+
+def test_many_identities_are_those_of_each_and_hash_what_they_read_once(monkeypatch):
+    wanted = [("compare", resolve("compare", {"seed": k})) for k in range(3)] + [("corpus", resolve("corpus", {}))]
+    hashed, real = [], execution.current_inputs
+    monkeypatch.setattr(execution, "current_inputs", lambda name, p: hashed.append(name) or real(name, p))
+    found = execution.notebook_identities(wanted)
+    assert hashed == ["compare", "corpus"]
+    assert found == [execution.notebook_identity(name, p) for name, p in wanted]

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from stablerep.study import execution, presets
 from stablerep.study.commands import app
 from stablerep.study.parameters import (
-    PATHS, PROJECT, SCHEMAS, ParameterError, Preset, allow_paths, anchor_paths, outside_path, resolve,
+    PATHS, PROJECT, SCHEMAS, ParameterError, Preset, allow_paths, anchor_paths, outside_path, preset_differences, resolve,
 )  # fmt: skip
 
 ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in SCHEMAS]
@@ -65,6 +65,12 @@ def test_given_values_win_over_the_preset():
     smoke = resolve("compare", {"preset": "smoke"})
     assert (resolved.guidance_scale, resolved.seeds) == (4.0, 2)
     assert resolved == smoke.model_copy(update={"guidance_scale": 4.0, "seeds": 2})
+
+
+def test_differences_from_the_preset():
+    assert preset_differences("compare", resolve("compare", {"preset": "smoke"})) == {}
+    changed = resolve("compare", {"preset": "smoke", "guidance_scale": 4, "seeds": 1, "live": False})
+    assert preset_differences("compare", changed) == {"live": (False, True), "guidance_scale": (4.0, 2.0)}
 
 
 def test_paper_preset_holds_the_papers_numbers():
