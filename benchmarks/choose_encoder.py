@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
-from stablerep.study.experiments import Study, arm
-from stablerep.study.parameters import resolve
+from stablerep.study.experiments.study import Study, arm
+from stablerep.study.parameters.base import resolve
 
 CANDIDATES = (
     ("resnet10t", "published"), ("resnet10t", "no-pool"), ("resnet18", "published"), ("resnet14t", "published"),
@@ -60,12 +60,16 @@ def page(table: pd.DataFrame) -> str:
     probes = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
     mean = table.groupby(["encoder", "stem"], sort=False)[[*probes, "speed", "weights"]].mean().reset_index()
     rows = [
-        f"| `{r['encoder']}` | {r['stem']} | {r['weights'] / 1e6:.1f} M | {r['speed']:.2f} | " + " | ".join(f"{100 * r[p]:.1f}" for p in probes) + " |"
+        f"| `{r['encoder']}` | {r['stem']} | {r['weights'] / 1e6:.1f} M | {r['speed']:.2f} | "
+        + " | ".join(f"{100 * r[p]:.1f}" for p in probes)
+        + " |"
         for r in mean.to_dict("records")
     ]
     header = ["encoder", "stem", "weights", "speed", *probes]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header), *rows]
-    return PAGE.format(steps=int(table["steps"].iloc[0]), arms=" and ".join(f"*{a}*" for a in ARMS), table="\n".join(lines))
+    return PAGE.format(
+        steps=int(table["steps"].iloc[0]), arms=" and ".join(f"*{a}*" for a in ARMS), table="\n".join(lines)
+    )
 
 
 def main() -> None:

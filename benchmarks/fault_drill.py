@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from stablerep.study.runs import RunStore
-from stablerep.study.workers import last_lines
+from stablerep.study.store.runs import RunStore
+from stablerep.study.sweeps.workers import last_lines
 
 COMMAND = (sys.executable, "-m", "stablerep.study.commands")
 CHAPTER = ("run", "generator", "--preset", "smoke")
@@ -57,7 +57,9 @@ def made(folder: Path) -> dict[str, str]:
 def wait(condition, process: subprocess.Popen | None = None, seconds: float = 300):
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end and (process is None or process.poll() is None), "what the case waits for did not happen"
+        assert time.monotonic() < end and (process is None or process.poll() is None), (
+            "what the case waits for did not happen"
+        )
         time.sleep(0.1)
     return found
 
@@ -140,7 +142,16 @@ def a_dask_worker_is_killed(folder: Path) -> tuple[str, str]:
     try:
         wait(lambda: file.exists() and file.read_text(), seconds=60)
         for _ in range(2):
-            command = [*cli, "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+            command = [
+                *cli,
+                "distributed.cli.dask_worker",
+                "--scheduler-file",
+                str(file),
+                "--nthreads",
+                "1",
+                "--no-nanny",
+                "--no-dashboard",
+            ]
             cluster.append(subprocess.Popen([*command, "--local-directory", str(folder)], stderr=subprocess.DEVNULL))
         process = start(folder, *SWEEP[:-2], "--cluster", str(file), "-o", str(folder / "sweep"))
         wait(has(folder, "notebook"), process)
@@ -150,7 +161,10 @@ def a_dask_worker_is_killed(folder: Path) -> tuple[str, str]:
         finish(process)
         after = made(folder)
         assert before.items() <= after.items() and len(after) == 6
-        return "(nothing: the other worker takes its notebook)", f"completes; {len(after)} notebooks by the worker that is left"
+        return (
+            "(nothing: the other worker takes its notebook)",
+            f"completes; {len(after)} notebooks by the worker that is left",
+        )
     finally:
         for one in cluster:
             one.kill()
@@ -213,12 +227,17 @@ def artefacts_are_corrupted(folder: Path) -> tuple[str, str]:
     finish(start(folder, "runs", "verify"))
     assert kept.items() <= made(folder).items() and len(made(folder)) == len(whole)
     sentence = next(line for line in out.splitlines() if "altered" in line)
-    return re.sub(r"\b([a-z]+)-[0-9a-f]{16}", r"\1-...", sentence), f"both made again; {len(kept)} of {len(whole)} runs kept"
+    return re.sub(
+        r"\b([a-z]+)-[0-9a-f]{16}", r"\1-...", sentence
+    ), f"both made again; {len(kept)} of {len(whole)} runs kept"
 
 
 @case
 def two_commands_want_the_same_at_once(folder: Path) -> tuple[str, str]:
-    processes = [start(folder, *CHAPTER), start(folder, "run", "generator", "--preset", "smoke", "--captions", "16", "--seed", "0", "--live")]
+    processes = [
+        start(folder, *CHAPTER),
+        start(folder, "run", "generator", "--preset", "smoke", "--captions", "16", "--seed", "0", "--live"),
+    ]
     for process in processes:
         finish(process)
     attempts = [info["provenance"]["attempts"] for info in RunStore(folder / "runs").records()]

@@ -16,7 +16,7 @@ STEP = """
 import resource, sys
 import torch
 from stablerep.encoders import EncoderRecipe, Learner
-from stablerep.gradient_caching import cached_backward
+from stablerep.training.gradient_caching import cached_backward
 from stablerep.training import method_loss
 encoder, views, chunk = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.manual_seed(0)
@@ -33,7 +33,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 def peak(encoder: str, views: int, chunk: int) -> float:
     """Peak resident memory in MiB (on Linux, where the unit is KiB) of a process with one step."""
-    done = subprocess.run([sys.executable, "-c", STEP, encoder, str(views), str(chunk)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", STEP, encoder, str(views), str(chunk)], stdout=subprocess.PIPE, text=True, check=True
+    )
     return float(done.stdout)
 
 
@@ -44,7 +46,10 @@ def main() -> None:
     parser.add_argument("--encoder", default="resnet10t")
     options = parser.parse_args()
     base = peak(options.encoder, options.chunk, 0)
-    print(f"base: {base:.0f} MiB, a plain step of {options.chunk} views\n{'views':>6} {'plain':>8} {'cached':>8}   MiB above the base", flush=True)
+    print(
+        f"base: {base:.0f} MiB, a plain step of {options.chunk} views\n{'views':>6} {'plain':>8} {'cached':>8}   MiB above the base",
+        flush=True,
+    )
     for views in options.views:
         plain, cached = (peak(options.encoder, views, chunk) - base for chunk in (0, options.chunk))
         print(f"{views:6d} {plain:8.0f} {cached:8.0f}", flush=True)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from stablerep.encoders import EncoderRecipe, extract_features
 from stablerep.probes import L2_STRENGTHS, LogisticRegression, standardize
-from stablerep.study.experiments import SIZE, Study
+from stablerep.study.experiments.study import SIZE, Study
 from stablerep.training import random_backbone
 
 
@@ -57,7 +57,9 @@ def main() -> None:
     parser.add_argument("--encoder", default="resnet10t")
     parser.add_argument("--together", type=int, nargs="+", default=[1, 3, 9])
     parser.add_argument("--iterations", type=int, default=1000, help="scikit-learn's max_iter")
-    parser.add_argument("--cold", action="store_true", help="also scikit-learn without warm starts, which takes longest")
+    parser.add_argument(
+        "--cold", action="store_true", help="also scikit-learn without warm starts, which takes longest"
+    )
     options = parser.parse_args()
     corpus = Study().corpus
     corpus = corpus.where((corpus.table["skin_tone"] == 0) & (corpus.table["split"] == "train"))
@@ -69,7 +71,10 @@ def main() -> None:
     penalties = [strength / len(x) for strength in sorted(L2_STRENGTHS, reverse=True)]
     runs = {
         f"ours, {together} at a time, to {tolerance:g}": lambda together=together, tolerance=tolerance: [
-            weights for _, weights in LogisticRegression(x, y, len(names)).sweep(penalties, together=together, tolerance=tolerance)
+            weights
+            for _, weights in LogisticRegression(x, y, len(names)).sweep(
+                penalties, together=together, tolerance=tolerance
+            )
         ]
         for tolerance in (1e-5, 1e-7)  # enough to choose by, as the probe does; and the default of a fit
         for together in options.together

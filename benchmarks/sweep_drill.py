@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stablerep.study.runs import RunStore
+from stablerep.study.store.runs import RunStore
 
 COMBINATIONS = 24
 SWEEP = ("sweep", "compare", "-g", "guidance_scale=1,2,4,8", "-g", "seed=0..5", "--preset", "smoke", "--workers", "2")
@@ -60,9 +60,15 @@ def main() -> None:
     again = [key for key, created in before.items() if after.get(key) != created]
     attempts = [RunStore(cut / "runs").find(key).info["provenance"]["attempts"] for key in after]
     table = pd.read_csv(cut / "sweep" / "table.csv")
-    print(f"{len(table)} combinations, {seconds:.0f} s of work; the other sweep was killed when {sum(k.startswith('notebook') for k in before)} had ended")
-    print(f"status after resuming: {table['status'].value_counts().to_dict()}; {len(results[0])} rows of results, the same in both")
-    print(f"runs: {len(before)} before the kill, {len(after)} at the end; computed twice: {len(again)}; resumed within a run: {sum(a > 1 for a in attempts)}")
+    print(
+        f"{len(table)} combinations, {seconds:.0f} s of work; the other sweep was killed when {sum(k.startswith('notebook') for k in before)} had ended"
+    )
+    print(
+        f"status after resuming: {table['status'].value_counts().to_dict()}; {len(results[0])} rows of results, the same in both"
+    )
+    print(
+        f"runs: {len(before)} before the kill, {len(after)} at the end; computed twice: {len(again)}; resumed within a run: {sum(a > 1 for a in attempts)}"
+    )
     print(f"runs of the sweep that was not killed: {len(computed(whole))}")
 
 

@@ -28,8 +28,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-
-from stablerep.corpus.vectors import fit, grey
+from vectors import fit, grey
 
 OUTPUT = Path(__file__).resolve().parents[1] / "stablerep" / "corpus" / "clip_art_data"
 PACKAGE, VERSION = "openclipart-svg", "1:0.18+dfsg-19"
@@ -63,7 +62,9 @@ CLASSES = (
     ("people/stickmen", None, ""),  # one figure in many poses
     ("people", None, "people"),
     ("plants", None, "plants"),
-    *((f"recreation/games/cards/{deck}", None, "") for deck in ("bordered", "ornamental", "simple", "white")),  # four decks of 54
+    *(
+        (f"recreation/games/cards/{deck}", None, "") for deck in ("bordered", "ornamental", "simple", "white")
+    ),  # four decks of 54
     ("recreation/games", None, "toys and games"),
     ("recreation/holiday", None, "festivities"),
     ("recreation/music", None, "music"),
@@ -78,7 +79,10 @@ CLASSES = (
     ("tools/weapons", None, ""),
     ("tools", None, "tools"),
     ("transportation", "sign", "road signs"),
-    *((f"transportation/vehicles/{name}.svg", None, "road signs") for name in ("crossroads", "curve_ahead", "cycle_route")),
+    *(
+        (f"transportation/vehicles/{name}.svg", None, "road signs")
+        for name in ("crossroads", "curve_ahead", "cycle_route")
+    ),
     ("transportation", None, "vehicles"),
 )
 CAP = 65  # drawings of a class at most
@@ -100,7 +104,10 @@ def read_package(path: Path) -> dict[str, bytes | None]:
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256:
         raise SystemExit(f"{path.name}: sha256 is {digest}, pinned is {SHA256}; nothing was built.")
-    start, members = 8, {}  # an `ar` archive: 8 bytes, then members of a header of 60 bytes and a body padded to even length
+    start, members = (
+        8,
+        {},
+    )  # an `ar` archive: 8 bytes, then members of a header of 60 bytes and a body padded to even length
     while start + 60 <= len(data):
         name, size = data[start : start + 16].decode().strip().rstrip("/"), int(data[start + 48 : start + 58])
         members[name] = data[start + 60 : start + 60 + size]
@@ -129,7 +136,9 @@ def describe(root: ElementTree.Element, path: str, collections: set[str]) -> dic
     licences += [e.get(f"{RDF}about") for e in root.iter() if str(e.tag).endswith("}License")]
     if not licences or not set(licences) <= set(PUBLIC_DOMAIN):
         raise ValueError("metadata do not say public domain")
-    author = " ".join(next((t for e in root.iter(f"{DC}creator") if (t := "".join(e.itertext()).strip())), UNKNOWN).split())
+    author = " ".join(
+        next((t for e in root.iter(f"{DC}creator") if (t := "".join(e.itertext()).strip())), UNKNOWN).split()
+    )
     author = re.sub(r"\s*[<([].*|@.*", "", author) or author
     words = [(e.text or "").strip().lower().replace("_", " ") for e in root.iter(f"{RDF}li")]
     words = [word for word in dict.fromkeys(words) if re.match(r"(?!0x|hash)\w*[a-z]{2}", plain(word, author))]

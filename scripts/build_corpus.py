@@ -47,7 +47,9 @@ def fetch(package: str, folder: Path) -> dict[str, bytes]:
     version, pinned = PACKAGES[package]
     tarball = folder / f"{package.strip('@').replace('/', '-')}-{version}.tgz"
     if not tarball.exists():
-        subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["npm", "pack", "--silent", f"{package}@{version}"], cwd=folder, check=True, stdout=subprocess.DEVNULL
+        )
     digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
     if digest != pinned:
         raise SystemExit(f"{tarball.name}: sha256 is {digest}, pinned is {pinned}; nothing was built.")

@@ -18,7 +18,9 @@ CURVES = ROOT / "book" / "_static" / "generator-losses.png"
 
 
 def recipe_table(recipe: dict) -> str:
-    return "\n".join(["| setting | value |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in recipe.items())])
+    return "\n".join(
+        ["| setting | value |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in recipe.items())]
+    )
 
 
 def draw_losses(target: Path) -> None:

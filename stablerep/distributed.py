@@ -80,4 +80,6 @@ def gathered_image_text(
     The whole loss is computed from gathered features in every process. Each process's gradient then reaches its own rows W times over, once from
     every process, which the average over processes undoes; ``logit_scale``, the same everywhere, is counted once by that average.
     """
-    return image_text(gather(image_features), gather(text_features), gather(image_ids), gather(text_ids), logit_scale=logit_scale)
+    return image_text(
+        gather(image_features), gather(text_features), gather(image_ids), gather(text_ids), logit_scale=logit_scale
+    )

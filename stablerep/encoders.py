@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from stablerep.errors import InputError
 from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
@@ -21,7 +22,9 @@ class EncoderRecipe:
     """The networks of one pre-training run."""
 
     name: str = "resnet10t"  # any timm model
-    stem: str = "no-pool"  # published: as in timm; no-pool: without the first max-pooling; full: also without its first stride
+    stem: str = (
+        "no-pool"  # published: as in timm; no-pool: without the first max-pooling; full: also without its first stride
+    )
     image_size: int = 32
     patch_size: int = 0  # of a Vision Transformer, in pixels; 0: as published
     depth: int = 0  # blocks of a Vision Transformer; 0: as published
@@ -30,17 +33,19 @@ class EncoderRecipe:
     text_width: int = 128  # of the text tower (the paper: 512)
     text_layers: int = 2  # (the paper: 12)
     joint_size: int = 128  # dimensions in which images and captions meet
-    text_temperature_start: float = 0.07  # of the image-text loss, learned as a scale that starts at 1/0.07 (CLIP and the paper: 0.07)
+    text_temperature_start: float = (
+        0.07  # of the image-text loss, learned as a scale that starts at 1/0.07 (CLIP and the paper: 0.07)
+    )
     text_scale_limit: float = 100.0  # the learned scale stays at or below it (CLIP and the paper: 100)
 
     def __post_init__(self) -> None:
         if self.stem not in STEMS:
-            raise ValueError(f"stem is {self.stem!r}; valid stems are {', '.join(STEMS)}.")
+            raise InputError(f"stem is {self.stem!r}; valid stems are {', '.join(STEMS)}.")
         if not 0 < self.text_temperature_start < math.inf:
-            raise ValueError(f"text_temperature_start is {self.text_temperature_start}; it must be positive.")
+            raise InputError(f"text_temperature_start is {self.text_temperature_start}; it must be positive.")
         # a scale that starts at its limit would have no gradient, and stay there
         if not 1 / self.text_temperature_start < self.text_scale_limit < math.inf:
-            raise ValueError(
+            raise InputError(
                 f"text_scale_limit is {self.text_scale_limit}; it must be above the scale at the start, "
                 f"1/{self.text_temperature_start} = {1 / self.text_temperature_start:.4g}."
             )
@@ -62,18 +67,20 @@ def new_backbone(
 
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), 3)
-        raise ValueError(f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else "."))
+        raise InputError(
+            f"encoder is {name!r}; timm has no such model" + (f" (near: {', '.join(near)})." if near else ".")
+        )
     options = {"img_size": image_size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
     options |= {key: value for key, value in (("patch_size", patch_size), ("depth", depth)) if value}
     if patch_size and image_size % patch_size:
-        raise ValueError(f"patch_size is {patch_size}; it must divide the side of the image, {image_size}.")
+        raise InputError(f"patch_size is {patch_size}; it must divide the side of the image, {image_size}.")
     try:
         model = timm.create_model(name, pretrained=False, num_classes=0, **options)
     except TypeError as error:
-        raise ValueError(f"encoder {name} does not take {' and '.join(options)}: {error}") from error
+        raise InputError(f"encoder {name} does not take {' and '.join(options)}: {error}") from error
     if stem != "published":
         if not hasattr(model, "maxpool"):
-            raise ValueError(f"stem is {stem!r}, but {name} has no pooling in its stem; use 'published'.")
+            raise InputError(f"stem is {stem!r}, but {name} has no pooling in its stem; use 'published'.")
         model.maxpool = nn.Identity()
     if stem == "full":
         first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
@@ -144,7 +151,13 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, recipe: EncoderRecipe, *, head: bool, head_groups: tuple[int, int] = (1, 1), vocabulary_size: int = 0, end_token: int = 0
+        self,
+        recipe: EncoderRecipe,
+        *,
+        head: bool,
+        head_groups: tuple[int, int] = (1, 1),
+        vocabulary_size: int = 0,
+        end_token: int = 0,
     ) -> None:
         super().__init__()
         self.backbone = recipe_backbone(recipe)
@@ -169,7 +182,11 @@ class Learner(nn.Module):
         out = {}
         if self.head is not None:
             crops, images = self.head_groups
-            out["head"] = project_by_view(self.head, features, crops=crops, images=images) if crops * images > 1 else self.head(features)
+            out["head"] = (
+                project_by_view(self.head, features, crops=crops, images=images)
+                if crops * images > 1
+                else self.head(features)
+            )
         if self.text is not None and tokens is not None:
             out["image"] = self.image_projection(features)
             out["text"] = self.text_projection(self.text(tokens).pooler_output)

@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 LONELY = ("zero", "skip")
 
 
@@ -31,9 +30,13 @@ def _cross_entropy_to_positives(logits: Tensor, positive: Tensor, lonely: str = 
 
 def _check(features: Tensor, ids: Tensor, name: str) -> None:
     if features.ndim != 2 or not features.is_floating_point():
-        raise ValueError(f"{name} features have shape {tuple(features.shape)} and type {features.dtype}; float [N, D] is needed.")
+        raise ValueError(
+            f"{name} features have shape {tuple(features.shape)} and type {features.dtype}; float [N, D] is needed."
+        )
     if ids.shape != features.shape[:1] or ids.is_floating_point():
-        raise ValueError(f"{name} ids have shape {tuple(ids.shape)} and type {ids.dtype}; integer [{len(features)}] is needed.")
+        raise ValueError(
+            f"{name} ids have shape {tuple(ids.shape)} and type {ids.dtype}; integer [{len(features)}] is needed."
+        )
 
 
 def multi_positive(features: Tensor, ids: Tensor, *, temperature: float = 0.1, lonely: str = "zero") -> Tensor:
@@ -90,7 +93,9 @@ def multi_positive_among(
     _check(anchors, anchor_ids, "image")
     _check(candidates, candidate_ids, "candidate")
     if anchors.shape[1] != candidates.shape[1]:
-        raise ValueError(f"anchors have {anchors.shape[1]} dimensions, candidates {candidates.shape[1]}; they must agree.")
+        raise ValueError(
+            f"anchors have {anchors.shape[1]} dimensions, candidates {candidates.shape[1]}; they must agree."
+        )
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be positive.")
     if lonely not in LONELY:
@@ -132,7 +137,9 @@ def image_text(
     _check(image_features, image_ids, "image")
     _check(text_features, text_ids, "text")
     if image_features.shape[1] != text_features.shape[1]:
-        raise ValueError(f"images have {image_features.shape[1]} dimensions, texts {text_features.shape[1]}; they must agree.")
+        raise ValueError(
+            f"images have {image_features.shape[1]} dimensions, texts {text_features.shape[1]}; they must agree."
+        )
     scale = float(torch.as_tensor(logit_scale).detach())
     if not scale > 0:
         raise ValueError(f"logit_scale is {scale}; it must be positive.")
@@ -166,11 +173,15 @@ class FeatureQueue:
         """Add features float [N, D] with their ids; the oldest beyond ``size`` leave."""
         _check(features, ids, "queued")
         if features.shape[1] != self.features.shape[1]:
-            raise ValueError(f"features have {features.shape[1]} dimensions, the queue {self.features.shape[1]}; they must agree.")
+            raise ValueError(
+                f"features have {features.shape[1]} dimensions, the queue {self.features.shape[1]}; they must agree."
+            )
         self.features = torch.cat([self.features, features.detach().float()])[-self.size :]
         self.ids = torch.cat([self.ids, ids.detach().long()])[-self.size :]
 
-    def multi_positive(self, features: Tensor, ids: Tensor, *, temperature: float = 0.1, lonely: str = "zero") -> Tensor:
+    def multi_positive(
+        self, features: Tensor, ids: Tensor, *, temperature: float = 0.1, lonely: str = "zero"
+    ) -> Tensor:
         """:func:`multi_positive` of a batch whose candidates are the batch and what the queue holds. Does not push."""
         return multi_positive_among(
             features, ids, torch.cat([features.float(), self.features]), torch.cat([ids.long(), self.ids]),

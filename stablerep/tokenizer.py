@@ -61,5 +61,9 @@ def train_tokenizer(captions: Iterable[str], folder: Path):
 def tokenize(tokenizer, captions: Sequence[str]) -> torch.Tensor:
     """Token ids [N, context length], padded and cut as ``StableDiffusionPipeline`` does it."""
     return tokenizer(
-        list(captions), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        list(captions),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
     ).input_ids

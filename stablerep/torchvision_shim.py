@@ -20,7 +20,7 @@ def ensure_torchvision_imports() -> bool:
     if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
         return False
     try:
-        import torchvision  # noqa: F401
+        import torchvision
 
         return False
     except RuntimeError as error:

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.errors import InputError
+
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as in the authors' code
 STD = (0.229, 0.224, 0.225)
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
@@ -36,18 +38,27 @@ class ViewRecipe:
     grey: float = 0.2
     blur: float = 0.5
     blur_sigma: tuple[float, float] = (0.1, 2.0)  # in pixels of a 224-pixel view; scaled to ``size``
-    downsample: float = 0.0  # probability of a detour over fewer pixels before the crop (the authors' code: 0.05 where it is on)
-    downsample_sizes: tuple[int, ...] = (8, 16)  # shorter sides, equally likely, in pixels of the image (theirs: 64, 128 of 256)
+    downsample: float = (
+        0.0  # probability of a detour over fewer pixels before the crop (the authors' code: 0.05 where it is on)
+    )
+    downsample_sizes: tuple[int, ...] = (
+        8,
+        16,
+    )  # shorter sides, equally likely, in pixels of the image (theirs: 64, 128 of 256)
 
     def __post_init__(self) -> None:
         if not 0 < self.crop_min <= 1:
-            raise ValueError(f"crop_min is {self.crop_min}; it is a share of the area, above 0 and at most 1.")
+            raise InputError(f"crop_min is {self.crop_min}; it is a share of the area, above 0 and at most 1.")
         if not 8 <= self.size <= 1024:
-            raise ValueError(f"size is {self.size}; views have 8 to 1024 pixels a side.")
+            raise InputError(f"size is {self.size}; views have 8 to 1024 pixels a side.")
         if not 0 <= self.downsample <= 1:
-            raise ValueError(f"downsample is {self.downsample}; it is a probability, from 0 to 1.")
-        if self.downsample and not (self.downsample_sizes and all(isinstance(s, int) and 0 < s < self.size for s in self.downsample_sizes)):
-            raise ValueError(f"downsample_sizes is {self.downsample_sizes}; it names sides of 1 to {self.size - 1} pixels, at least one.")
+            raise InputError(f"downsample is {self.downsample}; it is a probability, from 0 to 1.")
+        if self.downsample and not (
+            self.downsample_sizes and all(isinstance(s, int) and 0 < s < self.size for s in self.downsample_sizes)
+        ):
+            raise InputError(
+                f"downsample_sizes is {self.downsample_sizes}; it names sides of 1 to {self.size - 1} pixels, at least one."
+            )
 
 
 def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
@@ -61,7 +72,9 @@ def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tens
         float [N, 3, size, size] in 0..1; see :func:`normalize`.
     """
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
-        raise ValueError(f"images have shape {tuple(images.shape)} and type {images.dtype}; uint8 [N, 3, H, W] is needed.")
+        raise InputError(
+            f"images have shape {tuple(images.shape)} and type {images.dtype}; uint8 [N, 3, H, W] is needed."
+        )
     x = images.float() / 255
     if min(x.shape[-2:]) > 1.5 * recipe.size:  # bilinear sampling below would skip pixels of much larger images
         x = _resized(x, (round(1.15 * recipe.size),) * 2)

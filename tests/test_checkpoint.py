@@ -22,7 +22,9 @@ def test_a_state_comes_back_exactly(tmp_path):
     path = tmp_path / "deep" / "checkpoint.pt"
     save_checkpoint(path, STATE)
     found = load_checkpoint(path)
-    assert torch.equal(found["model"]["w"], STATE["model"]["w"]) and torch.equal(found["model"]["n"], STATE["model"]["n"])
+    assert torch.equal(found["model"]["w"], STATE["model"]["w"]) and torch.equal(
+        found["model"]["n"], STATE["model"]["n"]
+    )
     assert {k: found[k] for k in ("step", "log", "seconds")} == {k: STATE[k] for k in ("step", "log", "seconds")}
     assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
 

@@ -23,7 +23,11 @@ CASES = {
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Parameter]:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(10, 16), nn.GELU(), nn.Linear(16, 6)), nn.Linear(7, 6), nn.Parameter(torch.tensor(5.0))
+    return (
+        nn.Sequential(nn.Linear(10, 16), nn.GELU(), nn.Linear(16, 6)),
+        nn.Linear(7, 6),
+        nn.Parameter(torch.tensor(5.0)),
+    )
 
 
 def inputs() -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,7 +51,11 @@ def work(number: int, folder: str) -> None:
     """One of two processes: its half of every batch; averages over processes, as DistributedDataParallel makes them, are saved."""
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=number, world_size=PROCESSES, timeout=datetime.timedelta(seconds=60)
+        "gloo",
+        init_method=f"file://{folder}/meet",
+        rank=number,
+        world_size=PROCESSES,
+        timeout=datetime.timedelta(seconds=60),
     )
     assert (processes(), process()) == (PROCESSES, number)
     image_net, text_net, scale = networks()
@@ -58,7 +66,15 @@ def work(number: int, folder: str) -> None:
     text_rows = torch.tensor([0, 1]) if number == 0 else torch.tensor([2, 3])
     texts = torch.cat([texts, torch.zeros(1, 7)])[text_rows]
     found = losses(
-        x[mine], texts, ids, text_rows, image_net, text_net, scale, contrast=gathered_multi_positive, match=gathered_image_text
+        x[mine],
+        texts,
+        ids,
+        text_rows,
+        image_net,
+        text_net,
+        scale,
+        contrast=gathered_multi_positive,
+        match=gathered_image_text,
     )
     parameters = [*image_net.parameters(), *text_net.parameters(), scale]
     means = {}
@@ -85,7 +101,9 @@ def test_two_processes_give_the_loss_and_gradient_of_one(two_processes, name):
     image_net, text_net, scale = networks()
     x, texts = inputs()
     texts = torch.cat([texts, torch.zeros(1, 7)])  # a caption without images, as in the two processes
-    found = losses(x, texts, CASES, torch.arange(4), image_net, text_net, scale, contrast=multi_positive, match=image_text)
+    found = losses(
+        x, texts, CASES, torch.arange(4), image_net, text_net, scale, contrast=multi_positive, match=image_text
+    )
     parameters = [*image_net.parameters(), *text_net.parameters(), scale]
     expected = torch.cat([found[name].detach().reshape(1), gradients(found[name], parameters)])
     torch.testing.assert_close(two_processes[name], expected, atol=1e-5, rtol=1e-5)

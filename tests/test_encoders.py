@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from stablerep.encoders import EncoderRecipe, Learner, extract_features, new_backbone, project_by_view, projection_head, text_tower
+from stablerep.encoders import (
+    EncoderRecipe,
+    Learner,
+    extract_features,
+    new_backbone,
+    project_by_view,
+    projection_head,
+    text_tower,
+)
 from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.views import normalize
 
@@ -68,7 +76,15 @@ def test_an_unknown_stem_is_refused():
 
 def test_the_projection_head_is_three_layers_with_norms_after_the_first_two():
     head = projection_head(10, 16, 4)
-    assert [type(layer) for layer in head] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear]
+    assert [type(layer) for layer in head] == [
+        nn.Linear,
+        nn.BatchNorm1d,
+        nn.ReLU,
+        nn.Linear,
+        nn.BatchNorm1d,
+        nn.ReLU,
+        nn.Linear,
+    ]
     assert [layer.out_features for layer in head if isinstance(layer, nn.Linear)] == [16, 16, 4]
     assert head(torch.randn(6, 10)).shape == (6, 4)
 
@@ -94,7 +110,9 @@ SMALL = EncoderRecipe(name="test_resnet", head_width=24, head_size=8, text_width
 @pytest.mark.parametrize(("head", "text"), [(True, False), (False, True), (True, True)])
 def test_a_learner_gives_what_its_method_needs(backbone, head, text):
     stem = "no-pool" if backbone == "test_resnet" else "published"
-    recipe = EncoderRecipe(name=backbone, stem=stem, head_width=24, head_size=8, text_width=64, text_layers=1, joint_size=12)
+    recipe = EncoderRecipe(
+        name=backbone, stem=stem, head_width=24, head_size=8, text_width=64, text_layers=1, joint_size=12
+    )
     learner = Learner(recipe, head=head, vocabulary_size=100 if text else 0, end_token=99 if text else 0)
     tokens = torch.full((2, CONTEXT_LENGTH), 99) if text else None
     out = learner(torch.rand(4, 3, 32, 32), tokens)
@@ -128,8 +146,14 @@ def test_another_start_and_limit_of_the_scale():
         ({"text_temperature_start": 0.0}, "text_temperature_start is 0.0; it must be positive"),
         ({"text_temperature_start": -1.0}, "text_temperature_start is -1.0"),
         ({"text_temperature_start": math.nan}, "text_temperature_start is nan"),
-        ({"text_scale_limit": 10.0}, "text_scale_limit is 10.0; it must be above the scale at the start, 1/0.07 = 14.29"),
-        ({"text_temperature_start": 0.01}, "text_scale_limit is 100.0; it must be above the scale at the start, 1/0.01 = 100"),
+        (
+            {"text_scale_limit": 10.0},
+            "text_scale_limit is 10.0; it must be above the scale at the start, 1/0.07 = 14.29",
+        ),
+        (
+            {"text_temperature_start": 0.01},
+            "text_scale_limit is 100.0; it must be above the scale at the start, 1/0.01 = 100",
+        ),
         ({"text_scale_limit": math.inf}, "text_scale_limit is inf"),
     ],
 )
@@ -164,7 +188,9 @@ def test_each_view_of_the_captions_is_projected_with_its_own_statistics(crops, i
 
 def test_statistics_of_the_head_leave_images_and_texts_alone():
     torch.manual_seed(0)
-    learners = [Learner(SMALL, head=True, head_groups=groups, vocabulary_size=100, end_token=99) for groups in ((1, 1), (1, 2))]
+    learners = [
+        Learner(SMALL, head=True, head_groups=groups, vocabulary_size=100, end_token=99) for groups in ((1, 1), (1, 2))
+    ]
     learners[1].load_state_dict(learners[0].state_dict())
     tokens, features = torch.full((3, CONTEXT_LENGTH), 99), torch.randn(6, learners[0].backbone.head_hidden_size)
     joint, apart = (learner.project(features, tokens) for learner in learners)

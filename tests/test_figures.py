@@ -47,7 +47,9 @@ def arms_table(seeds=1):
 
 def scaling_table():
     names = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
-    return with_interval([{"arm": a, "probe": p, "captions": n} for a in names for p in PROBES for n in (400, 100, 200, 800)])
+    return with_interval(
+        [{"arm": a, "probe": p, "captions": n} for a in names for p in PROBES for n in (400, 100, 200, 800)]
+    )
 
 
 def over_scales(reals, measures):
@@ -63,7 +65,9 @@ def shares_table():
             for source in ("training images of the concepts", "balance"):
                 rows.append({"attribute": attribute, "source": source, "guidance_scale": np.nan, "label": label})
             for source in ("generated, as read", "generated, corrected"):
-                rows += [{"attribute": attribute, "source": source, "guidance_scale": w, "label": label} for w in SCALES]
+                rows += [
+                    {"attribute": attribute, "source": source, "guidance_scale": w, "label": label} for w in SCALES
+                ]
     table = with_interval(rows, "share")
     table.loc[table["guidance_scale"].isna(), ["low", "high"]] = np.nan
     return table
@@ -114,7 +118,9 @@ def people_table():
 
 def splits_table():
     parts = [(s, g) for s in ("train", "validation", "test") for g in ("people-body", "objects", "food-drink")]
-    return pd.DataFrame([{"split": s, "group": g, "images": 60, "concepts": 10 + k} for k, (s, g) in enumerate(parts[:-1])])
+    return pd.DataFrame(
+        [{"split": s, "group": g, "images": 60, "concepts": 10 + k} for k, (s, g) in enumerate(parts[:-1])]
+    )
 
 
 CASES = {
@@ -220,9 +226,13 @@ def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():
             part = table[(table["probe"] == probe) & (table["arm"] == arm)].sort_values("guidance_scale")
             np.testing.assert_allclose(points(container)[:, 1], 100 * part["value"])
             assert container.get_label() == arm
-            assert np.abs(points(container)[:, 0] - part["guidance_scale"]).max() <= 0.15 * np.diff(sorted(SCALES)).min()
+            assert (
+                np.abs(points(container)[:, 0] - part["guidance_scale"]).max() <= 0.15 * np.diff(sorted(SCALES)).min()
+            )
         assert len({points(container)[0, 0] for container in axis.containers}) == 3
-    counts = figures.sweep(table.drop(columns="probe").drop_duplicates(["guidance_scale", "arm"]), "guidance_scale", ["arm"], "captions")
+    counts = figures.sweep(
+        table.drop(columns="probe").drop_duplicates(["guidance_scale", "arm"]), "guidance_scale", ["arm"], "captions"
+    )
     assert counts.axes[0].get_ylabel() == "captions"
 
 
@@ -233,7 +243,9 @@ def test_shares_stand_beside_labels_and_balance_for_every_class():
     for axis in figure.axes:
         mine = table[(table["attribute"] == "gender") & (table["label"] == axis.get_title())]
         for container in axis.containers:
-            np.testing.assert_allclose(points(container)[:, 1], 100 * mine[mine["source"] == container.get_label()]["share"])
+            np.testing.assert_allclose(
+                points(container)[:, 1], 100 * mine[mine["source"] == container.get_label()]["share"]
+            )
         levels = {round(line.get_ydata()[0], 6) for line in axis.lines if line.get_linestyle() in ("--", ":")}
         assert levels == {round(100 * s, 6) for s in mine[mine["guidance_scale"].isna()]["share"]}
 
@@ -290,7 +302,11 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
     asked = [(c, w, i) for c in captions for w in SCALES for i in range(per_scale)]
     known = ["red heart", "owl", "pizza"]
     for axis, (caption, w, i) in zip(figure.axes, asked, strict=True):
-        assert np.asarray(axis.images[0].get_array())[3, 3].tolist() == [40 * known.index(caption), int(20 * w), 100 * i]
+        assert np.asarray(axis.images[0].get_array())[3, 3].tolist() == [
+            40 * known.index(caption),
+            int(20 * w),
+            100 * i,
+        ]
 
 
 def test_the_arms_have_colours_that_differ():
@@ -300,7 +316,9 @@ def test_the_arms_have_colours_that_differ():
 def test_positives_are_green_where_ids_agree_and_the_diagonal_is_empty():
     images = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
     own = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
-    figure = figures.positives(images, {"pairs": [0, 0, 1, 1], "own images": (own, [3, 4, 3, 4]), "nobody": [0, 1, 2, 3]})
+    figure = figures.positives(
+        images, {"pairs": [0, 0, 1, 1], "own images": (own, [3, 4, 3, 4]), "nobody": [0, 1, 2, 3]}
+    )
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown] == ["pairs", "own images", "nobody"]
     kinds = [axis.images[0].get_array().data.tolist() for axis in shown]

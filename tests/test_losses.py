@@ -69,7 +69,9 @@ def test_multi_positive_equals_the_slow_reference_in_value_and_gradient(name, te
     ids = IDS[name]
     x = features(len(ids), d)
     expected, (expected_gradient,) = value_and_gradients(lambda z: slow_multi_positive(z, ids, temperature), x)
-    got, (gradient,) = value_and_gradients(lambda z: multi_positive(z, torch.tensor(ids), temperature=temperature), x.float())
+    got, (gradient,) = value_and_gradients(
+        lambda z: multi_positive(z, torch.tensor(ids), temperature=temperature), x.float()
+    )
     assert got.item() == pytest.approx(expected.item(), abs=1e-5, rel=1e-5)
     torch.testing.assert_close(gradient, expected_gradient, atol=1e-5, rtol=1e-5)
 
@@ -91,7 +93,9 @@ def test_image_text_equals_the_slow_reference_in_value_and_gradient(name, scale)
     def fast(i, t, s):
         return image_text(i, t, torch.tensor(image_ids), torch.tensor(text_ids), logit_scale=s)
 
-    expected, expected_gradients = value_and_gradients(lambda i, t, s: slow_image_text(i, t, image_ids, text_ids, s), *inputs)
+    expected, expected_gradients = value_and_gradients(
+        lambda i, t, s: slow_image_text(i, t, image_ids, text_ids, s), *inputs
+    )
     got, gradients = value_and_gradients(fast, *(x.float() for x in inputs))
     assert got.item() == pytest.approx(expected.item(), abs=1e-5, rel=1e-5)
     for gradient, expected_gradient in zip(gradients, expected_gradients):
@@ -112,7 +116,9 @@ def test_the_loss_of_stablerep_plus_is_the_weighted_sum_with_half_of_each_direct
 
     def fast(head, images, texts, scale):
         out = {"head": head, "image": images, "text": texts, "scale": scale}
-        return method_loss("stablerep+", out, torch.tensor(ids), 0.2, image_weight=image_weight, text_weight=text_weight)
+        return method_loss(
+            "stablerep+", out, torch.tensor(ids), 0.2, image_weight=image_weight, text_weight=text_weight
+        )
 
     expected, expected_gradients = value_and_gradients(lambda *x: slow(*x) + 0 * sum(v.sum() for v in x), *inputs)
     got, gradients = value_and_gradients(fast, *(x.float() for x in inputs))
@@ -223,7 +229,9 @@ def test_half_precision_features_give_a_float32_loss_computed_in_float32():
         other = image_text(x, x, torch.arange(8), torch.arange(8), logit_scale=10.0)
     assert one.dtype == other.dtype == torch.float32
     assert one.item() == pytest.approx(slow_multi_positive(x.double(), ids.tolist(), 0.1).item(), abs=1e-5)
-    assert other.item() == pytest.approx(slow_image_text(x.double(), x.double(), range(8), range(8), 10.0).item(), abs=1e-5)
+    assert other.item() == pytest.approx(
+        slow_image_text(x.double(), x.double(), range(8), range(8), 10.0).item(), abs=1e-5
+    )
 
 
 def test_a_scale_that_is_learned_gets_its_gradient_without_a_warning():
@@ -311,7 +319,9 @@ def test_a_queue_that_holds_exactly_the_batch_gives_the_plain_loss_and_gradient(
     plain, (gradient,) = value_and_gradients(lambda z: multi_positive(z, ids), x)
     as_anchor, (first,) = value_and_gradients(queued, x)
     as_candidate, (second,) = value_and_gradients(other_role, x)
-    assert as_anchor.item() == pytest.approx(plain.item(), abs=1e-6) and as_candidate.item() == pytest.approx(plain.item(), abs=1e-6)
+    assert as_anchor.item() == pytest.approx(plain.item(), abs=1e-6) and as_candidate.item() == pytest.approx(
+        plain.item(), abs=1e-6
+    )
     torch.testing.assert_close(first + second, gradient, atol=1e-5, rtol=1e-5)
 
 
@@ -342,9 +352,15 @@ def test_an_empty_queue_changes_nothing_and_the_oldest_leave_first():
     ("make", "message"),
     [
         (lambda: FeatureQueue(0, 4), "size is 0"),
-        (lambda: FeatureQueue(3, 4).push(torch.ones(2, 5), torch.tensor([0, 1])), "features have 5 dimensions, the queue 4"),
+        (
+            lambda: FeatureQueue(3, 4).push(torch.ones(2, 5), torch.tensor([0, 1])),
+            "features have 5 dimensions, the queue 4",
+        ),
         (lambda: FeatureQueue(3, 4).push(torch.ones(2, 4), torch.tensor([0])), "queued ids"),
-        (lambda: multi_positive_among(torch.ones(2, 5), torch.arange(2), torch.ones(3, 4), torch.arange(3)), "anchors have 5"),
+        (
+            lambda: multi_positive_among(torch.ones(2, 5), torch.arange(2), torch.ones(3, 4), torch.arange(3)),
+            "anchors have 5",
+        ),
     ],
 )
 def test_queues_and_candidates_that_do_not_fit_are_refused(make, message):

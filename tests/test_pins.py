@@ -45,7 +45,9 @@ def pip_section(conda: dict) -> list[str]:
 
 def ranges() -> list[tuple[str, str]]:
     extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name not in NOT_PINNED}
-    return [("base", need) for need in PROJECT["dependencies"]] + [(name, need) for name in extras for need in extras[name]]
+    return [("base", need) for need in PROJECT["dependencies"]] + [
+        (name, need) for name in extras for need in extras[name]
+    ]
 
 
 @pytest.mark.parametrize(("group", "need"), ranges())

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from vectors import clean, fit, page_of, rounded
 
 from stablerep.corpus.drawing import draw_svg
-from stablerep.corpus.vectors import clean, fit, page_of, rounded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "build_clip_art.py"
 PUBLIC_DOMAIN = "http://web.resource.org/cc/PublicDomain"
@@ -25,7 +25,9 @@ DISC = '<circle cx="50" cy="50" r="30" fill="navy"/>'
 RING = '<path d="M20 20h60v60h-60zM40 40v20h20v-20z" fill="black"/>'
 
 
-def drawing(body: str, *, title="Thing", words=("bird", "hash(0x1)"), licence=PUBLIC_DOMAIN, size='width="100" height="50"'):
+def drawing(
+    body: str, *, title="Thing", words=("bird", "hash(0x1)"), licence=PUBLIC_DOMAIN, size='width="100" height="50"'
+):
     keywords = "".join(f"<rdf:li>{word}</rdf:li>" for word in words)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size} inkscape:version="0.4" '
@@ -74,7 +76,11 @@ def tiny(tmp_path, monkeypatch):
     with open(package, "wb") as file:
         file.write(b"!<arch>\n")
         for name, body in (("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), ("data.tar.xz", data.getvalue())):
-            file.write(f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode() + body + b"\n" * (len(body) % 2))
+            file.write(
+                f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(body):<10}`\n".encode()
+                + body
+                + b"\n" * (len(body) % 2)
+            )
     monkeypatch.setattr(build, "SHA256", hashlib.sha256(package.read_bytes()).hexdigest())
     return build, package
 
@@ -123,7 +129,9 @@ def test_two_builds_are_equal_byte_for_byte(tiny, tmp_path):
 def test_a_wrong_checksum_refuses_and_writes_nothing(tiny, tmp_path):
     build, package = tiny
     package.write_bytes(package.read_bytes()[:-1] + b"x")
-    with pytest.raises(SystemExit, match=r"tiny.deb: sha256 is [0-9a-f]{64}, pinned is [0-9a-f]{64}; nothing was built"):
+    with pytest.raises(
+        SystemExit, match=r"tiny.deb: sha256 is [0-9a-f]{64}, pinned is [0-9a-f]{64}; nothing was built"
+    ):
         build.build(package, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -168,7 +176,9 @@ def test_a_drawing_fills_a_square_and_keeps_its_proportions():
     image = draw_svg(fit(drawing(RED).encode()), 108)
     ink = (image != 255).any(2)
     columns, lines = np.flatnonzero(ink.any(0)), np.flatnonzero(ink.any(1))
-    assert abs(len(columns) - 100) <= 8 and abs(len(lines) - 50) <= 8  # twice as wide as high, a margin of 4 % or little more
+    assert (
+        abs(len(columns) - 100) <= 8 and abs(len(lines) - 50) <= 8
+    )  # twice as wide as high, a margin of 4 % or little more
     assert abs(columns.mean() - 53.5) <= 3 and abs(lines.mean() - 53.5) <= 3
     assert image[54, 54].tolist() == [255, 0, 0]
 
@@ -197,7 +207,9 @@ def test_pages(attributes, page):
     assert page_of(ElementTree.fromstring(f"<svg {attributes}/>")) == pytest.approx(page)
 
 
-@pytest.mark.parametrize("attributes", ["", 'width="100%" height="100%"', 'width="5" height="0"', 'width="5" height="3parsec"'])
+@pytest.mark.parametrize(
+    "attributes", ["", 'width="100%" height="100%"', 'width="5" height="0"', 'width="5" height="3parsec"']
+)
 def test_pages_without_a_size_are_refused(attributes):
     with pytest.raises(ValueError, match="has no size"):
         page_of(ElementTree.fromstring(f"<svg {attributes}/>"))

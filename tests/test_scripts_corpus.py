@@ -200,7 +200,10 @@ def test_chains_of_aliases(changes, expected, box):
 
 def test_licence_files_name_author_source_and_package(built):
     text = (built / "LICENSE-noto.txt").read_text()
-    assert "Author: A. Painter\nSource: https://example.org/tiny\nLicence: MIT (MIT), https://example.org/licence\n" in text
+    assert (
+        "Author: A. Painter\nSource: https://example.org/tiny\nLicence: MIT (MIT), https://example.org/licence\n"
+        in text
+    )
     assert "npm package @iconify-json/noto 1.0.0, sha256 " in text and "Icons used: 1\n" in text
     assert (built / "LICENSE-emojibase-data.txt").read_text() == "MIT Licence of the labels"
 

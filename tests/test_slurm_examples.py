@@ -24,7 +24,9 @@ def commands(text: str) -> list[list[str]]:
     found = []
     for line in joined.splitlines():
         words = shlex.split(line, comments=True)
-        start = next((place for place, word in enumerate(words) if word in ("stablerep", "stablerep.study.commands")), None)
+        start = next(
+            (place for place, word in enumerate(words) if word in ("stablerep", "stablerep.study.commands")), None
+        )
         if start is not None:
             found.append([re.sub(r"\$\w+", "x", word) for word in words[start + 1 :]])
     return found
@@ -50,7 +52,7 @@ def test_sbatch_would_know_its_options(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_our_command_line_takes_its_commands(path):
-    from stablerep.study.commands import app
+    from stablerep.study.commands.main import app
 
     root = typer.main.get_command(app)
     found = commands(path.read_text())
@@ -66,6 +68,10 @@ def test_the_cluster_that_slurm_feeds():
     code = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import jobqueue; print(jobqueue.cluster().job_script())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "#SBATCH -p gpu" in done.stdout and "#SBATCH --gpus-per-task=1" in done.stdout and "distributed.cli.dask_worker" in done.stdout
+    assert (
+        "#SBATCH -p gpu" in done.stdout
+        and "#SBATCH --gpus-per-task=1" in done.stdout
+        and "distributed.cli.dask_worker" in done.stdout
+    )
     script = subprocess.run(["bash", "-n"], input=done.stdout, text=True, capture_output=True)
     assert script.stderr == ""

@@ -87,7 +87,9 @@ def test_the_folder_loads_as_the_pipeline_loads_it(tokenizer, folder):
     assert loaded.model_max_length == CONTEXT_LENGTH
     captions = [*CAPTIONS, "Żółw", "", "word " * 100]
     # what StableDiffusionPipeline.encode_prompt asks of its tokenizer
-    asked = loaded(captions, padding="max_length", max_length=loaded.model_max_length, truncation=True, return_tensors="pt")
+    asked = loaded(
+        captions, padding="max_length", max_length=loaded.model_max_length, truncation=True, return_tensors="pt"
+    )
     assert torch.equal(asked.input_ids, tokenize(tokenizer, captions))
 
 

@@ -14,7 +14,9 @@ def python(code: str, *, path: Path | None = None) -> subprocess.CompletedProces
     """Run ``code``; ``path`` comes before every installed package."""
     folders = [str(p) for p in (path, ROOT) if p]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, cwd="/")
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, cwd="/"
+    )
 
 
 def fake_torchvision(folder: Path, code: str) -> Path:
@@ -28,13 +30,16 @@ CALL = "from stablerep.torchvision_shim import ensure_torchvision_imports as ens
 
 def test_torchvision_can_be_imported_after_the_call_and_a_second_call_does_nothing():
     by_itself = python("import torchvision")
-    done = python(CALL + """
+    done = python(
+        CALL
+        + """
 first, second = ensure(), ensure()
 import torch, torchvision
 from torchvision.transforms import v2
 size = v2.Resize(4)(torch.zeros(3, 8, 8)).shape
 print(first, second, tuple(size))
-""")
+"""
+    )
     assert done.returncode == 0, done.stderr
     repaired = by_itself.returncode != 0  # where torchvision works by itself there is nothing to repair
     assert done.stdout.split("\n")[0] == f"{repaired} False (3, 4, 4)"
@@ -44,7 +49,8 @@ print(first, second, tuple(size))
 
 def test_where_torchvision_works_nothing_is_declared(tmp_path):
     done = python(
-        CALL + "import stablerep.torchvision_shim as shim\nprint(ensure(), ensure(), shim._library)\nimport torchvision, sys\n"
+        CALL
+        + "import stablerep.torchvision_shim as shim\nprint(ensure(), ensure(), shim._library)\nimport torchvision, sys\n"
         "print(torchvision.works, 'torch' in sys.modules)",
         path=fake_torchvision(tmp_path, "works = 'yes'"),
     )
@@ -74,6 +80,8 @@ def test_an_import_that_failed_half_way_is_begun_again_with_the_operators_declar
         "declared = []\nclass Library:\n    def __init__(self, namespace, kind):\n        declared.append((namespace, kind))\n"
         "    def define(self, schema):\n        declared.append(schema.split('(')[0])\n"
     )
-    code = "print(ensure(), ensure())\nimport torch, torchvision\nprint(torchvision.ready)\nprint(torch.library.declared)"
+    code = (
+        "print(ensure(), ensure())\nimport torch, torchvision\nprint(torchvision.ready)\nprint(torch.library.declared)"
+    )
     done = python(CALL + code, path=tmp_path)
     assert done.stdout.splitlines() == ["True False", "2", "[('torchvision', 'DEF'), 'nms', 'qnms']"], done.stderr

@@ -16,14 +16,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stablerep.training import batches as view_batches, loop as training
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
 from stablerep.checkpoint import save_checkpoint
 from stablerep.encoders import EncoderRecipe, extract_features
 from stablerep.losses import image_text, multi_positive
 from stablerep.schedule import cosine_rate
 from stablerep.tokenizer import tokenize
-from stablerep.training import METHODS, PretrainingRecipe, load_backbone, method_loss, pretrain, random_backbone
+from stablerep.training import PretrainingRecipe, load_backbone, method_loss, pretrain, random_backbone, view_batches
+from stablerep.training import loop as training
 from stablerep.views import make_views
 
 ENCODER = EncoderRecipe(
@@ -43,7 +43,11 @@ def data() -> CaptionedImages:
     for colour in COLOURS:
         for shape in SHAPES:
             mask = torch.zeros(32, 32)
-            mask[{"bar": (slice(12, 20), slice(None)), "post": (slice(None), slice(12, 20))}.get(shape, (slice(6, 26),) * 2)] = 1
+            mask[
+                {"bar": (slice(12, 20), slice(None)), "post": (slice(None), slice(12, 20))}.get(
+                    shape, (slice(6, 26),) * 2
+                )
+            ] = 1
             if shape == "frame":
                 mask[11:21, 11:21] = 0
             for _ in range(4):
@@ -94,7 +98,9 @@ def test_a_run_leaves_its_files_log_and_summary(method, finished):
     log = pd.read_parquet(folder / "log.parquet")
     assert log["step"].tolist() == list(range(STEPS)) and log["seconds"].is_monotonic_increasing
     assert np.isfinite(log["loss"]).all()
-    assert log["learning_rate"].tolist() == pytest.approx([2e-3 * cosine_rate(k, STEPS, warmup=0.05) for k in range(STEPS)])
+    assert log["learning_rate"].tolist() == pytest.approx(
+        [2e-3 * cosine_rate(k, STEPS, warmup=0.05) for k in range(STEPS)]
+    )
     assert summary["steps"] == STEPS and summary["views"] == 16 * STEPS and summary["loss"] == log["loss"].iloc[-1]
     backbone = load_file(folder / "encoder.safetensors")
     heads = {k.split(".")[0] for k in load_file(folder / "heads.safetensors")}
@@ -190,7 +196,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("method", "times_an_id_occurs", "texts"), [("simclr", 2, 0), ("clip", 1, 16), ("stablerep", 4, 0), ("stablerep+", 4, 4)]
+    ("method", "times_an_id_occurs", "texts"),
+    [("simclr", 2, 0), ("clip", 1, 16), ("stablerep", 4, 0), ("stablerep+", 4, 4)],
 )
 def test_what_makes_two_views_positives(method, times_an_id_occurs, texts, data, tmp_path, monkeypatch):
     seen, drawn, read = [], [], []
@@ -315,7 +322,10 @@ def test_every_other_method_goes_on_where_it_was_cut(method, data, tmp_path, mon
     assert features.isfinite().all() and len(features) == len(data.images)
 
 
-@pytest.mark.parametrize(("method", "least"), [("supcon", 0.4), ("supervised", 0.4), ("caption-as-class", 0.4), ("mae", 0.1), ("moco-v3", 0.1)])
+@pytest.mark.parametrize(
+    ("method", "least"),
+    [("supcon", 0.4), ("supervised", 0.4), ("caption-as-class", 0.4), ("mae", 0.1), ("moco-v3", 0.1)],
+)
 def test_losses_that_measure_progress_fall(method, least, data, tmp_path):
     """Those of BYOL and DINO chase a target that moves; what they learn is measured by probes."""
     pretrain(data, other_recipe(method, steps=40), tmp_path, classes=CLASSES, progress="")
@@ -373,7 +383,9 @@ def train_in_a_process(number, folder, steps_before_cut, options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"head_statistics": "per-view", "images_per_caption": 2, "crops_per_image": 2}], ids=["plain", "options"]
+    "options",
+    [{}, {"head_statistics": "per-view", "images_per_caption": 2, "crops_per_image": 2}],
+    ids=["plain", "options"],
 )
 def test_two_processes_that_were_cut_take_the_same_steps(options, tmp_path):
     import socket
@@ -395,7 +407,7 @@ def test_two_processes_that_were_cut_take_the_same_steps(options, tmp_path):
 KILLED = """
 import sys, torch
 from pathlib import Path
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
 from stablerep.encoders import EncoderRecipe
 from stablerep.training import PretrainingRecipe, pretrain
 torch.set_num_threads(1)

@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
 from stablerep.encoders import EncoderRecipe
 from stablerep.methods import METHODS
-from stablerep.training import CONTRASTIVE, MOMENTUM, PretrainingRecipe, load_backbone, load_recipe, method_loss, new_method, pretrain
-from stablerep.training import batches as view_batches
-from stablerep.training import loop
-from stablerep.training.batches import ViewBatches
+from stablerep.training import (
+    CONTRASTIVE,
+    MOMENTUM,
+    PretrainingRecipe,
+    load_backbone,
+    load_recipe,
+    loop,
+    method_loss,
+    new_method,
+    pretrain,
+    view_batches,
+)
+from stablerep.training.view_batches import ViewBatches
 from stablerep.views import ViewRecipe, make_views
 
 from .test_training import assert_same_run, losses
@@ -96,7 +105,8 @@ def test_two_crops_of_one_image_of_a_caption_are_simclr(data, plain, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("method", "images", "crops"), [("stablerep", 3, 2), ("stablerep+", 4, 1), ("simclr", 4, 3), ("clip", 4, 2), ("supcon", 4, 3)]
+    ("method", "images", "crops"),
+    [("stablerep", 3, 2), ("stablerep+", 4, 1), ("simclr", 4, 3), ("clip", 4, 2), ("supcon", 4, 3)],
 )
 def test_views_are_the_crops_of_the_images_of_the_captions_in_this_order(method, images, crops, data, monkeypatch):
     monkeypatch.setattr(view_batches, "make_views", lambda images, *rest: images)
@@ -109,7 +119,9 @@ def test_views_are_the_crops_of_the_images_of_the_captions_in_this_order(method,
         assert replace(recipe, head_statistics="per-view").head_groups == (crops, drawn)
     views, ids, texts = ViewBatches(data, recipe, CLASSES, 0, 1).load(1, torch.device("cpu"))
     assert len(views) == len(ids) == 24 and len(texts) == captions  # views_per_step stays the number of views
-    place = torch.tensor([int((data.images == view).flatten(1).all(1).nonzero()) for view in views]).view(crops, captions, drawn)
+    place = torch.tensor([int((data.images == view).flatten(1).all(1).nonzero()) for view in views]).view(
+        crops, captions, drawn
+    )
     assert (place == place[:1]).all() and place[0].unique().numel() == captions * drawn  # crops of the same images
     caption_of = data.caption_ids[place]
     assert (caption_of == caption_of[..., :1]).all()  # the images of a caption side by side
@@ -124,13 +136,16 @@ def test_two_processes_share_the_views_of_one(data, monkeypatch):
     monkeypatch.setattr(view_batches, "make_views", lambda images, *rest: images)
     recipe = recipe_of("stablerep", **OPTIONS | {"image_weight": 1.0, "text_weight": 1.0})
     whole, parts = (
-        [ViewBatches(data, recipe, CLASSES, number, count).load(0, torch.device("cpu")) for number in range(count)] for count in (1, 2)
+        [ViewBatches(data, recipe, CLASSES, number, count).load(0, torch.device("cpu")) for number in range(count)]
+        for count in (1, 2)
     )
     for row in (0, 1):  # views, ids
         shaped = [[part[row].unflatten(0, (2, -1, 2)) for part in parts_] for parts_ in (whole, parts)]
         assert torch.equal(shaped[0][0], torch.cat(shaped[1], dim=1))
     assert whole[0][2] == parts[0][2] + parts[1][2]
-    with pytest.raises(ValueError, match="head_statistics is 'per-view' with 1 caption in each process; at least 2 are needed"):
+    with pytest.raises(
+        ValueError, match="head_statistics is 'per-view' with 1 caption in each process; at least 2 are needed"
+    ):
         ViewBatches(data, recipe, CLASSES, 0, 4)
 
 
@@ -153,14 +168,19 @@ def test_the_recipe_reaches_the_loss_the_views_and_the_scale(data, tmp_path, mon
     assert (name, temperature, weights) == ("stablerep+", 0.3, {"image_weight": 0.5, "text_weight": 2.0})
     assert out["scale"].item() == pytest.approx(5, rel=1e-5) and drawn == [OPTIONS["view"]]
     assert (len(out["head"]), len(out["image"]), len(out["text"])) == (16, 16, 4)
-    parts = [method_loss(name, {k: out[k] for k in keys}, ids, 0.3).item() for keys in (("head",), ("image", "text", "scale"))]
+    parts = [
+        method_loss(name, {k: out[k] for k in keys}, ids, 0.3).item()
+        for keys in (("head",), ("image", "text", "scale"))
+    ]
     assert losses(folder)[0] == pytest.approx(0.5 * parts[0] + 2 * parts[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("method", ["simclr", "stablerep+"])
 def test_gradient_caching_takes_the_same_steps_with_options(method, data, tmp_path):
     options = OPTIONS if method == "stablerep+" else {"head_statistics": "per-view"}
-    runs = [trained(data, tmp_path / str(chunk), recipe_of(method, steps=3, chunk=chunk, **options)) for chunk in (0, 5)]
+    runs = [
+        trained(data, tmp_path / str(chunk), recipe_of(method, steps=3, chunk=chunk, **options)) for chunk in (0, 5)
+    ]
     np.testing.assert_allclose(losses(runs[1]), losses(runs[0]), atol=2e-4)
 
 
@@ -201,7 +221,10 @@ def test_what_determines_a_run_is_what_did_before_the_options_were_there():
     assert " ".join(found["encoder"]) == (
         "name stem image_size patch_size depth head_width head_size text_width text_layers joint_size"
     )  # fmt: skip
-    assert " ".join(found["view"]) == "size crop_min aspect flip jitter brightness contrast saturation hue grey blur blur_sigma"
+    assert (
+        " ".join(found["view"])
+        == "size crop_min aspect flip jitter brightness contrast saturation hue grey blur blur_sigma"
+    )
     whole = asdict(PretrainingRecipe())
     for name in ADDED:
         part, _, option = name.rpartition(".")
@@ -222,7 +245,9 @@ def test_every_other_field_determines_its_run_at_its_default_too():
     found = PretrainingRecipe().determining()
     kept = {f"{part}.{k}" for part in ("encoder", "view") for k in found[part]} | set(found)
     recipe = PretrainingRecipe()
-    names = {f.name for f in fields(recipe)} | {f"{part}.{f.name}" for part in ("encoder", "view") for f in fields(getattr(recipe, part))}
+    names = {f.name for f in fields(recipe)} | {
+        f"{part}.{f.name}" for part in ("encoder", "view") for f in fields(getattr(recipe, part))
+    }
     assert names - kept == set(ADDED)
 
 
@@ -243,16 +268,31 @@ def test_a_run_that_was_stored_before_the_options_is_read(data, plain, tmp_path)
         ({"method": "mae", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, clip"),
         ({"method": "byol", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, clip"),
         ({"method": "simclr", "crops_per_image": 1}, "crops_per_image is 1; simclr needs at least 2 views of an image"),
-        ({"images_per_caption": 1, "crops_per_image": 1}, "images_per_caption is 1; stablerep needs at least 2 positives"),
+        (
+            {"images_per_caption": 1, "crops_per_image": 1},
+            "images_per_caption is 1; stablerep needs at least 2 positives",
+        ),
         ({"images_per_caption": 0, "crops_per_image": 2}, "images_per_caption is 0; stablerep needs"),
         ({"views_per_step": 20, "crops_per_image": 2}, "views_per_step is 20; it must be a multiple of 8"),
         ({"head_statistics": "separate"}, "head_statistics is 'separate'; valid values are joint, per-view"),
-        ({"method": "clip", "head_statistics": "per-view"}, "head_statistics is 'per-view'; clip has no projection head"),
-        ({"method": "dino", "head_statistics": "per-view"}, "head_statistics is 'per-view'; dino has no projection head"),
-        ({"head_statistics": "per-view", "views_per_step": 4}, "head_statistics is 'per-view' with 1 caption in a step"),
+        (
+            {"method": "clip", "head_statistics": "per-view"},
+            "head_statistics is 'per-view'; clip has no projection head",
+        ),
+        (
+            {"method": "dino", "head_statistics": "per-view"},
+            "head_statistics is 'per-view'; dino has no projection head",
+        ),
+        (
+            {"head_statistics": "per-view", "views_per_step": 4},
+            "head_statistics is 'per-view' with 1 caption in a step",
+        ),
         ({"method": "stablerep+", "text_weight": -1.0}, "text_weight -1.0; they are 0 or more"),
         ({"method": "stablerep+", "image_weight": float("nan")}, "image_weight is nan"),
-        ({"method": "stablerep+", "image_weight": 0.0, "text_weight": 0.0}, "image_weight is 0.0, text_weight 0.0; .* not both 0"),
+        (
+            {"method": "stablerep+", "image_weight": 0.0, "text_weight": 0.0},
+            "image_weight is 0.0, text_weight 0.0; .* not both 0",
+        ),
         ({"method": "clip", "text_weight": 2.0}, "they weigh the two losses of stablerep[+], and clip has one"),
         ({"method": "simclr", "image_weight": 2.0}, "they weigh the two losses of stablerep[+], and simclr has one"),
     ],
@@ -268,7 +308,10 @@ def test_options_that_cannot_be_run_are_refused(change, message):
 @pytest.mark.parametrize("method", MOMENTUM)
 def test_a_teacher_follows_as_fast_as_it_is_asked_to(method):
     assert new_method(recipe_of(method, teacher_momentum=0.8)).momentum == 0.8
-    assert new_method(recipe_of(method)).momentum == type(new_method(recipe_of(method))).__init__.__kwdefaults__["momentum"]
+    assert (
+        new_method(recipe_of(method)).momentum
+        == type(new_method(recipe_of(method))).__init__.__kwdefaults__["momentum"]
+    )
 
 
 @pytest.mark.parametrize(("method", "value"), [("byol", 1.0), ("byol", -0.1), ("simclr", 0.9)])

@@ -100,7 +100,9 @@ def test_a_certain_grey_has_equal_channels_and_keeps_luma():
 def test_crops_keep_at_least_the_asked_share_and_stay_inside():
     """Each pixel's colour is its own place, so a view tells where it was cut."""
     place = torch.linspace(0, 255, 32).round().byte()
-    image = torch.stack([place[None].expand(32, 32), place[:, None].expand(32, 32), torch.zeros(32, 32, dtype=torch.uint8)])
+    image = torch.stack(
+        [place[None].expand(32, 32), place[:, None].expand(32, 32), torch.zeros(32, 32, dtype=torch.uint8)]
+    )
     views = make_views(image.expand(300, -1, -1, -1), replace(STILL, crop_min=0.25, aspect=4 / 3), rng())
     width = (views[:, 0, :, -1] - views[:, 0, :, 0]).mean(1)
     height = (views[:, 1, -1, :] - views[:, 1, 0, :]).mean(1)
@@ -121,7 +123,9 @@ def test_a_hue_turn_of_zero_or_one_circle_is_the_identity():
 
 
 def test_a_hue_turn_keeps_luma_and_changes_colour():
-    x = 0.5 + 0.1 * (pictures().float() / 255 - 0.5)  # far from the edges of the colour cube, so that nothing is clamped
+    x = 0.5 + 0.1 * (
+        pictures().float() / 255 - 0.5
+    )  # far from the edges of the colour cube, so that nothing is clamped
     turned = _turn_hue(x, torch.linspace(0.1, 0.9, 6))
     torch.testing.assert_close(_luma(turned), _luma(x), atol=1e-5, rtol=0)
     assert ((turned - x).abs().amax((1, 2, 3)) > 0.01).all()
@@ -195,7 +199,9 @@ def detour(images, size):
     """Each image on its own to ``size`` pixels a side and back."""
     whole = images.shape[-2:]
     options = {"mode": "bilinear", "antialias": True}
-    one = [F.interpolate(F.interpolate(x[None].float() / 255, size=size, **options), size=whole, **options) for x in images]
+    one = [
+        F.interpolate(F.interpolate(x[None].float() / 255, size=size, **options), size=whole, **options) for x in images
+    ]
     return torch.cat(one)
 
 
@@ -212,7 +218,9 @@ def test_downsampling_keeps_colours_where_the_picture_is_flat():
     views = make_views(squares, replace(STILL, downsample=1.0, downsample_sizes=(16,)), rng())
     inner = torch.tensor([3, 4])
     places = (8 * torch.arange(4)[:, None] + inner).flatten()
-    torch.testing.assert_close(views[:, :, places][..., places], squares[:, :, places][..., places].float() / 255, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        views[:, :, places][..., places], squares[:, :, places][..., places].float() / 255, atol=1e-5, rtol=0
+    )
 
 
 def test_downsampling_leaves_constants_and_images_that_are_smaller_alone():

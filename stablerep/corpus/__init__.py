@@ -19,6 +19,7 @@ import pandas as pd
 
 from stablerep.corpus.drawing import cached_array, draw_many
 from stablerep.corpus.emoji import DESIGNS, manifest, read_emoji, read_svgs
+from stablerep.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +54,7 @@ class Corpus:
         import torch
 
         if size < 8 or size > 1024:
-            raise ValueError(f"size is {size}; images are drawn at 8 to 1024 pixels.")
+            raise InputError(f"size is {size}; images are drawn at 8 to 1024 pixels.")
         return torch.from_numpy(self.draw(self.table, size))
 
     def where(self, mask) -> Corpus:
@@ -66,12 +67,15 @@ class Corpus:
     def split(self, name: str) -> Corpus:
         """The part ``train``, ``validation`` or ``test``."""
         if name not in SPLITS:
-            raise ValueError(f"split is {name!r}; valid splits are {', '.join(SPLITS)}.")
+            raise InputError(f"split is {name!r}; valid splits are {', '.join(SPLITS)}.")
         return self.where(self.table["split"] == name)
 
     def one_per_caption(self) -> Corpus:
         """One image of each caption, as in CC12M: the design is picked by a hash of the caption, never by order."""
-        rank = [hashlib.sha256(f"real:{c}:{i}".encode()).hexdigest() for c, i in zip(self.table["caption"], self.table["id"])]
+        rank = [
+            hashlib.sha256(f"real:{c}:{i}".encode()).hexdigest()
+            for c, i in zip(self.table["caption"], self.table["id"])
+        ]
         first = self.table.assign(rank=rank).sort_values("rank").drop_duplicates("caption").index
         return self.where(self.table.index.isin(first))
 
@@ -94,24 +98,36 @@ def load_corpus(
     """
     if source != "emoji":
         if designs is not None or flags:
-            raise ValueError(f"designs and flags choose among the emoji; they mean nothing for the source {source!r}.")
+            raise InputError(f"designs and flags choose among the emoji; they mean nothing for the source {source!r}.")
         if source == "clip-art":
             return _open_clip_art(**options)
         from stablerep.corpus.sources import open_source
 
         return open_source(source, **options)
     if options:
-        raise ValueError(f"unknown option for the emoji corpus: {', '.join(sorted(options))}.")
+        raise InputError(f"unknown option for the emoji corpus: {', '.join(sorted(options))}.")
     designs = DESIGNS if designs is None else (designs,) if isinstance(designs, str) else tuple(designs)
     if not designs or len(set(designs)) < len(designs):
-        raise ValueError(f"designs is {list(designs)}; give one or more of {', '.join(DESIGNS)}, each once.")
+        raise InputError(f"designs is {list(designs)}; give one or more of {', '.join(DESIGNS)}, each once.")
     emoji = read_emoji()
     if not flags:
         emoji = emoji[emoji["group"] != "flags"]
     parts = [emoji[emoji["emoji"].isin(read_svgs(design).keys())].assign(design=design) for design in designs]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "id", table["design"] + "/" + table["emoji"])
-    columns = ["id", "caption", "concept", "keywords", "group", "subgroup", "skin_tone", "gender", "emoji", "design", "split"]
+    columns = [
+        "id",
+        "caption",
+        "concept",
+        "keywords",
+        "group",
+        "subgroup",
+        "skin_tone",
+        "gender",
+        "emoji",
+        "design",
+        "split",
+    ]
     corpus = Corpus(table[columns], "emoji", emoji_fingerprint(), _draw_emoji)
     return corpus.where(np.ones(len(table), bool))
 
@@ -120,7 +136,7 @@ def _open_clip_art(**options) -> Corpus:
     from stablerep.corpus import clip_art
 
     if options:
-        raise ValueError(f"unknown option for the clip art: {', '.join(sorted(options))}.")
+        raise InputError(f"unknown option for the clip art: {', '.join(sorted(options))}.")
     return Corpus(clip_art.read_table(), "clip-art", clip_art.fingerprint(), clip_art.draw)
 
 
@@ -136,7 +152,8 @@ def _draw_emoji(table: pd.DataFrame, size: int) -> np.ndarray:
         key = f"{manifest()['sha256'][f'{design}.jsonl.xz'][:12]}-resvg{version('resvg_py')}"
         svgs = read_svgs(design)
         whole = cached_array(
-            f"{design}-{size}px-{key}", lambda: draw_many(svgs.values(), size, progress=f"drawing {design} at {size} px")
+            f"{design}-{size}px-{key}",
+            lambda: draw_many(svgs.values(), size, progress=f"drawing {design} at {size} px"),
         )
         place = {emoji: i for i, emoji in enumerate(svgs)}
         images[rows.index] = whole[rows["emoji"].map(place)]

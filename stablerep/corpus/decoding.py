@@ -6,6 +6,8 @@ import io
 
 import numpy as np
 
+from stablerep.errors import InputError
+
 
 def decode_image(data: bytes, size: int) -> np.ndarray:
     """Decode one image file, put it on white, scale its shorter side to ``size`` (bicubic) and crop the centre.
@@ -23,7 +25,9 @@ def decode_image(data: bytes, size: int) -> np.ndarray:
     # Pillow's decoders raise many kinds of error on damaged input (OSError, SyntaxError, struct.error, ...).
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError("it is no image file" if isinstance(error, Image.UnidentifiedImageError) else reason) from error
+        raise InputError(
+            "it is no image file" if isinstance(error, Image.UnidentifiedImageError) else reason
+        ) from error
     width, height = image.size
     side = min(width, height)
     if (width, height) != (size, size):

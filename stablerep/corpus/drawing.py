@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stablerep.errors import InputError
+
 
 def draw_svg(svg: str, size: int) -> np.ndarray:
     """Draw one SVG on a white background.
@@ -26,7 +28,7 @@ def draw_svg(svg: str, size: int) -> np.ndarray:
         if type(error).__name__ != "PanicException":  # of the Rust library; it is no Exception
             raise
         if size >= 256:
-            raise ValueError(f"resvg gave up on an SVG at {size} pixels: {error}") from None
+            raise InputError(f"resvg gave up on an SVG at {size} pixels: {error}") from None
         # It gives up on some filters at small sizes only: draw twice as large and average.
         return draw_svg(svg, 2 * size).reshape(size, 2, size, 2, 3).mean((1, 3)).round().astype(np.uint8)
     return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGB"))

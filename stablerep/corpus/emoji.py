@@ -10,6 +10,8 @@ import lzma
 import re
 from pathlib import Path
 
+from stablerep.errors import InputError
+
 DATA = Path(__file__).parent / "emoji_data"
 DESIGNS = ("noto", "noto-v1", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
 
@@ -99,6 +101,6 @@ def read_emoji():
 def read_svgs(design: str) -> dict[str, str]:
     """SVG by emoji for one design. Raises ``ValueError`` for an unknown design."""
     if design not in DESIGNS:
-        raise ValueError(f"design is {design!r}; the corpus has {', '.join(DESIGNS)}.")
+        raise InputError(f"design is {design!r}; the corpus has {', '.join(DESIGNS)}.")
     lines = lzma.decompress((DATA / f"{design}.jsonl.xz").read_bytes()).decode().splitlines()
     return {(row := json.loads(line))["emoji"]: row["svg"] for line in lines}

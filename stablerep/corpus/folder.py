@@ -29,6 +29,7 @@ from stablerep.corpus.sources import (
     short_name,
     split_named,
 )
+from stablerep.errors import InputError
 
 
 def metadata_folders(root: Path) -> list[Path]:
@@ -45,18 +46,18 @@ def open_folder(root: Path, folders: list[Path], options: Options) -> Corpus:
     Raises ``ValueError`` naming the row.
     """
     if options.image_column is not None:
-        raise ValueError(f"image_column is {options.image_column!r}; in a folder of images, file_name names the image.")
+        raise InputError(f"image_column is {options.image_column!r}; in a folder of images, file_name names the image.")
     frames, files, paths, places, splits = [], [], [], [], []
     for folder in folders:
         present = [folder / name for name in METADATA if (folder / name).is_file()]
         if len(present) > 1:
-            raise ValueError(f"{folder.name} holds both {' and '.join(METADATA)}; keep one.")
+            raise InputError(f"{folder.name} holds both {' and '.join(METADATA)}; keep one.")
         label = present[0].relative_to(root).as_posix()
         rows = _read_csv(present[0]) if present[0].suffix == ".csv" else _read_jsonl(present[0])
         if rows.empty:
-            raise ValueError(f"{label} has no rows.")
+            raise InputError(f"{label} has no rows.")
         if "file_name" not in rows:
-            raise ValueError(f"{label} has no column file_name; it has {', '.join(rows)}.")
+            raise InputError(f"{label} has no column file_name; it has {', '.join(rows)}.")
         for number, name in enumerate(rows["file_name"], 1):
             paths.append(_inside(folder, name, f"{label}, row {number}"))
             places.append(f"{label}, row {number} ({name})")
@@ -89,16 +90,16 @@ class FolderImages:
             try:
                 images[i] = decode_image(Path(path).read_bytes(), size)
             except FileNotFoundError as error:
-                raise ValueError(f"{place}: the image does not exist any more.") from error
+                raise InputError(f"{place}: the image does not exist any more.") from error
             except (OSError, ValueError) as error:
-                raise ValueError(f"{place}: the image cannot be read ({str(error).rstrip('.')}).") from error
+                raise InputError(f"{place}: the image cannot be read ({str(error).rstrip('.')}).") from error
         return images
 
 
 def _inside(folder: Path, name: object, place: str) -> Path:
     """The path of an image, symbolic links followed: a link that leads out of the folder is refused as well."""
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"{place}: file_name is empty.")
+        raise InputError(f"{place}: file_name is empty.")
     relative = Path(name)
     try:
         path = (folder / relative).resolve()
@@ -106,9 +107,9 @@ def _inside(folder: Path, name: object, place: str) -> Path:
     except (OSError, RuntimeError, ValueError):  # no possible name: too long, a null character, links in a circle
         inside, found = True, False
     if not inside or relative.is_absolute() or ".." in relative.parts:
-        raise ValueError(f"{place}: file_name {name!r} must be a relative path without '..' that stays in the folder.")
+        raise InputError(f"{place}: file_name {name!r} must be a relative path without '..' that stays in the folder.")
     if not found:
-        raise ValueError(f"{place}: the image {name!r} does not exist.")
+        raise InputError(f"{place}: the image {name!r} does not exist.")
     return path
 
 
@@ -118,12 +119,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
         with open(path, encoding="utf-8-sig", newline="") as file:
             header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path.name} cannot be read as CSV in UTF-8 ({error}).") from error
+        raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({error}).") from error
     if len(set(header)) < len(header):
-        raise ValueError(f"{path.name} names a column twice: {', '.join(header)}.")
+        raise InputError(f"{path.name} names a column twice: {', '.join(header)}.")
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
-            raise ValueError(
+            raise InputError(
                 f"{path.name}, row {number}: {len(row)} values for {len(header)} columns (a value with a comma needs quotes)."
             )
     table = pd.DataFrame(rows, columns=header, dtype=str)
@@ -141,7 +142,7 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
             rows.append(json.loads(line))
             json.dumps(rows[-1], ensure_ascii=False).encode()  # half a surrogate pair passes for JSON but is no text
         except ValueError as error:
-            raise ValueError(f"{path.name}, row {number}: not JSON in UTF-8 ({error}).") from error
+            raise InputError(f"{path.name}, row {number}: not JSON in UTF-8 ({error}).") from error
         if not isinstance(rows[-1], dict):
-            raise ValueError(f"{path.name}, row {number}: an object was expected, not {line[:40].decode()}.")
+            raise InputError(f"{path.name}, row {number}: an object was expected, not {line[:40].decode()}.")
     return pd.DataFrame(rows)

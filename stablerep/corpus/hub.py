@@ -13,6 +13,7 @@ import numpy as np
 from stablerep.corpus import Corpus
 from stablerep.corpus.parquet import BATCH, open_parts
 from stablerep.corpus.sources import Options, short_name, split_named
+from stablerep.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,17 +26,17 @@ def open_hub(name: str, options: Options) -> Corpus:
     """
     name, _, config = name.partition(":")
     if not name.strip("/"):
-        raise ValueError("hub: needs the name of a data set, such as hub:owner/name.")
+        raise InputError("hub: needs the name of a data set, such as hub:owner/name.")
     try:
         import datasets
     except ImportError as error:
-        raise ValueError(f"hub:{name} needs the package `datasets`; install it with: pip install datasets") from error
+        raise InputError(f"hub:{name} needs the package `datasets`; install it with: pip install datasets") from error
     try:
         loaded = datasets.load_dataset(name, config or None)
     # The library raises errors of several others here (HTTP, file system, its own).
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ValueError(
+        raise InputError(
             f"the data set {name!r} could not be opened from the Hub ({reason}); check its name, its config and the network."
         ) from error
     parts = [HubPart(split, data.with_format("arrow")) for split, data in loaded.items()]

@@ -18,7 +18,16 @@ import pandas as pd
 
 from stablerep.corpus import Corpus
 from stablerep.corpus.decoding import decode_image
-from stablerep.corpus.sources import Options, assemble, choose_columns, content_hash, fingerprint, short_name, split_named
+from stablerep.corpus.sources import (
+    Options,
+    assemble,
+    choose_columns,
+    content_hash,
+    fingerprint,
+    short_name,
+    split_named,
+)
+from stablerep.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,7 +101,7 @@ class ParquetPart:
             with pq.ParquetFile(self.path) as file:
                 yield file
         except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{self.name} cannot be read as parquet ({str(error).rstrip('.')}).") from error
+            raise InputError(f"{self.name} cannot be read as parquet ({str(error).rstrip('.')}).") from error
 
 
 def open_parquet(root: Path, files: Sequence[Path], options: Options) -> Corpus:
@@ -117,7 +126,9 @@ def open_parts(parts: Sequence[Part], splits: Sequence[str | None], name: str, o
     for part in parts:
         present = part.schema()
         if missing := sorted(needed - set(present.names)):
-            raise ValueError(f"{part.name} has no column {missing[0]!r}, which {parts[0].name} has; open one data set at a time.")
+            raise InputError(
+                f"{part.name} has no column {missing[0]!r}, which {parts[0].name} has; open one data set at a time."
+            )
         here = [column for column in kept if column in present.names]
         frame = part.columns(here).to_pandas(ignore_metadata=True) if here else pd.DataFrame(index=range(len(part)))
         for column, classes in _class_names(present).items():
@@ -127,7 +138,7 @@ def open_parts(parts: Sequence[Part], splits: Sequence[str | None], name: str, o
     starts = np.cumsum([0, *map(len, frames)])
     rows = pd.concat(frames, ignore_index=True)
     if rows.index.empty:
-        raise ValueError(f"{name} has no rows.")
+        raise InputError(f"{name} has no rows.")
     of = np.repeat(np.arange(len(parts)), np.diff(starts))
 
     def place(i: int) -> str:
@@ -135,7 +146,9 @@ def open_parts(parts: Sequence[Part], splits: Sequence[str | None], name: str, o
 
     ids = rows["id"].tolist() if "id" in rows else [f"{parts[p].name}/{i - starts[p] + 1}" for i, p in enumerate(of)]
     table = assemble(rows, ids, [splits[p] for p in of], caption, label, options, place)
-    images = PartImages(tuple(parts), tuple(starts.tolist()), image, pd.Series(np.arange(len(table)), index=table["id"]))
+    images = PartImages(
+        tuple(parts), tuple(starts.tolist()), image, pd.Series(np.arange(len(table)), index=table["id"])
+    )
     return Corpus(table, name, fingerprint([(part.name, part.content()) for part in parts], options), images)
 
 
@@ -167,10 +180,12 @@ class PartImages:
     def _decode(self, part: Part, row: int, value: Any, size: int) -> np.ndarray:
         try:
             if (data := part.image_bytes(value)) is None:
-                raise ValueError("it has no bytes")
+                raise InputError("it has no bytes")
             return decode_image(data, size)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{part.name}, row {row + 1}: the image cannot be read ({str(error).rstrip('.')}).") from error
+            raise InputError(
+                f"{part.name}, row {row + 1}: the image cannot be read ({str(error).rstrip('.')})."
+            ) from error
 
 
 def _features(schema: pa.Schema) -> dict[str, dict]:
@@ -192,7 +207,7 @@ def _named(codes: pd.Series, names: list[str], where: str) -> pd.Series:
     known = codes.fillna(-1).astype("int64")
     if (outside := known[(known < -1) | (known >= len(names))]).size:
         row, code = outside.index[0] + 1, outside.iloc[0]
-        raise ValueError(f"{where}, row {row}, holds the class {code}; there are {len(names)}, counted from 0.")
+        raise InputError(f"{where}, row {row}, holds the class {code}; there are {len(names)}, counted from 0.")
     return pd.Series(pd.Categorical.from_codes(known, categories=names), index=codes.index)
 
 
@@ -208,14 +223,14 @@ def _image_column(schema: pa.Schema, chosen: str | None, where: str) -> str:
     structs = [column.name for column in schema if holds_images(column.type)]
     if chosen is not None:
         if chosen not in schema.names:
-            raise ValueError(f"image_column is {chosen!r}, but {where} has the columns {', '.join(schema.names)}.")
+            raise InputError(f"image_column is {chosen!r}, but {where} has the columns {', '.join(schema.names)}.")
         if chosen not in structs and not holds_bytes(schema.field(chosen).type):
-            raise ValueError(f"image_column is {chosen!r}, which holds {schema.field(chosen).type}, not image bytes.")
+            raise InputError(f"image_column is {chosen!r}, which holds {schema.field(chosen).type}, not image bytes.")
         return chosen
     found = structs or [f.name for f in schema if holds_bytes(f.type)]
     if len(found) != 1:
         columns = ", ".join(found or schema.names)
-        raise ValueError(f"{where} has {len(found) or 'no'} image columns; give image_column (columns: {columns}).")
+        raise InputError(f"{where} has {len(found) or 'no'} image columns; give image_column (columns: {columns}).")
     return found[0]
 
 

@@ -30,13 +30,14 @@ import pandas as pd
 
 from stablerep.corpus import SPLITS, Corpus
 from stablerep.corpus.emoji import split_of
+from stablerep.errors import InputError
 
 CAPTION_COLUMNS = ("text", "caption")
 METADATA = ("metadata.csv", "metadata.jsonl")
 SPLIT_NAMES = {
-    **{name: "train" for name in ("train", "training")},
-    **{name: "validation" for name in ("validation", "valid", "val", "dev")},
-    **{name: "test" for name in ("test", "testing")},
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 WHOLE_FILE = 1 << 30  # bytes; of a larger file samples are hashed
 BLOCK = 1 << 20
@@ -77,19 +78,23 @@ def open_source(source: str, **options) -> Corpus:
     """
     valid = [field.name for field in fields(Options)]
     if unknown := sorted(set(options) - set(valid)):
-        raise ValueError(f"unknown option {', '.join(map(repr, unknown))}; valid options are {', '.join(valid)}.")
+        raise InputError(f"unknown option {', '.join(map(repr, unknown))}; valid options are {', '.join(valid)}.")
     chosen = Options(**options)
     if chosen.split is not None and chosen.split not in SPLITS:
-        raise ValueError(f"split is {chosen.split!r}; valid splits are {', '.join(SPLITS)}.")
+        raise InputError(f"split is {chosen.split!r}; valid splits are {', '.join(SPLITS)}.")
     if chosen.caption_column is not None and not chosen.captions:
-        raise ValueError(f"caption_column is {chosen.caption_column!r} although captions is False; give one or the other.")
+        raise InputError(
+            f"caption_column is {chosen.caption_column!r} although captions is False; give one or the other."
+        )
     corpus = _open(source, chosen)
     if chosen.check:
         for start in range(0, len(corpus), 1024):
             corpus.draw(corpus.table[start : start + 1024], 8)
     if chosen.split is not None:
         if not (corpus.table["split"] == chosen.split).any():
-            raise ValueError(f"{source} has no {chosen.split} split; it has {', '.join(sorted(set(corpus.table['split'])))}.")
+            raise InputError(
+                f"{source} has no {chosen.split} split; it has {', '.join(sorted(set(corpus.table['split'])))}."
+            )
         corpus = corpus.split(chosen.split)
     return corpus
 
@@ -102,22 +107,26 @@ def _open(source: str, options: Options) -> Corpus:
     if source.startswith("hub:"):
         return open_hub(source.removeprefix("hub:"), options)
     if not source.strip():
-        raise ValueError(_unknown(source))
+        raise InputError(_unknown(source))
     path = Path(source).expanduser().resolve()
     if not path.exists() and (data := os.environ.get("STABLEREP_DATA")):
         path = (Path(data).expanduser() / source).resolve()
     if path.is_dir():
         if folders := metadata_folders(path):
             return open_folder(path, folders, options)
-        found = [p for p in path.rglob("*.parquet") if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+        found = [
+            p for p in path.rglob("*.parquet") if not any(part.startswith(".") for part in p.relative_to(path).parts)
+        ]
         if not found:
-            raise ValueError(f"{source} holds neither {' nor '.join(METADATA)} nor any .parquet file.")
+            raise InputError(f"{source} holds neither {' nor '.join(METADATA)} nor any .parquet file.")
         return open_parquet(path, sorted(found), options)
     if path.is_file() and path.suffix == ".parquet":
         return open_parquet(path, [path], options)
     if path.is_file():
-        raise ValueError(f"{source} is no .parquet file; for images, give the folder that holds {' or '.join(METADATA)}.")
-    raise ValueError(_unknown(source))
+        raise InputError(
+            f"{source} is no .parquet file; for images, give the folder that holds {' or '.join(METADATA)}."
+        )
+    raise InputError(_unknown(source))
 
 
 def _unknown(source: str) -> str:
@@ -152,23 +161,25 @@ def choose_columns(
     """
     for option in ("caption_column", "label_column"):
         if (name := getattr(options, option)) is not None and name not in kinds:
-            raise ValueError(f"{option} is {name!r}, but {where} has the columns {', '.join(kinds)}.")
+            raise InputError(f"{option} is {name!r}, but {where} has the columns {', '.join(kinds)}.")
     label = options.label_column
     if label is None and "label" in kinds:
         label = "label"
     elif label is None and len(class_labels) == 1:
         (label,) = class_labels
     if label is not None and kinds[label] == "nested":
-        raise ValueError(f"column {label!r} of {where} holds lists or structures; a label column holds words or numbers.")
+        raise InputError(
+            f"column {label!r} of {where} holds lists or structures; a label column holds words or numbers."
+        )
     if not options.captions:
         return None, label
     named = [options.caption_column] if options.caption_column else [name for name in CAPTION_COLUMNS if name in kinds]
     if len(named) > 1:
-        raise ValueError(f"{where} has both {' and '.join(named)}; choose with caption_column.")
+        raise InputError(f"{where} has both {' and '.join(named)}; choose with caption_column.")
     if named and kinds[named[0]] != "text":
-        raise ValueError(f"column {named[0]!r} of {where} holds {kinds[named[0]]}; a caption column holds text.")
+        raise InputError(f"column {named[0]!r} of {where} holds {kinds[named[0]]}; a caption column holds text.")
     if not named and label is None:
-        raise ValueError(
+        raise InputError(
             f"{where} has no column {' or '.join(CAPTION_COLUMNS)} and no single label among {', '.join(kinds) or 'no columns'}; "
             "give caption_column or label_column, or captions=False for images alone."
         )
@@ -187,7 +198,7 @@ def assemble(
     """The table of a corpus from the source's columns; ``place`` says where row i stands, for messages."""
     for i, name in enumerate(ids):
         if not isinstance(name, (str, int)) or not str(name).strip():
-            raise ValueError(f"{place(i)}: the id is {name!r}; it must be text or a whole number.")
+            raise InputError(f"{place(i)}: the id is {name!r}; it must be text or a whole number.")
     ids = [str(name) for name in ids]
     refuse_repeated(ids, "id", place)
     described = caption
@@ -196,13 +207,13 @@ def assemble(
     captions = [""] * len(rows) if described is None else rows[described].tolist()
     for i, text in enumerate(captions):
         if described is not None and not (isinstance(text, str) and text.strip()):
-            raise ValueError(f"{place(i)}: {described} is empty or no text.")
+            raise InputError(f"{place(i)}: {described} is empty or no text.")
     splits: list[str | None] = [None] * len(rows) if options.resplit else list(named_splits)
     if "split" in rows and not options.resplit:
         for i, name in enumerate(rows["split"]):
             splits[i] = SPLIT_NAMES.get(str(name).strip().lower())
             if splits[i] is None:
-                raise ValueError(f"{place(i)}: split is {name!r}; valid are {', '.join(SPLIT_NAMES)}.")
+                raise InputError(f"{place(i)}: split is {name!r}; valid are {', '.join(SPLIT_NAMES)}.")
     units = ids if caption is None else captions
     strata = [""] * len(rows) if caption is not None or label is None else rows[label].astype(str).tolist()
     ranked = split_of({units[i]: strata[i] for i, name in enumerate(splits) if name is None})
@@ -221,7 +232,7 @@ def refuse_repeated(values: Iterable[object], what: str, place: Callable[[int], 
     first: dict[object, int] = {}
     for i, value in enumerate(values):
         if first.setdefault(value, i) != i:
-            raise ValueError(f"{place(i)}: the {what} {str(value)!r} was there before ({place(first[value])}).")
+            raise InputError(f"{place(i)}: the {what} {str(value)!r} was there before ({place(first[value])}).")
 
 
 def fingerprint(files: Iterable[tuple[str, str]], options: Options) -> str:

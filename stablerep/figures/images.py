@@ -22,11 +22,21 @@ def faithfulness(table: pd.DataFrame) -> Figure:
     for axis, (name, title) in zip(axes[0], measures.items()):
         part = table[table["measure"] == name]
         made = part[part["source"] == "generated"].sort_values("guidance_scale")
-        for real, colour, style in zip(part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--"), strict=True):
+        for real, colour, style in zip(
+            part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--"), strict=True
+        ):
             axis.axhspan(100 * real.low, 100 * real.high, color=colour, alpha=0.2, lw=0)
             axis.axhline(100 * real.mean, color=colour, ls=style, label=real.source)
         errors = 100 * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
-        axis.errorbar(made["guidance_scale"], 100 * made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="generated")
+        axis.errorbar(
+            made["guidance_scale"],
+            100 * made["mean"],
+            yerr=errors,
+            marker="o",
+            capsize=3,
+            color=GREEN,
+            label="generated",
+        )
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("guidance scale w")
         axis.set_ylim(0, 103)
@@ -44,7 +54,15 @@ def diversity(table: pd.DataFrame) -> Figure:
     axis.axhspan(real["low"], real["high"], color=GREY, alpha=0.25, lw=0)
     axis.axhline(real["mean"], color=GREY, label="between real designs")
     errors = np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
-    axis.errorbar(made["guidance_scale"], made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="between generated images")
+    axis.errorbar(
+        made["guidance_scale"],
+        made["mean"],
+        yerr=errors,
+        marker="o",
+        capsize=3,
+        color=GREEN,
+        label="between generated images",
+    )
     axis.set_xlabel("guidance scale w")
     axis.set_ylabel("cosine distance within a caption")
     axis.set_ylim(bottom=0)
@@ -57,7 +75,11 @@ def set_measures(table: pd.DataFrame) -> Figure:
 
     ``table`` has a row per ``source``, ``guidance_scale`` and ``metric`` with ``value``, ``low``, ``high``.
     """
-    panels = {"kernel distance (KID)": ("kid",), "fidelity": ("precision", "density"), "diversity": ("recall", "coverage")}
+    panels = {
+        "kernel distance (KID)": ("kid",),
+        "fidelity": ("precision", "density"),
+        "diversity": ("recall", "coverage"),
+    }
     figure, axes = canvas(3, width=9.5, height=3.4)
     for axis, (title, metrics) in zip(axes[0], panels.items()):
         for metric, colour, marker in zip(metrics, (GREEN, BLUE), "os"):
@@ -65,7 +87,9 @@ def set_measures(table: pd.DataFrame) -> Figure:
             made = part[part["source"] == "generated"].sort_values("guidance_scale")
             real = part[part["source"] != "generated"].iloc[0]
             errors = np.array([made["value"] - made["low"], made["high"] - made["value"]])
-            axis.errorbar(made["guidance_scale"], made["value"], yerr=errors, marker=marker, capsize=3, color=colour, label=metric)
+            axis.errorbar(
+                made["guidance_scale"], made["value"], yerr=errors, marker=marker, capsize=3, color=colour, label=metric
+            )
             axis.axhline(real["value"], color=colour, ls="--", label=f"{metric}, {real['source']}")
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("guidance scale w")
@@ -75,7 +99,9 @@ def set_measures(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, zoom: float = 0.62) -> Figure:
+def image_grid(
+    images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, zoom: float = 0.62
+) -> Figure:
     """Images uint8 [rows, columns, H, W, 3] with a label for each row and column."""
     rows, columns = images.shape[:2]
     figure, axes = canvas(columns, rows, width=zoom * columns + 2.2, height=zoom * rows + 0.5)
@@ -104,7 +130,8 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     captions, scales = list(dict.fromkeys(table["caption"])), sorted(table["guidance_scale"].unique())
     found = {(r.caption, r.guidance_scale, r.index): r.png for r in table.itertuples(index=False)}
     images = [
-        [np.asarray(Image.open(io.BytesIO(found[c, w, i])).convert("RGB")) for w in scales for i in range(per_scale)] for c in captions
+        [np.asarray(Image.open(io.BytesIO(found[c, w, i])).convert("RGB")) for w in scales for i in range(per_scale)]
+        for c in captions
     ]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     return image_grid(np.asarray(images), captions, labels)

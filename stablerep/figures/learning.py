@@ -32,7 +32,9 @@ def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence
     Tables as made by ``chapters.compare.summarize``.
     """
     rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
-    figure, axes = canvas(len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey=True)
+    figure, axes = canvas(
+        len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey=True
+    )
     for line, (title, table) in zip(axes, rows):
         for axis, probe in zip(line, probes):
             part = table[table["probe"] == probe]
@@ -51,7 +53,13 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
         part = part.sort_values("captions")
         errors = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]])
         ours.errorbar(
-            part["captions"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, label=method, color=ARM_COLOURS[method]
+            part["captions"],
+            100 * part["accuracy"],
+            yerr=errors,
+            marker="o",
+            capsize=3,
+            label=method,
+            color=ARM_COLOURS[method],
         )
     for method, part in published.groupby("method", sort=False):
         theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS[method])
@@ -62,7 +70,9 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
         axis.set_xscale("log")
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
-        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17))  # below: no place inside is always free
+        axis.legend(
+            fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17)
+        )  # below: no place inside is always free
     ours.set_xticks(sizes, [str(s) for s in sizes])
     ours.minorticks_off()
     return figure
@@ -132,7 +142,11 @@ def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], *, colu
         for k, image in enumerate(images):
             for place, shift in (((-0.5, k), (-11, 0)), ((k, -0.5), (0, 11))):
                 box = OffsetImage(image, zoom=0.55)
-                axis.add_artist(AnnotationBbox(box, place, xybox=shift, boxcoords="offset points", frameon=False, annotation_clip=False))
+                axis.add_artist(
+                    AnnotationBbox(
+                        box, place, xybox=shift, boxcoords="offset points", frameon=False, annotation_clip=False
+                    )
+                )
     for axis in list(axes.flat)[len(schemes) :]:
         axis.set_visible(False)
     return figure

@@ -28,7 +28,9 @@ def shares(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figur
         for source, colour, shift in (("generated, as read", SKY, -0.08), ("generated, corrected", RED, 0.08)):
             some = mine[mine["source"] == source].sort_values("guidance_scale")
             x = np.arange(len(some)) + shift
-            errors = 100 * np.array([(some["share"] - some["low"]).clip(lower=0), (some["high"] - some["share"]).clip(lower=0)])
+            errors = 100 * np.array(
+                [(some["share"] - some["low"]).clip(lower=0), (some["high"] - some["share"]).clip(lower=0)]
+            )
             axis.errorbar(x, 100 * some["share"], yerr=errors, marker="o", capsize=3, color=colour, label=source)
         axis.set_xticks(range(len(some)), [f"{w:g}" for w in some["guidance_scale"]])
         axis.set_title(label, fontsize=10)
@@ -67,7 +69,9 @@ def groups(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figur
         mine = part[part["arm"] == name].set_index("label").reindex(list(classes)).dropna(subset=["accuracy"])
         x = np.array([list(classes).index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.16
         errors = 100 * np.array([mine["accuracy"] - mine["low"], mine["high"] - mine["accuracy"]])
-        axes[0][0].errorbar(x, 100 * mine["accuracy"], yerr=errors.clip(0), fmt="o", capsize=3, color=ARM_COLOURS[name], label=name)
+        axes[0][0].errorbar(
+            x, 100 * mine["accuracy"], yerr=errors.clip(0), fmt="o", capsize=3, color=ARM_COLOURS[name], label=name
+        )
     axes[0][0].set_xticks(range(len(classes)), classes)
     axes[0][0].set_ylabel("accuracy of the probe (%)")
     axes[0][0].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
@@ -79,7 +83,9 @@ def people(table: pd.DataFrame, tones: Sequence[str]) -> Figure:
     figure, axes = canvas(width=7, height=3.4)
     genders = {"woman": ORANGE, "man": BLUE, "person": GREEN}
     for k, (gender, colour) in enumerate(genders.items()):
-        part = table[table["gender"] == gender].set_index("skin_tone")["captions"].reindex(range(len(tones)), fill_value=0)
+        part = (
+            table[table["gender"] == gender].set_index("skin_tone")["captions"].reindex(range(len(tones)), fill_value=0)
+        )
         axes[0][0].bar(np.arange(len(tones)) + (k - 1) * 0.27, part, 0.25, color=colour, label=gender)
     axes[0][0].set_xticks(range(len(tones)), tones)
     axes[0][0].set_xlabel("skin tone in the label")

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stablerep.errors import InputError
 from stablerep.seeding import generator_for
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
@@ -98,7 +99,9 @@ class Generator:
 
         check_sampling(guidance_scale, steps, sampler)
         if not captions or len(captions) != len(names):
-            raise ValueError(f"{len(captions)} captions have {len(names)} noise names; each needs one, and at least one is needed.")
+            raise InputError(
+                f"{len(captions)} captions have {len(names)} noise names; each needs one, and at least one is needed."
+            )
         self._use(sampler)
         device = self.pipeline.device
         with torch.inference_mode(), torch.autocast(device.type, getattr(torch, self.precision), enabled=self._casts):
@@ -122,18 +125,20 @@ class Generator:
 
         kind = {"dpm++": DPMSolverMultistepScheduler, "ddim": DDIMScheduler}[sampler]
         if not isinstance(self.pipeline.scheduler, kind):
-            options = {"algorithm_type": "dpmsolver++", "solver_order": 2} if sampler == "dpm++" else {"clip_sample": False}
+            options = (
+                {"algorithm_type": "dpmsolver++", "solver_order": 2} if sampler == "dpm++" else {"clip_sample": False}
+            )
             self.pipeline.scheduler = kind.from_config(self.pipeline.scheduler.config, **options)
 
 
 def check_sampling(guidance_scale: float, steps: int, sampler: str) -> None:
     """Raise ``ValueError`` for sampling options that no pipeline can follow."""
     if not 1 <= guidance_scale <= 30:
-        raise ValueError(f"guidance_scale is {guidance_scale}; it is at least 1 (no guidance) and at most 30.")
+        raise InputError(f"guidance_scale is {guidance_scale}; it is at least 1 (no guidance) and at most 30.")
     if not 2 <= steps <= 1000:
-        raise ValueError(f"steps is {steps}; a sampler takes 2 to 1000 steps.")
+        raise InputError(f"steps is {steps}; a sampler takes 2 to 1000 steps.")
     if sampler not in SAMPLERS:
-        raise ValueError(f"sampler is {sampler!r}; valid samplers are {', '.join(SAMPLERS)}.")
+        raise InputError(f"sampler is {sampler!r}; valid samplers are {', '.join(SAMPLERS)}.")
 
 
 def load_generator(name: str = "emoji", *, device: str | None = None, precision: str | None = None) -> Generator:
@@ -161,15 +166,21 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = precision or default_precision(device)
     if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; valid ones are {', '.join(PRECISIONS)}.")
+        raise InputError(f"precision is {precision!r}; valid ones are {', '.join(PRECISIONS)}.")
     path = EMBEDDED if name == "emoji" else Path(name)
     if name != "emoji" and not path.is_dir() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise ValueError(f"generator is {name!r}; give 'emoji', a folder with model_index.json, or owner/name on the Hub.")
+        raise InputError(
+            f"generator is {name!r}; give 'emoji', a folder with model_index.json, or owner/name on the Hub."
+        )
     local = path.is_dir()
     if local and not (path / "model_index.json").exists():
-        raise ValueError(f"generator folder {name} has no model_index.json; a StableDiffusionPipeline saved by diffusers has one.")
+        raise InputError(
+            f"generator folder {name} has no model_index.json; a StableDiffusionPipeline saved by diffusers has one."
+        )
     if name == "emoji" and not (path / "model_index.json").exists():
-        raise ValueError("the embedded generator is not here; `stablerep train-generator FOLDER` trains one: give FOLDER/pipeline.")
+        raise InputError(
+            "the embedded generator is not here; `stablerep train-generator FOLDER` trains one: give FOLDER/pipeline."
+        )
     try:
         # weights are held in float32 on a CPU, where half precision is storage only
         dtype = torch.float32 if device == "cpu" else getattr(torch, precision)
@@ -177,7 +188,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
             path if local else name, dtype=dtype, use_safetensors=True, local_files_only=local
         )
     except OSError as error:
-        raise ValueError(f"generator {name} could not be loaded: {str(error).splitlines()[0]}") from error
+        raise InputError(f"generator {name} could not be loaded: {str(error).splitlines()[0]}") from error
     return Generator(_frozen(pipeline, device), name, generator_fingerprint(name), precision)
 
 

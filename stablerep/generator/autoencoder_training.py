@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint
+from stablerep.errors import DivergedError
 from stablerep.generator.architecture import new_autoencoder
 from stablerep.schedule import cosine_rate
 from stablerep.seeding import generator_for
@@ -26,10 +27,16 @@ class AutoencoderRecipe:
     batch_size: int = 64
     learning_rate: float = 1.5e-3  # peak; 3 % warm-up, then half a cosine to zero
     absolute_weight: float = 0.1  # weight of |error| beside the squared error: keeps thin outlines sharp
-    latent_noise: float = 0.15  # standard deviation added to latents: the decoder must bear what the denoiser gets wrong
-    scale_weight: float = 0.25  # of the error of images decoded at half size from latents averaged over 2 x 2: coarse things
+    latent_noise: float = (
+        0.15  # standard deviation added to latents: the decoder must bear what the denoiser gets wrong
+    )
+    scale_weight: float = (
+        0.25  # of the error of images decoded at half size from latents averaged over 2 x 2: coarse things
+    )
     # then live in coarse latents, which a denoiser learns first (scale equivariance, Skorokhodov et al. 2025)
-    decoder_epochs: float = 8.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
+    decoder_epochs: float = (
+        8.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
+    )
     decoder_learning_rate: float = 1e-3
     decoder_noise: float = 0.05  # takes the place of latent_noise then
     latent_weight: float = 0.01  # pulls each latent channel to mean 0 and deviation 1, the range the denoiser expects
@@ -92,12 +99,16 @@ def _steps(epochs: float, images: torch.Tensor, recipe: AutoencoderRecipe) -> in
     return max(1, round(epochs * len(images) / recipe.batch_size))
 
 
-def _train(model, images, folder: Path, recipe: AutoencoderRecipe, device: str, checkpoint_every: int, *, decoder_only: bool) -> list:
+def _train(
+    model, images, folder: Path, recipe: AutoencoderRecipe, device: str, checkpoint_every: int, *, decoder_only: bool
+) -> list:
     """One stage; returns its rows of step, loss and PSNR."""
     import torch
     from tqdm import tqdm
 
-    epochs, peak = (recipe.decoder_epochs, recipe.decoder_learning_rate) if decoder_only else (recipe.epochs, recipe.learning_rate)
+    epochs, peak = (
+        (recipe.decoder_epochs, recipe.decoder_learning_rate) if decoder_only else (recipe.epochs, recipe.learning_rate)
+    )
     trained = model.decoder if decoder_only else model
     name = "decoder" if decoder_only else "autoencoder"
     optimizer = torch.optim.AdamW(trained.parameters(), lr=peak, weight_decay=1e-4, fused=True)
@@ -121,7 +132,9 @@ def _train(model, images, folder: Path, recipe: AutoencoderRecipe, device: str, 
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=batch.device.type != "cpu"):  # slower on a CPU
             loss, error = _loss(model, batch, noise, recipe, decoder_only)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the autoencoder's loss is {loss.item()} at step {step}; lower learning_rate and go on.")
+            raise DivergedError(
+                f"the autoencoder's loss is {loss.item()} at step {step}; lower learning_rate and go on."
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)

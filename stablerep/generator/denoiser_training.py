@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint
+from stablerep.errors import DivergedError
 from stablerep.generator.architecture import new_denoiser, new_noise_schedule, new_text_encoder
 from stablerep.generator.autoencoder_training import to_signed
 from stablerep.schedule import cosine_rate, decay_groups
@@ -32,7 +33,9 @@ class DenoiserRecipe:
     caption_dropout: float = 0.1  # share of captions replaced by the empty one: the unconditional model of guidance
     keyword_share: float = 0.25  # share of captions extended by one to three keywords
     average_decay: float = 0.999  # of the exponential moving average of the weights, which is what is kept
-    concept_power: float = 0.5  # a concept with k images is drawn in proportion to k^(1 - power): tones do not crowd out things
+    concept_power: float = (
+        0.5  # a concept with k images is drawn in proportion to k^(1 - power): tones do not crowd out things
+    )
     seed: int = 0
 
 
@@ -45,7 +48,9 @@ def image_weights(concepts: pd.Series, power: float) -> torch.Tensor:
     return weights / weights.sum()
 
 
-def written_captions(captions: Sequence[str], keywords: Sequence[str], recipe: DenoiserRecipe, rng: torch.Generator) -> list[str]:
+def written_captions(
+    captions: Sequence[str], keywords: Sequence[str], recipe: DenoiserRecipe, rng: torch.Generator
+) -> list[str]:
     """The captions of one batch as the text encoder sees them: some empty, some extended by keywords."""
     import torch
 
@@ -101,7 +106,9 @@ def train_denoiser(
 
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
-    models = torch.nn.ModuleDict({"text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id), "unet": new_denoiser()})
+    models = torch.nn.ModuleDict(
+        {"text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id), "unet": new_denoiser()}
+    )
     models.to(device, memory_format=torch.channels_last).train()
     schedule = new_noise_schedule()
 
@@ -140,7 +147,7 @@ def train_denoiser(
             predicted = models["unet"](noisy, times, context).sample
         loss = (predicted.float() - target).pow(2).mean()
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the denoiser's loss is {loss.item()} at step {step}; lower learning_rate and go on.")
+            raise DivergedError(f"the denoiser's loss is {loss.item()} at step {step}; lower learning_rate and go on.")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(models.parameters(), 1.0)
@@ -149,7 +156,9 @@ def train_denoiser(
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
         if step % 20 == 0:
             rows.append([step, mean_loss])
-            bar.set_postfix_str(f"loss {mean_loss:.4f}, {(step + 1) * recipe.batch_size / (time.monotonic() - began):.0f} img/s")
+            bar.set_postfix_str(
+                f"loss {mean_loss:.4f}, {(step + 1) * recipe.batch_size / (time.monotonic() - began):.0f} img/s"
+            )
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
             save_checkpoint(folder / "checkpoint.pt", {
                 "models": models.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
+from stablerep.errors import InputError
 from stablerep.generator import Generator
 from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, train_autoencoder
@@ -75,7 +76,11 @@ def train_generator(
     folder, device = Path(folder), device or ("cuda" if torch.cuda.is_available() else "cpu")
     part = corpus.split("train")
     images = part.images(RESOLUTION)
-    recipes = {"corpus": part.fingerprint, "autoencoder": asdict(autoencoder_recipe), "denoiser": asdict(denoiser_recipe)}
+    recipes = {
+        "corpus": part.fingerprint,
+        "autoencoder": asdict(autoencoder_recipe),
+        "denoiser": asdict(denoiser_recipe),
+    }
     _claim(folder, recipes)
     if (folder / "pipeline" / "model_index.json").exists():
         return folder / "pipeline"
@@ -89,7 +94,9 @@ def train_generator(
         with torch.random.fork_rng(devices=[]):
             pipeline = assemble(autoencoder, text_encoder, tokenizer, unet)
             pipeline.set_progress_bar_config(disable=True)
-            shown = [c for c in SHOWN if c in set(part.table["caption"])] or list(dict.fromkeys(part.table["caption"]))[:8]
+            shown = [c for c in SHOWN if c in set(part.table["caption"])] or list(dict.fromkeys(part.table["caption"]))[
+                :8
+            ]
             grid = sample_grid(Generator(pipeline, "in training", f"step {step}"), shown)
             (folder / "samples").mkdir(exist_ok=True)
             grid.resize((grid.width * 2, grid.height * 2), 0).save(folder / "samples" / f"step-{step:06d}.png")
@@ -98,7 +105,9 @@ def train_generator(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, device=device, on_milestone=draw
     )
     stages = ("autoencoder", "denoiser")
-    seconds = {stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in stages}
+    seconds = {
+        stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in stages
+    }
     decibel = {
         split: float(psnr(x := corpus.split(split).images(RESOLUTION), reconstruct(autoencoder, x)).mean())
         for split in ("train", "test")
@@ -131,4 +140,4 @@ def _claim(folder: Path, recipes: dict) -> None:
         path.write_text(json.dumps(recipes, indent=1) + "\n")
     elif (there := json.loads(path.read_text())) != recipes:
         parts = ", ".join(name for name in recipes if there.get(name) != recipes[name])
-        raise ValueError(f"{folder} holds a training with another {parts}; choose another folder or remove it.")
+        raise InputError(f"{folder} holds a training with another {parts}; choose another folder or remove it.")

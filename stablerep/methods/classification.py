@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
+from stablerep.errors import InputError
 from stablerep.views import normalize
 
 
@@ -24,7 +25,7 @@ class Classifier(nn.Module):
     def __init__(self, recipe: EncoderRecipe, classes: int) -> None:
         super().__init__()
         if classes < 2:
-            raise ValueError(f"there are {classes} classes; a classifier needs at least two.")
+            raise InputError(f"there are {classes} classes; a classifier needs at least two.")
         self.backbone = recipe_backbone(recipe)
         self.classifier = nn.Linear(self.backbone.head_hidden_size, classes)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
+from stablerep.errors import InputError
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
 
@@ -26,10 +27,14 @@ class MAE(nn.Module):
     def __init__(self, recipe: EncoderRecipe, *, hidden_share: float = 0.75, decoder_blocks: int = 2) -> None:
         super().__init__()
         if not 0 < hidden_share < 1:
-            raise ValueError(f"hidden_share is {hidden_share}; some patches must be hidden and some seen: above 0 and below 1.")
+            raise InputError(
+                f"hidden_share is {hidden_share}; some patches must be hidden and some seen: above 0 and below 1."
+            )
         self.backbone = recipe_backbone(recipe)
         if not hasattr(self.backbone, "patch_embed") or not hasattr(self.backbone, "pos_embed"):
-            raise ValueError(f"encoder is {recipe.name!r}; MAE hides patches and needs a Vision Transformer, such as vit_tiny_patch16_224.")
+            raise InputError(
+                f"encoder is {recipe.name!r}; MAE hides patches and needs a Vision Transformer, such as vit_tiny_patch16_224."
+            )
         ensure_torchvision_imports()
         from timm.models.vision_transformer import Block
 
@@ -41,12 +46,16 @@ class MAE(nn.Module):
         self.enter = nn.Linear(wide, narrow)
         self.blank = nn.Parameter(torch.zeros(1, 1, narrow))
         self.place = nn.Parameter(0.02 * torch.randn(1, self.patches, narrow))
-        self.decoder = nn.Sequential(*(Block(narrow, max(1, narrow // 32), qkv_bias=True) for _ in range(decoder_blocks)))
+        self.decoder = nn.Sequential(
+            *(Block(narrow, max(1, narrow // 32), qkv_bias=True) for _ in range(decoder_blocks))
+        )
         self.paint = nn.Sequential(nn.LayerNorm(narrow), nn.Linear(narrow, 3 * self.patch**2))
 
     def forward(self, views: Tensor) -> Tensor:
         x = normalize(views)
-        order = torch.rand(len(x), self.patches).argsort(1).to(x.device)  # NxP, drawn on the CPU: the same on any device
+        order = (
+            torch.rand(len(x), self.patches).argsort(1).to(x.device)
+        )  # NxP, drawn on the CPU: the same on any device
         seen, hidden = order.split([self.seen, self.patches - self.seen], dim=1)
         painted = self.reconstruct(self.encode(x, seen), order)[:, self.seen :]
         target = normalized_patches(x, self.patch).gather(1, hidden[..., None].expand(-1, -1, 3 * self.patch**2))
@@ -79,5 +88,9 @@ class MAE(nn.Module):
 def normalized_patches(x: Tensor, patch: int) -> Tensor:
     """Patches of float [N, 3, H, W] as [N, P, 3 * patch^2], row by row, each with mean 0 and deviation 1."""
     n, c, h, w = x.shape
-    cut = x.reshape(n, c, h // patch, patch, w // patch, patch).permute(0, 2, 4, 3, 5, 1).reshape(n, -1, patch * patch * c)
+    cut = (
+        x.reshape(n, c, h // patch, patch, w // patch, patch)
+        .permute(0, 2, 4, 3, 5, 1)
+        .reshape(n, -1, patch * patch * c)
+    )
     return (cut - cut.mean(-1, keepdim=True)) / (cut.var(-1, keepdim=True) + 1e-6).sqrt()

@@ -28,7 +28,9 @@ class MoCoV3(MomentumPair):
         from lightly.models.modules.heads import MoCoProjectionHead
 
         wide, hidden, out = backbone_width(recipe), recipe.head_width, recipe.head_size
-        super().__init__(recipe, lambda: MoCoProjectionHead(wide, hidden, out, num_layers=3, batch_norm=True), momentum=momentum)
+        super().__init__(
+            recipe, lambda: MoCoProjectionHead(wide, hidden, out, num_layers=3, batch_norm=True), momentum=momentum
+        )
         if hasattr(self.backbone, "patch_embed"):
             self.backbone.patch_embed.requires_grad_(False)
         self.predictor = MoCoProjectionHead(out, hidden, out, num_layers=2, batch_norm=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
+from stablerep.errors import InputError
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
 
@@ -22,7 +23,7 @@ class MomentumPair(nn.Module):
     def __init__(self, recipe: EncoderRecipe, new_projector: Callable[[], nn.Module], *, momentum: float) -> None:
         super().__init__()
         if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum is {momentum}; it lies between 0 and 1.")
+            raise InputError(f"momentum is {momentum}; it lies between 0 and 1.")
         self.backbone = recipe_backbone(recipe)
         self.projector, self.momentum = new_projector(), momentum
         self.teacher = nn.Sequential(recipe_backbone(recipe), new_projector()).requires_grad_(False)

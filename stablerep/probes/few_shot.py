@@ -34,7 +34,12 @@ def few_shot_episodes(
     Raises:
         ValueError: a number that is too small, or fewer than ``ways`` classes that are large enough.
     """
-    for name, value, least in (("ways", ways, 2), ("shots", shots, 1), ("queries", queries, 1), ("episodes", episodes, 1)):
+    for name, value, least in (
+        ("ways", ways, 2),
+        ("shots", shots, 1),
+        ("queries", queries, 1),
+        ("episodes", episodes, 1),
+    ):
         if value < least:
             raise ValueError(f"{name} is {value}; at least {least} is needed.")
     labels, places = list(labels), {}
@@ -42,7 +47,9 @@ def few_shot_episodes(
         places.setdefault(label, []).append(item)
     names = [name for name in sorted(places) if len(places[name]) > shots]
     if len(names) < ways:
-        raise ValueError(f"{len(names)} of {len(places)} classes have more than {shots} items; {ways} ways need at least {ways}.")
+        raise ValueError(
+            f"{len(names)} of {len(places)} classes have more than {shots} items; {ways} ways need at least {ways}."
+        )
     rows = []
     for episode in range(episodes):
         rng = generator_for(seed, "few-shot", episode)
@@ -80,7 +87,9 @@ def few_shot_probe(
         ValueError: features and labels that do not match, an unknown method, or what :func:`few_shot_episodes` refuses.
     """
     if features.ndim != 2 or len(features) != len(labels) or not features.isfinite().all():
-        raise ValueError(f"features have shape {tuple(features.shape)} and there are {len(labels)} labels; finite [N, D] and N are needed.")
+        raise ValueError(
+            f"features have shape {tuple(features.shape)} and there are {len(labels)} labels; finite [N, D] and N are needed."
+        )
     if method not in FEW_SHOT_METHODS:
         raise ValueError(f"method is {method!r}; valid methods are {', '.join(FEW_SHOT_METHODS)}.")
     drawn = few_shot_episodes(labels, ways=ways, shots=shots, queries=queries, episodes=episodes, seed=seed)

@@ -88,7 +88,9 @@ def linear_probe(
     """
     for part in ("train", "validation", "test"):
         if len(features[part]) != len(labels[part]) or not len(labels[part]):
-            raise ValueError(f"{part} has {len(features[part])} features and {len(labels[part])} labels; it needs as many, above 0.")
+            raise ValueError(
+                f"{part} has {len(features[part])} features and {len(labels[part])} labels; it needs as many, above 0."
+            )
     known = sorted(set(labels["train"]) | set(labels["validation"]))
     number = {name: i for i, name in enumerate(known)}
     y = {part: torch.tensor([number.get(v, -1) for v in labels[part]]) for part in ("train", "validation", "test")}

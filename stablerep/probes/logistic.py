@@ -36,15 +36,25 @@ class LogisticRegression:
         if self.several and (labels.shape[1] != classes or not ((labels == 0) | (labels == 1)).all()):
             raise ValueError(f"labels have shape {tuple(labels.shape)}; 0 and 1 in [N, {classes}] are needed.")
         if features.ndim != 2 or len(features) != len(labels) or not len(labels):
-            raise ValueError(f"features have shape {tuple(features.shape)}, labels {tuple(labels.shape)}; [N, D] and [N] are needed.")
+            raise ValueError(
+                f"features have shape {tuple(features.shape)}, labels {tuple(labels.shape)}; [N, D] and [N] are needed."
+            )
         if not self.several and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise ValueError(f"labels go from {labels.min()} to {labels.max()}; with {classes} classes they go from 0 to {classes - 1}.")
+            raise ValueError(
+                f"labels go from {labels.min()} to {labels.max()}; with {classes} classes they go from 0 to {classes - 1}."
+            )
         self.classes = classes
         moments, self.basis = torch.linalg.eigh(features.T @ features / len(features))
         self.moments = moments.clamp_min(0)
         self.rotated = torch.cat([features @ self.basis, features.new_ones(len(features), 1)], dim=1)  # Nx(D+1)
-        target = labels.to(features) if self.several else features.new_zeros(len(features), classes).scatter_(1, labels[:, None], 1)
-        self.target_moment = self.rotated.T @ target / len(features)  # (D+1)xC: of the gradient, what does not depend on the weights
+        target = (
+            labels.to(features)
+            if self.several
+            else features.new_zeros(len(features), classes).scatter_(1, labels[:, None], 1)
+        )
+        self.target_moment = (
+            self.rotated.T @ target / len(features)
+        )  # (D+1)xC: of the gradient, what does not depend on the weights
 
     def fit(self, l2: float, *, start: Tensor | None = None, tolerance: float = 1e-7, iterations: int = 200) -> Tensor:
         """The weights for one penalty.
@@ -60,7 +70,13 @@ class LogisticRegression:
         return next(self.sweep([l2], start=start, tolerance=tolerance, iterations=iterations))[1]
 
     def sweep(
-        self, penalties: Sequence[float], *, together: int = 1, start: Tensor | None = None, tolerance: float = 1e-7, iterations: int = 200
+        self,
+        penalties: Sequence[float],
+        *,
+        together: int = 1,
+        start: Tensor | None = None,
+        tolerance: float = 1e-7,
+        iterations: int = 200,
     ) -> Iterator[tuple[float, Tensor]]:
         """(l2, weights as :meth:`fit` gives them) for every penalty, from the strongest to the weakest, each when it is found.
 
@@ -90,7 +106,9 @@ class LogisticRegression:
         k, c = len(penalties), self.classes
         logits = self.rotated @ begin
         probability = logits.sigmoid() if self.several else logits.softmax(1)
-        spread = (probability * (1 - probability)).mean(0).clamp_min(1e-4)  # a class that is never likely keeps a finite unit
+        spread = (
+            (probability * (1 - probability)).mean(0).clamp_min(1e-4)
+        )  # a class that is never likely keeps a finite unit
         l2 = begin.new_tensor(penalties)[:, None].expand(d, k, c).clone()
         l2[-1] = 0  # intercepts are free
         unit = (torch.cat([self.moments, self.moments.new_ones(1)])[:, None, None] * spread + l2).rsqrt()
@@ -106,9 +124,17 @@ class LogisticRegression:
             weights = scaled * unit
             logits = (self.rotated @ weights.view(d, k * c)).view(n, k, c)
             normalizer = F.softplus(logits) if self.several else logits.logsumexp(2, keepdim=True)
-            loss = normalizer.mean(0).sum() - (weights * self.target_moment[:, None]).sum() + (l2 * weights.square()).sum() / 2
+            loss = (
+                normalizer.mean(0).sum()
+                - (weights * self.target_moment[:, None]).sum()
+                + (l2 * weights.square()).sum() / 2
+            )
             probability = logits.sub_(normalizer).clamp_min_(SMALLEST_LOG).exp_()
-            gradient = (self.rotated.T @ probability.view(n, k * c)).view(d, k, c) / n - self.target_moment[:, None] + l2 * weights
+            gradient = (
+                (self.rotated.T @ probability.view(n, k * c)).view(d, k, c) / n
+                - self.target_moment[:, None]
+                + l2 * weights
+            )
             torch.mul(gradient, unit, out=scaled.grad)
             return loss
 

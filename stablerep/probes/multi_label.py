@@ -28,7 +28,9 @@ def eleven_point_precision(truth: np.ndarray, scores: np.ndarray, weights: np.nd
     """
     truth, scores = np.asarray(truth, bool), np.asarray(scores, float)
     if truth.ndim != 1 or truth.shape != scores.shape or not len(truth) or not np.isfinite(scores).all():
-        raise ValueError(f"truth has shape {truth.shape}, scores {scores.shape}; two [N] with N > 0 and finite scores are needed.")
+        raise ValueError(
+            f"truth has shape {truth.shape}, scores {scores.shape}; two [N] with N > 0 and finite scores are needed."
+        )
     weights = np.ones((1, len(truth))) if weights is None else np.asarray(weights, float)
     order = np.argsort(-scores, kind="stable")
     counted = weights[:, order]
@@ -72,7 +74,9 @@ def multi_label_probe(
     for part in ("train", "validation", "test"):
         if labels[part].shape != (len(features[part]), len(classes)) or not len(features[part]):
             shape = labels[part].shape
-            raise ValueError(f"{part} has {len(features[part])} features and labels of shape {shape}; [N, {len(classes)}] is needed.")
+            raise ValueError(
+                f"{part} has {len(features[part])} features and labels of shape {shape}; [N, {len(classes)}] is needed."
+            )
     y = {part: torch.from_numpy(labels[part].astype(np.float32)) for part in ("train", "validation")}
     train, validation = standardize(features["train"], features["validation"])
     best, weights, score = choose_penalty(

@@ -11,7 +11,13 @@ from torch import Tensor
 
 
 def knn_probe(
-    train: Tensor, train_labels: Sequence, test: Tensor, test_labels: Sequence, *, k: int = 20, temperature: float = 0.07
+    train: Tensor,
+    train_labels: Sequence,
+    test: Tensor,
+    test_labels: Sequence,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
 ) -> pd.DataFrame:
     """Weighted nearest neighbours by cosine similarity (Wu et al. 2018): weight exp(similarity / temperature).
 
@@ -46,7 +52,9 @@ def one_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: 
     keys = pd.DataFrame({"concept": list(concepts), "design": list(designs)})
     if keys.duplicated().any():
         twice = keys[keys.duplicated()].iloc[0]
-        raise ValueError(f"{twice['concept']} appears twice in {twice['design']}; one image per concept and design is needed.")
+        raise ValueError(
+            f"{twice['concept']} appears twice in {twice['design']}; one image per concept and design is needed."
+        )
     z, parts = F.normalize(features, dim=1), []
     for gallery in sorted(set(designs)):
         inside = (keys["design"] == gallery).to_numpy(copy=True)  # torch wants it writable

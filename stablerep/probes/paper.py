@@ -38,16 +38,22 @@ def train_heads(
         ValueError: shapes, labels or numbers that do not fit; as of any iterator, when the first epoch is asked for.
     """
     if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels) or not features.isfinite().all():
-        raise ValueError(f"features have shape {tuple(features.shape)}, labels {tuple(labels.shape)}; finite [N, D] and [N] are needed.")
+        raise ValueError(
+            f"features have shape {tuple(features.shape)}, labels {tuple(labels.shape)}; finite [N, D] and [N] are needed."
+        )
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"labels go from {labels.min()} to {labels.max()}; with {classes} classes they go from 0 to {classes - 1}.")
+        raise ValueError(
+            f"labels go from {labels.min()} to {labels.max()}; with {classes} classes they go from 0 to {classes - 1}."
+        )
     if not base_rates or not all(0 < rate < math.inf for rate in base_rates) or len(set(base_rates)) < len(base_rates):
         raise ValueError(f"base_rates are {list(base_rates)}; one or more positive numbers are needed, each once.")
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; at least 1 is needed.")
     least = 2 if batch_norm else 1  # one item has no variance
     if not least <= batch_size <= len(labels):
-        raise ValueError(f"batch_size is {batch_size}; with {len(labels)} training items it goes from {least} to {len(labels)}.")
+        raise ValueError(
+            f"batch_size is {batch_size}; with {len(labels)} training items it goes from {least} to {len(labels)}."
+        )
     features, device = features.detach().float(), features.device
     per_epoch, (count, width), heads = len(labels) // batch_size, features.shape, len(base_rates)
     start = torch.randn(heads, width, classes, generator=generator_for(seed, "paper probe", "weights")) * 0.01
@@ -117,24 +123,37 @@ def paper_linear_probe(
         if part not in features or part not in labels:
             raise ValueError(f"{part} is missing; features have {', '.join(features)}, labels {', '.join(labels)}.")
         if len(features[part]) != len(labels[part]) or not len(labels[part]):
-            raise ValueError(f"{part} has {len(features[part])} features and {len(labels[part])} labels; it needs as many, above 0.")
+            raise ValueError(
+                f"{part} has {len(features[part])} features and {len(labels[part])} labels; it needs as many, above 0."
+            )
     if evaluate_every < 1:
         raise ValueError(f"evaluate_every is {evaluate_every}; at least 1 is needed.")
     asked = features[evaluated].detach().float()
     if asked.ndim != 2 or asked.shape[1:] != features["train"].shape[1:] or not asked.isfinite().all():
-        raise ValueError(f"{evaluated} features have shape {tuple(asked.shape)}; finite [N, {features['train'].shape[-1]}] is needed.")
+        raise ValueError(
+            f"{evaluated} features have shape {tuple(asked.shape)}; finite [N, {features['train'].shape[-1]}] is needed."
+        )
     known = sorted(set(labels["train"]))
     number = {name: i for i, name in enumerate(known)}
     y = torch.tensor([number[name] for name in labels["train"]], device=features["train"].device)
     truth = torch.tensor([number.get(name, -1) for name in labels[evaluated]], device=asked.device)
     accuracy, best, chosen = {float(rate): {} for rate in base_rates}, -1.0, None
     training = train_heads(
-        features["train"], y, len(known), base_rates=base_rates, epochs=epochs, batch_size=batch_size, batch_norm=batch_norm, seed=seed
+        features["train"],
+        y,
+        len(known),
+        base_rates=base_rates,
+        epochs=epochs,
+        batch_size=batch_size,
+        batch_norm=batch_norm,
+        seed=seed,
     )
     for epoch, heads in enumerate(training, 1):
         if epoch % evaluate_every and epoch < epochs:
             continue
-        for rate, head in sorted(zip(accuracy, heads), key=lambda pair: pair[0]):  # one at a time: heads x N x classes may be large
+        for rate, head in sorted(
+            zip(accuracy, heads), key=lambda pair: pair[0]
+        ):  # one at a time: heads x N x classes may be large
             answers = (asked @ head[:-1] + head[-1]).argmax(1)
             accuracy[rate][epoch] = (answers == truth).double().mean().item()
             if accuracy[rate][epoch] > best:

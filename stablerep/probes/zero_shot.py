@@ -11,7 +11,13 @@ from torch import Tensor
 
 # The corpus's captions are bare names, so the bare name comes first; the others say what the images are.
 EMOJI_TEMPLATES = ("{}", "{} emoji", "a drawing of {}", "an icon of {}")
-PHOTOGRAPH_TEMPLATES = ("a photo of {}", "a picture showing {}", "{} seen up close", "{} from far away", "a dim photo of {}")
+PHOTOGRAPH_TEMPLATES = (
+    "a photo of {}",
+    "a picture showing {}",
+    "{} seen up close",
+    "{} from far away",
+    "a dim photo of {}",
+)
 
 
 def class_text_features(
@@ -33,18 +39,26 @@ def class_text_features(
     """
     names, templates = list(names), list(templates)
     if not names or not templates:
-        raise ValueError(f"there are {len(names)} names and {len(templates)} templates; at least one of each is needed.")
+        raise ValueError(
+            f"there are {len(names)} names and {len(templates)} templates; at least one of each is needed."
+        )
     for name in names:
         if not name.strip() or names.count(name) > 1:
-            raise ValueError(f"name {name!r} stands {names.count(name)} times; names must not be empty, and each must stand once.")
+            raise ValueError(
+                f"name {name!r} stands {names.count(name)} times; names must not be empty, and each must stand once."
+            )
     for template in templates:
         if template.count("{}") != 1:
-            raise ValueError(f"template {template!r} has {template.count('{}')} places for the name; it needs {{}} once.")
+            raise ValueError(
+                f"template {template!r} has {template.count('{}')} places for the name; it needs {{}} once."
+            )
     parts = []
     for template in templates:
         found = encode_text([template.replace("{}", name) for name in names])
         if found.ndim != 2 or len(found) != len(names) or not found.isfinite().all():
-            raise ValueError(f"encode_text gave shape {tuple(found.shape)} for {len(names)} captions; finite [{len(names)}, D] is needed.")
+            raise ValueError(
+                f"encode_text gave shape {tuple(found.shape)} for {len(names)} captions; finite [{len(names)}, D] is needed."
+            )
         parts.append(F.normalize(found.detach().float(), dim=1))
     return F.normalize(torch.stack(parts).mean(0), dim=1)
 

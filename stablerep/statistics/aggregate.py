@@ -26,7 +26,9 @@ def interquartile_mean(values: np.ndarray) -> float | np.ndarray:
     """
     values = np.asarray(values, float)
     if not values.ndim or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"values have shape {values.shape}, or are not all finite; finite [..., N] with N at least 1 is needed.")
+        raise ValueError(
+            f"values have shape {values.shape}, or are not all finite; finite [..., N] with N at least 1 is needed."
+        )
     cut = values.shape[-1] // 4
     middle = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut].mean(-1)
     return middle if middle.ndim else float(middle)
@@ -50,16 +52,26 @@ def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95, draws: int = 
     """
     missing = [column for column in ("data_set", "seed", "value") if column not in table]
     if missing or table.empty:
-        raise ValueError(f"the table has {len(table)} rows and lacks {missing}; rows with data_set, seed and value are needed.")
+        raise ValueError(
+            f"the table has {len(table)} rows and lacks {missing}; rows with data_set, seed and value are needed."
+        )
     twice = table.duplicated(["data_set", "seed"])
     if twice.any():
         name, which = table.loc[twice, ["data_set", "seed"]].iloc[0]
         raise ValueError(f"data set {name!r} has seed {which} twice; give one row per data set and seed.")
     counts = table.groupby("data_set").size()
     if counts.nunique() > 1:
-        raise ValueError(f"data sets have {counts.min()} to {counts.max()} seeds; each needs the same number, to weigh the same.")
+        raise ValueError(
+            f"data sets have {counts.min()} to {counts.max()} seeds; each needs the same number, to weigh the same."
+        )
     values = np.stack([part.to_numpy(float) for _, part in table.groupby("data_set")["value"]])  # data sets x seeds
-    found = {"iqm": interquartile_mean(values.ravel()), "low": np.nan, "high": np.nan, "data_sets": len(values), "seeds": values.shape[1]}
+    found = {
+        "iqm": interquartile_mean(values.ravel()),
+        "low": np.nan,
+        "high": np.nan,
+        "data_sets": len(values),
+        "seeds": values.shape[1],
+    }
     if values.shape[1] > 1:
         picked = np.random.default_rng(seed).integers(values.shape[1], size=(draws, *values.shape))
         drawn = np.take_along_axis(values[None], picked, axis=2)  # draws x data sets x seeds
@@ -81,7 +93,9 @@ def proportion_with_interval(successes: int, n: int, *, level: float = 0.95) -> 
     from scipy import stats
 
     if n != int(n) or n < 1 or successes != int(successes) or not 0 <= successes <= n:
-        raise ValueError(f"there are {successes} successes of {n}; whole numbers with 0 <= successes <= n and n at least 1 are needed.")
+        raise ValueError(
+            f"there are {successes} successes of {n}; whole numbers with 0 <= successes <= n and n at least 1 are needed."
+        )
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1.")
     found = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")

@@ -63,7 +63,12 @@ class PowerLaw:
 
 
 def fit_power_law(
-    errors: Mapping[float, Sequence[float]], *, drawn: bool = False, level: float = 0.95, draws: int = 500, seed: int = 0
+    errors: Mapping[float, Sequence[float]],
+    *,
+    drawn: bool = False,
+    level: float = 0.95,
+    draws: int = 500,
+    seed: int = 0,
 ) -> PowerLaw:
     """Fit error = a * N^-b + c by least squares to the mean error of all sizes but the largest (a fall to a floor: Rosenfeld et al. 2020).
 
@@ -89,7 +94,9 @@ def fit_power_law(
             of draws, or errors that do not fall with size.
     """
     if len(errors) < 4:
-        raise ValueError(f"there are {len(errors)} sizes; a power law needs at least 4, three to fit and the largest to test it.")
+        raise ValueError(
+            f"there are {len(errors)} sizes; a power law needs at least 4, three to fit and the largest to test it."
+        )
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; it must lie between 0 and 1.")
     sizes, values = np.array(sorted(errors), float), [np.asarray(errors[size], float) for size in sorted(errors)]
@@ -97,12 +104,16 @@ def fit_power_law(
         raise ValueError(f"sizes are {sizes.tolist()}; they must be positive numbers.")
     for size, some in zip(sizes, values):
         if some.ndim != 1 or not len(some) or not (np.isfinite(some) & (some >= 0)).all():
-            raise ValueError(f"errors of size {size:g} are {some.tolist()}; a list of finite numbers that are not negative is needed.")
+            raise ValueError(
+                f"errors of size {size:g} are {some.tolist()}; a list of finite numbers that are not negative is needed."
+            )
     means = np.array([some.mean() for some in values])
     law = _fit(sizes[:-1], means[None, :-1])
     ends = _errors(law, sizes[[0, -2]])[0]
     if not ends[0] - ends[1] > 1e-9 * ends[0]:  # more than rounding
-        raise ValueError(f"errors of sizes up to {sizes[-2]:g} are {means[:-1].tolist()}; they do not fall with size as a power law does.")
+        raise ValueError(
+            f"errors of sizes up to {sizes[-2]:g} are {means[:-1].tolist()}; they do not fall with size as a power law does."
+        )
     resampled = _resampled(values, drawn, draws, seed)
     refits = _fit(sizes[:-1], resampled[:, :-1])
     low = high = np.nan
@@ -121,7 +132,9 @@ def _resampled(values: list[np.ndarray], drawn: bool, draws: int, seed: int) -> 
     counts = [len(some) for some in values]
     if drawn:
         if len(set(counts)) > 1:
-            raise ValueError(f"sizes have {min(counts)} to {max(counts)} draws; each needs the same number, made together.")
+            raise ValueError(
+                f"sizes have {min(counts)} to {max(counts)} draws; each needs the same number, made together."
+            )
         return np.stack(values, axis=1)
     deviations = [(some - some.mean()) * np.sqrt(len(some) / (len(some) - 1)) for some in values if len(some) > 1]
     if not deviations:
@@ -134,7 +147,7 @@ def _resampled(values: list[np.ndarray], drawn: bool, draws: int, seed: int) -> 
 def _errors(laws: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Errors of laws [K, 3] (a, b, c) at sizes [S], K x S."""
     a, b, c = laws.T[:, :, None]  # each K x 1
-    return a * sizes ** -b + c
+    return a * sizes**-b + c
 
 
 def _fit(sizes: np.ndarray, errors: np.ndarray) -> np.ndarray:

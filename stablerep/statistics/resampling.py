@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 
-def bootstrap_mean(values: Sequence[float], clusters: Sequence | None = None, *, draws: int = 2000, seed: int = 0) -> np.ndarray:
+def bootstrap_mean(
+    values: Sequence[float], clusters: Sequence | None = None, *, draws: int = 2000, seed: int = 0
+) -> np.ndarray:
     """Bootstrap draws of a mean, resampling whole clusters.
 
     Images of one concept are not independent; with ``clusters`` = concept the interval reflects the number of concepts.
@@ -32,7 +34,9 @@ def bootstrap_mean(values: Sequence[float], clusters: Sequence | None = None, *,
     return (picked @ total) / (picked @ size)
 
 
-def crossed_bootstrap(values: np.ndarray, clusters: Sequence | None = None, *, draws: int = 2000, seed: int = 0) -> np.ndarray:
+def crossed_bootstrap(
+    values: np.ndarray, clusters: Sequence | None = None, *, draws: int = 2000, seed: int = 0
+) -> np.ndarray:
     """Bootstrap draws of a mean over seeds and items, both resampled: whole rows and whole clusters of columns.
 
     Every seed answers the same items, so the two are crossed, not nested: a draw picks seeds and, on its own, clusters, and a value
@@ -56,12 +60,16 @@ def crossed_bootstrap(values: np.ndarray, clusters: Sequence | None = None, *, d
     """
     values = np.asarray(values, float)
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"values have shape {values.shape}, or are not all finite; finite [S, N] with S and N at least 1 is needed.")
+        raise ValueError(
+            f"values have shape {values.shape}, or are not all finite; finite [S, N] with S and N at least 1 is needed."
+        )
     numbers = _cluster_numbers(clusters, values.shape[1])
     size = np.bincount(numbers)
     total = np.stack([np.bincount(numbers, row) for row in values])  # seeds x clusters
     rng = np.random.default_rng(seed)
-    picked = rng.multinomial(len(size), np.full(len(size), 1 / len(size)), size=draws)  # first, as in bootstrap_mean; draws x clusters
+    picked = rng.multinomial(
+        len(size), np.full(len(size), 1 / len(size)), size=draws
+    )  # first, as in bootstrap_mean; draws x clusters
     rows = rng.multinomial(len(total), np.full(len(total), 1 / len(total)), size=draws)  # draws x seeds
     return ((rows @ total) * picked).sum(1) / (len(total) * (picked @ size))
 
@@ -85,14 +93,21 @@ def _above_zero(draws: np.ndarray) -> float:
     return float((draws > 0).mean() + 0.5 * (draws == 0).mean())
 
 
-def mean_with_interval(values: Sequence[float], clusters: Sequence | None = None, *, level: float = 0.95, seed: int = 0) -> dict:
+def mean_with_interval(
+    values: Sequence[float], clusters: Sequence | None = None, *, level: float = 0.95, seed: int = 0
+) -> dict:
     """``mean``, ``low``, ``high`` and ``n`` of values in clusters."""
     low, high = interval(bootstrap_mean(values, clusters, seed=seed), level)
     return {"mean": float(np.mean(values)), "low": low, "high": high, "n": len(values)}
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], clusters: Sequence | None = None, *, level: float = 0.95, seed: int = 0
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> dict:
     """Mean of ``first - second`` on the same items, its interval, and the bootstrap share of draws above zero, P(A > B)."""
     if len(first) != len(second):
@@ -114,7 +129,7 @@ def paired_difference_over_seeds(
 
     Args:
         first: one arm on one probe, a row per seed and item: ``seed``, ``id``, ``concept``, ``correct`` (other columns are ignored), as
-            from :meth:`stablerep.study.experiments.Study.evaluated`. second: the other arm, the same seeds and items in any order.
+            from :meth:`stablerep.study.experiments.study.Study.evaluated`. second: the other arm, the same seeds and items in any order.
 
     Returns:
         ``difference`` (mean of first - second), ``low``, ``high``, ``p_better`` (share of draws above zero, ties half: P(A > B)),
@@ -128,9 +143,13 @@ def paired_difference_over_seeds(
     for what, a, b in (("seeds", one.index, other.index), ("ids", one.columns, other.columns)):
         alone = a.symmetric_difference(b)
         if len(alone):
-            raise ValueError(f"{what} {alone[:3].tolist()} are in one arm only ({len(alone)} in all); pairs need the same {what} in both.")
+            raise ValueError(
+                f"{what} {alone[:3].tolist()} are in one arm only ({len(alone)} in all); pairs need the same {what} in both."
+            )
     if not concept.equals(other_concept):
-        raise ValueError(f"id {concept.index[concept != other_concept][0]!r} has another concept in each arm; pairs need the same.")
+        raise ValueError(
+            f"id {concept.index[concept != other_concept][0]!r} has another concept in each arm; pairs need the same."
+        )
     gap = (one - other).to_numpy()  # seeds x items
     drawn = crossed_bootstrap(gap, concept, draws=draws, seed=seed)
     low, high = interval(drawn, level)
@@ -143,10 +162,14 @@ def _by_seed(items: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.Series]:
     """``correct`` as a table of sorted seeds x ids, and the concept of each id in the same order."""
     missing = [column for column in ("seed", "id", "concept", "correct") if column not in items]
     if missing or items.empty:
-        raise ValueError(f"{name} has {len(items)} rows and lacks {missing}; rows with seed, id, concept and correct are needed.")
+        raise ValueError(
+            f"{name} has {len(items)} rows and lacks {missing}; rows with seed, id, concept and correct are needed."
+        )
     twice = items.duplicated(["seed", "id"])
     if twice.any():
-        raise ValueError(f"{name} has id {items.loc[twice, 'id'].iloc[0]!r} twice in a seed; give the rows of one arm and one probe.")
+        raise ValueError(
+            f"{name} has id {items.loc[twice, 'id'].iloc[0]!r} twice in a seed; give the rows of one arm and one probe."
+        )
     table = items.pivot(index="seed", columns="id", values="correct").astype(float)
     if not np.isfinite(table.to_numpy()).all():
         found = table.columns[~np.isfinite(table).all(axis=0)][0]
@@ -168,4 +191,9 @@ def over_seeds(values: Sequence[float], *, level: float = 0.95) -> dict:
     half = np.nan
     if len(values) > 1:
         half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return {"mean": float(values.mean()), "low": float(values.mean() - half), "high": float(values.mean() + half), "n": len(values)}
+    return {
+        "mean": float(values.mean()),
+        "low": float(values.mean() - half),
+        "high": float(values.mean() + half),
+        "n": len(values),
+    }

@@ -52,7 +52,9 @@ def verdict(differences: pd.DataFrame, *, margin: float = 0.0) -> Verdict:
         ValueError: a missing column, an interval upside down, or a margin that is not finite.
     """
     if not math.isfinite(margin):
-        raise ValueError(f"margin is {margin}; it must be a finite number, such as 0 for better or -0.01 for at least as good.")
+        raise ValueError(
+            f"margin is {margin}; it must be a finite number, such as 0 for better or -0.01 for at least as good."
+        )
     if differences.empty:
         return Verdict("not testable at this scale", math.nan, math.nan, math.nan, "no pair of arms was run.")
     missing = [column for column in COLUMNS if column not in differences]
@@ -60,7 +62,9 @@ def verdict(differences: pd.DataFrame, *, margin: float = 0.0) -> Verdict:
         raise ValueError(f"differences lack the columns {missing}; {', '.join(COLUMNS)} are needed.")
     if (differences["low"] > differences["high"]).any():
         row = differences[differences["low"] > differences["high"]].iloc[0]
-        raise ValueError(f"{row['first']} minus {row['second']} has the interval [{row['low']}, {row['high']}]; low must not exceed high.")
+        raise ValueError(
+            f"{row['first']} minus {row['second']} has the interval [{row['low']}, {row['high']}]; low must not exceed high."
+        )
     low, high = differences["low"], differences["high"]
     if (high < margin).any():
         word, decides = "not reproduced", int(high.argmin())

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from stablerep.errors import InputError
 from stablerep.generator import check_sampling
 
 
@@ -41,16 +42,16 @@ class SynthesisPlan:
         check_sampling(self.guidance_scale, self.steps, self.sampler)
         for name in ("images_per_caption", "batch_size", "shard_captions"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if not self.captions:
-            raise ValueError("there are no captions; a synthetic set needs at least one.")
+            raise InputError("there are no captions; a synthetic set needs at least one.")
         for i, caption in enumerate(self.captions):
             if not caption.strip():
-                raise ValueError(f"caption {i} is empty; each caption needs at least one character.")
+                raise InputError(f"caption {i} is empty; each caption needs at least one character.")
         if len(set(self.captions)) < len(self.captions):
             seen: set[str] = set()
             twice = next(c for c in self.captions if c in seen or seen.add(c))
-            raise ValueError(f"caption {twice!r} appears twice; images are grouped by caption, so list each one once.")
+            raise InputError(f"caption {twice!r} appears twice; images are grouped by caption, so list each one once.")
 
     @property
     def fingerprint(self) -> str:

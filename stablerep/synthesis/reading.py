@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
+from stablerep.errors import InputError
 
 
 def shard_name(shard: int) -> str:
@@ -67,7 +68,9 @@ class SyntheticSet:
     def __post_init__(self) -> None:
         for name in ("plan.json", "set.json", "index.parquet"):
             if not (self.folder / name).exists():
-                raise ValueError(f"{self.folder} has no {name}; it is not a finished synthetic set (run synthesize again).")
+                raise InputError(
+                    f"{self.folder} has no {name}; it is not a finished synthetic set (run synthesize again)."
+                )
 
     @cached_property
     def plan(self) -> dict:
@@ -112,13 +115,17 @@ class SyntheticSet:
         if shuffle:
             random.Random(seed).shuffle(shards)
         # no splitter: a set is the same in every process of a distributed job
-        pipeline = webdataset.WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False, nodesplitter=None)
+        pipeline = webdataset.WebDataset(
+            [str(s) for s in shards], shardshuffle=False, empty_check=False, nodesplitter=None
+        )
         if shuffle:
             pipeline = pipeline.shuffle(shuffle, seed=seed)
         for sample in pipeline:
             about = json.loads(sample["json"])
             if about["images"]:
-                yield EncodedSample(about["caption"], about["caption_id"], [sample[f"{i}.png"] for i in about["images"]])
+                yield EncodedSample(
+                    about["caption"], about["caption_id"], [sample[f"{i}.png"] for i in about["images"]]
+                )
 
     def in_memory(self) -> CaptionedImages:
         """The whole set as tensors; captions all of whose images were flagged are left out.
@@ -134,5 +141,5 @@ class SyntheticSet:
             captions.append(caption)
             images.append(pixels)
         if not images:
-            raise ValueError(f"{self.folder} holds no image: the safety checker flagged all {self.totals['flagged']}.")
+            raise InputError(f"{self.folder} holds no image: the safety checker flagged all {self.totals['flagged']}.")
         return CaptionedImages(torch.from_numpy(np.concatenate(images)), torch.tensor(ids), captions, self.fingerprint)

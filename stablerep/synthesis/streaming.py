@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from stablerep.errors import InputError
 from stablerep.seeding import generator_for, seed_for
 from stablerep.synthesis.reading import SyntheticSet, decode
 
@@ -14,7 +15,7 @@ from stablerep.synthesis.reading import SyntheticSet, decode
 class ShardBatches:
     """The batches of a training, read from a synthetic set one caption at a time.
 
-    The same interface as :class:`stablerep.batches.CaptionBatches`. Each pass visits shards in a seeded order and mixes captions in a
+    The same interface as :class:`stablerep.captioned_images.CaptionBatches`. Each pass visits shards in a seeded order and mixes captions in a
     buffer, whose size alone sets the memory. Steps come in order; a run that resumes at step k reads past the first k batches
     of its pass without decoding them.
     """
@@ -24,7 +25,9 @@ class ShardBatches:
     ) -> None:
         available = len(made.captions)
         if captions > available:
-            raise ValueError(f"a batch takes {captions} captions, the set has {available}; make views_per_step smaller.")
+            raise InputError(
+                f"a batch takes {captions} captions, the set has {available}; make views_per_step smaller."
+            )
         self.made, self.n, self.m, self.seed, self.buffer = made, captions, images_per_caption, seed, buffer
         self.per_pass = available // captions
         self._next, self._stream = -1, iter(())

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from stablerep.checkpoint import written_aside
+from stablerep.errors import InputError
 from stablerep.generator import Generator
 from stablerep.synthesis.plan import SynthesisPlan
 from stablerep.synthesis.reading import SyntheticSet, shard_name, shard_problem
@@ -40,7 +41,9 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
     _claim(folder, plan, generator)
     waiting = [shard for shard in range(plan.shards) if shard_problem(folder, shard)]
     images = sum(len(plan.shard_range(s)) for s in range(plan.shards) if s not in waiting) * plan.images_per_caption
-    bar = tqdm(total=plan.total, initial=images, desc="synthesis", unit="img", mininterval=2, ncols=100, disable=not progress)
+    bar = tqdm(
+        total=plan.total, initial=images, desc="synthesis", unit="img", mininterval=2, ncols=100, disable=not progress
+    )
     while waiting:
         taken = False
         for shard in list(waiting):
@@ -66,7 +69,12 @@ def _claim(folder: Path, plan: SynthesisPlan, generator: Generator) -> None:
     """Write the plan into an empty folder; refuse a folder of another plan."""
     from filelock import FileLock
 
-    content = {**asdict(plan), "captions": len(plan.captions), "plan": plan.fingerprint, "generator": generator.fingerprint}
+    content = {
+        **asdict(plan),
+        "captions": len(plan.captions),
+        "plan": plan.fingerprint,
+        "generator": generator.fingerprint,
+    }
     content |= {"generator_name": Path(generator.name).name if Path(generator.name).exists() else generator.name}
     content |= {"precision": generator.precision, "resolution": generator.resolution}
     path = folder / "plan.json"
@@ -75,8 +83,11 @@ def _claim(folder: Path, plan: SynthesisPlan, generator: Generator) -> None:
             there = json.loads(path.read_text())
             names = sorted(k for k in content if there.get(k) != content[k] and k != "generator_name")
             if names:
-                what = ", ".join(f"{k} {there.get(k)} instead of {content[k]}" for k in names if k != "plan") or "other captions"
-                raise ValueError(f"{folder} holds a set made with {what}; choose another folder or remove it.")
+                what = (
+                    ", ".join(f"{k} {there.get(k)} instead of {content[k]}" for k in names if k != "plan")
+                    or "other captions"
+                )
+                raise InputError(f"{folder} holds a set made with {what}; choose another folder or remove it.")
             return
         with written_aside(path) as aside:
             aside.write_text(json.dumps(content, indent=1))

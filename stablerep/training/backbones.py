@@ -28,7 +28,11 @@ def load_recipe(folder: Path) -> PretrainingRecipe:
     """The recipe of a finished run; what it does not name, because it is older, has its default."""
     found = json.loads((Path(folder) / "recipe.json").read_text())
     view = {name: tuple(value) if isinstance(value, list) else value for name, value in found["view"].items()}
-    whole = found | {"encoder": EncoderRecipe(**found["encoder"]), "view": ViewRecipe(**view), "betas": tuple(found["betas"])}
+    whole = found | {
+        "encoder": EncoderRecipe(**found["encoder"]),
+        "view": ViewRecipe(**view),
+        "betas": tuple(found["betas"]),
+    }
     return PretrainingRecipe(**whole)
 
 

@@ -13,17 +13,18 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from stablerep.distributed import gathered_image_text, gathered_multi_positive
 from stablerep.encoders import Learner
-from stablerep.gradient_caching import cached_backward
+from stablerep.errors import DivergedError, InputError
 from stablerep.schedule import cosine_rate, decay_groups
 from stablerep.seeding import seed_for
 from stablerep.synthesis import SyntheticSet
 from stablerep.tokenizer import tokenize, train_tokenizer
-from stablerep.training.batches import ViewBatches
+from stablerep.training.gradient_caching import cached_backward
 from stablerep.training.recipe import CONTRASTIVE, PretrainingRecipe
+from stablerep.training.view_batches import ViewBatches
 from stablerep.views import normalize
 
 
@@ -48,7 +49,13 @@ def new_method(recipe: PretrainingRecipe, *, classes: int = 0, **vocabulary) -> 
 
 
 def method_loss(
-    method: str, out: dict, ids: torch.Tensor, temperature: float, *, image_weight: float = 1.0, text_weight: float = 1.0
+    method: str,
+    out: dict,
+    ids: torch.Tensor,
+    temperature: float,
+    *,
+    image_weight: float = 1.0,
+    text_weight: float = 1.0,
 ) -> torch.Tensor:
     """The loss of one step of a contrastive method. ``ids`` int64 [N] name what makes two views positives: image, class or caption.
 
@@ -60,7 +67,9 @@ def method_loss(
     if "head" in out:
         loss = loss + image_weight * gathered_multi_positive(out["head"], ids, temperature=temperature)
     if "text" in out:
-        matching = gathered_image_text(out["image"], out["text"], ids, ids.unique(sorted=True), logit_scale=out["scale"])
+        matching = gathered_image_text(
+            out["image"], out["text"], ids, ids.unique(sorted=True), logit_scale=out["scale"]
+        )
         loss = loss + text_weight * matching
     return loss
 
@@ -104,7 +113,9 @@ def pretrain(
     together = int(os.environ.get("WORLD_SIZE", "1")) > 1
     accelerator = Accelerator(cpu=together and not gpu, mixed_precision="bf16" if gpu else "no")
     if recipe.chunk and accelerator.num_processes > 1:
-        raise ValueError(f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one.")
+        raise InputError(
+            f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one."
+        )
     batches = ViewBatches(data, recipe, classes, accelerator.process_index, accelerator.num_processes)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary, tokenizer = {}, None
@@ -117,7 +128,9 @@ def pretrain(
         model = new_method(recipe, classes=batches.classes, **vocabulary).to(memory_format=torch.channels_last)
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    optimizer = torch.optim.AdamW(
+        decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=recipe.betas, fused=True
+    )
     model, optimizer = accelerator.prepare(model, optimizer)
     network = accelerator.unwrap_model(model)
     done, rows, seconds = 0, [], 0.0
@@ -143,7 +156,7 @@ def pretrain(
             torch.manual_seed(seed_for(*batches.name, "step", step) % 2**31)
             loss = _backward(accelerator, model, recipe, views, ids, tokens)
         if not torch.isfinite(loss):
-            raise FloatingPointError(
+            raise DivergedError(
                 f"the loss is {loss.item()} at step {step} (learning rate {rate:.2g}); the last good checkpoint is of step {done}."
             )
         if hasattr(network, "before_step"):
@@ -153,7 +166,9 @@ def pretrain(
             network.after_step((step + 1) / recipe.steps)
         seconds = time.monotonic() - began
         rows.append([step, loss.item(), rate, seconds])
-        bar.set_postfix_str(f"loss {rows[-1][1]:.3f}, {(step + 1) * recipe.views_per_step / seconds:.0f} views/s", refresh=False)
+        bar.set_postfix_str(
+            f"loss {rows[-1][1]:.3f}, {(step + 1) * recipe.views_per_step / seconds:.0f} views/s", refresh=False
+        )
         if (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
             done = step + 1
             if accelerator.is_main_process:
@@ -171,7 +186,9 @@ def pretrain(
     }  # fmt: skip
 
 
-def _backward(accelerator, model: nn.Module, recipe: PretrainingRecipe, views: Tensor, ids: Tensor, tokens: Tensor | None) -> Tensor:
+def _backward(
+    accelerator, model: nn.Module, recipe: PretrainingRecipe, views: Tensor, ids: Tensor, tokens: Tensor | None
+) -> Tensor:
     """The loss of a step, its gradients added to the weights. Returns the mean over processes, detached."""
 
     def contrast(out: dict) -> Tensor:
@@ -205,5 +222,7 @@ def _write(folder: Path, network: nn.Module, recipe: PretrainingRecipe, rows: li
     for name, weights in (("heads", heads), ("encoder", backbone)):
         save_weights(folder / f"{name}.safetensors", weights)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
-    pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]).to_parquet(folder / "log.parquet", index=False)
+    pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]).to_parquet(
+        folder / "log.parquet", index=False
+    )
     (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stablerep.errors import InputError
+
 METRICS = ("top-1", "mean per class", "11-point mAP")
 
 
@@ -67,7 +69,7 @@ class TransferSet:
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise ValueError(f"metric is {self.metric!r}; valid metrics are {', '.join(METRICS)}.")
+            raise InputError(f"metric is {self.metric!r}; valid metrics are {', '.join(METRICS)}.")
 
 
 def _hub(name: str, source: str, metric: str, label: str = "label") -> TransferSet:
@@ -115,7 +117,7 @@ def open_set(which: TransferSet, size: int) -> LabelledImages:
         ValueError: the set is not there, with the reason and what would bring it.
     """
     if which.where == "path" and not os.environ.get("STABLEREP_DATA"):
-        raise ValueError(f"{which.name} is read from a folder below STABLEREP_DATA, which is not set.")
+        raise InputError(f"{which.name} is read from a folder below STABLEREP_DATA, which is not set.")
     if which.source in READERS:
         return READERS[which.source](size)
     table, images = _opened(which.source, json.dumps(which.options), size, os.environ.get("STABLEREP_DATA", ""))
@@ -148,7 +150,7 @@ def three_parts(named: np.ndarray, strata: np.ndarray, ids: np.ndarray) -> np.nd
     if not (parts == "test").any():
         parts[parts == "validation"] = "test"
     if not (parts == "train").any() or not (parts == "test").any():
-        raise ValueError(f"the set names {', '.join(sorted(set(named)))}; it needs a training part and one to test on.")
+        raise InputError(f"the set names {', '.join(sorted(set(named)))}; it needs a training part and one to test on.")
     if not (parts == "validation").any():
         train = np.flatnonzero(parts == "train")
         rank = pd.Series([hashlib.sha256(str(ids[i]).encode()).hexdigest() for i in train])
@@ -166,7 +168,13 @@ def _keywords(size: int, *, least: int = 60) -> LabelledImages:
     table = corpus.table
     parts = table["split"].to_numpy(object)
     words = table["keywords"].str.split("|").apply(set)
-    carried = pd.DataFrame({"part": parts, "word": words}).explode("word").groupby(["word", "part"]).size().unstack(fill_value=0)
+    carried = (
+        pd.DataFrame({"part": parts, "word": words})
+        .explode("word")
+        .groupby(["word", "part"])
+        .size()
+        .unstack(fill_value=0)
+    )
     kept = carried[(carried["train"] >= least) & (carried["validation"] > 0) & (carried["test"] > 0)].index
     classes = tuple(sorted(word for word in kept if word))
     labels = np.array([[word in mine for word in classes] for mine in words])
@@ -183,9 +191,13 @@ def _digits(size: int) -> LabelledImages:
     grey = torch.from_numpy(255 - found.images / 16 * 255).float()[:, None]
     images = interpolate(grey, size=(size, size), mode="bilinear").round().byte().expand(-1, 3, -1, -1).contiguous()
     labels, ids = found.target.astype(str).astype(object), np.arange(len(grey)).astype(str).astype(object)
-    rank = pd.Series([hashlib.sha256(f"digit {i}".encode()).hexdigest() for i in ids]).groupby(labels).rank(method="first")
+    rank = (
+        pd.Series([hashlib.sha256(f"digit {i}".encode()).hexdigest() for i in ids]).groupby(labels).rank(method="first")
+    )
     tenth = rank.to_numpy() % 10
-    return LabelledImages(images, labels, np.where(tenth < 5, "train", np.where(tenth < 7, "validation", "test")).astype(object), ids, ids)
+    return LabelledImages(
+        images, labels, np.where(tenth < 5, "train", np.where(tenth < 7, "validation", "test")).astype(object), ids, ids
+    )
 
 
 def _voc2007(size: int) -> LabelledImages:
@@ -205,7 +217,7 @@ def _voc2007(size: int) -> LabelledImages:
         try:
             found = VOCDetection(root, year="2007", image_set=split)
         except (RuntimeError, FileNotFoundError) as error:
-            raise ValueError(
+            raise InputError(
                 f"VOC2007 ({split}) is not below STABLEREP_DATA as VOCdevkit/VOC2007; torchvision.datasets.VOCDetection(FOLDER, year='2007', "
                 f"image_set='{split}', download=True) fetches it."
             ) from error

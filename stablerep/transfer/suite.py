@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from stablerep.encoders import extract_features
+from stablerep.errors import InputError
 from stablerep.probes import linear_probe, mean_per_class, multi_label_probe, top_1
 from stablerep.probes.multi_label import eleven_point_precision
 from stablerep.statistics import mean_with_interval
@@ -46,24 +47,33 @@ def transfer(
 
 
 def over_sets(
-    sets: Sequence[str | TransferSet], size: int, limit: int, probe: Callable[[TransferSet, LabelledImages], pd.DataFrame]
+    sets: Sequence[str | TransferSet],
+    size: int,
+    limit: int,
+    probe: Callable[[TransferSet, LabelledImages], pd.DataFrame],
 ) -> pd.DataFrame:
     """What ``probe`` gives for each set that can be opened; see :func:`transfer` for the rest."""
     chosen = [_named(which) if isinstance(which, str) else which for which in sets]
     if limit < 0:
-        raise ValueError(f"limit is {limit}; it is a number of images, or 0 for all.")
+        raise InputError(f"limit is {limit}; it is a number of images, or 0 for all.")
     found, skipped = [], {}
     for which in {one.name: one for one in chosen}.values():  # a set named twice is probed once
         try:
             found.append(probe(which, _limited(open_set(which, size), limit)))
         except (ValueError, OSError) as error:
             skipped[which.name] = str(error)
-    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["set", "metric", "id", "truth", "correct"])
+    table = (
+        pd.concat(found, ignore_index=True)
+        if found
+        else pd.DataFrame(columns=["set", "metric", "id", "truth", "correct"])
+    )
     table.attrs = {"skipped": skipped}
     return table
 
 
-def probe_set(backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str = "cpu") -> pd.DataFrame:
+def probe_set(
+    backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str = "cpu"
+) -> pd.DataFrame:
     """The items of one set; see :func:`transfer`."""
     features = extract_features(backbone, data.images, device=device)
     place = {part: np.flatnonzero(data.parts == part) for part in ("train", "validation", "test")}
@@ -91,7 +101,7 @@ def transfer_scores(items: pd.DataFrame, *, draws: int = 1000, seed: int = 0) ->
     rows = []
     for (name, metric), part in items.groupby(["set", "metric"], sort=False):
         if part.duplicated(["id", "class"] if metric == "11-point mAP" else ["id"]).any():
-            raise ValueError(f"items of {name} stand there more than once; scores are of one encoder at a time.")
+            raise InputError(f"items of {name} stand there more than once; scores are of one encoder at a time.")
         if metric == "top-1":
             found = mean_with_interval(part["correct"], part["cluster"])
             value, low, high = found["mean"], found["low"], found["high"]
@@ -102,7 +112,9 @@ def transfer_scores(items: pd.DataFrame, *, draws: int = 1000, seed: int = 0) ->
             clusters = numbers.max() + 1
             value = statistic(part, np.ones((1, len(one_each))))[0]
             rng, found = np.random.default_rng(seed), []
-            for some in np.array_split(np.arange(draws), -(-draws // 50)):  # 50 at a time: a draw holds a weight for every item
+            for some in np.array_split(
+                np.arange(draws), -(-draws // 50)
+            ):  # 50 at a time: a draw holds a weight for every item
                 picked = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=len(some))
                 found.append(statistic(part, picked[:, numbers]))
             low, high = np.nanquantile(np.concatenate(found), [0.025, 0.975])
@@ -130,11 +142,11 @@ def transfer_average(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
         the same sets for everyone, and says which are missing.
     """
     if not scores:
-        raise ValueError("there are no scores to average.")
+        raise InputError("there are no scores to average.")
     values = pd.DataFrame({name: table.set_index("set")["value"] for name, table in scores.items()})
     common = values.dropna()
     if common.empty:
-        raise ValueError(f"no set was scored for all of {', '.join(scores)}.")
+        raise InputError(f"no set was scored for all of {', '.join(scores)}.")
     left_out = ", ".join(name for name in values.index if name not in common.index)
     return pd.DataFrame([
         {"encoder": name, "average": common[name].mean(), "sets": len(common), "left_out": left_out} for name in scores
@@ -161,7 +173,10 @@ def _average_precision(part: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
 def _named(name: str) -> TransferSet:
     if name not in TRANSFER_SETS:
         near = difflib.get_close_matches(name, TRANSFER_SETS, 1)
-        raise ValueError(f"set is {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"valid sets are {', '.join(TRANSFER_SETS)}."))
+        raise InputError(
+            f"set is {name!r}; "
+            + (f"did you mean {near[0]!r}?" if near else f"valid sets are {', '.join(TRANSFER_SETS)}.")
+        )
     return TRANSFER_SETS[name]
 
 

@@ -99,7 +99,9 @@ def test_drawings_carry_no_metadata_and_draw_alone():
     for name, row in read_drawings().items():
         assert set(row) == {"label", "caption", "keywords", "author", "svg"}
         assert row["svg"].startswith("<svg ") and row["svg"].endswith("</svg>"), name
-        assert not re.search(r"inkscape|sodipodi|adobe|<metadata|rdf:|<image|<text|data:|href=\"(?!#)", row["svg"]), name
+        assert not re.search(r"inkscape|sodipodi|adobe|<metadata|rdf:|<image|<text|data:|href=\"(?!#)", row["svg"]), (
+            name
+        )
 
 
 def test_images_are_visible_and_the_same_each_time(clip_art, tmp_path, monkeypatch):

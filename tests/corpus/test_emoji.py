@@ -152,7 +152,9 @@ def test_gender_is_what_the_label_says(caption, subgroup, gender):
 
 def test_tone_column_agrees_with_code_points_and_caption():
     table = read_emoji()
-    for tone, (code, words) in enumerate(zip(SKIN_TONES, ("light", "medium-light", "medium", "medium-dark", "dark")), 1):
+    for tone, (code, words) in enumerate(
+        zip(SKIN_TONES, ("light", "medium-light", "medium", "medium-dark", "dark")), 1
+    ):
         rows = table[table["skin_tone"] == tone]
         assert rows["emoji"].str.contains(code).all()
         assert rows["caption"].str.contains(rf"(?:: |, ){words} skin tone").all()

@@ -99,7 +99,9 @@ def test_folder(folder, form):
 
 
 def test_numbers_in_a_caption_stay_text(folder):
-    write_csv(folder, [{"file_name": "0.png", "text": "007", "n": "1.5"}, {"file_name": "1.png", "text": "null", "n": ""}])
+    write_csv(
+        folder, [{"file_name": "0.png", "text": "007", "n": "1.5"}, {"file_name": "1.png", "text": "null", "n": ""}]
+    )
     table = load_corpus(str(folder)).table
     assert table["caption"].tolist() == ["007", "null"]
     assert table["n"].iloc[0] == 1.5 and np.isnan(table["n"].iloc[1])
@@ -214,7 +216,10 @@ def test_damaged_images_are_named_when_drawn_and_when_checked(folder):
         ("file_name,text,text\n0.png,a,b\n", "names a column twice"),
         ('file_name,text\n0.png,"a\n', "cannot be read as CSV"),
         (b"file_name,text\n0.png,\xff\n", "cannot be read as CSV in UTF-8"),
-        ("file_name,age\n0.png,3\n", r"no column text or caption and no single label among file_name, age; give caption_column"),
+        (
+            "file_name,age\n0.png,3\n",
+            r"no column text or caption and no single label among file_name, age; give caption_column",
+        ),
     ],
 )
 def test_bad_csv(folder, text, message):
@@ -428,10 +433,16 @@ def test_columns_are_found_by_type_or_asked_for(tmp_path):
     assert corpus.images(8)[:, 0, 0, 0].tolist() == [200, 200]
     assert corpus.table.columns.tolist() == ["id", "caption", "split"]
     for options, message in [
-        ({"image_column": "none"}, "image_column is 'none', but two.parquet has the columns picture, text, other, tags"),
+        (
+            {"image_column": "none"},
+            "image_column is 'none', but two.parquet has the columns picture, text, other, tags",
+        ),
         ({"image_column": "text"}, "holds string, not image bytes"),
         ({"image_column": "other", "caption_column": "words"}, "caption_column is 'words', but"),
-        ({"image_column": "other", "caption_column": "tags"}, "column 'tags' of two.parquet holds nested; a caption column"),
+        (
+            {"image_column": "other", "caption_column": "tags"},
+            "column 'tags' of two.parquet holds nested; a caption column",
+        ),
         ({"image_column": "other", "label_column": "kind"}, "label_column is 'kind', but"),
         ({"image_column": "other", "label_column": "tags"}, "column 'tags' of two.parquet holds lists"),
     ]:
@@ -469,7 +480,9 @@ def test_images_alone_and_no_images_at_all(tmp_path):
 def test_damaged_images_in_parquet_are_named(tmp_path, value, reason):
     pictures = [{"bytes": grey(i), "path": None} for i in range(9)]
     pictures[7] = {"bytes": value, "path": None}
-    pq.write_table(pa.table({"image": pa.array(pictures, IMAGE), "text": ["a"] * 9}), tmp_path / "x.parquet", row_group_size=4)
+    pq.write_table(
+        pa.table({"image": pa.array(pictures, IMAGE), "text": ["a"] * 9}), tmp_path / "x.parquet", row_group_size=4
+    )
     corpus = load_corpus(str(tmp_path / "x.parquet"))
     assert corpus.where(np.arange(9) != 7).images(8).shape[0] == 8
     for draw in (lambda: corpus.images(8), lambda: load_corpus(str(tmp_path / "x.parquet"), check=True)):
@@ -645,7 +658,9 @@ def test_damaged_bytes_give_pixels_or_a_value_error(junk, place, kind):
 def test_unknown_sources_are_answered_with_what_exists(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flowers").mkdir()
-    with pytest.raises(ValueError, match=r"'emojy' \(did you mean 'emoji'\?\); valid are emoji, clip-art, a .*hub:owner/name"):
+    with pytest.raises(
+        ValueError, match=r"'emojy' \(did you mean 'emoji'\?\); valid are emoji, clip-art, a .*hub:owner/name"
+    ):
         load_corpus("emojy")
     with pytest.raises(ValueError, match="did you mean 'flowers'"):
         load_corpus("flower")
@@ -747,7 +762,9 @@ def test_hub_images_that_lie_in_files(hub, tmp_path):
 
 
 def test_hub_errors(hub, monkeypatch):
-    with pytest.raises(ValueError, match=r"'owner/none' could not be opened .*\(Couldn't reach the Hub\); check its name"):
+    with pytest.raises(
+        ValueError, match=r"'owner/none' could not be opened .*\(Couldn't reach the Hub\); check its name"
+    ):
         load_corpus("hub:owner/none")
     with pytest.raises(ValueError, match="hub: needs the name of a data set"):
         load_corpus("hub:")

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from stablerep.generator.architecture import (
-    LATENT_CHANNELS, RESOLUTION, TEXT_WIDTH, new_autoencoder, new_denoiser, new_noise_schedule, new_text_encoder,
+    LATENT_CHANNELS,
+    RESOLUTION,
+    TEXT_WIDTH,
+    new_autoencoder,
+    new_denoiser,
+    new_noise_schedule,
+    new_text_encoder,
 )  # fmt: skip
 from stablerep.tokenizer import CONTEXT_LENGTH, VOCABULARY
 

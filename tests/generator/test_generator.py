@@ -29,7 +29,9 @@ def test_folder_has_the_layout_of_stable_diffusion(tiny_pipeline):
     assert {name for name in index if (tiny_pipeline / name).is_dir()} == set(PARTS)
     for file in tiny_pipeline.rglob("*.safetensors"):
         with safe_open(file, "pt") as weights:
-            assert {weights.get_tensor(name).dtype for name in weights.keys()} <= {torch.float16, torch.int64}, file.name
+            assert {weights.get_tensor(name).dtype for name in weights.keys()} <= {torch.float16, torch.int64}, (
+                file.name
+            )
     assert not list(tiny_pipeline.rglob("*.bin"))
 
 
@@ -164,7 +166,9 @@ def test_samplers_agree_when_steps_are_many(generator):
 
     def gap(steps: int) -> float:
         options = dict(steps=steps, guidance_scale=1)
-        one, other = (generator.sample(CAPTIONS[:2], NAMES[:2], sampler=s, **options)[0].float() for s in ("dpm++", "ddim"))
+        one, other = (
+            generator.sample(CAPTIONS[:2], NAMES[:2], sampler=s, **options)[0].float() for s in ("dpm++", "ddim")
+        )
         return (one - other).abs().mean().item()
 
     assert gap(40) < gap(4)
@@ -198,7 +202,9 @@ def test_each_caption_is_embedded_once(counted):
 
 def test_embeddings_do_not_depend_on_company(counted, generator):
     opened, _ = counted
-    torch.testing.assert_close(opened.embed(["owl"])[0], generator.embed(["red heart", "owl", "pizza"])[1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        opened.embed(["owl"])[0], generator.embed(["red heart", "owl", "pizza"])[1], rtol=0, atol=1e-5
+    )
 
 
 def test_kept_embeddings_are_bounded(monkeypatch, counted):

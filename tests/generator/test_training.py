@@ -17,7 +17,13 @@ from PIL import Image
 from stablerep.generator import autoencoder_training, denoiser_training, load_generator, training
 from stablerep.generator.architecture import LATENT_CHANNELS, TEXT_WIDTH
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, to_signed, train_autoencoder
-from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, image_weights, train_denoiser, written_captions
+from stablerep.generator.denoiser_training import (
+    DenoiserRecipe,
+    encode_all,
+    image_weights,
+    train_denoiser,
+    written_captions,
+)
 from stablerep.generator.training import train_generator
 from stablerep.tokenizer import train_tokenizer
 
@@ -56,7 +62,9 @@ def test_training_ends_in_a_pipeline(trained, few):
     assert not torch.equal(images[0], images[1])
     assert generator.pipeline.vae.config.scaling_factor != 1
     sizes = sum(file.stat().st_size for file in trained.rglob("*.safetensors"))
-    weights = sum(p.numel() for part in ("vae", "unet", "text_encoder") for p in getattr(generator.pipeline, part).parameters())
+    weights = sum(
+        p.numel() for part in ("vae", "unet", "text_encoder") for p in getattr(generator.pipeline, part).parameters()
+    )
     assert sizes == pytest.approx(2 * weights, rel=0.02)  # two bytes a weight
 
 
@@ -86,7 +94,8 @@ def test_latents_are_scaled_to_deviation_one(trained, few):
 
 def test_the_decoder_is_trained_further_and_the_encoder_is_not(trained):
     first, last = (
-        torch.load(trained.parent / "autoencoder" / name, weights_only=True)["model"] for name in ("checkpoint.pt", "decoder/checkpoint.pt")
+        torch.load(trained.parent / "autoencoder" / name, weights_only=True)["model"]
+        for name in ("checkpoint.pt", "decoder/checkpoint.pt")
     )
     changed = {name.split(".")[0] for name in first if not torch.equal(first[name], last[name])}
     assert changed == {"decoder"}
@@ -94,12 +103,16 @@ def test_the_decoder_is_trained_further_and_the_encoder_is_not(trained):
 
 def test_finished_training_is_not_repeated(trained, few, monkeypatch):
     monkeypatch.setattr(training, "train_autoencoder", lambda *a, **k: pytest.fail("trained again"))
-    assert train_generator(few, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu") == trained
+    assert (
+        train_generator(few, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu") == trained
+    )
 
 
 def test_another_training_in_the_folder_is_refused(trained, few):
     with pytest.raises(ValueError, match="another denoiser; choose another folder"):
-        train_generator(few, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=replace(SECOND, seed=1), device="cpu")
+        train_generator(
+            few, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=replace(SECOND, seed=1), device="cpu"
+        )
     with pytest.raises(ValueError, match="another corpus"):
         fewer = few.where(few.table["id"] != few.split("train").table["id"][0])
         train_generator(fewer, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu")
@@ -276,7 +289,9 @@ def test_written_captions_at_the_ends():
     assert set(write(DenoiserRecipe(caption_dropout=1.0), count=50)) == {""}
     assert set(write(DenoiserRecipe(caption_dropout=0.0, keyword_share=0.0), count=50)) == {"red heart"}
     assert set(write(DenoiserRecipe(caption_dropout=0.0, keyword_share=1.0), keywords="", count=50)) == {"red heart"}
-    assert set(write(DenoiserRecipe(caption_dropout=0.0, keyword_share=1.0), keywords="love", count=50)) == {"red heart, love"}
+    assert set(write(DenoiserRecipe(caption_dropout=0.0, keyword_share=1.0), keywords="love", count=50)) == {
+        "red heart, love"
+    }
 
 
 def test_written_captions_follow_their_generator():

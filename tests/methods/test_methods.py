@@ -170,8 +170,14 @@ def test_the_loss_of_mae_by_hand():
         (lambda: MAE(RESNET), "MAE hides patches and needs a Vision Transformer"),
         (lambda: MAE(VIT, hidden_share=1.0), "hidden_share is 1.0"),
         (lambda: Classifier(RESNET, 1), "there are 1 classes"),
-        (lambda: recipe_backbone(EncoderRecipe(name="test_resnet", stem="published", patch_size=8)), "test_resnet does not take"),
-        (lambda: recipe_backbone(EncoderRecipe(name="test_vit", stem="published", patch_size=5)), "patch_size is 5; it must divide"),
+        (
+            lambda: recipe_backbone(EncoderRecipe(name="test_resnet", stem="published", patch_size=8)),
+            "test_resnet does not take",
+        ),
+        (
+            lambda: recipe_backbone(EncoderRecipe(name="test_vit", stem="published", patch_size=5)),
+            "patch_size is 5; it must divide",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused(make, message):

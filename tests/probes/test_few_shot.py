@@ -58,7 +58,11 @@ def test_episodes_depend_on_seed_and_labels_alone():
     pd.testing.assert_frame_equal(few_shot_episodes(np.array(labels), episodes=20), table)
     pd.testing.assert_frame_equal(few_shot_episodes(labels, episodes=7), table[table["episode"] < 7])
     assert not few_shot_episodes(labels, episodes=20, seed=1)["item"].equals(table["item"])
-    drawn = [few_shot_probe(clouds(labels, d=d, seed=d), labels, method=m, episodes=4) for d in (3, 9) for m in FEW_SHOT_METHODS]
+    drawn = [
+        few_shot_probe(clouds(labels, d=d, seed=d), labels, method=m, episodes=4)
+        for d in (3, 9)
+        for m in FEW_SHOT_METHODS
+    ]
     for other in drawn[1:]:
         pd.testing.assert_frame_equal(other[["episode", "item", "truth"]], drawn[0][["episode", "item", "truth"]])
     asked = table[(table["role"] == "query") & (table["episode"] < 4)]
@@ -96,7 +100,9 @@ def test_logistic_equals_that_of_scikit_learn(d):
     expected = []
     for _, episode in few_shot_episodes(labels, episodes=12).groupby("episode"):
         support, query = (episode[episode["role"] == role] for role in ("support", "query"))
-        model = linear_model.LogisticRegression(C=1, max_iter=5000, tol=1e-10).fit(rows[support["item"]], support["truth"])
+        model = linear_model.LogisticRegression(C=1, max_iter=5000, tol=1e-10).fit(
+            rows[support["item"]], support["truth"]
+        )
         expected += model.predict(rows[query["item"]]).tolist()
     same = np.mean([a == b for a, b in zip(table["prediction"], expected)])
     assert same > 0.995  # of some 700, a few may sit on the border

@@ -46,7 +46,9 @@ def test_weights_say_how_often_an_item_counts():
     subsets = [eleven_point_precision(truth[mask], scores[mask])[0] for mask in chosen]
     np.testing.assert_allclose(eleven_point_precision(truth, scores, chosen), subsets)
     assert np.ptp(subsets) > 0.01
-    assert eleven_point_precision(truth, scores, np.full((1, 20), 3))[0] == pytest.approx(eleven_point_precision(truth, scores)[0])
+    assert eleven_point_precision(truth, scores, np.full((1, 20), 3))[0] == pytest.approx(
+        eleven_point_precision(truth, scores)[0]
+    )
     # the only true item comes second and counts twice: precision 2 of 3, not 1 of 2
     assert eleven_point_precision([0, 1], [2.0, 1.0], [[1, 2]])[0] == pytest.approx(2 / 3)
 
@@ -79,11 +81,21 @@ def test_each_class_is_the_binary_regression_of_scikit_learn(l2):
     x, y = shown(180)
     ours = LogisticRegression(x, torch.from_numpy(y).float(), 3).fit(l2)
     for c in range(3):
-        theirs = linear_model.LogisticRegression(C=1 / (l2 * len(x)), max_iter=2000, tol=1e-8).fit(x.double().numpy(), y[:, c])
-        np.testing.assert_allclose((x @ ours[:-1] + ours[-1])[:, c].sigmoid().numpy(), theirs.predict_proba(x.double().numpy())[:, 1], atol=3e-3)
+        theirs = linear_model.LogisticRegression(C=1 / (l2 * len(x)), max_iter=2000, tol=1e-8).fit(
+            x.double().numpy(), y[:, c]
+        )
+        np.testing.assert_allclose(
+            (x @ ours[:-1] + ours[-1])[:, c].sigmoid().numpy(),
+            theirs.predict_proba(x.double().numpy())[:, 1],
+            atol=3e-3,
+        )
         target = torch.from_numpy(y[:, c]).float()
-        reference = F.binary_cross_entropy_with_logits(torch.from_numpy(theirs.decision_function(x.double().numpy())).float(), target)
-        assert F.binary_cross_entropy_with_logits((x @ ours[:-1] + ours[-1])[:, c], target).item() == pytest.approx(reference.item(), abs=1e-3)
+        reference = F.binary_cross_entropy_with_logits(
+            torch.from_numpy(theirs.decision_function(x.double().numpy())).float(), target
+        )
+        assert F.binary_cross_entropy_with_logits((x @ ours[:-1] + ours[-1])[:, c], target).item() == pytest.approx(
+            reference.item(), abs=1e-3
+        )
 
 
 def test_labels_of_another_kind_are_refused():
@@ -94,7 +106,10 @@ def test_labels_of_another_kind_are_refused():
 
 
 def three_parts(noise=1.0):
-    parts = {part: shown(n, seed, noise=noise) for seed, (part, n) in enumerate({"train": 150, "validation": 60, "test": 70}.items())}
+    parts = {
+        part: shown(n, seed, noise=noise)
+        for seed, (part, n) in enumerate({"train": 150, "validation": 60, "test": 70}.items())
+    }
     return {k: x for k, (x, _) in parts.items()}, {k: y for k, (_, y) in parts.items()}
 
 

@@ -61,7 +61,9 @@ def test_joint_heads_equal_ten_separate_runs(batch_norm):
         for epoch, model in enumerate(models):
             with torch.no_grad():
                 expected = model(asked)
-            torch.testing.assert_close(asked @ joint[epoch][h, :-1] + joint[epoch][h, -1], expected, atol=2e-4, rtol=2e-4)
+            torch.testing.assert_close(
+                asked @ joint[epoch][h, :-1] + joint[epoch][h, -1], expected, atol=2e-4, rtol=2e-4
+            )
         moved.append((models[-1][1].weight - models[0][1].weight).norm().item())
     assert np.all(np.diff(moved) > 0)  # every rate leads elsewhere, so equality says something
 
@@ -91,7 +93,9 @@ def test_rates_scale_with_the_batch():
     x, y = clouds(64)
     options = {"base_rates": (0.4,), "epochs": 1, "batch_size": 64}
     found = next(train_heads(x, y, 4, **options))[0]
-    start = F.pad(torch.randn(1, 6, 4, generator=generator_for(0, "paper probe", "weights")) * 0.01, (0, 0, 0, 1))[0].requires_grad_(True)
+    start = F.pad(torch.randn(1, 6, 4, generator=generator_for(0, "paper probe", "weights")) * 0.01, (0, 0, 0, 1))[
+        0
+    ].requires_grad_(True)
     F.cross_entropy(x @ start[:-1] + start[-1], y).backward()
     torch.testing.assert_close(found, (start - 0.4 * 64 / 256 * start.grad).detach(), atol=1e-6, rtol=1e-5)
 
@@ -103,7 +107,9 @@ def test_batch_norm_forgets_offsets_and_scales():
     options = {"epochs": 60, "batch_size": 20, "base_rates": (0.1,)}
     *_, plain = train_heads(x, y, 4, batch_norm=True, **options)
     *_, other = train_heads(moved, y, 4, batch_norm=True, **options)
-    torch.testing.assert_close(x @ plain[0, :-1] + plain[0, -1], moved @ other[0, :-1] + other[0, -1], atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(
+        x @ plain[0, :-1] + plain[0, -1], moved @ other[0, :-1] + other[0, -1], atol=2e-2, rtol=2e-2
+    )
     *_, without = train_heads(moved, y, 4, **options)
     *_, bare = train_heads(x, y, 4, **options)
     assert not torch.allclose(x @ bare[0, :-1] + bare[0, -1], moved @ without[0, :-1] + without[0, -1], atol=0.5)
@@ -112,7 +118,9 @@ def test_batch_norm_forgets_offsets_and_scales():
 def two_parts(spread=1.5, sizes=(90, 60), seed=0):
     names = np.array(["ant", "bee", "cat", "dog"])
     parts = {part: clouds(n, spread=spread, seed=seed + i) for i, (part, n) in enumerate(zip(("train", "test"), sizes))}
-    return {part: x for part, (x, _) in parts.items()}, {part: names[y.numpy()].tolist() for part, (_, y) in parts.items()}
+    return {part: x for part, (x, _) in parts.items()}, {
+        part: names[y.numpy()].tolist() for part, (_, y) in parts.items()
+    }
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -129,7 +137,9 @@ def test_the_best_of_all_heads_and_evaluations_is_reported(batch_norm):
                 answers = [names[i] for i in after[epoch - 1](features["test"]).argmax(1)]
             accuracy = np.mean([a == b for a, b in zip(answers, labels["test"])])
             candidates.append((accuracy, rate, epoch, answers))
-            assert table.attrs["accuracy"][rate][epoch] == pytest.approx(accuracy, abs=1.01 / 60)  # one item may sit on the border
+            assert table.attrs["accuracy"][rate][epoch] == pytest.approx(
+                accuracy, abs=1.01 / 60
+            )  # one item may sit on the border
     assert [list(by_epoch) for by_epoch in table.attrs["accuracy"].values()] == [[3, 6, 7]] * 10
     best = max(accuracy for accuracy, *_ in candidates)
     assert table["correct"].mean() == pytest.approx(best, abs=1.01 / 60)
@@ -154,7 +164,15 @@ def test_selection_is_named_on_every_row():
     features["validation"], labels["validation"] = features["test"], labels["test"]
     table = paper_linear_probe(features, labels, evaluated="validation", epochs=2, batch_size=45, batch_norm=True)
     assert (table["selected_on"] == "validation").all() and table["batch_norm"].all()
-    assert table.columns.tolist() == ["truth", "prediction", "correct", "selected_on", "base_rate", "epoch", "batch_norm"]
+    assert table.columns.tolist() == [
+        "truth",
+        "prediction",
+        "correct",
+        "selected_on",
+        "base_rate",
+        "epoch",
+        "batch_norm",
+    ]
     assert (table["base_rate"] == table.attrs["base_rate"]).all() and (table["epoch"] == 2).all()
     assert table.attrs["selected_on"] == "validation"
     other = paper_linear_probe(features, labels, epochs=2, batch_size=45, batch_norm=True)

@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 from sklearn import linear_model
 
-from stablerep.probes import LogisticRegression, knn_probe, linear_probe, mean_per_class, one_shot_across_designs, standardize
+from stablerep.probes import (
+    LogisticRegression,
+    knn_probe,
+    linear_probe,
+    mean_per_class,
+    one_shot_across_designs,
+    standardize,
+)
 
 
 def clouds(n, classes=4, d=6, spread=1.2, seed=0):
@@ -72,7 +79,9 @@ def test_a_sweep_of_45_penalties_agrees_with_scikit_learn(together):
     found = list(LogisticRegression(x, y, 4).sweep(strengths / len(x), together=together))
     assert [l2 for l2, _ in found] == sorted(strengths / len(x), reverse=True)
     for (l2, weights), strength in zip(found[::4], sorted(strengths, reverse=True)[::4]):
-        theirs = linear_model.LogisticRegression(C=1 / strength, max_iter=20000, tol=1e-9).fit(x.double().numpy(), y.numpy())
+        theirs = linear_model.LogisticRegression(C=1 / strength, max_iter=20000, tol=1e-9).fit(
+            x.double().numpy(), y.numpy()
+        )
         other = torch.from_numpy(np.vstack([theirs.coef_.T, theirs.intercept_])).float()
         assert objective(x, y, weights, l2) == pytest.approx(objective(x, y, other, l2), abs=1e-3)
         ours, reference = (F.cross_entropy(x @ w[:-1] + w[-1], y).item() for w in (weights, other))
@@ -88,7 +97,9 @@ def test_the_gradient_of_the_sweep_is_that_of_autograd():
         assert w.grad.abs().max() < 1e-3
 
 
-@pytest.mark.parametrize(("penalties", "together", "message"), [([1.0, 0.0], 1, "l2 is 0.0"), ([1.0], 0, "together is 0")])
+@pytest.mark.parametrize(
+    ("penalties", "together", "message"), [([1.0, 0.0], 1, "l2 is 0.0"), ([1.0], 0, "together is 0")]
+)
 def test_a_sweep_that_cannot_run_is_refused(penalties, together, message):
     x, y = clouds(20)
     with pytest.raises(ValueError, match=message):
@@ -102,7 +113,9 @@ def test_the_minimum_is_reached_in_badly_scaled_features(l2):
     x = x * torch.logspace(-1.5, 1.5, 5)
     ours = LogisticRegression(x, y, 4).fit(l2)
     weights = torch.zeros(6, 4, dtype=torch.double, requires_grad=True)
-    exact = torch.optim.LBFGS([weights], max_iter=5000, tolerance_grad=1e-9, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+    exact = torch.optim.LBFGS(
+        [weights], max_iter=5000, tolerance_grad=1e-9, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         exact.zero_grad()
@@ -133,7 +146,10 @@ def test_standardized_features_have_mean_zero_and_deviation_one_where_training_v
 
 
 def three_parts(spread=1.2, seed=0, sizes=(120, 60, 80)):
-    parts = {k: clouds(n, spread=spread, seed=seed + i) for i, (k, n) in enumerate(zip(("train", "validation", "test"), sizes))}
+    parts = {
+        k: clouds(n, spread=spread, seed=seed + i)
+        for i, (k, n) in enumerate(zip(("train", "validation", "test"), sizes))
+    }
     names = np.array(["ant", "bee", "cat", "dog"])
     return {k: x for k, (x, _) in parts.items()}, {k: names[y.numpy()].tolist() for k, (_, y) in parts.items()}
 
@@ -146,7 +162,9 @@ def test_the_probe_follows_its_protocol():
     names = sorted(set(labels["train"]))
     for strength in strengths:  # cold starts and scikit-learn: another way to the same numbers
         x, v = standardize(features["train"], features["validation"])
-        model = linear_model.LogisticRegression(C=1 / strength, max_iter=5000, tol=1e-8).fit(x.double().numpy(), labels["train"])
+        model = linear_model.LogisticRegression(C=1 / strength, max_iter=5000, tol=1e-8).fit(
+            x.double().numpy(), labels["train"]
+        )
         accuracy[strength] = model.score(v.double().numpy(), labels["validation"])
     assert table.attrs["validation"] == pytest.approx(accuracy, abs=1.01 / 60)  # one item may sit on the border
     chosen = table.attrs["validation"]
@@ -204,7 +222,10 @@ def test_a_sweep_that_gets_no_better_ends_and_changes_no_choice():
     tried, best = short.attrs["validation"], short.attrs["strength"]
     assert len(whole.attrs["validation"]) == 45 > len(tried)
     assert tried.items() <= whole.attrs["validation"].items()
-    assert len([s for s in tried if s < best]) >= 5 and max(tried, key=lambda s: (tried[s], s)) == best == whole.attrs["strength"]
+    assert (
+        len([s for s in tried if s < best]) >= 5
+        and max(tried, key=lambda s: (tried[s], s)) == best == whole.attrs["strength"]
+    )
     with pytest.raises(ValueError, match="patience is 0"):
         linear_probe(features, labels, patience=0)
 
@@ -216,7 +237,9 @@ def test_penalties_that_all_give_the_largest_class_do_not_end_the_sweep(seed):
     features, labels = {}, {}
     for part, n in (("train", 600), ("validation", 300), ("test", 300)):
         y = (torch.rand(n, generator=rng) < 0.3).long()
-        features[part] = torch.randn(n, 32, generator=rng) + 0.6 * y[:, None] * torch.randn(32, generator=torch.Generator().manual_seed(5))
+        features[part] = torch.randn(n, 32, generator=rng) + 0.6 * y[:, None] * torch.randn(
+            32, generator=torch.Generator().manual_seed(5)
+        )
         labels[part] = y.tolist()
     table, whole = linear_probe(features, labels), linear_probe(features, labels, patience=None)
     scores = list(table.attrs["validation"].values())
@@ -251,7 +274,9 @@ def test_nearest_neighbours_equal_a_loop(k):
     names = ["ant", "bee", "cat", "dog"]
     table = knn_probe(train, [names[i] for i in y], test, [names[i] for i in truth], k=k, temperature=0.2)
     for row, x in zip(table.itertuples(), test.double()):
-        near = sorted(((F.cosine_similarity(x, t.double(), dim=0).item(), int(c)) for t, c in zip(train, y)), reverse=True)[:k]
+        near = sorted(
+            ((F.cosine_similarity(x, t.double(), dim=0).item(), int(c)) for t, c in zip(train, y)), reverse=True
+        )[:k]
         votes = [sum(np.exp(s / 0.2) for s, c in near if c == i) for i in range(4)]
         assert row.prediction == names[int(np.argmax(votes))]
         assert row.correct == (row.truth == row.prediction)
@@ -316,7 +341,9 @@ def test_the_nearest_is_by_angle_and_order_does_not_matter():
     again = one_shot_across_designs(z[order], [concepts[i] for i in order], [designs[i] for i in order])
     keys = ["gallery", "design", "concept"]
     table = one_shot_across_designs(z, concepts, designs)
-    pd.testing.assert_frame_equal(again.sort_values(keys, ignore_index=True), table.sort_values(keys, ignore_index=True))
+    pd.testing.assert_frame_equal(
+        again.sort_values(keys, ignore_index=True), table.sort_values(keys, ignore_index=True)
+    )
 
 
 def test_one_image_per_concept_and_design_is_needed():
@@ -324,7 +351,9 @@ def test_one_image_per_concept_and_design_is_needed():
         one_shot_across_designs(torch.eye(3), ["a", "b", "a"], ["x", "x", "x"])
 
 
-@pytest.mark.parametrize(("concepts", "designs"), [(["a", "b"], ["x", "x"]), (["a", "b", "c", "d"], ["x", "x", "y", "y"])])
+@pytest.mark.parametrize(
+    ("concepts", "designs"), [(["a", "b"], ["x", "x"]), (["a", "b", "c", "d"], ["x", "x", "y", "y"])]
+)
 def test_designs_that_share_nothing_are_refused(concepts, designs):
     with pytest.raises(ValueError, match="two that share at least two concepts"):
         one_shot_across_designs(torch.eye(len(concepts)), concepts, designs)

@@ -21,7 +21,9 @@ def encode(captions, d=6):
 
 
 def images(n=40, d=6, seed=0):
-    labels = [list(NAMES)[i] for i in torch.randint(len(NAMES), (n,), generator=torch.Generator().manual_seed(seed)).tolist()]
+    labels = [
+        list(NAMES)[i] for i in torch.randint(len(NAMES), (n,), generator=torch.Generator().manual_seed(seed)).tolist()
+    ]
     return 5 * torch.randn(n, d, generator=torch.Generator().manual_seed(seed + 1)), labels
 
 
@@ -59,7 +61,9 @@ def test_predictions_and_ranks_equal_a_loop(templates):
 def test_normalizing_comes_before_the_mean():
     """A template with long features has no more say than one with short ones."""
     table = {"far a": [100.0, 0.0], "near a": [0.0, 1.0], "far b": [1.0, 0.0], "near b": [-1.0, 0.1]}
-    found = class_text_features(lambda captions: torch.tensor([table[c] for c in captions]), ["a", "b"], templates=("far {}", "near {}"))
+    found = class_text_features(
+        lambda captions: torch.tensor([table[c] for c in captions]), ["a", "b"], templates=("far {}", "near {}")
+    )
     torch.testing.assert_close(found[0], torch.tensor([0.5, 0.5]).sqrt())
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
@@ -91,10 +95,14 @@ def test_order_of_images_and_of_classes_does_not_matter():
 
 
 def test_a_tie_goes_to_the_class_named_first_and_rank_agrees():
-    same = {f"c{k}": [1.0, 0.0] for k in range(50)} | {"opposite": [-1.0, 0.0]}  # so many that an unstable sort mixes them
+    same = {f"c{k}": [1.0, 0.0] for k in range(50)} | {
+        "opposite": [-1.0, 0.0]
+    }  # so many that an unstable sort mixes them
     names = {name: name for name in same}
     features = torch.tensor([[1.0, 0.2]] * 51)
-    table = zero_shot_probe(features, list(same), lambda captions: torch.tensor([same[c] for c in captions]), names, templates=("{}",))
+    table = zero_shot_probe(
+        features, list(same), lambda captions: torch.tensor([same[c] for c in captions]), names, templates=("{}",)
+    )
     assert table["prediction"].tolist() == ["c0"] * 51 and table["rank"].tolist() == list(range(1, 52))
     assert ((table["rank"] == 1) == table["correct"]).all()
 
@@ -112,7 +120,9 @@ def test_the_encoder_gets_one_caption_of_each_class_at_a_time():
 
 def test_other_braces_are_taken_literally():
     calls = []
-    class_text_features(lambda captions: calls.append(captions) or encode(captions), ["{0} and {}", "b"], templates=("{big} {}",))
+    class_text_features(
+        lambda captions: calls.append(captions) or encode(captions), ["{0} and {}", "b"], templates=("{big} {}",)
+    )
     assert calls == [["{big} {0} and {}", "{big} b"]]
 
 

@@ -68,7 +68,9 @@ def test_seeds_are_resampled_within_their_data_set():
 def test_the_stratified_bootstrap_equals_all_resamples():
     """Two data sets of two seeds have sixteen resamples: the interval's ends are quantiles of those."""
     values = np.array([[0.1, 0.2], [0.5, 0.9]])
-    every = [interquartile_mean([a, b, c, d]) for a in values[0] for b in values[0] for c in values[1] for d in values[1]]
+    every = [
+        interquartile_mean([a, b, c, d]) for a in values[0] for b in values[0] for c in values[1] for d in values[1]
+    ]
     found = iqm_with_interval(scores(values), level=0.8, draws=20_000)
     assert (found["low"], found["high"]) == pytest.approx(tuple(np.quantile(every, [0.1, 0.9], method="inverted_cdf")))
 
@@ -77,13 +79,20 @@ def test_rows_may_come_in_any_order_and_seeds_may_differ():
     table = scores(np.random.default_rng(2).random((5, 4)))
     found = iqm_with_interval(table)
     renamed = table.assign(seed=table["seed"] + 100 * (table["data_set"] == "d3"), other="column")
-    assert iqm_with_interval(renamed) == found and found == iqm_with_interval(table.copy(), seed=0) != iqm_with_interval(table, seed=1)
+    assert iqm_with_interval(renamed) == found and found == iqm_with_interval(
+        table.copy(), seed=0
+    ) != iqm_with_interval(table, seed=1)
     assert iqm_with_interval(table.sample(frac=1, random_state=3))["iqm"] == pytest.approx(found["iqm"])
 
 
 def test_one_seed_has_no_interval():
     found = iqm_with_interval(scores(np.array([[0.1], [0.5], [0.6], [0.9]])))
-    assert found["iqm"] == pytest.approx(0.55) and np.isnan(found["low"]) and np.isnan(found["high"]) and found["seeds"] == 1
+    assert (
+        found["iqm"] == pytest.approx(0.55)
+        and np.isnan(found["low"])
+        and np.isnan(found["high"])
+        and found["seeds"] == 1
+    )
 
 
 # Wilson's interval
@@ -93,7 +102,10 @@ def test_one_seed_has_no_interval():
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_wilsons_interval_by_formula(k, n, level):
     z, p = stats.norm.ppf((1 + level) / 2), k / n
-    centre, half = (p + z**2 / (2 * n)) / (1 + z**2 / n), z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    centre, half = (
+        (p + z**2 / (2 * n)) / (1 + z**2 / n),
+        z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)),
+    )
     expected = {"mean": p, "low": centre - half, "high": centre + half, "n": n}
     assert proportion_with_interval(k, n, level=level) == pytest.approx(expected, abs=1e-12)
 

@@ -46,7 +46,9 @@ def slow_cost(sizes, y):
                 c = share * y.min() + 1e-9
                 start = np.log([max(y.mean() - c, 1e-3), b, c])[: 3 if with_floor else 2]
                 limits = ([-20, np.log(EXPONENTS[0]), -25][: len(start)], [5, np.log(EXPONENTS[1]), 5][: len(start)])
-                best = min(best, 2 * least_squares(residuals, start, bounds=limits, xtol=1e-12, ftol=1e-12, gtol=1e-12).cost)
+                best = min(
+                    best, 2 * least_squares(residuals, start, bounds=limits, xtol=1e-12, ftol=1e-12, gtol=1e-12).cost
+                )
     return best
 
 
@@ -102,7 +104,13 @@ def coverage(*, seeds, law=(2.0, 0.4, 0.1), drawn=False, repetitions=200):
     for k in range(repetitions):
         if drawn:  # one error common to all sizes, as from the same test concepts, and one of each
             common, own = 0.01 * rng.normal(), 0.005 * rng.normal(size=len(SIZES))
-            draws = errors(*law) + common + own + 0.01 * rng.normal(size=(150, 1)) + 0.005 * rng.normal(size=(150, len(SIZES)))
+            draws = (
+                errors(*law)
+                + common
+                + own
+                + 0.01 * rng.normal(size=(150, 1))
+                + 0.005 * rng.normal(size=(150, len(SIZES)))
+            )
             rows = dict(zip(SIZES.tolist(), draws.T))
         else:
             rows = seeds_of(rng, seeds=seeds, law=law)
@@ -161,7 +169,9 @@ def test_seeds_share_their_spread_and_a_size_may_have_one():
 
 def test_refits_of_rising_errors_are_flat():
     rising = errors(2, 0.4, 0.1)[::-1]
-    np.testing.assert_allclose(_fit(SIZES, np.stack([rising, errors(2, 0.4, 0.1)]))[:, [0, 2]], [[0, rising.mean()], [2, 0.1]], atol=1e-6)
+    np.testing.assert_allclose(
+        _fit(SIZES, np.stack([rising, errors(2, 0.4, 0.1)]))[:, [0, 2]], [[0, rising.mean()], [2, 0.1]], atol=1e-6
+    )
 
 
 def test_resampled_errors_are_not_negative():
@@ -190,7 +200,9 @@ def test_bands_are_repeatable_and_nested():
 def test_the_exponent_stays_in_its_range():
     steep = fit_power_law({1: [0.9], 2: [0.3], 4: [0.3], 8: [0.3]})  # fallen before the second size
     assert steep.b == pytest.approx(EXPONENTS[1]) and steep.predicted == pytest.approx(0.3, abs=1e-3)
-    line = fit_power_law({int(n): [1 - 0.05 * np.log2(n)] for n in SIZES})  # straight over log N: a power law bends more, unless c < 0
+    line = fit_power_law(
+        {int(n): [1 - 0.05 * np.log2(n)] for n in SIZES}
+    )  # straight over log N: a power law bends more, unless c < 0
     assert line.c == 0 and 0.05 < line.b < 0.5
 
 

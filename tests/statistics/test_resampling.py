@@ -151,7 +151,11 @@ def crossed_coverage(*, crossed: bool, repetitions=250, truth=0.2, **study):
     rng, names, hits = np.random.default_rng(0), np.repeat(np.arange(40), 3), 0
     for k in range(repetitions):
         values = gaps(rng, truth=truth, **study)
-        drawn = crossed_bootstrap(values, names, draws=400, seed=k) if crossed else bootstrap_mean(values.mean(0), names, draws=400, seed=k)
+        drawn = (
+            crossed_bootstrap(values, names, draws=400, seed=k)
+            if crossed
+            else bootstrap_mean(values.mean(0), names, draws=400, seed=k)
+        )
         low, high = interval(drawn)
         hits += low <= truth <= high
     return hits / repetitions
@@ -195,7 +199,12 @@ def test_three_seeds_are_too_few_where_they_decide():
         (0.1, 0, 0, 0.1**2 * 7 / 8),  # S - 1 of S
         (0, 0.1, 0, 0.1**2 * 39 / 40),
         (0.1, 0.1, 0, 0.1**2 * (7 / 8 + 39 / 40)),  # errors add up
-        (0, 0, 1, ((2 - 1 / 8) * (2 - 1 / 40) - 1) / 320),  # a cell's own noise, nearly three times: E[w^2] of a weight is 2 - 1/S
+        (
+            0,
+            0,
+            1,
+            ((2 - 1 / 8) * (2 - 1 / 40) - 1) / 320,
+        ),  # a cell's own noise, nearly three times: E[w^2] of a weight is 2 - 1/S
     ],
 )
 def test_draws_spread_as_the_components_say(seed_error, concept_error, noise, expected):
@@ -208,10 +217,14 @@ def test_draws_spread_as_the_components_say(seed_error, concept_error, noise, ex
 def test_one_seed_is_the_bootstrap_over_concepts():
     rng = np.random.default_rng(2)
     values, names = rng.normal(size=30), rng.integers(0, 9, 30)
-    np.testing.assert_allclose(crossed_bootstrap(values[None], names, seed=3), bootstrap_mean(values, names, seed=3), atol=1e-12)
+    np.testing.assert_allclose(
+        crossed_bootstrap(values[None], names, seed=3), bootstrap_mean(values, names, seed=3), atol=1e-12
+    )
     first, second = (table[table["seed"] == 1].sort_values("id") for table in pair(rng))
     found = paired_difference_over_seeds(first, second, seed=5)
-    assert found == pytest.approx(paired_difference(first["correct"], second["correct"], first["concept"], seed=5) | {"seeds": 1})
+    assert found == pytest.approx(
+        paired_difference(first["correct"], second["correct"], first["concept"], seed=5) | {"seeds": 1}
+    )
 
 
 def test_equal_seeds_are_the_bootstrap_over_concepts():
@@ -238,7 +251,9 @@ def test_crossed_draws_equal_a_loop_over_picked_cells():
     again = np.random.default_rng(9)
     clusters, seeds = again.multinomial(4, [0.25] * 4, size=20), again.multinomial(3, [1 / 3] * 3, size=20)
     for k in range(20):
-        columns = [c for name, count in zip("abcd", clusters[k]) for _ in range(count) for c in np.flatnonzero(names == name)]
+        columns = [
+            c for name, count in zip("abcd", clusters[k]) for _ in range(count) for c in np.flatnonzero(names == name)
+        ]
         rows = [s for s, count in enumerate(seeds[k]) for _ in range(count)]
         assert drawn[k] == pytest.approx(values[np.ix_(rows, columns)].mean())
 
@@ -246,16 +261,23 @@ def test_crossed_draws_equal_a_loop_over_picked_cells():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 6))
 def test_swapping_arms_turns_the_difference_around(chance, seeds, concepts):
     first, second = pair(np.random.default_rng(chance), seeds=seeds, concepts=concepts)
-    one, other = paired_difference_over_seeds(first, second, draws=200), paired_difference_over_seeds(second, first, draws=200)
+    one, other = (
+        paired_difference_over_seeds(first, second, draws=200),
+        paired_difference_over_seeds(second, first, draws=200),
+    )
     assert one["difference"] == pytest.approx(first["correct"].mean() - second["correct"].mean())
-    assert (other["difference"], other["low"], other["high"]) == pytest.approx((-one["difference"], -one["high"], -one["low"]))
+    assert (other["difference"], other["low"], other["high"]) == pytest.approx(
+        (-one["difference"], -one["high"], -one["low"])
+    )
     assert other["p_better"] == pytest.approx(1 - one["p_better"]) and (one["seeds"], one["n"]) == (seeds, 2 * concepts)
 
 
 def test_rows_are_paired_by_name_not_by_order():
     first, second = pair(np.random.default_rng(5))
     found = paired_difference_over_seeds(first, second)
-    assert paired_difference_over_seeds(first.sample(frac=1, random_state=1), second.sample(frac=1, random_state=2)) == pytest.approx(found)
+    assert paired_difference_over_seeds(
+        first.sample(frac=1, random_state=1), second.sample(frac=1, random_state=2)
+    ) == pytest.approx(found)
     renamed = [table.assign(seed=table["seed"] + 10, arm="other", views=5) for table in (first, second)]
     assert paired_difference_over_seeds(*renamed) == pytest.approx(found)
 
@@ -285,7 +307,10 @@ def test_equal_arms_are_even():
         (lambda t: t[t["id"] != "i5"], r"ids \['i5'\] are in one arm only"),
         (lambda t: t.assign(seed=t["seed"] + 1), r"seeds \[0, 2\] are in one arm only"),
         (lambda t: t.assign(concept=np.where(t["seed"] == 1, "c9", t["concept"])), "'i0' under two concepts"),
-        (lambda t: t.assign(concept=np.where(t["id"] == "i3", "c9", t["concept"])), "'i3' has another concept in each arm"),
+        (
+            lambda t: t.assign(concept=np.where(t["id"] == "i3", "c9", t["concept"])),
+            "'i3' has another concept in each arm",
+        ),
     ],
 )
 def test_arms_that_do_not_match_are_refused(change, message):
@@ -294,7 +319,9 @@ def test_arms_that_do_not_match_are_refused(change, message):
         paired_difference_over_seeds(change(first), second)
 
 
-@pytest.mark.parametrize("values", [[1.0, 2.0], np.empty((0, 3)), np.empty((3, 0)), [[1.0, np.nan]], np.ones((2, 2, 2))])
+@pytest.mark.parametrize(
+    "values", [[1.0, 2.0], np.empty((0, 3)), np.empty((3, 0)), [[1.0, np.nan]], np.ones((2, 2, 2))]
+)
 def test_values_must_be_seeds_by_items(values):
     with pytest.raises(ValueError, match="values have shape"):
         crossed_bootstrap(values)

@@ -17,7 +17,15 @@ from stablerep.statistics import WORDS, Verdict, paired_difference, verdict
 def table(*bounds: tuple[float, float]) -> pd.DataFrame:
     """A pair of arms for each interval."""
     rows = [
-        {"first": f"A{k}", "second": f"B{k}", "difference": (low + high) / 2, "low": low, "high": high, "p_better": 0.5 + k / 100, "n": 80}
+        {
+            "first": f"A{k}",
+            "second": f"B{k}",
+            "difference": (low + high) / 2,
+            "low": low,
+            "high": high,
+            "p_better": 0.5 + k / 100,
+            "n": 80,
+        }
         for k, (low, high) in enumerate(bounds)
     ]
     return pd.DataFrame(rows)
@@ -73,7 +81,12 @@ def test_nothing_run_is_not_testable(empty):
 
 def test_a_missing_interval_has_nothing_to_rest_on():
     found = verdict(table((0.1, 0.2), (np.nan, np.nan)))
-    assert np.isnan(found.low) and np.isnan(found.high) and found.sentence.startswith("A0 minus B0") and "A1 minus B1" in found.sentence
+    assert (
+        np.isnan(found.low)
+        and np.isnan(found.high)
+        and found.sentence.startswith("A0 minus B0")
+        and "A1 minus B1" in found.sentence
+    )
 
 
 bounds = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(lambda pair: tuple(sorted(pair)))
@@ -98,7 +111,11 @@ def test_it_reads_what_paired_difference_gives():
     gap = rng.normal(0.1, 0.2, 200)
     row = {"first": "A", "second": "B", **paired_difference(gap, np.zeros(200))}
     found = verdict(pd.DataFrame([row]))
-    assert found.word == "reproduced" and (found.low, found.high, found.p_better) == (row["low"], row["high"], row["p_better"])
+    assert found.word == "reproduced" and (found.low, found.high, found.p_better) == (
+        row["low"],
+        row["high"],
+        row["p_better"],
+    )
 
 
 def test_a_true_difference_of_nothing_is_seldom_called_reproduced():
@@ -126,7 +143,10 @@ def test_function_and_module_share_a_name():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: verdict(table((0.1, 0.2)).drop(columns=["low", "p_better"])), r"lack the columns \['low', 'p_better'\]"),
+        (
+            lambda: verdict(table((0.1, 0.2)).drop(columns=["low", "p_better"])),
+            r"lack the columns \['low', 'p_better'\]",
+        ),
         (lambda: verdict(table((0.2, 0.1))), r"A0 minus B0 has the interval \[0.2, 0.1\]"),
         (lambda: verdict(table((0.1, 0.2)), margin=np.nan), "margin is nan"),
         (lambda: verdict(pd.DataFrame(), margin=np.inf), "margin is inf"),

@@ -23,7 +23,9 @@ CAPTIONS = (
     "red heart", "dog face", "pizza", "rose", "owl", "guitar", "house", "airplane", "kiwi fruit", "top hat", "piñata",
 )  # fmt: skip
 # 11 captions in shards of 4: shards of 12, 12 and 9 images, two batches each
-PLAN = SynthesisPlan(CAPTIONS, images_per_caption=3, guidance_scale=2.0, steps=4, seed=7, batch_size=6, shard_captions=4)
+PLAN = SynthesisPlan(
+    CAPTIONS, images_per_caption=3, guidance_scale=2.0, steps=4, seed=7, batch_size=6, shard_captions=4
+)
 BATCHES = 6
 
 

@@ -106,13 +106,13 @@ def test_plan_is_recorded_without_paths(whole, stub):
     assert whole.fingerprint == f"{stub.PLAN.fingerprint}-stub-float32"
 
 
-@pytest.mark.parametrize(("l", "batch"), [(1, 64), (5, 2), (4, 4)])
-def test_any_shape_of_plan_gives_the_same_images(stub, tmp_path, l, batch):
-    plan = replace(stub.PLAN, images_per_caption=l, batch_size=batch)
+@pytest.mark.parametrize(("images", "batch"), [(1, 64), (5, 2), (4, 4)])
+def test_any_shape_of_plan_gives_the_same_images(stub, tmp_path, images, batch):
+    plan = replace(stub.PLAN, images_per_caption=images, batch_size=batch)
     made = make(plan, stub.StubGenerator(), tmp_path).in_memory()
-    assert len(made.images) == 11 * l
+    assert len(made.images) == 11 * images
     expected, _ = stub.StubGenerator().sample(
-        [""] * l, [(7, "owl", i) for i in range(l)], guidance_scale=1, steps=2, sampler=""
+        [""] * images, [(7, "owl", i) for i in range(images)], guidance_scale=1, steps=2, sampler=""
     )
     assert np.array_equal(made.images[made.caption_ids == 4], expected)
 
@@ -447,7 +447,15 @@ def start(tiny_pipeline, tmp_path):
     running = []
 
     def begin(folder: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "stablerep.study.commands", "synthesize", str(folder), "--captions", str(tmp_path / "captions.txt")]
+        command = [
+            sys.executable,
+            "-m",
+            "stablerep.study.commands",
+            "synthesize",
+            str(folder),
+            "--captions",
+            str(tmp_path / "captions.txt"),
+        ]
         process = subprocess.Popen(
             [*command, *COMMAND, "--generator", str(tiny_pipeline), "--precision", "float32"], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, cwd=STUB.parents[2],
@@ -463,7 +471,9 @@ def start(tiny_pipeline, tmp_path):
 
 def holder(folder: Path, processes: list[subprocess.Popen]) -> tuple[subprocess.Popen, str] | None:
     """A process in the middle of a shard, and the shard: it holds the lock, and a batch is kept. Linux lists who holds a lock."""
-    locks = {lock.stat().st_ino: lock.name.removeprefix(".").removesuffix(".lock") for lock in folder.glob(".shard-*.lock")}
+    locks = {
+        lock.stat().st_ino: lock.name.removeprefix(".").removesuffix(".lock") for lock in folder.glob(".shard-*.lock")
+    }
     for line in Path("/proc/locks").read_text().splitlines():
         fields = line.split()
         if fields[1] != "FLOCK":

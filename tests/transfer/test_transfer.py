@@ -14,7 +14,15 @@ from sklearn.metrics import balanced_accuracy_score
 from stablerep.encoders import EncoderRecipe
 from stablerep.probes import eleven_point_map
 from stablerep.training import random_backbone
-from stablerep.transfer import TRANSFER_SETS, TransferSet, open_set, three_parts, transfer, transfer_average, transfer_scores
+from stablerep.transfer import (
+    TRANSFER_SETS,
+    TransferSet,
+    open_set,
+    three_parts,
+    transfer,
+    transfer_average,
+    transfer_scores,
+)
 
 DATA = Path(os.environ.get("STABLEREP_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
@@ -50,7 +58,19 @@ def photographs(folder: Path, n=(60, 0, 30), classes=("apple", "pear", "plum")):
 
 
 def test_the_registry_holds_the_sets_of_the_paper_with_metrics_of_their_own():
-    eleven = {"CIFAR-10", "CIFAR-100", "Aircraft", "Cars", "DTD", "Flowers", "Pets", "SUN397", "Caltech-101", "Food-101", "VOC2007"}
+    eleven = {
+        "CIFAR-10",
+        "CIFAR-100",
+        "Aircraft",
+        "Cars",
+        "DTD",
+        "Flowers",
+        "Pets",
+        "SUN397",
+        "Caltech-101",
+        "Food-101",
+        "VOC2007",
+    }
     assert eleven | {"ImageNet"} <= set(TRANSFER_SETS)
     assert {TRANSFER_SETS[name].metric for name in ("Aircraft", "Flowers", "Pets", "Caltech-101")} == {"mean per class"}
     assert TRANSFER_SETS["VOC2007"].metric == "11-point mAP" and TRANSFER_SETS["Food-101"].metric == "top-1"
@@ -68,7 +88,10 @@ def test_embedded_sets_open_with_disjoint_parts(name):
     assert by_cluster.max() == 1 and set(data.parts) == {"train", "validation", "test"}
     if data.classes:
         assert data.labels.dtype == bool and data.labels.shape[1] == len(data.classes) >= 10
-        assert data.labels[data.parts == "train"].sum(0).min() >= 60 and data.labels[data.parts == "test"].sum(0).min() >= 1
+        assert (
+            data.labels[data.parts == "train"].sum(0).min() >= 60
+            and data.labels[data.parts == "test"].sum(0).min() >= 1
+        )
     else:
         assert set(data.labels[data.parts == "test"]) <= set(data.labels[data.parts != "test"])
 
@@ -95,7 +118,11 @@ def test_a_set_by_path_is_probed_and_the_absent_are_named(tmp_path, monkeypatch)
     assert set(items["set"]) == {"fruit", "digits"} and list(items.attrs["skipped"]) == ["CIFAR-10"]
     assert "cifar10" in items.attrs["skipped"]["CIFAR-10"]
     scores = transfer_scores(items).set_index("set")
-    assert scores.loc["fruit", "value"] == 1 and scores.loc["fruit", "items"] == 30 and scores.loc["fruit", "n_train"] == 60
+    assert (
+        scores.loc["fruit", "value"] == 1
+        and scores.loc["fruit", "items"] == 30
+        and scores.loc["fruit", "n_train"] == 60
+    )
     assert np.isnan(scores.loc["CIFAR-10", "value"]) and "cifar10" in scores.loc["CIFAR-10", "reason"]
     assert 0.6 < scores.loc["digits", "low"] < scores.loc["digits", "value"] < scores.loc["digits", "high"] <= 1
     monkeypatch.delenv("STABLEREP_DATA")
@@ -129,15 +156,26 @@ def test_scores_follow_their_metrics():
     said = np.where(rng.random(300) < 0.6, truth, "a")
     per_class = items_of("s", "mean per class", truth=truth, prediction=said, correct=truth == said)
     row = transfer_scores(per_class).iloc[0]
-    assert row["value"] == pytest.approx(balanced_accuracy_score(truth, said)) and row["low"] < row["value"] < row["high"]
+    assert (
+        row["value"] == pytest.approx(balanced_accuracy_score(truth, said)) and row["low"] < row["value"] < row["high"]
+    )
     top = transfer_scores(per_class.assign(metric="top-1")).iloc[0]
     assert top["value"] == pytest.approx((truth == said).mean()) and top["value"] != pytest.approx(row["value"])
     shows, scores = rng.random((50, 4)) < 0.4, rng.normal(size=(50, 4))
     several = items_of(
-        "v", "11-point mAP", id=np.repeat(np.arange(50).astype(str), 4), truth=shows.ravel(), score=scores.ravel(), **{"class": list("wxyz") * 50}
+        "v",
+        "11-point mAP",
+        id=np.repeat(np.arange(50).astype(str), 4),
+        truth=shows.ravel(),
+        score=scores.ravel(),
+        **{"class": list("wxyz") * 50},
     )
     row = transfer_scores(several).iloc[0]
-    assert row["value"] == pytest.approx(eleven_point_map(shows, scores)) and row["items"] == 50 and row["low"] < row["value"] < row["high"]
+    assert (
+        row["value"] == pytest.approx(eleven_point_map(shows, scores))
+        and row["items"] == 50
+        and row["low"] < row["value"] < row["high"]
+    )
 
 
 def test_an_interval_of_a_mean_per_class_covers_the_truth():
@@ -146,7 +184,9 @@ def test_an_interval_of_a_mean_per_class_covers_the_truth():
     for _ in range(200):
         label = rng.integers(0, 3, 40).repeat(5)
         correct = rng.random(200) < share[label]
-        items = items_of("s", "mean per class", truth=label.astype(str), correct=correct).assign(cluster=np.arange(40).repeat(5).astype(str))
+        items = items_of("s", "mean per class", truth=label.astype(str), correct=correct).assign(
+            cluster=np.arange(40).repeat(5).astype(str)
+        )
         row = transfer_scores(items, draws=300).iloc[0]
         held += row["low"] <= share.mean() <= row["high"]
     assert 0.88 <= held / 200 <= 0.99
@@ -171,16 +211,24 @@ def test_voc_is_read_as_torchvision_lays_it_out(tmp_path, monkeypatch):
     for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (base / folder).mkdir(parents=True)
     thing = "<object><name>{}</name><difficult>{}</difficult></object>"
-    for number, (split, objects) in enumerate([("train", [("dog", 0), ("cat", 0)]), ("val", [("cat", 0)]), ("test", [("dog", 1), ("car", 0)])]):
+    for number, (split, objects) in enumerate(
+        [("train", [("dog", 0), ("cat", 0)]), ("val", [("cat", 0)]), ("test", [("dog", 1), ("car", 0)])]
+    ):
         name = f"{number:06d}"
         (base / "ImageSets/Main" / f"{split}.txt").write_text(name + "\n")
         text = "".join(thing.format(*o) for o in objects)
-        (base / "Annotations" / f"{name}.xml").write_text(f"<annotation><filename>{name}.jpg</filename>{text}</annotation>")
+        (base / "Annotations" / f"{name}.xml").write_text(
+            f"<annotation><filename>{name}.jpg</filename>{text}</annotation>"
+        )
         Image.new("RGB", (20, 30), (number * 90, 0, 0)).save(base / "JPEGImages" / f"{name}.jpg")
     monkeypatch.setenv("STABLEREP_DATA", str(tmp_path))
     data = open_set(TRANSFER_SETS["VOC2007"], 16)
     assert data.classes == ("car", "cat", "dog") and data.parts.tolist() == ["train", "validation", "test"]
-    assert data.labels.tolist() == [[False, True, True], [False, True, False], [True, False, False]]  # a difficult one is left out
+    assert data.labels.tolist() == [
+        [False, True, True],
+        [False, True, False],
+        [True, False, False],
+    ]  # a difficult one is left out
     monkeypatch.setenv("STABLEREP_DATA", str(tmp_path / "VOCdevkit"))
     with pytest.raises(ValueError, match="VOC2007 .* is not below STABLEREP_DATA"):
         open_set(TRANSFER_SETS["VOC2007"], 16)

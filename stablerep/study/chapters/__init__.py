@@ -5,23 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stablerep.study.parameters import SCHEMAS, Parameters
+from stablerep.errors import InputError, MissingError
+from stablerep.study.parameters.base import SCHEMAS, Parameters
+from stablerep.study.root import STORED
 
 if TYPE_CHECKING:
-    from stablerep.study.experiments import Study
-
-STORED = Path(__file__).resolve().parents[3] / "results"
+    from stablerep.study.experiments.study import Study
 
 
 def compute_tables(notebook: str, parameters: Parameters, study: Study | None = None) -> dict[str, pd.DataFrame]:
     """Compute (or find in the run store) every table of a chapter."""
     if study is None:
-        from stablerep.study.experiments import Study
+        from stablerep.study.experiments.study import Study
 
         study = Study()
     return importlib.import_module(f"stablerep.study.chapters.{notebook}").compute(parameters, study)
@@ -30,10 +29,10 @@ def compute_tables(notebook: str, parameters: Parameters, study: Study | None = 
 def stored_tables(notebook: str) -> dict[str, pd.DataFrame]:
     """The committed reference tables of a chapter. Raises ``FileNotFoundError`` naming the command that makes them."""
     if notebook not in SCHEMAS:
-        raise ValueError(f"notebook is {notebook!r}; the book has {', '.join(SCHEMAS)}.")
+        raise InputError(f"notebook is {notebook!r}; the book has {', '.join(SCHEMAS)}.")
     files = sorted((STORED / notebook).glob("*.parquet"))
     if not files:
-        raise FileNotFoundError(f"results/{notebook} holds no stored results; `stablerep reference {notebook}` makes them.")
+        raise MissingError(f"results/{notebook} holds no stored results; `stablerep reference {notebook}` makes them.")
     return {file.stem: pd.read_parquet(file) for file in files}
 
 
@@ -55,7 +54,9 @@ class Headline:
 
 HEADLINES = {
     "corpus": Headline("designs", ("design",), "captions", "captions"),
-    "generator": Headline("faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")),
+    "generator": Headline(
+        "faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")
+    ),
     "methods": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
     "compare": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
     "scaling": Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy"),
@@ -71,5 +72,7 @@ def headline(notebook: str, tables: dict[str, pd.DataFrame]) -> dict:
     if about.where:
         table = table[table[about.where[0]] == about.where[1]]
     rows = table.rename(columns={about.value: "value"}).reindex(columns=[*about.keys, "value", "low", "high"])
-    rows = [{k: v for k, v in zip(rows.columns, row)} for row in rows.astype(object).where(rows.notna(), None).itertuples(index=False)]
+    rows = [
+        dict(zip(rows.columns, row)) for row in rows.astype(object).where(rows.notna(), None).itertuples(index=False)
+    ]
     return {"keys": list(about.keys), "value": about.value, "unit": about.unit, "rows": rows}

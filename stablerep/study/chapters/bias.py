@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stablerep.batches import CaptionedImages
+from stablerep.captioned_images import CaptionedImages
 from stablerep.corpus import Corpus
 from stablerep.study.chapters.corpus import TONES
-from stablerep.study.experiments import SIZE, Study, arm
-from stablerep.study.parameters import BiasParameters
-from stablerep.study.runs import Run
+from stablerep.study.experiments.study import SIZE, Study, arm
+from stablerep.study.parameters.base import BiasParameters
+from stablerep.study.store.runs import Run
 
 READING_VERSION, GROUPS_VERSION = 2, 2
 READER = "StableRep real designs"
@@ -30,7 +30,11 @@ def ask(p: BiasParameters, study: Study) -> tuple[Run, dict[str, pd.DataFrame]]:
         "reading",
         version=READING_VERSION,
         parameters=p.model_dump(include=set(_READ)),
-        inputs={"reader": reader.key, "generator": study.generator_fingerprint(p.generator), "corpus": people.fingerprint},
+        inputs={
+            "reader": reader.key,
+            "generator": study.generator_fingerprint(p.generator),
+            "corpus": people.fingerprint,
+        },
         needs=lambda: [_made(p, study, neutral_captions(people, p.neutral_captions), w) for w in p.guidance_scales],
         compute=lambda folder: _read(p, study, people, reader, folder),
     )
@@ -74,7 +78,10 @@ def people_of(corpus: Corpus) -> Corpus:
     shown = corpus.table["subgroup"].str.startswith("person") & (corpus.table["gender"] != "")
     people = corpus.where(shown.to_numpy())
     return Corpus(
-        people.table.assign(tone=[TONES[t] for t in people.table["skin_tone"]]), people.name, people.fingerprint, people.draw
+        people.table.assign(tone=[TONES[t] for t in people.table["skin_tone"]]),
+        people.name,
+        people.fingerprint,
+        people.draw,
     )
 
 
@@ -90,7 +97,9 @@ def neutral_captions(people: Corpus, count: int) -> list[str]:
 
 def confusion_shares(truth, predicted, classes) -> np.ndarray:
     """P(predicted | truth) as a matrix [truth, predicted]; a class without items is taken as read without error."""
-    table = pd.crosstab(pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False).to_numpy(float)
+    table = pd.crosstab(pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False).to_numpy(
+        float
+    )
     return row_shares(table)
 
 
@@ -140,7 +149,9 @@ def _read(p: BiasParameters, study: Study, people: Corpus, reader, folder: Path)
         clusters = people.table["concept"][place["test"]].to_numpy()
         matrix = confusion_shares(tested["truth"], tested["prediction"], classes)
         for i, j in np.ndindex(matrix.shape):
-            confusions.append({"attribute": attribute, "truth": classes[i], "prediction": classes[j], "share": matrix[i, j]})
+            confusions.append(
+                {"attribute": attribute, "truth": classes[i], "prediction": classes[j], "share": matrix[i, j]}
+            )
         for label, share in labelled[attribute].value_counts(normalize=True).reindex(classes, fill_value=0).items():
             shares.append(_row(attribute, "training images of the concepts", np.nan, label, share))
             shares.append(_row(attribute, "balance", np.nan, label, 1 / len(classes)))
@@ -160,7 +171,9 @@ def _read(p: BiasParameters, study: Study, people: Corpus, reader, folder: Path)
     return {"captions": len(captions)}
 
 
-def _row(attribute: str, source: str, w: float, label: str, share: float, low: float = np.nan, high: float = np.nan) -> dict:
+def _row(
+    attribute: str, source: str, w: float, label: str, share: float, low: float = np.nan, high: float = np.nan
+) -> dict:
     return {
         "attribute": attribute, "source": source, "guidance_scale": w, "label": label, "share": float(share),
         "low": float(low), "high": float(high),
@@ -180,7 +193,9 @@ def _share_draws(read, caption_ids, tested: pd.DataFrame, clusters, classes, *, 
     seen, fixed = [], []
     for _ in range(draws):
         counts = rng.multinomial(len(by_caption), np.full(len(by_caption), 1 / len(by_caption))) @ by_caption
-        table = (rng.multinomial(len(by_concept), np.full(len(by_concept), 1 / len(by_concept))) @ by_concept).reshape(n, n)
+        table = (rng.multinomial(len(by_concept), np.full(len(by_concept), 1 / len(by_concept))) @ by_concept).reshape(
+            n, n
+        )
         seen.append(counts / counts.sum())
         fixed.append(correct_shares(seen[-1], row_shares(table)))
     return np.array(seen), np.array(fixed)

@@ -8,14 +8,16 @@ import pandas as pd
 
 from stablerep.statistics import mean_with_interval, over_seeds, paired_difference
 from stablerep.statistics import verdict as verdict_on
-from stablerep.study.experiments import ARMS, Study
-from stablerep.study.parameters import CompareParameters
+from stablerep.study.experiments.study import ARMS, Study
+from stablerep.study.parameters.base import CompareParameters
 
 
 def ask(p: CompareParameters, study: Study) -> pd.DataFrame:
     """Ask for every run of the chapter: per-item results of all arms and seeds."""
     captions = study.captions(p.captions)
-    return pd.concat([study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in ARMS], ignore_index=True)
+    return pd.concat(
+        [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in ARMS], ignore_index=True
+    )
 
 
 def compute(p: CompareParameters, study: Study) -> dict[str, pd.DataFrame]:
@@ -26,7 +28,11 @@ def compute(p: CompareParameters, study: Study) -> dict[str, pd.DataFrame]:
 
 def seed_means(items: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each arm, probe and seed."""
-    return items.groupby(["arm", "probe", "seed"], sort=False).agg(accuracy=("correct", "mean"), views=("views", "first")).reset_index()
+    return (
+        items.groupby(["arm", "probe", "seed"], sort=False)
+        .agg(accuracy=("correct", "mean"), views=("views", "first"))
+        .reset_index()
+    )
 
 
 def summarize(items: pd.DataFrame) -> pd.DataFrame:

@@ -11,14 +11,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from stablerep.batches import CaptionedImages
+from stablerep.audits.faithfulness import Retrieval, within_caption_distance
+from stablerep.audits.sets import compare_sets
+from stablerep.captioned_images import CaptionedImages
 from stablerep.corpus import Corpus
-from stablerep.generated_sets import compare_sets
-from stablerep.retrieval import Retrieval, within_caption_distance
+from stablerep.errors import InputError
 from stablerep.statistics import mean_with_interval
-from stablerep.study.experiments import SIZE, Study
-from stablerep.study.parameters import GeneratorParameters
-from stablerep.study.runs import Run
+from stablerep.study.experiments.study import SIZE, Study
+from stablerep.study.parameters.base import GeneratorParameters
+from stablerep.study.store.runs import Run
 
 JUDGE_VERSION = 3
 GRID_CAPTIONS = 8
@@ -32,7 +33,7 @@ def ask(p: GeneratorParameters, study: Study) -> tuple[Run, Run]:
     shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
     captions = [c for c in study.captions() if c in shared]
     if p.captions > len(captions):
-        raise ValueError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
+        raise InputError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
     captions = captions[: p.captions]
     judge = judge_run(p, study)
     judgement = study.store.obtain(
@@ -98,10 +99,18 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     real = part.where((part.table["design"] == p.held_out_design) & part.table["caption"].isin(captions))
     asked = retrieval.ask(extract_features(backbone, real.images(SIZE)), real.table["concept"].tolist())
     faithful = _with_intervals(asked, real.table, source=NEW_DESIGN, w=np.nan)
-    faithful += _with_intervals(*_known_designs(retrieval, features, gallery.table, captions), source=KNOWN_DESIGNS, w=np.nan)
+    faithful += _with_intervals(
+        *_known_designs(retrieval, features, gallery.table, captions), source=KNOWN_DESIGNS, w=np.nan
+    )
     known = gallery.table["caption"].isin(captions).to_numpy(copy=True)
     distance = within_caption_distance(features[torch.from_numpy(known)], gallery.table["caption"][known].tolist())
-    diverse = [{"source": "real designs", "guidance_scale": np.nan, **mean_with_interval(distance, concept.loc[distance.index])}]
+    diverse = [
+        {
+            "source": "real designs",
+            "guidance_scale": np.nan,
+            **mean_with_interval(distance, concept.loc[distance.index]),
+        }
+    ]
     chosen, real_set, other_set = _two_real_sets(gallery.table, captions, p.seed)
     compared = partial(_compared, features[real_set], seed=p.seed)
     sets, grid = [compared(features[other_set], source=OTHER_DESIGNS, w=np.nan)], []
@@ -112,7 +121,9 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
         asked = retrieval.ask(features, concept.loc[written].tolist())
         faithful += _with_intervals(asked, about.loc[written], source="generated", w=w)
         distance = within_caption_distance(features, written)
-        diverse.append({"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])})
+        diverse.append(
+            {"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])}
+        )
         first = [written.index(caption) for caption in chosen]
         sets.append(compared(features[first], source="generated", w=w))
         grid += _grid(made, w)
@@ -123,7 +134,9 @@ def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[st
     return {"captions": len(captions)}
 
 
-def _known_designs(retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _known_designs(
+    retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers for the gallery's own images of some captions, and the rows they are about; each is asked without its design."""
     several = table.groupby("concept")["design"].transform("nunique") > 1
     wanted = (several & table["caption"].isin(captions)).to_numpy()
@@ -132,7 +145,9 @@ def _known_designs(retrieval: Retrieval, features: Tensor, table: pd.DataFrame, 
     for design, some in rows.groupby("design"):
         asked = features[torch.from_numpy(some["row"].to_numpy(copy=True))]
         parts.append((some, retrieval.ask_without_design(asked, some["concept"].tolist(), design)))
-    return pd.concat([found for _, found in parts], ignore_index=True), pd.concat([some for some, _ in parts], ignore_index=True)
+    return pd.concat([found for _, found in parts], ignore_index=True), pd.concat(
+        [some for some, _ in parts], ignore_index=True
+    )
 
 
 def _two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[list[str], list[int], list[int]]:
@@ -164,7 +179,16 @@ def _with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w:
         concepts = about["concept"].to_numpy()[mine]
         for name in ("top1", "top10", "subgroup"):
             found = mean_with_interval(asked[name].to_numpy()[mine], concepts)
-            rows.append({"source": source, "guidance_scale": w, "group": group, "measure": name, "concepts": len(set(concepts)), **found})
+            rows.append(
+                {
+                    "source": source,
+                    "guidance_scale": w,
+                    "group": group,
+                    "measure": name,
+                    "concepts": len(set(concepts)),
+                    **found,
+                }
+            )
     return rows
 
 

@@ -10,10 +10,10 @@ import torch
 
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters.compare import differences, seed_means, summarize
-from stablerep.study.equal_compute import cost_of, costs
-from stablerep.study.experiments import SIZE, Study
-from stablerep.study.parameters import MethodsParameters
-from stablerep.study.runs import Run
+from stablerep.study.experiments.equal_compute import cost_of, costs
+from stablerep.study.experiments.study import SIZE, Study
+from stablerep.study.parameters.base import MethodsParameters
+from stablerep.study.store.runs import Run
 from stablerep.transfer import transfer_scores
 
 DIAGNOSTICS_VERSION = 1
@@ -28,7 +28,9 @@ NAMES = {
 }  # fmt: skip
 
 
-def ask(p: MethodsParameters, study: Study) -> list[tuple[str, int, Run | None, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]]:
+def ask(
+    p: MethodsParameters, study: Study
+) -> list[tuple[str, int, Run | None, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]]:
     """Ask for every run of the chapter: name of the method, seed, pre-training, items of the probes and of transfer, and, of the first seed, diagnostics."""
     images = study.real_images(study.captions(p.captions), designs=True)
     found = []
@@ -38,7 +40,9 @@ def ask(p: MethodsParameters, study: Study) -> list[tuple[str, int, Run | None, 
             run = None if method == "random" else train(method, images, p, study, seed)
             items = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
             transferred = study.transferred(run, encoder_recipe(p), seed, TRANSFERRED)
-            found.append((NAMES[method], seed, run, items, transferred, diagnosed(run, p, study, seed) if k == 0 else None))
+            found.append(
+                (NAMES[method], seed, run, items, transferred, diagnosed(run, p, study, seed) if k == 0 else None)
+            )
     return found
 
 
@@ -82,15 +86,21 @@ def train(method: str, images, p: MethodsParameters, study: Study, seed: int) ->
         teacher_momentum=p.teacher_momentum if method in MOMENTUM else 0.0, seed=seed, encoder=encoder_recipe(p),
         view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
     )  # fmt: skip
-    return study.pretraining(images, recipe, f"{NAMES[method]}, seed {seed}", label=p.label if recipe.traits.ids == "class" else None)
+    return study.pretraining(
+        images, recipe, f"{NAMES[method]}, seed {seed}", label=p.label if recipe.traits.ids == "class" else None
+    )
 
 
 def diagnosed(run: Run | None, p: MethodsParameters, study: Study, seed: int) -> pd.DataFrame:
     """One row: what the features of held-out concepts look like, before any label is asked."""
-    corpus = study.corpus.where((study.corpus.table["split"] == "test") & study.corpus.table["design"].isin(p.probe_designs))
+    corpus = study.corpus.where(
+        (study.corpus.table["split"] == "test") & study.corpus.table["design"].isin(p.probe_designs)
+    )
 
     def compute(folder: Path) -> dict:
-        describe(study.backbone(run, encoder_recipe(p), seed), corpus).to_parquet(folder / "results.parquet", index=False)
+        describe(study.backbone(run, encoder_recipe(p), seed), corpus).to_parquet(
+            folder / "results.parquet", index=False
+        )
         return {}
 
     return study.store.obtain(
@@ -104,13 +114,15 @@ def diagnosed(run: Run | None, p: MethodsParameters, study: Study, seed: int) ->
 
 def describe(backbone, corpus) -> pd.DataFrame:
     """Alignment of the designs of a caption, uniformity over captions, similarity within and between them, effective rank, alarms."""
-    from stablerep.diagnostics import alignment, caption_similarity, collapse, effective_rank, uniformity
+    from stablerep.audits.features import alignment, caption_similarity, collapse, effective_rank, uniformity
     from stablerep.encoders import extract_features
 
     features = extract_features(backbone, corpus.images(SIZE))
     captions = pd.factorize(corpus.table["caption"])[0]
     ids = torch.from_numpy(captions.copy())
-    one_each = torch.from_numpy(corpus.table.reset_index(drop=True).drop_duplicates("caption").index.to_numpy(copy=True))
+    one_each = torch.from_numpy(
+        corpus.table.reset_index(drop=True).drop_duplicates("caption").index.to_numpy(copy=True)
+    )
     similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
     alarms = collapse(features)
     return pd.DataFrame([{
@@ -156,7 +168,10 @@ def verdict(pairs: pd.DataFrame, probe: str) -> tuple[str, str]:
         return "not testable at this scale", "a method that the claim names was not run"
     found = verdict_on(mine)
     if not {*mine["first"], *mine["second"]} & set(learned(pairs, probe)):
-        return "not testable at this scale", f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
+        return (
+            "not testable at this scale",
+            f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})",
+        )
     return found.word, found.sentence
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stablerep.errors import InputError
 from stablerep.study.chapters.compare import summarize
-from stablerep.study.experiments import Study, arm
-from stablerep.study.parameters import ScalingParameters
+from stablerep.study.experiments.study import Study, arm
+from stablerep.study.parameters.base import ScalingParameters
 
 SCALED = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
 
@@ -19,7 +20,7 @@ def ask(p: ScalingParameters, study: Study) -> pd.DataFrame:
     counts = sorted(p.caption_counts)
     captions = study.captions(p.captions)
     if counts[-1] > len(captions):
-        raise ValueError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
+        raise InputError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
     parts = []
     for count in counts:
         some = p.model_copy(update={"captions": count})
@@ -27,7 +28,9 @@ def ask(p: ScalingParameters, study: Study) -> pd.DataFrame:
             for k in range(p.seeds):
                 # A batch cannot hold a caption twice: small sets take smaller batches and more steps, for the same views.
                 fitted = _fit_batch(some, arm(name).method)
-                parts.append(study.evaluated(arm(name), captions, fitted, p.seed + k, first=count).assign(captions=count))
+                parts.append(
+                    study.evaluated(arm(name), captions, fitted, p.seed + k, first=count).assign(captions=count)
+                )
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,0 +1,1 @@
+"""Audits of a generator and of encoders, one module each."""

@@ -1,0 +1,225 @@
+"""From a figure or table back to what it was made from: the notebook, its runs, their inputs, seeds, versions."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from stablerep.errors import InputError
+from stablerep.study.book.provenance_page import CHAPTERS
+from stablerep.study.chapters import HEADLINES
+from stablerep.study.parameters.base import SCHEMAS
+from stablerep.study.root import STORED, project_root
+from stablerep.study.store.provenance import hash_file
+from stablerep.study.store.runs import Run, RunStore
+
+_HASH = "[0-9a-f]{16}"
+_RUN = re.compile(f"(?!{_HASH}-)[a-z][a-z0-9_-]*-{_HASH}")  # the key of a run, but not two hashes in a row
+_MADE = re.compile(f"(?P<captions>{_HASH})-(?P<generator>.+)-(float16|float32)(-.+)?")
+
+
+@dataclass
+class Link:
+    """One run of a chain: its record's ``step``, ``version``, ``parameters`` and ``provenance``.
+
+    Attributes:
+        missing: the run is no longer in the store; only its key is known.
+        inputs: hashes of what it read that is no run, by name.
+        needs: keys of the runs that it read, each with what it was: an input's name, with the part that was read, or ``read within``.
+    """
+
+    key: str
+    step: str
+    missing: bool = False
+    version: int | None = None
+    parameters: dict = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+
+
+@dataclass
+class Chain:
+    """What a figure, table, chapter or run was made from.
+
+    Attributes:
+        what: as it was asked for; ``chapter``, or nothing for a run that is no notebook.
+        about: the executed notebook's ``metadata.stablerep``; ``execution``, its own run, which may be missing as any other.
+        first: keys of the runs that nothing else in the chain needs; ``links``: all of them by key.
+        stored: the record of the chapter's stored results, which a page that is not live is drawn from and every page compares with.
+        wrong: sentences on stored results that are not what their record or the notebook says.
+    """
+
+    what: str
+    chapter: str = ""
+    about: dict = field(default_factory=dict)
+    execution: Link | None = None
+    first: list[str] = field(default_factory=list)
+    links: dict[str, Link] = field(default_factory=dict)
+    stored: dict | None = None
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        """Whether the page shows runs; otherwise it shows the stored results."""
+        return self.about.get("parameters", {}).get("live", True)
+
+    def as_json(self) -> dict:
+        """All of it as JSON values."""
+        return asdict(self)
+
+
+def figure_names(root: Path) -> dict[str, str]:
+    """The chapter of each figure, from the committed notebooks."""
+    found = {}
+    for name in SCHEMAS:
+        for cell in json.loads((root / "notebooks" / f"{name}.ipynb").read_text())["cells"]:
+            if figure := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
+                found[figure] = name
+    return found
+
+
+def known_names() -> dict[str, str]:
+    """The chapter of every chapter, figure (``fig-...``) and table (``compare/arms``)."""
+    found = {name: name for name in SCHEMAS} | figure_names(project_root())
+    for name in SCHEMAS:
+        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {HEADLINES[name].table}
+        found |= {f"{name}/{table}": name for table in sorted(tables)}
+    return found
+
+
+def executed_notebook(chapter: str, store: RunStore | None = None, folder: Path | None = None) -> dict:
+    """The notebook of a chapter as the book has it.
+
+    Args:
+        folder: of a book's pages, or of executed notebooks. Without one, ``book/chapters``, or else the newest execution in the store.
+
+    Raises:
+        ValueError: it was not executed by this project.
+    """
+    top = Path(folder or project_root() / CHAPTERS)
+    for path in (top / f"{chapter}.ipynb", top / "_sources" / CHAPTERS / f"{chapter}.ipynb"):
+        if path.is_file() and (notebook := _described(path)):
+            return notebook
+    if not folder:
+        store = store or RunStore()
+        made = [
+            info for info in store.records() if info["step"] == "notebook" and info["parameters"].get("name") == chapter
+        ]
+        for info in sorted(made, key=lambda info: (info["provenance"]["created"], info["key"]), reverse=True):
+            if (run := store.find(info["key"])) and (notebook := _described(run.folder / f"{chapter}.ipynb")):
+                return notebook
+    where = f" in {folder}" if folder else ""
+    raise InputError(f"{chapter} was not executed yet{where}, or not by `stablerep`; `stablerep book` does it.")
+
+
+def _described(path: Path) -> dict | None:
+    """A notebook that says from what it was made."""
+    try:
+        notebook = json.loads(path.read_text())
+        return notebook if {"key", "runs", "parameters", "inputs"} <= notebook["metadata"]["stablerep"].keys() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def trace(what: str, store: RunStore | None = None, folder: Path | None = None) -> Chain:
+    """The chain behind a figure, a table, a chapter, or a run in the store (whose key may be shortened).
+
+    Args:
+        folder: of :func:`executed_notebook`.
+
+    Raises:
+        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was not executed.
+    """
+    store = store or RunStore()
+    known = known_names()
+    if what in known:
+        chain = _chapter_chain(what, known[what], executed_notebook(known[what], store, folder))
+    elif run := store.find(what):
+        chain = Chain(what, first=[run.key])
+        if run.info["step"] == "notebook" and (
+            notebook := _described(run.folder / f"{run.info['parameters']['name']}.ipynb")
+        ):
+            chain = _chapter_chain(what, run.info["parameters"]["name"], notebook)
+    else:
+        near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], n=1, cutoff=0.4)
+        nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(SCHEMAS)}"
+        raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
+    sets, waiting = _synthetic_sets(store), list(chain.first)
+    chain.execution = _read_link(chain.about["key"], store, sets) if chain.about else None
+    while waiting:
+        key = waiting.pop()
+        if key not in chain.links:
+            chain.links[key] = found = _read_link(key, store, sets)
+            waiting += found.needs
+    needed = {key for link in chain.links.values() for key in link.needs}
+    chain.first = [key for key in chain.first if key not in needed]
+    return chain
+
+
+def _chapter_chain(what: str, chapter: str, notebook: dict) -> Chain:
+    """The chain of a chapter without the links of its runs; stored results are compared with their record."""
+    from stablerep.study.notebooks.execution import stored_hash
+
+    about = notebook["metadata"]["stablerep"]
+    chain, path = Chain(what, chapter, about, first=list(about["runs"])), STORED / chapter / "record.json"
+    if path.is_file():
+        try:
+            chain.stored = json.loads(path.read_text())
+            sums = dict(chain.stored["sha256"])
+        except (ValueError, KeyError, TypeError):
+            raise InputError(
+                f"results/{chapter}/record.json could not be read as the record of stored results."
+            ) from None
+        for name, digest in sums.items():
+            table = path.parent / name
+            if not table.is_file():
+                chain.wrong.append(f"results/{chapter}/{name} is missing.")
+            elif hash_file(table) != digest:
+                chain.wrong.append(f"results/{chapter}/{name} is not the file that its record names.")
+    elif not chain.live:
+        chain.wrong.append(f"results/{chapter}/record.json is missing; `stablerep reference {chapter}` makes it.")
+    if not chain.live and about["inputs"].get("stored") != stored_hash(chapter):
+        chain.wrong.append(
+            f"{chapter} was drawn before results/{chapter} changed; `stablerep run {chapter} --no-live` draws it anew."
+        )
+    return chain
+
+
+def _synthetic_sets(store: RunStore) -> dict[str, str]:
+    """The key of each synthesis by the fingerprint of its set, with which the fingerprints of all its parts begin."""
+    from stablerep.synthesis import set_fingerprint
+
+    return {
+        set_fingerprint(info["inputs"]["captions"], info["inputs"]["generator"], info["parameters"]["precision"]): info["key"]
+        for info in store.records() if info["step"] == "synthesis"
+    }  # fmt: skip
+
+
+def _read_link(key: str, store: RunStore, sets: dict[str, str]) -> Link:
+    """One run, from its record."""
+    run: Run | None = store.find(key)
+    if run is None:
+        return Link(key, key[:-17], missing=True)
+    link = Link(
+        key, run.info["step"], False, run.info["version"], run.info["parameters"], provenance=run.info["provenance"]
+    )
+    for name, value in run.info["inputs"].items():
+        made = next((one for one in sets if value == one or value.startswith(f"{one}-")), None)
+        if _RUN.fullmatch(value):
+            link.needs[value] = name
+        elif made:
+            link.needs[sets[made]] = name + (f" ({value[len(made) + 1 :]})" if value != made else "")
+        else:
+            link.inputs[name] = value
+    for other in run.info["provenance"].get("uses", ()):
+        link.needs.setdefault(other, "read within")
+    return link
+
+
+def is_lost_set(name: str, value: str) -> bool:
+    """Whether an input that is no run names images that a generator made, whose run is then no longer in the store."""
+    return name == "images" and _MADE.fullmatch(value) is not None

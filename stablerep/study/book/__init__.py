@@ -1,0 +1,1 @@
+"""The HTML book: built, noted, read back, compared."""

@@ -1,0 +1,94 @@
+"""The book's page on provenance: what each chapter was made from, the code, the machine, the versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stablerep.study.markdown import markdown_table
+from stablerep.study.store.provenance import gather, git_state, hash_package
+
+CHAPTERS = Path("book/chapters")  # executed notebooks, and the page on their provenance; not under version control
+
+
+def chapter_names(root: Path) -> list[str]:
+    """The chapters that the table of contents of the book names, in its order."""
+    listed = re.findall(
+        rf"^\s*-\s*file:\s*{CHAPTERS.as_posix()}/(\w+)\s*$", (Path(root) / "_toc.yml").read_text(), re.MULTILINE
+    )
+    return [name for name in listed if name != "provenance"]
+
+
+def source_hash(notebook: dict) -> str:
+    """Hash of what an executed notebook says, without its outputs and without the parameters that were injected."""
+    cells = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", ())]
+    text = json.dumps([[c["cell_type"], "".join(c["source"])] for c in cells], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def chapter_row(name: str, notebook: dict) -> list[str]:
+    """One row of the table of chapters: name, preset, parameters given, run time, date and hash.
+
+    ``metadata.stablerep`` (``preset`` and ``changed``) is read when the notebook has it, else papermill's record of its
+    parameters.
+    """
+    record = notebook["metadata"].get("papermill", {})
+    given = dict(record.get("parameters") or {})
+    preset = given.pop("preset", None)
+    if ours := notebook["metadata"].get("stablerep"):
+        preset, given = ours.get("preset", preset), ours.get("changed", given)
+    parameters = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items())) or "none"
+    return [
+        f"[](/{(CHAPTERS / name).as_posix()}.ipynb)",
+        f"`{preset}`" if preset else "not recorded",
+        parameters.replace("|", "\\|"),
+        _duration(record.get("duration")),
+        str(record.get("start_time") or "not recorded")[:16].replace("T", " "),
+        f"`{source_hash(notebook)}`",
+    ]
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "not recorded"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def write_provenance(root: Path, chapters: Path | None = None, page: Path | None = None) -> Path:
+    """Write the provenance page from the executed notebooks and return its path.
+
+    Args:
+        root: folder of the project.
+        chapters: folder of the executed notebooks, ``root/book/chapters`` by default.
+        page: the file to write, ``provenance.md`` beside the notebooks by default.
+    """
+    root = Path(root)
+    chapters = Path(chapters or root / CHAPTERS)
+    page = Path(page or chapters / "provenance.md")
+    rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
+    now, commit = gather(), git_state(root)
+    facts = {
+        "Package": f"stablerep {now['stablerep']}, source files `{hash_package()}`",
+        "Commit": f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}"
+        if commit
+        else "none known",
+        "Book built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "Machine": f"{now['device']}, {now['threads']} threads, {now['platform']}",
+    }
+    versions = {"Python": now["python"]} | {
+        name: version or "not installed" for name, version in now["packages"].items()
+    }
+    parts = [
+        "# Provenance",
+        "This page was written when the book was built. The hash of a notebook covers its text and code, but not its outputs.",
+        markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
+        "## Code and machine",
+        markdown_table(["What", "Which"], facts.items()),
+        "## Versions",
+        markdown_table(["Package", "Version"], versions.items()),
+    ]
+    page.write_text("\n\n".join(parts) + "\n")
+    return page

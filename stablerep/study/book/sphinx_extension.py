@@ -1,0 +1,86 @@
+"""What the book needs from Sphinx beyond its settings: a plain word when chapters are missing, alt text on every image,
+and a word on each page of what it was made from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.study.book.build import CHAPTERS, missing_chapters, write_provenance
+from stablerep.study.book.notes import RECORD, add_chapter_notes, add_front_note
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+
+def require_chapters(app: Sphinx, config: object) -> None:
+    """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they are."""
+    root = Path(app.srcdir)
+    if missing := missing_chapters(root):
+        # Not a Sphinx error: jupyter-book would put a traceback under the sentence.
+        raise SystemExit(
+            f"The book needs executed notebooks and {', '.join(missing)} is missing: run `make book` (or `stablerep book`) first."
+        )
+    page = root / CHAPTERS / "provenance.md"
+    newest = max(path.stat().st_mtime for path in (root / CHAPTERS).glob("*.ipynb"))
+    if not page.exists() or page.stat().st_mtime < newest:
+        write_provenance(root)
+
+
+def fold_injected_parameters(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Fold the cell that papermill injects, which has no room for tags of ours in the notebook."""
+    if not app.env.doc2path(docname).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags and "hide-input" not in tags:
+            cell["metadata"]["tags"] = [*tags, "hide-input"]
+            cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show the parameters of this run"
+    source[0] = json.dumps(notebook)
+
+
+def add_notes(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Say on each page what it was made from and with which parameters, and whether that still holds."""
+    path = Path(docname)
+    if path.parent == CHAPTERS and app.env.doc2path(docname).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        add_chapter_notes(path.name, notebook)
+        source[0] = json.dumps(notebook)
+    elif docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
+        source[0] = add_front_note(source[0], json.loads(record.read_text()))
+
+
+def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn (and so fail the build) about an image that says nothing to a reader who cannot see it."""
+    from docutils import nodes
+    from sphinx.util import logging
+
+    logger = logging.getLogger(__name__)
+    for image in doctree.findall(nodes.image):
+        if not str(image.get("alt", "")).strip():
+            logger.warning(
+                "an image has no alt text; in a notebook, give the cell the metadata mystnb.image.alt",
+                location=(app.env.docname, image.line or (image.parent and image.parent.line)),
+                type="stablerep",
+                subtype="alt",
+            )
+
+
+def add_schemas(app: Sphinx, error: Exception | None) -> None:
+    """Put the JSON Schema of each chapter's parameters beside the pages, where the page on rerunning links to them."""
+    from stablerep.study.notebooks.schema import write_schemas
+
+    if error is None:
+        write_schemas(Path(app.outdir) / "_static" / "schemas")
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
+    app.connect("source-read", fold_injected_parameters)
+    app.connect("source-read", add_notes)
+    app.connect("doctree-read", require_alt_text)
+    app.connect("build-finished", add_schemas)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

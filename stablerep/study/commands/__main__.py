@@ -1,0 +1,3 @@
+from stablerep.study.commands import main
+
+main()

@@ -1,0 +1,1 @@
+"""The study itself: arms, steps, and the asking for runs."""

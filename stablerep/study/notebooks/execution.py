@@ -1,0 +1,212 @@
+"""Executing notebooks: parameters checked first, papermill in the project's folder, results kept in the run store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stablerep.checkpoint import written_aside
+from stablerep.errors import FailedError, InputError
+from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER, source_text
+from stablerep.study.parameters.base import Parameters, anchor_paths, preset_differences, resolve
+from stablerep.study.root import project_root
+from stablerep.study.store.runs import Run, RunStore
+
+NOTEBOOK_VERSION = 2
+
+
+def stored_hash(name: str) -> str:
+    """Hash of the stored results that a notebook may draw."""
+    digest = hashlib.sha256()
+    for file in sorted((project_root() / "results" / name).glob("*")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
+    """Hashes of everything but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
+    ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
+    from stablerep.corpus import emoji_fingerprint
+    from stablerep.generator import generator_fingerprint
+    from stablerep.study.store.provenance import hash_package
+
+    inputs = {
+        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16], "library": hash_package(), "stored": stored_hash(name),
+        "corpus": emoji_fingerprint(),
+    }  # fmt: skip
+    if hasattr(parameters, "generator"):
+        inputs["generator"] = generator_fingerprint(parameters.generator)
+    return inputs
+
+
+def notebook_identity(name: str, parameters: Parameters) -> dict:
+    """What names the execution of a notebook in the run store: step, version, parameters and inputs."""
+    (identity,) = notebook_identities([(name, parameters)])
+    return identity
+
+
+def notebook_identities(wanted: Iterable[tuple[str, Parameters]]) -> list[dict]:
+    """:func:`notebook_identity` of many executions at one moment; what they read is hashed once for all."""
+    inputs: dict[tuple, dict[str, str]] = {}
+    found = []
+    for name, p in wanted:
+        read = name, getattr(p, "generator", None)
+        if read not in inputs:
+            inputs[read] = current_inputs(name, p)
+        found.append(
+            {
+                "step": "notebook",
+                "version": NOTEBOOK_VERSION,
+                "parameters": {"name": name, **p.model_dump()},
+                "inputs": inputs[read],
+            }
+        )
+    return found
+
+
+def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print) -> Run:
+    """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
+
+    Returns:
+        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata ``stablerep`` say what it
+        shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the preset's), ``parameters``, ``inputs``
+        (:func:`current_inputs`), ``runs`` (keys of the runs asked for) and ``headline`` (:func:`stablerep.study.chapters.headline`).
+
+    Raises:
+        ParameterError: before anything starts.
+        RuntimeError: a cell failed; the executed part is kept in the store's working folder.
+    """
+    parameters = resolve(name, given)
+    store = store or RunStore()
+    identity = notebook_identity(name, parameters)
+    key = store.key(**identity)
+
+    def compute(folder: Path) -> dict:
+        if log:
+            log(f"{name}: executing notebooks/{name}.ipynb")
+        tables = folder / "tables"
+        with _environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
+            _run_papermill(
+                project_root() / "notebooks" / f"{name}.ipynb",
+                folder / f"{name}.ipynb",
+                name,
+                parameters.model_dump(),
+                bool(log),
+            )
+        _describe(folder / f"{name}.ipynb", tables, name, parameters, identity["inputs"], key)
+        return {}
+
+    return store.obtain(**identity, compute=compute)
+
+
+def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, loud: bool = True) -> Path:
+    """Execute a notebook that is not the project's own, such as a changed copy of a chapter, and write it to ``output``.
+
+    Parameters are checked first: against the chapter's schema when the notebook opens a chapter, else against its parameters cell.
+
+    Raises:
+        ValueError: not trusted, no notebook, or a parameter that it does not have.
+        RuntimeError: a cell failed; ``output`` is not written, and what was executed is beside it.
+    """
+    import re
+
+    import papermill
+
+    path, own = Path(path), project_root() / "notebooks"
+    if path.suffix != ".ipynb" or not path.is_file():
+        raise InputError(f"{path} is no notebook; give the path of an .ipynb file.")
+    if path.resolve().is_relative_to(own):
+        raise InputError(f"{path} is one of the project's notebooks; `stablerep run {path.stem}` executes it.")
+    if not trust:
+        raise InputError(
+            f"{path} is not one of the project's notebooks. A notebook can do whatever you can: read it, then add --trust."
+        )
+    try:
+        source = "\n".join(
+            "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"
+        )
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} could not be read as a notebook.") from None
+    if found := re.search(r"open_chapter\(\s*[\"'](\w+)[\"']", source):
+        values = resolve(found[1], anchor_paths(given)).model_dump()
+    else:
+        values, known = given, papermill.inspect_notebook(str(path))
+        if unknown := sorted(set(given) - set(known)):
+            raise InputError(f"{path.name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}.")
+    partial = output.with_name(f".{output.stem}.part.ipynb")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _run_papermill(path, partial, path.stem, values, loud)
+    partial.replace(output)
+    return output
+
+
+def _run_papermill(source: Path, target: Path, name: str, values: dict, loud: bool) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        papermill.execute_notebook(
+            str(source), str(target), parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
+            stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
+            kernel_manager_class="stablerep.study.notebooks.kernels.IpcKernelManager",
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise FailedError(
+            f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
+        ) from error
+    except DeadKernelError as error:
+        raise FailedError(
+            f"{name}: the kernel died; it was killed, or memory ran out. The same command goes on where it was."
+        ) from error
+
+
+def _describe(path: Path, tables: Path, name: str, parameters: Parameters, inputs: dict[str, str], key: str) -> None:
+    """Write into an executed notebook what it shows and from what."""
+    import pandas as pd
+
+    from stablerep.study.chapters import HEADLINES, headline
+
+    asked = tables / ASKED
+    runs = json.loads(asked.read_text()) if asked.exists() else []
+    asked.unlink(missing_ok=True)
+    found = {file.stem: pd.read_parquet(file) for file in sorted(tables.glob("*.parquet"))}
+    written = json.loads(path.read_text())
+    for place in {"input_path", "output_path"} & written["metadata"].get(
+        "papermill", {}
+    ).keys():  # whose folders are nobody's business
+        written["metadata"]["papermill"][place] = Path(written["metadata"]["papermill"][place]).name
+    written["metadata"]["stablerep"] = {
+        "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, (v, _) in preset_differences(name, parameters).items()},
+        "parameters": parameters.model_dump(), "inputs": inputs, "runs": runs,
+        "headline": headline(name, found) if HEADLINES[name].table in found else None,
+    }  # fmt: skip
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(written, indent=1, ensure_ascii=False))
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for the kernel, which works in the project's folder, maybe another than ours; put them back afterwards."""
+    earlier = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def place_chapter(run: Run, name: str, folder: Path) -> Path:
+    """Copy an executed notebook to where the book reads it."""
+    target = folder / f"{name}.ipynb"
+    with written_aside(target) as aside:
+        aside.write_bytes(run.path(f"{name}.ipynb").read_bytes())
+    return target

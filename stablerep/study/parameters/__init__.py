@@ -1,0 +1,1 @@
+"""What a reader may change: schemas, presets, paths."""

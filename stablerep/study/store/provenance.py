@@ -1,0 +1,123 @@
+"""Where a result came from: versions, commit, device, memory, and hashes of files and code.
+
+Nothing here names a person or a machine: no paths, users, hosts or environment variables, so that provenance can be published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import stablerep
+from stablerep.errors import InputError
+from stablerep.study.root import PROJECT
+
+PACKAGES = (
+    "torch", "torchvision", "timm", "diffusers", "transformers", "accelerate", "papermill", "jupyter-book", "numpy", "pandas",
+    "scikit-learn", "resvg-py",
+)  # fmt: skip
+
+
+def gather() -> dict:
+    """The circumstances of a computation, as plain JSON values. Imports nothing heavy: torch is asked only where it is loaded."""
+    return {
+        "stablerep": stablerep.__version__,
+        "git": git_state(PROJECT),
+        "python": platform.python_version(),
+        "platform": " ".join([platform.system(), platform.machine(), *filter(None, platform.libc_ver())]),
+        "device": device_name(),
+        "threads": thread_count(),
+        "packages": {name: installed_version(name) for name in PACKAGES},
+    }
+
+
+def installed_version(name: str) -> str | None:
+    """Version of an installed distribution, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def git_state(folder: Path) -> dict | None:
+    """``{"commit": ..., "dirty": ...}`` of the checkout whose top is ``folder``; None without checkout, commit or git.
+
+    A checkout is dirty when a tracked file differs from the commit or a file is neither tracked nor ignored.
+    """
+    if not (Path(folder) / ".git").exists():
+        return None  # an installed copy may lie inside somebody else's checkout
+    # A git hook sets GIT_DIR and its kin for a repository that need not be this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        # Without the optional lock a status never disturbs a commit made at the same moment.
+        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=30, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def device_name() -> str:
+    """The accelerator's name where a loaded torch has one, else the model of the processor."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def thread_count() -> int:
+    """Threads that one operation of a loaded torch uses, else the processors this process may run on."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return torch.get_num_threads()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process since it started, in bytes. Worker processes are not counted."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
+
+
+def hash_file(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits, in constant memory."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_package(package: str = "stablerep") -> str:
+    """16 hexadecimal digits over the names and bytes of a package's ``.py`` files; the package is not imported.
+
+    Raises:
+        ValueError: no package of that name can be found.
+    """
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"package is {package!r}; it must be a top-level package that can be imported, such as 'stablerep'."
+        )
+    digest = hashlib.sha256()
+    top = Path(spec.submodule_search_locations[0])
+    for name, path in sorted((path.relative_to(top).as_posix(), path) for path in top.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())  # the length keeps two files from running into each other
+        digest.update(content)
+    return digest.hexdigest()[:16]

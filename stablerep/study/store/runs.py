@@ -1,0 +1,266 @@
+"""The run store: a result is named by everything that determines it, computed once, and kept whole.
+
+The folder that ``STABLEREP_RUNS`` names (``runs`` by default) holds::
+
+    <key>/              a complete run: its files, and run.json, which is written last
+    .partial/<key>/     a run that is being computed or was cut off; the next attempt goes on in it
+    .locks/<key>.lock   held while a process computes or removes the run; freed by the system if that process dies
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.errors import FailedError, InputError
+from stablerep.study.store.folder import (
+    RECORD,
+    damaged_files,
+    drop_resume_files,
+    file_names,
+    file_stats,
+    fill,
+    identify,
+    read_attempts,
+    read_record,
+    sync,
+    unwritable,
+    writing,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = re.compile(r"[a-z][a-z0-9_-]*-[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run.
+
+    Attributes:
+        key: its name in the store.
+        folder: where its files are; they are never changed.
+        info: the content of ``run.json``: key, step, version, parameters, inputs, summary, files, provenance.
+    """
+
+    key: str
+    folder: Path
+    info: dict = field(compare=False, repr=False)
+
+    def path(self, name: str) -> Path:
+        """The path of a file or folder of the run. Raises ``ValueError`` naming those there are."""
+        files = self.info["files"]
+        if name not in files and not any(file.startswith(f"{name}/") for file in files):
+            raise InputError(f"run {self.key} has no {name!r}; it has {', '.join(sorted(files)) or 'no files'}.")
+        return self.folder / name
+
+    def table(self, name: str = "results") -> pd.DataFrame:
+        """The table kept as ``<name>.parquet``."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path(f"{name}.parquet"))
+
+
+class RunStore:
+    """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for.
+
+    ``asked`` lists the keys of the runs that :meth:`obtain` gave, in the order of the first asking.
+    """
+
+    def __init__(self, root: Path | str | None = None):
+        self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
+        self.asked: list[str] = []
+        self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
+
+    def key(self, step: str, *, version: int, parameters: dict, inputs: dict[str, str]) -> str:
+        """Name of a run, ``<step>-<16 hexadecimal digits>``.
+
+        Args:
+            step: what is computed, in lower case, such as ``pretrain``.
+            version: of the step's code; raised when the same parameters come to mean another result.
+            parameters: JSON values. Tuples count as lists and 2.0 as 2; the order of names does not matter.
+            inputs: hash or key by name for everything the step reads.
+
+        Raises:
+            ValueError: a name or value that JSON does not have, such as NaN; the parameter is named.
+        """
+        return identify(step, version, parameters, inputs)["key"]
+
+    def find(self, key: str) -> Run | None:
+        """The complete run of that key, or of the only key that starts so; None where there is none.
+
+        Raises:
+            ValueError: several keys start so.
+        """
+        if run := self._complete(key):
+            return run
+        matches = self._matching(key)
+        return self._complete(matches[0]) if matches else None
+
+    def obtain(
+        self, step: str, *, version: int, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
+        needs: Callable[[], object] | None = None,
+    ) -> Run:  # fmt: skip
+        """The run of these parameters: found, waited for while another process computes it, or computed here.
+
+        Args:
+            compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
+                The folder outlives a computation that fails or is killed: the next attempt finds there what was left.
+                Hidden files and ``checkpoint*.pt`` serve only that and are deleted at the end.
+            needs: called before that; it asks for the runs that ``compute`` reads, so that a plan can list them without computing.
+
+        Raises:
+            ValueError: parameters or summary are not JSON values, or the step wrote ``run.json`` or a link.
+            OSError: the store is read-only or full.
+        """
+        identity = identify(step, version, parameters, inputs)
+        key = identity["key"]
+        for keys in (keys for keys in (self.asked, *self._uses[-1:]) if key not in keys):
+            keys.append(key)
+        if run := self._complete(key):
+            return run
+        self._uses.append(uses := [])
+        try:
+            if needs:
+                needs()
+            return self._computed(identity, compute, uses)
+        finally:
+            self._uses.pop()
+
+    def _computed(self, identity: dict, compute: Callable[[Path], dict | None], uses: list[str]) -> Run:
+        """A run that was not there; ``uses`` becomes the list of the runs that ``compute`` asks for."""
+        key = identity["key"]
+        with writing(self.root), self._lock(key):
+            if run := self._complete(key):
+                return run
+            folder = self._working_folder(key)
+            # A process that dies between writing run.json and renaming leaves a whole run that only needs its name.
+            info = read_record(folder, key)
+            if info is None or damaged_files(folder, info["files"], by_content=True):
+                (folder / RECORD).unlink(missing_ok=True)
+                fill(folder, identity, compute, uses)
+            drop_resume_files(folder)
+            os.replace(folder, self.root / key)
+            sync(self.root)
+            return Run(key, self.root / key, read_record(self.root / key, key))
+
+    def list(self) -> pd.DataFrame:
+        """One row per run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds`` spent,
+        ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
+        import pandas as pd
+
+        rows = []
+        for key in self._names():
+            run, partial = self._complete(key), self.root / ".partial" / key
+            spent = sum(attempt["seconds"] for attempt in read_attempts(partial))
+            made = run.info["provenance"] if run else {"created": "", "seconds": spent}
+            size = sum(stat.st_size for top in (self.root / key, partial) for stat in file_stats(top))
+            rows.append([key, key[:-17], made["created"], float(made["seconds"]), size, run is not None])
+        table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete"])
+        return table.sort_values(["complete", "created", "key"], ascending=[False, True, True], ignore_index=True)
+
+    def records(self) -> Iterator[dict]:
+        """``info`` of every complete run; the files are not looked at."""
+        for key in self._names():
+            if info := read_record(self.root / key, key):
+                yield info
+
+    def verify(self, key: str) -> list[str]:
+        """What is wrong with a run (its files are read and compared with their checksums), in sentences; empty if it is whole.
+
+        Raises:
+            ValueError: no run, or several, of that name; names the nearest.
+        """
+        key = self._resolve(key)
+        folder = self.root / key
+        if not folder.is_dir():
+            return ["The run is not complete: it is being computed or was cut off."]
+        if (info := read_record(folder, key)) is None:
+            return [f"{RECORD} is missing, damaged or that of another run."]
+        damaged = damaged_files(folder, info["files"], by_content=True)
+        extra = sorted(set(file_names(folder)) - set(info["files"]) - {RECORD})
+        return [*damaged.values(), *(f"{name} is not part of the run." for name in extra)]
+
+    def remove(self, key: str) -> None:
+        """Delete a run, or what is left of one that was cut off.
+
+        Raises:
+            ValueError: no run, or several, of that name; names the nearest.
+            RuntimeError: a process is computing the run.
+            OSError: the store is read-only.
+        """
+        key = self._resolve(key)
+        with writing(self.root), self._lock(key, wait=False):
+            (self.root / key / RECORD).unlink(missing_ok=True)  # first, so that half a removal is never taken for a run
+            for folder in (self.root / key, self.root / ".partial" / key):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+
+    def _complete(self, key: str) -> Run | None:
+        folder = self.root / key
+        info = read_record(folder, key) if _KEY.fullmatch(key) else None
+        return Run(key, folder, info) if info and not damaged_files(folder, info["files"], by_content=False) else None
+
+    def _names(self) -> list[str]:
+        tops = [top for top in (self.root, self.root / ".partial") if top.is_dir()]
+        return sorted({p.name for top in tops for p in top.iterdir() if _KEY.fullmatch(p.name) and p.is_dir()})
+
+    def _matching(self, key: str) -> list[str]:
+        names = self._names()
+        matches = [key] if key in names else [name for name in names if key and name.startswith(key)]
+        if len(matches) > 1:
+            raise InputError(
+                f"{key!r} is the beginning of {len(matches)} runs ({', '.join(matches[:5])}); give more of the key."
+            )
+        return matches
+
+    def _resolve(self, key: str) -> str:
+        if matches := self._matching(key):
+            return matches[0]
+        nearest = difflib.get_close_matches(key, self._names(), n=1, cutoff=0.0)
+        raise InputError(
+            f"there is no run {key!r}; {f'the nearest is {nearest[0]}' if nearest else 'the store is empty'}."
+        )
+
+    def _working_folder(self, key: str) -> Path:
+        """The partial folder; a damaged run is moved there without its altered files, so that only those are made again."""
+        final, partial = self.root / key, self.root / ".partial" / key
+        if final.is_dir() and not partial.exists() and (info := read_record(final, key)):
+            partial.parent.mkdir(exist_ok=True)
+            os.replace(final, partial)
+            for name in damaged_files(partial, info["files"], by_content=True):
+                (partial / name).unlink(missing_ok=True)
+        elif final.is_dir():
+            shutil.rmtree(final)
+        partial.mkdir(parents=True, exist_ok=True)
+        return partial
+
+    @contextmanager
+    def _lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        folder = self.root / ".locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except NotADirectoryError as error:
+            raise unwritable(self.root, "it lies in a file", "move that file") from error
+        lock = FileLock(folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise FailedError(f"run {key} is being computed by another process; stop that process first.") from None
+            print(f"waiting for another process that is computing {key}", flush=True)
+            lock.acquire(poll_interval=0.5)
+        try:
+            yield
+        finally:
+            lock.release()

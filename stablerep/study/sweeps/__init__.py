@@ -1,0 +1,1 @@
+"""One notebook at many combinations of parameters, by many processes."""

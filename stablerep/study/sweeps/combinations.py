@@ -1,0 +1,122 @@
+"""The combinations of a sweep: a grid, pairs, or a list in a file; all of them checked before the first one starts."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+from stablerep.errors import InputError
+from stablerep.study.parameters.base import ParameterError, Parameters, anchor_paths, resolve
+
+_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
+MOST = 10_000  # combinations; more is a slip of the keyboard
+
+
+def grid_values(text: str) -> tuple[str, list[Any]]:
+    """A name and its values from ``guidance_scale=1,2,4``, ``seed=0..4`` (both ends count) or ``seed=0..8..2`` (every second).
+
+    Values are read as YAML; ``caption_counts=[32,64],[64,128]`` has two, which are lists.
+
+    Raises:
+        ValueError: no ``=``, no values, a range that goes nowhere, or what YAML cannot read.
+    """
+    import yaml
+
+    name, equals, values = text.partition("=")
+    if not equals or not name or not values.strip():
+        raise InputError(f"{text!r} is not name=values, for example guidance_scale=1,2,4 or seed=0..4.")
+    if found := _RANGE.fullmatch(values.strip()):
+        first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
+        if last < first or step < 1:
+            raise InputError(
+                f"the range of {name}, {values}, is empty; write the smaller number first, for example 0..4."
+            )
+        return name, list(range(first, last + 1, step))
+    try:
+        return name, yaml.safe_load(f"[{values}]")
+    except yaml.YAMLError:
+        raise InputError(f"the values of {name}, {values!r}, could not be read; separate them by commas.") from None
+
+
+def combinations(grid: list[str], *, pairs: bool = False, file: Path | None = None) -> list[dict[str, Any]]:
+    """Every combination of the values of a grid, or with ``pairs`` their first, second, ... values together; each combined with every row of a file.
+
+    Args:
+        grid: texts of :func:`grid_values`.
+        file: a CSV file with a header, or a YAML file with a list of mappings.
+
+    Raises:
+        ValueError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
+            combinations, or more than ``MOST``.
+    """
+    named = [grid_values(text) for text in grid]
+    rows = _rows(file) if file else [{}]
+    names = [name for name, _ in named] + list(dict.fromkeys(key for row in rows for key in row))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{twice} is given twice; each parameter of a sweep has one list of values.")
+    if not named and not file:
+        raise InputError("the sweep has nothing to combine; give -g name=values or --list FILE.")
+    lengths = {name: len(values) for name, values in named}
+    if pairs and len(set(lengths.values())) > 1:
+        raise InputError(
+            f"pairs need lists of one length; these have {', '.join(f'{name} {count}' for name, count in lengths.items())}."
+        )
+    columns = [values for _, values in named]
+    product = zip(*columns) if pairs else itertools.product(*columns)
+    found = [dict(zip(lengths, values)) | row for values in (product if columns else [()]) for row in rows]
+    if len(found) > MOST:
+        raise InputError(f"the sweep has {len(found):,} combinations; at most {MOST:,} are run.")
+    for place, one in enumerate(found):
+        if one in found[:place]:
+            raise InputError(f"the combination {', '.join(f'{k} = {v}' for k, v in one.items())} stands there twice.")
+    return found
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """Mappings from a CSV or YAML file."""
+    import csv
+
+    import yaml
+
+    try:
+        if file.suffix.lower() == ".csv":
+            with open(file, newline="") as opened:
+                rows = [{k: yaml.safe_load(v) for k, v in row.items()} for row in csv.DictReader(opened, strict=True)]
+        else:
+            rows = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error, AttributeError, TypeError) as error:
+        raise InputError(f"{file} could not be read as a list of combinations: {str(error).splitlines()[0]}") from None
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and row for row in rows):
+        raise InputError(f"{file} must hold a list of one or more combinations, each with names and values.")
+    return rows
+
+
+def resolve_all(notebook: str, found: list[dict[str, Any]], fixed: dict[str, Any]) -> list[Parameters]:
+    """The checked parameters of every combination.
+
+    Raises:
+        ParameterError: a sentence for each that is wrong, with the combinations where it occurs; nothing has started.
+    """
+    if both := sorted({name for one in found for name in one} & set(fixed)):
+        raise ParameterError(f"{both[0]} is both swept and given; leave one of them out.")
+    resolved, problems = [], {}
+    for number, one in enumerate(found, 1):
+        try:
+            resolved.append(resolve(notebook, anchor_paths(fixed | one)))
+        except ParameterError as error:
+            for line in str(error).splitlines():
+                problems.setdefault(line, []).append(number)
+    if problems:
+        count = len(found)
+        raise ParameterError("\n".join(
+            line if len(where) == count else f"{line.rstrip('.')} (combination{'s' if len(where) > 1 else ''} {_places(where)} of {count})."
+            for line, where in problems.items()
+        ))  # fmt: skip
+    return resolved
+
+
+def _places(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5]))
+    return shown if len(numbers) <= 5 else f"{shown} and {len(numbers) - 5} more"

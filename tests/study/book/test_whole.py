@@ -1,0 +1,161 @@
+"""The notebooks end to end at the smoke preset, by papermill, and the book that is built of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from bs4 import BeautifulSoup
+
+from stablerep.study.book.build import check_offline
+from stablerep.study.book.whole import book_parameters, make_book
+from stablerep.study.chapters import compute_tables
+from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.chapter import source_text
+from stablerep.study.notebooks.execution import execute_notebook
+from stablerep.study.parameters.base import SCHEMAS, ParameterError, resolve
+from stablerep.study.root import project_root
+from stablerep.study.store.runs import RunStore
+
+# The chapter on scaling draws its stored results too, once there are some.
+FIGURES = {"corpus": 3, "generator": 4, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A run store that only these tests write to."""
+    patch = pytest.MonkeyPatch()
+    root = tmp_path_factory.mktemp("runs")
+    patch.setenv("STABLEREP_RUNS", str(root))
+    yield RunStore(root)
+    patch.undo()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_parameter_is_read(name, store):
+    """A parameter that changes nothing would be a lie. What is computed here, the notebooks below find."""
+    read = set()
+
+    class Recording(SCHEMAS[name]):
+        def __getattribute__(self, attribute):
+            read.add(attribute)
+            return super().__getattribute__(attribute)
+
+    p = Recording(**resolve(name, {"preset": "smoke"}).model_dump())
+    read.clear()
+    compute_tables(name, p, Study(store))
+    code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
+    read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
+    assert set(SCHEMAS[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_notebook_runs_at_the_smoke_preset(name, store):
+    run = execute_notebook(name, {"preset": "smoke"}, store=store, log=None)
+    notebook = json.loads(run.path(f"{name}.ipynb").read_text())
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert all(c["execution_count"] for c in cells if "".join(c["source"]).strip())
+    kinds = [o["output_type"] for c in cells for o in c["outputs"]]
+    assert "error" not in kinds
+    figures = sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"])
+    stored = (project_root() / "results" / name / "record.json").exists()
+    assert figures == FIGURES[name] + (name == "scaling" and stored)
+    about = notebook["metadata"]["stablerep"]
+    assert (about["key"], about["preset"], about["changed"]) == (run.key, "smoke", {})
+    assert about["headline"]["rows"] and all(row["value"] is not None for row in about["headline"]["rows"])
+    assert all(store.find(key) for key in about["runs"]) and bool(about["runs"]) == (name != "corpus")
+    assert any(file.startswith("tables/") for file in run.info["files"])
+
+
+def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
+    lines = []
+    before = set(store.list()["key"])
+    index = make_book({"preset": "smoke"}, output=tmp_path / "html", strict=True, log=lines.append)
+    assert set(store.list()["key"]) == before, "the chapters were executed above; the book computes nothing again"
+    assert "nothing would be computed" in lines[0], "a plan comes first"
+    assert json.loads((index.parent / "book.json").read_text())["chapters"] == list(SCHEMAS)
+    assert check_offline(index.parent) == []
+    for name in SCHEMAS:
+        page = BeautifulSoup((index.parent / "book" / "chapters" / f"{name}.html").read_text(), "html.parser")
+        text = page.get_text()
+        assert "Traceback" not in text and "Warning" not in text
+        assert "Made from notebook" in text and "Stale" not in text
+        images = [i for i in page.select("article img, main img") if not i.get("src", "").startswith("data:")]
+        assert images and all(i.get("alt", "").strip() for i in images)
+        assert not [f for f in page.select("figure") if f.find("img") and "Figure" not in f.get_text()]
+
+
+def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_path, monkeypatch):
+    """Nothing of the plain book is touched: neither its pages nor the chapters that `jupyter-book build .` reads."""
+    root = project_root()
+    placed = {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
+    built = []
+    monkeypatch.setattr(
+        "stablerep.study.book.build.build_book",
+        lambda root, output, chapters, **options: built.append((output, options)) or output / "index.html",
+    )
+    for title in (None, "Larger drawings"):
+        make_book({"preset": "smoke", "live": False, "size": 48}, title=title, log=lambda line: None)
+    (first, options), (second, named) = built
+    assert (
+        first.parent == second.parent == root / "_build" / "books"
+        and first.name == options["record"]["key"] != second.name
+    )
+    assert (
+        options["record"]["changed"] == {"corpus": {"size": 48}}
+        and options["record"]["title"] == "StableRep at small scale"
+    )
+    assert named["record"]["title"] == "Larger drawings"
+    assert placed == {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
+
+
+def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
+    found = book_parameters({"preset": "smoke", "guidance_scale": 4, "seed": 1, "sampling_steps": 3})
+    assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {"compare", "scaling", "bias"}
+    assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
+    assert (
+        all(p.sampling_steps == 3 for p in found.values() if hasattr(p, "sampling_steps"))
+        and found["generator"].sampling_steps == 3
+    )
+    assert {p.seed for name, p in found.items() if name != "corpus"} == {1}  # in which nothing is random
+    with pytest.raises(ParameterError) as error:
+        book_parameters({"guidance_scael": 4, "captions": 4, "seeds": 0})
+    lines = str(error.value).splitlines()
+    assert lines[0] == "no chapter has a parameter 'guidance_scael'; did you mean guidance_scale?"
+    assert "generator: captions is 4: input should be greater than or equal to 8." in lines
+    assert "seeds is 0: input should be greater than or equal to 1." in lines  # of all that have it
+
+
+def test_a_book_from_stored_results_trains_nothing(store):
+    """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
+    stored = [name for name in SCHEMAS if (project_root() / "results" / name / "record.json").exists()]
+    assert stored, "no stored results are committed"
+    before = set(store.list()["key"])
+    for name in stored:
+        execute_notebook(name, {"preset": "smoke", "live": False}, store=store, log=None)
+    new = set(store.list()["key"]) - before
+    assert {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_plain_papermill_runs_every_notebook(name, store, tmp_path):
+    """Without our command line; what the notebooks need was computed above."""
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        f"notebooks/{name}.ipynb",
+        str(tmp_path / "out.ipynb"),
+        "--no-progress-bar",
+    ]
+    before = set(store.list()["key"])
+    done = subprocess.run(
+        [*command, "-p", "preset", "smoke"], cwd=project_root(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    cells = [c for c in json.loads((tmp_path / "out.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
+    assert all(c["execution_count"] for c in cells) and 'preset = "smoke"' in "".join(cells[1]["source"])
+    assert set(store.list()["key"]) == before

@@ -1,0 +1,195 @@
+"""``stablerep pretrain`` and ``probe``: in one process and in two that torchrun starts, cut and continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from stablerep.encoders import EncoderRecipe
+from stablerep.generator import load_generator
+from stablerep.study.commands.main import app
+from stablerep.study.commands.pretrain import ABOUT, open_images
+from stablerep.synthesis import SynthesisPlan, synthesize
+from stablerep.training import PretrainingRecipe
+from tests.conftest import TINY_CAPTIONS
+
+SMALL = (
+    "--steps",
+    "3",
+    "--views-per-step",
+    "16",
+    "--positives",
+    "2",
+    "--encoder",
+    "test_resnet",
+    "--checkpoint-every",
+    "1",
+)
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def made(tiny_pipeline, tmp_path_factory) -> Path:
+    """A synthetic set of sixteen captions with two images each."""
+    folder = tmp_path_factory.mktemp("set")
+    plan = SynthesisPlan(TINY_CAPTIONS, images_per_caption=2, guidance_scale=1.0, steps=2, shard_captions=8)
+    synthesize(plan, load_generator(str(tiny_pipeline)), folder, progress=False)
+    return folder
+
+
+def test_a_set_is_learned_from_and_probed(made, tmp_path):
+    folder = tmp_path / "run"
+    result = call("pretrain", folder, "--images", made, *SMALL)
+    assert result.exit_code == 0, result.stderr
+    assert "48 views by 1 processes" in result.stdout and (folder / "encoder.safetensors").is_file()
+    assert call("pretrain", folder, "--images", made, *SMALL).stdout == f"{folder} holds the finished encoder.\n"
+    probed = call("probe", folder, "-s", "digits", "--limit", "60", "-o", tmp_path / "items.parquet")
+    assert probed.exit_code == 0 and probed.stdout.startswith("digits ") and "% [" in probed.stdout
+    assert set(pd.read_parquet(tmp_path / "items.parquet")["set"]) == {"digits"}
+
+
+def test_from_shards_and_in_memory(made):
+    assert open_images(str(made), 32).fingerprint == open_images(str(made), 32, in_memory=True).fingerprint
+    assert len(open_images(str(made), 32, in_memory=True).images) == 32
+
+
+def test_emoji_in_one_or_in_all_designs(emoji):
+    train = emoji.split("train").table
+    assert len(open_images("emoji", 16).images) == train["caption"].nunique()
+    assert len(open_images("emoji", 16, designs=True).images) == len(train)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            ("--steps", "4"),
+            "holds a pre-training with steps 3 instead of 4; continue that one, or name another folder.",
+        ),
+        (("--seed", "1"), "with seed 0 instead of 1"),
+        (("--encoder", "test_vit"), "with encoder {"),
+        (("--images", "emoji"), "with images "),
+    ],
+)
+def test_a_folder_of_something_else_is_refused(made, tmp_path, more, said):
+    call("pretrain", tmp_path / "run", "--images", made, *SMALL)
+    before = (tmp_path / "run" / ABOUT).read_bytes()
+    result = call("pretrain", tmp_path / "run", "--images", made, *SMALL, *more)
+    assert result.exit_code == 2 and said in result.stderr and len(result.stderr.splitlines()) == 1
+    assert (tmp_path / "run" / ABOUT).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "simsiam"), "method is 'simsiam'; valid methods are"),
+        (("--method", "supervised"), "method is 'supervised', which learns classes"),
+        (("--views-per-step", "15"), "views_per_step is 15; it must be a multiple of 2."),
+        (("--encoder", "no_such_model"), "no_such_model"),
+        (("--encoder", "no_such_model", "--method", "clip"), "no_such_model"),
+        (("--images", "no/such/folder"), "no/such/folder"),
+        (("--views-per-step", "64"), "a batch takes 32 captions, the set has 16"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(made, tmp_path, arguments, said):
+    result = call("pretrain", tmp_path / "run", "--images", made, *SMALL, *arguments)
+    assert result.exit_code == 2 and said in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_defaults_are_those_of_the_recipe(monkeypatch, tmp_path):
+    seen = []
+
+    def instead(data, recipe, folder, **options):
+        seen.append(recipe)
+        return {"views": 1, "views_per_second": 1.0}
+
+    monkeypatch.setattr("stablerep.training.pretrain", instead)
+    assert call("pretrain", tmp_path / "run").exit_code == 0
+    assert seen == [PretrainingRecipe(encoder=EncoderRecipe(stem="published"))]  # the one stem that every model has
+
+
+def test_folders_that_hold_something_else(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    assert "holds something else; name a new folder." in call("pretrain", tmp_path, *SMALL).stderr
+    assert "holds no pre-trained encoder" in call("probe", tmp_path).stderr
+
+
+def test_a_corrected_command_takes_the_folder_of_a_refused_one(made, tmp_path):
+    assert call("pretrain", tmp_path / "run", "--images", made, *SMALL, "--views-per-step", "64").exit_code == 2
+    assert call("pretrain", tmp_path / "run", "--images", made, *SMALL).exit_code == 0
+
+
+def torchrun(folder: Path, made: Path, steps: int, *more: str) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "stablerep.study.commands",
+        "pretrain",
+    ]
+    small = [str(steps) if one == "3" else one for one in SMALL]
+    # the environment of a user: nothing tells accelerate that the processes share a CPU
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ACCELERATE_")} | {
+        "OMP_NUM_THREADS": "1"
+    }
+    command += [str(folder), "--images", str(made), *small, *more]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_batch(made, tmp_path):
+    """Nine captions cannot be shared by two: each process sees its part alone, and not all of the batch as two trainings would."""
+    process = torchrun(tmp_path / "run", made, 3, "--views-per-step", "18")
+    _, said = process.communicate(timeout=180)
+    assert process.returncode != 0 and "a batch takes 9 captions; 2 processes cannot share them evenly." in said
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_is_killed_end_as_two_that_were_not(made, tmp_path):
+    """The command of a cluster, with gloo: killed after its first checkpoint and started again, the encoder is the same."""
+    steps = 30
+    process = torchrun(tmp_path / "whole", made, steps)
+    assert process.wait(180) == 0, process.stderr.read()
+    process = torchrun(tmp_path / "cut", made, steps)
+    end = time.monotonic() + 120
+    while not (tmp_path / "cut" / "checkpoint.pt").exists():
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    workers = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    os.kill(workers[-1], signal.SIGKILL)
+    assert process.wait(60) != 0
+    assert not (tmp_path / "cut" / "encoder.safetensors").exists(), (
+        "the run ended before it could be killed; give it more steps"
+    )
+    process = torchrun(tmp_path / "cut", made, steps)
+    assert process.wait(180) == 0, process.stderr.read()
+    first, second = (pd.read_parquet(tmp_path / name / "log.parquet") for name in ("whole", "cut"))
+    assert len(first) == len(second) == steps
+    assert first["loss"].tolist() == second["loss"].tolist() and first["loss"].nunique() == steps
+    first, second = (load_file(tmp_path / name / "encoder.safetensors") for name in ("whole", "cut"))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert json.loads((tmp_path / "cut" / ABOUT).read_text())["processes"] == 2
+    alone = call(
+        "pretrain", tmp_path / "whole", "--images", made, *[str(steps) if one == "3" else one for one in SMALL]
+    )
+    assert alone.exit_code == 2 and "with processes 2 instead of 1" in alone.stderr

@@ -1,0 +1,225 @@
+"""``stablerep run CHAPTER``: options from the schema, one way of checking, completion."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from stablerep.study.commands.main import app
+from stablerep.study.commands.run import given_parameters
+from stablerep.study.notebooks import execution
+from stablerep.study.notebooks.schema import describe_schema
+from stablerep.study.parameters.base import SCHEMAS, resolve
+from stablerep.study.root import project_root
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """What would be executed, with what."""
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    found = []
+
+    def execute(name, given):
+        found.append(resolve(name, given))
+        raise RuntimeError("stopped by the test")
+
+    monkeypatch.setattr(execution, "execute_notebook", execute)
+    return found
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(app, ["run", *arguments])
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_parameter_is_an_option_with_what_a_reader_needs(name):
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["run", name, "--help"])
+    assert result.exit_code == 0
+    text = re.sub(r"\s", "", result.stdout)  # lines break after hyphens too
+    for row in describe_schema(SCHEMAS[name]):
+        assert f"--{row.name.replace('_', '-')}" in text
+        if row.name not in ("preset", "live"):
+            assert row.help.replace(" ", "") in text and row.valid.replace(" ", "") in text
+    assert "--dry-run" in text and "laptop:" in text
+
+
+def test_options_pairs_and_files_say_the_same(asked, tmp_path):
+    (tmp_path / "p.yml").write_text("guidance_scale: 4\nprobe_designs: [noto, twemoji]\n")
+    call("compare", "--preset", "smoke", "--guidance-scale", "4", "--probe-designs", "noto,twemoji")
+    call("compare", "-p", "preset=smoke", "-p", "guidance_scale=4.0", "-p", "probe_designs=[noto, twemoji]")
+    call("compare", "--preset", "smoke", "-f", str(tmp_path / "p.yml"))
+    call(
+        "compare",
+        "--preset",
+        "smoke",
+        "-f",
+        str(tmp_path / "p.yml"),
+        "--guidance-scale",
+        "4",
+        "-p",
+        "guidance_scale=4.0",
+    )
+    assert len(asked) == 4 and asked.count(asked[0]) == 4
+    assert asked[0] == resolve(
+        "compare", {"preset": "smoke", "guidance_scale": 4, "probe_designs": ["noto", "twemoji"]}
+    )
+
+
+def test_options_win_over_the_file(asked, tmp_path):
+    (tmp_path / "p.yml").write_text("preset: laptop\nguidance_scale: 4\nseeds: 2\n")
+    call("compare", "-f", str(tmp_path / "p.yml"), "--preset", "smoke", "--guidance-scale", "3", "-p", "seeds=5")
+    assert asked == [resolve("compare", {"preset": "smoke", "guidance_scale": 3, "seeds": 5})]
+
+
+def test_truth_values_and_lists(asked):
+    call("corpus", "--flags", "--designs", "noto", "--no-live")
+    call("scaling", "--caption-counts", "[32, 64]")
+    assert (asked[0].flags, asked[0].designs, asked[0].live, asked[1].caption_counts) == (
+        True,
+        ["noto"],
+        False,
+        [32, 64],
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "--guidance-scale", "0.5"], "guidance_scale is 0.5: input should be greater than or equal to 1."),
+        (
+            ["compare", "--guidance-scale", "4", "-p", "guidance_scale=2"],
+            "guidance_scale is given twice, as 2 and as 4; give it once.",
+        ),
+        (
+            ["compare", "--preset", "smoke", "-p", "preset=laptop"],
+            "preset is given twice, as laptop and as smoke; give it once.",
+        ),
+        (["compare", "-p", "seeds=1", "-p", "seeds=2"], "seeds is given twice, as 1 and as 2; give it once."),
+        (
+            ["scaling", "--caption-counts", "32"],
+            "caption_counts is [32]: list should have at least 2 items after validation, not 1.",
+        ),
+        (["compare", "--encoder", "[a"], "the value of encoder, '[a', could not be read."),
+        (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
+    ],
+)
+def test_mistakes_are_the_same_sentences(asked, arguments, said):
+    result = call(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{said}\n")
+    assert asked == []
+
+
+def test_a_plan_computes_nothing(asked, tmp_path):
+    result = call("corpus", "--preset", "smoke", "--dry-run")
+    assert result.exit_code == 0 and result.stdout.startswith("corpus at preset smoke, nothing changed\nOf 0 runs")
+    assert asked == [] and not (tmp_path / "runs").exists()
+
+
+def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
+    monkeypatch.delenv("STABLEREP_PATHS", raising=False)
+    monkeypatch.setenv("STABLEREP_PATHS", "")  # restored afterwards
+    folder = tmp_path / "pipeline"
+    folder.mkdir()
+    refused = call("compare", "--generator", str(folder))
+    assert "it lies outside the project and the current folder; --allow-path" in refused.stderr and asked == []
+    call("compare", "--generator", str(folder), "--allow-path", str(tmp_path))
+    assert asked[0].generator == str(folder)
+
+
+def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_path, monkeypatch):
+    """Notebooks are executed in the project's folder, whatever folder the command was given in."""
+    monkeypatch.setenv("STABLEREP_PATHS", "")
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    call("compare", "--generator", "owner/name", "--preset", "smoke")
+    monkeypatch.chdir(project_root())
+    assert asked[0].generator == str(tmp_path / "owner" / "name")
+    assert (
+        resolve("compare", {"preset": "smoke", "generator": asked[0].generator}) == asked[0]
+    )  # as the kernel checks it
+
+
+# Completion, as the shell asks for it
+
+
+def completed(line: str) -> list[str]:
+    words = line.split(" ")
+    environment = os.environ | {
+        "_STABLEREP_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    code = "import sys; sys.argv[0] = 'stablerep'; from stablerep.study.commands.main import app; app(prog_name='stablerep')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    return [word.removeprefix("plain,") for word in done.stdout.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("stablerep run co", {"corpus", "compare"}),
+        ("stablerep run compare --guid", {"--guidance-scale"}),
+        ("stablerep run compare --sampler d", {"dpm++", "ddim"}),
+        ("stablerep run compare --preset s", {"smoke"}),
+        ("stablerep run compare -p see", {"seed=", "seeds="}),
+        ("stablerep run compare -p sampler=d", {"sampler=dpm++", "sampler=ddim"}),
+    ],
+)
+def test_the_shell_completes(line, expected):
+    assert set(completed(line)) == expected
+
+
+# Pairs and files
+
+
+def test_pairs_are_read_as_yaml(tmp_path):
+    pairs = [
+        "guidance_scale=4",
+        "sampler=ddim",
+        "guidance_scales=[1, 2.5]",
+        "live=false",
+        "encoder=a=b",
+        "seed=",
+        "name='7'",
+    ]
+    assert given_parameters(pairs) == {
+        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None,
+        "name": "7",
+    }  # fmt: skip
+
+
+def test_pairs_win_over_the_file(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("seeds: 2\nguidance_scale: 3\n")
+    assert given_parameters(["seeds=5"], file) == {"seeds": 5, "guidance_scale": 3}
+    file.write_text("")
+    assert given_parameters([], file) == {}
+
+
+@pytest.mark.parametrize("pair", ["guidance_scale", "=4", "guidance_scale 4"])
+def test_pair_without_equals_sign(pair):
+    with pytest.raises(ValueError, match="is not name=value"):
+        given_parameters([pair])
+
+
+def test_unreadable_values_and_files(tmp_path):
+    with pytest.raises(ValueError, match="the value of seeds, '\\[1', could not be read"):
+        given_parameters(["seeds=[1"])
+    file = tmp_path / "run.yaml"
+    with pytest.raises(ValueError, match="run.yaml could not be read"):
+        given_parameters([], file)
+    file.write_text("a: [1")
+    with pytest.raises(ValueError, match="could not be read as YAML") as error:
+        given_parameters([], file)
+    assert "\n" not in str(error.value)
+    file.write_text("1: 2")
+    assert call("corpus", "-f", str(file)).stderr.startswith("corpus has no parameter 1; it has preset")
+    file.write_text("- 1")
+    with pytest.raises(ValueError, match="holds a list; it must map"):
+        given_parameters([], file)

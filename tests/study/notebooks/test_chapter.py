@@ -1,0 +1,240 @@
+"""The committed notebooks against their schemas and house rules, and the machinery that executes them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from stablerep.study.notebooks.chapter import Chapter, open_chapter, source_text, strip_outputs
+from stablerep.study.notebooks.schema import parameters_cell
+from stablerep.study.parameters.base import SCHEMAS, ParameterError, resolve
+from stablerep.study.root import project_root
+
+ROOT = Path(__file__).resolve().parents[3]
+FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
+
+
+def path_of(name: str) -> Path:
+    return ROOT / "notebooks" / f"{name}.ipynb"
+
+
+@pytest.fixture(params=SCHEMAS)
+def book(request):
+    return nbformat.read(path_of(request.param), as_version=4), request.param
+
+
+def code_cells(book) -> Iterator:
+    return (cell for cell in book.cells if cell.cell_type == "code")
+
+
+# What is committed
+
+
+def test_there_is_a_notebook_for_each_schema():
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(SCHEMAS)
+
+
+def test_notebook_is_valid_and_plain(book):
+    content, name = book
+    nbformat.validate(content)
+    ids = [cell.id for cell in content.cells]
+    assert len(set(ids)) == len(ids)
+    assert content.metadata.kernelspec.name == "python3"
+    assert content.cells[0].cell_type == "markdown" and content.cells[0].source.startswith("# ")
+
+
+def test_notebook_has_no_outputs(book, tmp_path):
+    content, name = book
+    for cell in code_cells(content):
+        assert cell.outputs == [] and cell.execution_count is None, cell.id
+    copy = tmp_path / "copy.ipynb"
+    shutil.copy(path_of(name), copy)
+    assert not strip_outputs(copy), f"notebooks/{name}.ipynb is not as strip_outputs leaves it"
+
+
+def test_code_compiles_and_holds_no_training_loop(book):
+    content, _ = book
+    for cell in code_cells(content):
+        code = ast.unparse(ast.parse(cell.source))  # without comments
+        assert not re.search(r"backward\(|optimi[sz]er|\bfor epoch\b|\.step\(\)|zero_grad", code), cell.id
+
+
+def test_figures_have_captions_and_alternative_texts(book):
+    content, _ = book
+    drawn = 0
+    for cell in code_cells(content):
+        about = cell.metadata.get("mystnb", {})
+        if not FIGURE.search(cell.source):
+            assert not about, f"{cell.id} describes a figure that it does not draw"
+            continue
+        drawn += 1
+        assert len(FIGURE.findall(cell.source)) == 1, cell.id
+        alt, caption = about["image"]["alt"], about["figure"]["caption"]
+        assert len(alt) > 40 and len(caption) > 10 and caption.endswith("."), cell.id
+        assert re.fullmatch(r"fig-[a-z0-9-]+", about["figure"]["name"]), cell.id
+    assert drawn > 0
+
+
+def test_figure_names_are_unique_in_the_book():
+    names = [
+        cell.metadata.mystnb.figure.name
+        for name in SCHEMAS
+        for cell in code_cells(nbformat.read(path_of(name), as_version=4))
+        if "mystnb" in cell.metadata
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_chapter_follows_the_template(book):
+    content, name = book
+    text = "\n".join(cell.source for cell in content.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert "Parameters" in headings and "Caveats" in headings and "Exercises" in headings
+    assert "**Goals.**" in text and "**Cost.**" in text and "Solution" in text
+    assert f"stablerep run {name} -p" in text
+
+
+# The parameters cell
+
+
+def test_parameters_cell_has_the_schemas_names(book):
+    content, name = book
+    tagged = [cell for cell in content.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assigned = [statement.targets[0].id for statement in ast.parse(tagged[0].source).body]
+    assert assigned == list(SCHEMAS[name].model_fields)
+
+
+def test_parameters_cell_is_the_schemas(book):
+    content, name = book
+    (cell,) = (cell for cell in content.cells if "parameters" in cell.metadata.get("tags", []))
+    assert cell.source == parameters_cell(name), "`stablerep notebooks sync` writes it anew"
+
+
+def test_parameters_are_plain_commented_lines(book):
+    """Papermill reads them with a regular expression: one line each, a literal, a comment without an equals sign."""
+    content, _ = book
+    (cell,) = (cell for cell in content.cells if "parameters" in cell.metadata.get("tags", []))
+    for line in cell.source.splitlines():
+        assert re.fullmatch(r'\w+ = (None|True|False|"[a-z]+")  # [^=#]+', line), line
+
+
+def test_papermill_reads_every_parameter(book, capfd):
+    _, name = book
+    found = papermill.inspect_notebook(str(path_of(name)))
+    assert list(found) == list(SCHEMAS[name].model_fields)
+    assert all(about["help"] for about in found.values())
+    given = {key: ast.literal_eval(about["default"]) for key, about in found.items()}
+    assert resolve(name, given) == resolve(name, {})  # as committed, a notebook runs at the defaults
+
+
+def test_parameters_are_read_by_the_next_cell(book):
+    """Each name reaches the schema through ``globals()``, at once and only there."""
+    content, name = book
+    cells = list(code_cells(content))
+    (place,) = (i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    assert place == 0
+    calls = [i for i, cell in enumerate(cells) if f'open_chapter("{name}", globals())' in cell.source]
+    assert calls == [1]
+    later = "\n".join(cell.source for cell in cells[1:])
+    loaded = {
+        node.id for node in ast.walk(ast.parse(later)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    stored = {
+        node.id for node in ast.walk(ast.parse(later)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    assert not (loaded - stored) & set(
+        SCHEMAS[name].model_fields
+    )  # None would be read where the preset's value is meant
+
+
+# Opening a chapter
+
+
+def test_open_chapter_reads_the_namespace():
+    chapter = open_chapter("compare", {"preset": "smoke", "seeds": 3, "guidance_scale": None, "np": object(), "_": 1})
+    assert chapter.parameters == resolve("compare", {"preset": "smoke", "seeds": 3})
+    with pytest.raises(ParameterError, match="seeds is 0"):
+        open_chapter("compare", {"seeds": 0})
+
+
+def test_names_that_papermill_injects_and_no_parameter_has_are_refused():
+    """Papermill itself only warns. What else a kernel executed before is none of the chapter's business."""
+    executed = ["", 'preset = "laptop"\nseeds = None', "# Parameters\nseeds = 3\nguidance_scael = 4\n", "x = 1"]
+    with pytest.raises(
+        ParameterError, match=r"^compare has no parameter 'guidance_scael'; did you mean guidance_scale\?$"
+    ):
+        open_chapter("compare", {"In": executed, "seeds": 3, "guidance_scael": 4, "x": 1})
+    with pytest.raises(ParameterError) as error:
+        open_chapter("compare", {"In": executed, "seeds": 0, "guidance_scael": None})
+    assert len(str(error.value).splitlines()) == 2
+    assert error.value._render_traceback_() == str(error.value).splitlines()
+    good = open_chapter("compare", {"In": [executed[1], "# Parameters\nseeds = 3\n"], "preset": "smoke", "seeds": 3})
+    assert good.parameters == resolve("compare", {"preset": "smoke", "seeds": 3})
+
+
+@pytest.mark.slow
+def test_plain_papermill_stops_at_a_wrong_parameter(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "notebooks/compare.ipynb",
+        str(tmp_path / "out.ipynb"),
+        "--no-progress-bar",
+    ]
+    done = subprocess.run(
+        [*command, "-p", "guidance_scael", "4", "-p", "seeds", "0"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "compare has no parameter 'guidance_scael'; did you mean guidance_scale?" in done.stderr
+    assert "seeds is 0: input should be greater than or equal to 1." in done.stderr
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    shown = ["".join(o["traceback"]) for cell in cells for o in cell.get("outputs", ()) if o["output_type"] == "error"]
+    assert len(shown) == 1 and "Traceback" not in shown[0]
+    assert (
+        sum(cell.get("execution_count") is not None for cell in cells) == 3
+    )  # defaults, parameters, and the cell that checks them
+
+
+def test_parameter_table_explains_every_parameter():
+    table = Chapter("scaling", resolve("scaling", {})).parameter_table()
+    assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
+    assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
+    assert table.loc["views_per_step", ["value", "valid", "cost"]].tolist() == ["256", "4 or more views", "linear"]
+    assert (table["meaning"].str.len() > 0).all()
+    changed = Chapter("scaling", resolve("scaling", {"guidance_scale": 4})).parameter_table()
+    assert changed.loc["guidance_scale", ["value", "valid"]].tolist() == ["4.0 (preset: 2.0)", "1 to 30"]
+
+
+def test_root_and_sources():
+    assert project_root() == ROOT
+    assert source_text("bias") == path_of("bias").read_bytes()
+    with pytest.raises(FileNotFoundError, match="notebooks/audit.ipynb is missing"):
+        source_text("audit")
+
+
+# Stripping
+
+
+def test_strip_removes_what_a_run_leaves(tmp_path):
+    path = tmp_path / "used.ipynb"
+    content = json.loads(path_of("corpus").read_text())
+    cell = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
+    cell |= {"execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
+    cell["metadata"] |= {"execution": {"status": "ok"}, "papermill": {"duration": 1}}
+    content["metadata"] |= {"papermill": {}, "widgets": {}}
+    path.write_text(json.dumps(content))
+    assert strip_outputs(path)
+    assert path.read_bytes() == path_of("corpus").read_bytes()
+    assert not strip_outputs(path)

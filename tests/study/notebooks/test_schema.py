@@ -1,0 +1,132 @@
+"""What follows from the schemas, by hand and against pydantic."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from stablerep.study.commands.main import app
+from stablerep.study.notebooks import chapter as notebooks
+from stablerep.study.notebooks.schema import describe_schema, json_schema, parameters_cell, sync_notebook, write_schemas
+from stablerep.study.parameters.base import SCHEMAS, Seeded, knob, resolve
+from stablerep.study.root import project_root
+
+
+class Example(Seeded):
+    count: int = knob("a", unit="images", cost="linear", ge=1, le=30)
+    least: int = knob("b", ge=4)
+    share: float = knob("c", gt=0, le=0.5)
+    momentum: float = knob("d", ge=0, lt=1)
+    most: float = knob("e", le=2)
+    word: Literal["one", "two", "three"] = knob("f")
+    several: list[int] = knob("g", min_length=2)
+    free: str = knob("h")
+
+
+def test_valid_values_in_words():
+    found = {row.name: (row.kind, row.valid) for row in describe_schema(Example)}
+    assert found["count"] == ("whole number", "1 to 30")
+    assert found["least"] == ("whole number", "4 or more")
+    assert found["share"] == ("number", "above 0, at most 0.5")
+    assert found["momentum"] == ("number", "0, below 1")
+    assert found["most"] == ("number", "at most 2")
+    assert found["word"] == ("text", "one, two or three")
+    assert found["several"] == ("list of whole numbers", "2 or more")
+    assert found["free"] == ("text", "") and found["live"] == ("truth value", "")
+    assert found["seed"][1] == "0 to 2147483648"
+    row = describe_schema(Example)[3]
+    assert (row.name, row.unit, row.cost, row.help, row.choices) == ("count", "images", "linear", "a", ())
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_cell_has_one_plain_line_for_each_parameter(name):
+    lines = parameters_cell(name).splitlines()
+    assert [line.split(" = ")[0] for line in lines] == list(SCHEMAS[name].model_fields)
+    for line in lines:
+        code, _, comment = line.partition("  # ")
+        assert comment and "=" not in comment and "#" not in comment
+
+
+def test_sync_writes_what_differs(tmp_path):
+    path = tmp_path / "corpus.ipynb"
+    shutil.copy(project_root() / "notebooks" / "corpus.ipynb", path)
+    before = path.read_bytes()
+    assert not sync_notebook(path)
+    content = json.loads(before)
+    (cell,) = (cell for cell in content["cells"] if "parameters" in cell["metadata"].get("tags", ()))
+    cell["source"] = ["seed = 1"]
+    path.write_text(json.dumps(content))
+    changed = path.read_bytes()
+    assert sync_notebook(path, check=True) and path.read_bytes() == changed
+    assert sync_notebook(path) and path.read_bytes() == before
+    with pytest.raises(ValueError, match="absent.ipynb is no notebook of the book"):
+        sync_notebook(tmp_path / "absent.ipynb")
+    cell["metadata"] = {}
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="has 0 cells tagged parameters"):
+        sync_notebook(path)
+
+
+def test_sync_by_command(tmp_path, monkeypatch):
+    shutil.copytree(project_root() / "notebooks", tmp_path / "notebooks")
+    monkeypatch.setattr(notebooks, "project_root", lambda: tmp_path)
+    assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
+    path = tmp_path / "notebooks" / "bias.ipynb"
+    path.write_text(path.read_text().replace("seeds = None", "seeds = 3"))
+    result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
+    assert result.exit_code == 1 and result.stderr.startswith("bias: the parameters cell differs")
+    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "written anew: bias\n"
+    assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_json_schema_knows_defaults_and_needs_nothing(name):
+    schema = json_schema(name)
+    assert (
+        schema["$schema"].endswith("2020-12/schema")
+        and "required" not in schema
+        and schema["additionalProperties"] is False
+    )
+    laptop = resolve(name, {}).model_dump()
+    assert {key: about["default"] for key, about in schema["properties"].items()} == laptop
+    assert all(about["description"] and {"unit", "cost"} <= set(about) for about in schema["properties"].values())
+    assert ("multiple of positives" in schema["description"]) == (name not in ("corpus", "generator"))
+    lists = [key for key, value in laptop.items() if isinstance(value, list)]
+    assert [key for key, about in schema["properties"].items() if about.get("uniqueItems")] == lists
+
+
+@given(st.sampled_from(list(SCHEMAS)), st.data())
+def test_json_schema_and_resolve_agree_on_numbers(name, data):
+    """Against the independent validator of the jsonschema package, for one number of a chapter at a time."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json_schema(name)
+    about = schema["properties"]
+    numbers = [
+        key
+        for key in about
+        if about[key]["type"] in ("integer", "number") and key not in ("positives", "views_per_step")
+    ]
+    key = data.draw(st.sampled_from(numbers))
+    kind = st.integers(-2, 120) if about[key]["type"] == "integer" else st.floats(-1, 40, allow_nan=False)
+    value = data.draw(kind)
+    try:
+        resolve(name, {key: value})
+        accepted = True
+    except (ValueError, ValidationError):
+        accepted = False
+    assert jsonschema.Draft202012Validator(schema).is_valid({key: value}) == accepted
+
+
+def test_schemas_as_files(tmp_path):
+    write_schemas(tmp_path / "schemas")
+    assert {path.name for path in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in SCHEMAS}
+    assert json.loads((tmp_path / "schemas" / "bias.schema.json").read_text()) == json_schema("bias")
+    assert json.loads(CliRunner().invoke(app, ["notebooks", "schema", "bias"]).stdout) == json_schema("bias")
+    assert CliRunner().invoke(app, ["notebooks", "schema", "audit"]).exit_code == 2

@@ -1,0 +1,204 @@
+"""Plans: what they list is what a chapter then asks for, and they compute nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from stablerep.study.chapters import compute_tables
+from stablerep.study.experiments.study import ARMS, Study
+from stablerep.study.parameters.base import SCHEMAS, resolve
+from stablerep.study.parameters.presets import PRESETS
+from stablerep.study.plans import planning
+from stablerep.study.plans.costs import MACHINE_GFLOPS, RATES, SECONDS, Costs, amount, duration, size
+from stablerep.study.plans.planning import (
+    ChapterPlan,
+    PlanningStore,
+    describe_plan,
+    plan_book,
+    plan_chapters,
+    preset_costs,
+    summary,
+    total,
+)
+from stablerep.study.store.runs import RunStore
+
+
+@pytest.fixture
+def store(tmp_path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+def steps_of(plan: ChapterPlan) -> list[str]:
+    return [run.step for run in plan.runs]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["generator", "scaling"])
+def test_a_plan_lists_what_the_chapter_then_asks_for(name, store):
+    """Keys and all: before nothing exists, afterwards everything does. The generator reads runs inside of others."""
+    p = resolve(name, {"preset": "smoke"})
+    (before,) = plan_chapters([(name, p)], store)
+    assert not store.root.exists() and not any(run.exists for run in before.runs)
+    study = Study(store)
+    compute_tables(name, p, study)
+    assert {run.key for run in before.runs} == set(study.store.asked) == set(store.list()["key"])
+    (after,) = plan_chapters([(name, p)], store)
+    assert all(run.exists and run.cost is None for run in after.runs) and after.missing == []
+    assert {run.key for run in after.runs} <= {
+        run.key for run in before.runs
+    }  # what a finished run was made from is not asked for again
+
+
+def test_comparison_by_hand(store):
+    p = resolve("compare", {"captions": 100, "images_per_caption": 4, "seeds": 2, "steps": 10, "views_per_step": 64})
+    (plan,) = plan_chapters([("compare", p)], store)
+    trained = [arm for arm in ARMS if arm.method != "random"]
+    count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
+    assert count == {"synthesis": 2, "pretraining": 2 * len(trained), "evaluation": 2 * len(ARMS)}
+    expected = (
+        2 * 400 * 8 * 2 / RATES["synthesis"]
+        + 2 * len(trained) * 640 / RATES["pretraining"]
+        + 2 * len(ARMS) * SECONDS["evaluation"]
+    )
+    assert total([plan]).seconds == pytest.approx(expected + SECONDS["notebook"])
+
+
+def test_bias_takes_the_encoders_of_the_comparison(store):
+    given = {"preset": "laptop", "captions": 64, "views_per_step": 64}
+    compare, bias = plan_chapters([(name, resolve(name, given)) for name in ("compare", "bias")], store)
+    assert "pretraining" in steps_of(compare) and "pretraining" not in steps_of(bias)
+    assert {"reading", "people", "synthesis"} == set(steps_of(bias))
+
+
+def test_scaling_takes_its_largest_encoders_from_the_comparison(store):
+    given = {"captions": 64, "views_per_step": 64}
+    plans = plan_chapters(
+        [("compare", resolve("compare", given)), ("scaling", resolve("scaling", given | {"caption_counts": [32, 64]}))],
+        store,
+    )
+    assert steps_of(plans[1]).count("pretraining") == 3 and "synthesis" not in steps_of(plans[1])
+
+
+def test_a_book_from_stored_results_asks_for_nothing(store):
+    for plan in plan_book({"preset": "reference", "live": False}, store):
+        assert plan.runs == [] and not plan.executed
+
+
+def test_the_corpus_is_tables_and_drawings(store):
+    (plan,) = plan_chapters([("corpus", resolve("corpus", {}))], store)
+    assert plan.runs == [] and total([plan]).seconds == SECONDS["notebook"]
+
+
+@pytest.mark.parametrize("name", ["generator", "methods", "bias"])
+def test_too_many_captions_are_told_by_the_plan(name, store):
+    with pytest.raises(ValueError, match="captions is 9999"):
+        plan_chapters([(name, resolve(name, {"captions": 9999}))], store)
+
+
+def test_text_of_a_plan(store):
+    text = describe_plan("compare", resolve("compare", {"preset": "smoke", "guidance_scale": 4}), store)
+    first, *_, counts, cost = text.splitlines()
+    assert first == "compare at preset smoke: guidance_scale = 4.0 instead of 2.0"
+    assert "192 images of 96 captions, w = 4, seed 0: compute, about" in text
+    assert counts == "Of 16 runs 0 exist and 16 would be computed; 1 notebook would be executed."
+    assert "of memory" in cost and "on disk, of which" in cost
+    assert not store.root.exists()
+
+
+def test_a_disk_that_is_too_small_is_said(store, monkeypatch):
+    plans = plan_chapters([("compare", resolve("compare", {"preset": "smoke"}))], store)
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    assert summary(plans, store).splitlines()[-1].startswith("That does not fit: free some space")
+
+
+def test_executed_notebooks_leave_nothing_to_do(store):
+    plan = ChapterPlan("compare", True, [])
+    assert "nothing would be computed" in summary([plan], store)
+    assert total([plan]).seconds == 0
+
+
+# Costs
+
+
+def obtain(
+    store: RunStore,
+    step: str,
+    parameters: dict,
+    inputs: dict,
+    content: bytes = b"x" * 1000,
+    summary: dict | None = None,
+):
+    def compute(folder):
+        (folder / "weights.bin").write_bytes(content)
+        return summary
+
+    return store.obtain(step, version=1, parameters=parameters, inputs=inputs, compute=compute)
+
+
+SYNTHESIS = {"captions": 10, "images_per_caption": 4, "steps": 5, "guidance_scale": 2.0, "precision": "float32"}
+PRETRAINING = {"method": "simclr", "steps": 10, "views_per_step": 64, "encoder": {"name": "resnet10t"}}
+
+
+@pytest.mark.parametrize(("w", "passes"), [(1.0, 200), (1.5, 400), (8.0, 400)])
+def test_guidance_doubles_the_passes_of_a_step(w, passes):
+    assert amount("synthesis", SYNTHESIS | {"guidance_scale": w}) == passes
+
+
+def test_costs_come_from_earlier_runs_of_the_same_kind(store):
+    run = obtain(store, "pretraining", PRETRAINING, {"images": "a"})
+    costs = Costs(store)
+    twice = PRETRAINING | {"steps": 20, "seed": 1}
+    found = costs.of("pretraining", twice, {"images": "b"})
+    assert found.seconds == pytest.approx(2 * run.info["provenance"]["seconds"])
+    assert found.memory == run.info["provenance"]["peak_memory_bytes"] and found.disk == 1000
+    assert (costs.known, costs.unknown) == (1, 0)
+    other = costs.of("pretraining", PRETRAINING | {"method": "clip"}, {"images": "a"})
+    assert other.seconds == pytest.approx(640 / RATES["pretraining"]) and costs.unknown == 1
+    assert Costs(None, speed=2.0).of("pretraining", PRETRAINING, {}).seconds == pytest.approx(
+        320 / RATES["pretraining"]
+    )
+
+
+def test_disk_of_a_set_goes_by_images(store):
+    obtain(store, "synthesis", SYNTHESIS, {"generator": "g", "captions": "c"}, summary={"images": 40})
+    found = Costs(store).of("synthesis", SYNTHESIS | {"captions": 20}, {"generator": "g"})
+    assert found.disk == pytest.approx(80 * 1000 / 40)
+
+
+def test_every_step_of_the_study_has_a_rate(store):
+    for plan in plan_book({"preset": "smoke"}, store):
+        assert {run.step for run in plan.runs} <= {*RATES, *SECONDS}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (12.4, "12 s"), (270, "4.5 min"), (11520, "3.2 h")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_sizes():
+    assert (size(2e5), size(1.44e9)) == ("0.2 MB", "1.4 GB")
+
+
+def test_presets_cost_more_the_larger_they_are():
+    costs = dict(preset_costs({"gflops": MACHINE_GFLOPS}))
+    assert tuple(costs) == PRESETS and "not estimated" in costs["paper"]
+    slow = dict(preset_costs({"gflops": MACHINE_GFLOPS / 4}))
+    for preset in PRESETS[:-1]:
+        assert "about" in costs[preset]
+        assert costs[preset] != slow[preset]
+
+
+def test_the_store_of_a_plan_says_what_is_not_there(store):
+    planning_store = PlanningStore(store.root)
+    ran = []
+    for _ in range(2):
+        run = planning_store.obtain(
+            "people",
+            version=1,
+            parameters={},
+            inputs={},
+            needs=lambda: ran.append("needs"),
+            compute=lambda folder: ran.append("compute"),
+        )
+    assert ran == ["needs"] and run.table().empty and list(planning_store.planned) == [run.key]
+    assert set(SCHEMAS) == {plan.name for plan in plan_book({"preset": "smoke", "live": False}, store)}
