@@ -41,7 +41,10 @@ CLAIMS = (
 
 def claims_table() -> str:
     """The table in MyST Markdown; the last column names the chapters that test a claim, or says why none does."""
-    testing = {name: [one for one in chapter_names() if name in chapter(one).CLAIMS] for name in (claim.name for claim in CLAIMS)}
+    testing = {
+        name: [one for one in chapter_names() if name in chapter(one).CLAIMS]
+        for name in (claim.name for claim in CLAIMS)
+    }
     rows = []
     for claim in CLAIMS:
         where = ", ".join(f"{{doc}}`chapters/{one}`" for one in testing[claim.name]) or claim.untested

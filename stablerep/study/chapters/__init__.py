@@ -73,14 +73,18 @@ class Answer:
     @property
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
-        return "\n".join([f"**{self.claim}: {self.word}.** {self.why}.{rule}", "", *(f"- {line}" for line in self.lines)]).rstrip()
+        return "\n".join(
+            [f"**{self.claim}: {self.word}.** {self.why}.{rule}", "", *(f"- {line}" for line in self.lines)]
+        ).rstrip()
 
 
 def chapter_names(root=PROJECT) -> list[str]:
     """The chapters that the table of contents of a book names, in its order."""
     contents = root / "_toc.yml"
     if not contents.is_file():
-        raise MissingError("the table of contents, _toc.yml, is not here; clone the repository and install it with `pip install -e .`.")
+        raise MissingError(
+            "the table of contents, _toc.yml, is not here; clone the repository and install it with `pip install -e .`."
+        )
     listed = re.findall(rf"^\s*-\s*file:\s*{CHAPTERS}/(\w+)\s*$", contents.read_text(), re.MULTILINE)
     return [name for name in listed if name != "provenance"]
 
@@ -114,7 +118,11 @@ def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any
     from stablerep.study.parameters.presets import preset_values
 
     usual = preset_values(chapter(name).Parameters, chapter(name).PRESETS, parameters.preset)
-    return {key: (value, usual[key]) for key, value in parameters.model_dump().items() if key != "live" and value != usual[key]}
+    return {
+        key: (value, usual[key])
+        for key, value in parameters.model_dump().items()
+        if key != "live" and value != usual[key]
+    }
 
 
 def compute_tables(name: str, parameters: Parameters, study=None) -> dict[str, pd.DataFrame]:

@@ -37,7 +37,9 @@ DIAGNOSTICS = Step(
 
 
 class Parameters(Batched, AnyCorpus):
-    methods: list[Literal[tuple(METHODS)]] = knob("methods to train, in the order of the chapter", cost="linear", min_length=1)
+    methods: list[Literal[tuple(METHODS)]] = knob(
+        "methods to train, in the order of the chapter", cost="linear", min_length=1
+    )
     captions: int = knob("captions whose real images all methods learn from; 0 takes all training captions", ge=0)
     label: str = knob("column that the methods with classes are told; empty takes the last label of the corpus")
     encoder: str = knob("a Vision Transformer of timm, which masked autoencoding needs", cost="model", min_length=1)
@@ -45,10 +47,14 @@ class Parameters(Batched, AnyCorpus):
     depth: int = knob("blocks of the encoder; 0 as published", unit="blocks", cost="model", ge=0, le=48)
     positives: int = knob("m: images of a caption in a batch, for StableRep", unit="images", ge=2, le=100)
     steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
-    views_per_step: int = knob("augmented images in a step, the same for every method", unit="views", cost="linear", ge=4)
+    views_per_step: int = knob(
+        "augmented images in a step, the same for every method", unit="views", cost="linear", ge=4
+    )
     learning_rate: float = knob("peak", gt=0, le=1)
     teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
-    teacher_momentum: float = knob("of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1)
+    teacher_momentum: float = knob(
+        "of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1
+    )
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("emoji designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
@@ -116,7 +122,9 @@ def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int)
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
     label = p.label or study.about.labels[-1]
-    return study.pretraining(images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].ids == "class" else None)
+    return study.pretraining(
+        images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].ids == "class" else None
+    )
 
 
 def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
@@ -149,7 +157,9 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
     pairs = *PAIRS, *((LEARNED, title_of(method), RANDOM) for method in p.methods)
-    transfer = [transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked]
+    transfer = [
+        transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked
+    ]
     logs = [(one.evaluated.arm, one.evaluated.pretraining) for one in first if one.evaluated.pretraining]
     return {
         "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items),
@@ -172,7 +182,11 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
         "order among encoders that know no more than an untrained one says nothing about what they were told"
     )
     mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
-    above = [f"{one}: {', '.join(learned(pairs, one)) or 'none'}" for one in pairs["probe"].unique() if not one.startswith("knn")]
+    above = [
+        f"{one}: {', '.join(learned(pairs, one)) or 'none'}"
+        for one in pairs["probe"].unique()
+        if not one.startswith("knn")
+    ]
     lines = [f"Above random initialization by more than the interval of the difference, {line}" for line in above]
     if len(mine) < len(PAIRS):
         return Answer("C6", "not testable at this scale", "a method that the claim names was not run", rule, lines)

@@ -73,9 +73,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     table = tables["scaling"]
     part = table[table["probe"] == probe_of(table)]
     clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))
-    rule = (
-        "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's upper bound at its largest size"
-    )
+    rule = "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's upper bound at its largest size"
     top = clip.iloc[-1]
     enough = plus[plus["low"] > top["high"]]["captions"]
     reaches = plus[plus["accuracy"] >= top["accuracy"]]["captions"]

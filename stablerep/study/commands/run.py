@@ -28,7 +28,8 @@ class Chapters(TyperGroup):
     def resolve_command(self, context, arguments: list[str]):
         if arguments[0] not in self.list_commands(context):
             typer.echo(
-                f"there is no chapter {arguments[0]!r}; the book has {', '.join(self.list_commands(context))}.", err=True
+                f"there is no chapter {arguments[0]!r}; the book has {', '.join(self.list_commands(context))}.",
+                err=True,
             )
             raise typer.Exit(2)
         return super().resolve_command(context, arguments)
@@ -61,7 +62,9 @@ def chapter_command(name: str):
             for key, value in (("preset", preset), ("live", live)):
                 if value is not None:
                     _give(given, key, value)
-            execute(name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow, accept=accept)
+            execute(
+                name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow, accept=accept
+            )
 
     parameters = own | COMMON
     command.__signature__ = inspect.Signature(
@@ -140,7 +143,11 @@ COMMON: dict[str, tuple[Any, Any]] = {
     "accept": (
         Annotated[
             list[str],
-            typer.Option("--accept-old", metavar="NAME", help="A step or the key of a run: take runs made by earlier code; the page says so."),
+            typer.Option(
+                "--accept-old",
+                metavar="NAME",
+                help="A step or the key of a run: take runs made by earlier code; the page says so.",
+            ),
         ],
         [],
     ),

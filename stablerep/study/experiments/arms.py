@@ -48,4 +48,8 @@ def left_out_sentence(designs: Sequence[str], names: Sequence[str] = ()) -> str:
     """Which arms a corpus cannot have, and why; empty when it can have all."""
     there = possible_arms(designs, names)
     missing = [one.name for one in (possible_arms(("", "."), names)) if one not in there]
-    return f"This corpus has one image of each caption, not several designs, so {' and '.join(missing)} is left out." if missing else ""
+    return (
+        f"This corpus has one image of each caption, not several designs, so {' and '.join(missing)} is left out."
+        if missing
+        else ""
+    )

@@ -38,7 +38,9 @@ class Evaluated:
 
     def items(self) -> pd.DataFrame:
         """Per-item results of every probe (columns of :func:`stablerep.probes.suite.evaluate`), ``arm``, ``seed``, ``captions`` and costs."""
-        return self.evaluation.table().assign(arm=self.arm, seed=self.seed, captions=self.captions, **cost_of(self.pretraining))
+        return self.evaluation.table().assign(
+            arm=self.arm, seed=self.seed, captions=self.captions, **cost_of(self.pretraining)
+        )
 
 
 def cost_of(run: Run | None) -> dict[str, float]:
@@ -71,7 +73,9 @@ class Study:
         self.store = store or RunStore()
         self.source = getattr(parameters, "corpus", "emoji")
         self.size = getattr(parameters, "image_size", 32)
-        self._options = {name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))}
+        self._options = {
+            name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))
+        }
         self._fingerprints: dict[str, str] = {}
 
     @cached_property
@@ -148,16 +152,24 @@ class Study:
         """All images of a part of the corpus, which ``name`` tells from other parts."""
         from stablerep.captioned_images import CaptionedImages
 
-        return ImageSet(f"{name}-{part.fingerprint}-{self.size}px", lambda: CaptionedImages.from_corpus(part, self.size))
+        return ImageSet(
+            f"{name}-{part.fingerprint}-{self.size}px", lambda: CaptionedImages.from_corpus(part, self.size)
+        )
 
-    def synthetic_run(self, captions: Captions | Named, sampling: Sampling, *, images_per_caption: int, generator: str, seed: int) -> Run:
+    def synthetic_run(
+        self, captions: Captions | Named, sampling: Sampling, *, images_per_caption: int, generator: str, seed: int
+    ) -> Run:
         """Synthetic images of some captions, as shards in the store."""
         from stablerep.generator import default_precision
         from stablerep.synthesis import SynthesisPlan, synthesize
 
         def make(folder: Path) -> dict:
             plan = SynthesisPlan(
-                captions.texts, images_per_caption=images_per_caption, sampling=sampling, seed=seed, captions_name=captions.name
+                captions.texts,
+                images_per_caption=images_per_caption,
+                sampling=sampling,
+                seed=seed,
+                captions_name=captions.name,
             )
             return synthesize(plan, self.generator(generator), folder).totals
 
@@ -188,7 +200,11 @@ class Study:
         if which.images != "synthetic":
             return self.real_images(captions, designs=which.images == "designs")
         images = self.synthetic_images(
-            captions, sampling_of(p, p.guidance_scale), images_per_caption=p.images_per_caption, generator=p.generator, seed=seed
+            captions,
+            sampling_of(p, p.guidance_scale),
+            images_per_caption=p.images_per_caption,
+            generator=p.generator,
+            seed=seed,
         )
         return images.first_images(which.stored)
 
@@ -196,7 +212,9 @@ class Study:
         """The encoder that a chapter's parameters ask for."""
         from stablerep.encoders import EncoderRecipe
 
-        return EncoderRecipe(name=p.encoder, image_size=self.size, **({"stem": p.stem} if hasattr(p, "stem") else {}), **options)
+        return EncoderRecipe(
+            name=p.encoder, image_size=self.size, **({"stem": p.stem} if hasattr(p, "stem") else {}), **options
+        )
 
     def recipe(self, which: Arm, p: Pretraining, seed: int) -> PretrainingRecipe:
         from stablerep.training import PretrainingRecipe
@@ -218,13 +236,17 @@ class Study:
         images = images.only(captions.first(first), captions) if first else images
         return self.pretraining(images, self.recipe(which, p, seed), f"{which.name}, seed {seed}")
 
-    def pretraining(self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None) -> Run:
+    def pretraining(
+        self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None
+    ) -> Run:
         """The pre-training run of any recipe; ``progress`` names its progress bar, ``label`` the column of the corpus with the classes."""
         from stablerep.training import pretrain
 
         def train(folder: Path) -> dict:
             table = self.corpus.table.drop_duplicates("caption").set_index("caption")
-            return pretrain(images.load(), recipe, folder, classes=table[label].to_dict() if label else None, progress=progress)
+            return pretrain(
+                images.load(), recipe, folder, classes=table[label].to_dict() if label else None, progress=progress
+            )
 
         return self.store.obtain(
             PRETRAINING,
@@ -252,7 +274,9 @@ class Study:
         """What names the weights of :meth:`backbone` as an input of another run."""
         if run:
             return run.key
-        shape = "".join(f"-{name}{value}" for name, value in (("patch", encoder.patch_size), ("depth", encoder.depth)) if value)
+        shape = "".join(
+            f"-{name}{value}" for name, value in (("patch", encoder.patch_size), ("depth", encoder.depth)) if value
+        )
         return f"random-{encoder.name}-{encoder.stem}{shape}-{encoder.image_size}px-{seed}"
 
     def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> Run:
@@ -277,7 +301,9 @@ class Study:
         """The corpus, in some of its designs where it has any."""
         return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
 
-    def transferred(self, run: Run | None, encoder: EncoderRecipe, seed: int, sets: Sequence[str], *, limit: int = 0) -> pd.DataFrame:
+    def transferred(
+        self, run: Run | None, encoder: EncoderRecipe, seed: int, sets: Sequence[str], *, limit: int = 0
+    ) -> pd.DataFrame:
         """Per-item results on transfer sets (columns and ``attrs`` of :func:`stablerep.transfer.transfer`), a run for each set that is there."""
         from stablerep.transfer import over_sets, probe_set
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from IPython.display import Markdown
 
 ASKED = "asked.json"
-RECORD_FOLDER = "STABLEREP_RECORD"  # names the folder in which an executed notebook leaves its tables and the runs it asked for
+RECORD_FOLDER = (
+    "STABLEREP_RECORD"  # names the folder in which an executed notebook leaves its tables and the runs it asked for
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Chapter:
         tables = module.compute(self.parameters, module.ask(self.parameters, self.study))
         return self._recorded(tables, self.study.store.asked, self.study.store.accepted)
 
-    def _recorded(self, tables: dict[str, pd.DataFrame], asked: list[str], accepted: list[str]) -> dict[str, pd.DataFrame]:
+    def _recorded(
+        self, tables: dict[str, pd.DataFrame], asked: list[str], accepted: list[str]
+    ) -> dict[str, pd.DataFrame]:
         """The tables, left with the keys of the runs behind them where the executor of the notebook wants them."""
         if folder := os.environ.get(RECORD_FOLDER):
             for name, table in tables.items():
@@ -108,7 +112,9 @@ class Chapter:
             value = text(getattr(self.parameters, row.name))
             if row.name in different:
                 value += f" (preset: {text(different[row.name][1])})"
-            rows.append([row.name, value, row.help, f"{row.valid} {row.unit}".strip(), "" if row.cost == "none" else row.cost])
+            rows.append(
+                [row.name, value, row.help, f"{row.valid} {row.unit}".strip(), "" if row.cost == "none" else row.cost]
+            )
         table = pd.DataFrame(rows, columns=["parameter", "value", "meaning", "valid", "cost"])
         return table.set_index("parameter").rename_axis(None)
 
@@ -140,7 +146,11 @@ def _injected(executed: Sequence[str]) -> list[str]:
     names = []
     for source in executed:
         if source.startswith("# Parameters\n"):
-            names += [node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+            names += [
+                node.id
+                for node in ast.walk(ast.parse(source))
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            ]
     return names
 
 

@@ -76,7 +76,9 @@ def check_reference(name: str) -> str:
     """
     record = _record(name)
     if not record.get("check"):
-        raise MissingError(f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew.")
+        raise MissingError(
+            f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew."
+        )
     study = Study(parameters=resolve(name, {"preset": "smoke"}))
     found = check_sums(compute_tables(name, resolve(name, {"preset": "smoke"}), study))
     different = [place for place, value in record["check"].items() if not _close(value, found.get(place))]
@@ -89,7 +91,9 @@ def check_reference(name: str) -> str:
     changed = changed_modules(record)
     _write_record(name, record | {"modules": modules_of(study.store, study.store.asked)})
     what = f"the code of {', '.join(changed[:4])} has changed" if changed else "no code has changed"
-    return f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
+    return (
+        f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
+    )
 
 
 def smoke_tables(name: str) -> dict[str, pd.DataFrame]:
@@ -145,7 +149,9 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     if modules is None:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
-        shown = ", ".join(f"`{one}`" for one in modules[:3]) + (f" and {len(modules) - 3} more" if len(modules) > 3 else "")
+        shown = ", ".join(f"`{one}`" for one in modules[:3]) + (
+            f" and {len(modules) - 3} more" if len(modules) > 3 else ""
+        )
         sentences.append(
             f"**The code behind it has changed since** ({shown}); `stablerep reference {name} --check` tells whether its numbers still hold."
         )

@@ -84,7 +84,9 @@ class Batched(Seeded):
     @model_validator(mode="after")
     def _batch_fits(self):
         if self.views_per_step % self.positives or self.views_per_step % 2:
-            raise ValueError(f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}")
+            raise ValueError(
+                f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}"
+            )
         if self.views_per_step // self.positives < 2:
             raise ValueError(
                 f"views_per_step is {self.views_per_step} with {self.positives} positives; a step needs at least two captions, or it has no negatives"
@@ -96,7 +98,9 @@ class Pretraining(Batched, Generated, AnyCorpus):
     """How encoders are trained and on what."""
 
     captions: int = knob("captions to learn from; 0 takes all training captions", cost="linear (synthesis)", ge=0)
-    images_per_caption: int = knob("l: images stored per caption", unit="images", cost="linear (synthesis)", ge=1, le=100)
+    images_per_caption: int = knob(
+        "l: images stored per caption", unit="images", cost="linear (synthesis)", ge=1, le=100
+    )
     positives: int = knob("m: images of a caption in a batch", unit="images", ge=2, le=100)
     guidance_scale: GuidanceScale = knob("w: 1 is no guidance")
     encoder: str = knob("any timm model", cost="model", min_length=1)

@@ -34,7 +34,11 @@ class Changes:
 def _differing(old: dict, new: dict) -> list[str]:
     """Parameters and inputs that are not the same, in words."""
     before, now = (_flat(one["parameters"]) for one in (old, new))
-    parts = [f"{name} {now.get(name)} instead of {before.get(name)}" for name in before | now if before.get(name) != now.get(name)]
+    parts = [
+        f"{name} {now.get(name)} instead of {before.get(name)}"
+        for name in before | now
+        if before.get(name) != now.get(name)
+    ]
     changed = [name for name in old["inputs"] | new["inputs"] if old["inputs"].get(name) != new["inputs"].get(name)]
     return parts + [f"other {name}" for name in changed]
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
-MACHINE_GFLOPS = 338.0  # float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
+MACHINE_GFLOPS = (
+    338.0  # float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
+)
 MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
 
 
@@ -32,15 +34,17 @@ class Costs:
             made = info["provenance"]
             if "kind" in made:
                 size = sum(file["size"] for file in info["files"].values())
-                past = Cost(made["seconds"] / made["amount"], made["peak_memory_bytes"], size / made["amount"])
+                past = Cost(made["seconds"] / made["amount"], made["peak_memory_bytes"], size / made["disk"])
                 self.history.setdefault(json.dumps(made["kind"]), []).append(past)
 
     def of(self, step: Step, parameters: dict, inputs: dict) -> Cost:
         """What a run would cost."""
         amount = step.amount(parameters)
         if past := self.history.get(json.dumps(step.kind(parameters, inputs))):
-            seconds, memory, disk = (statistics.median(values) for values in zip(*((c.seconds, c.memory, c.disk) for c in past)))
-            return Cost(amount * seconds, memory, amount * disk)
+            seconds, memory, disk = (
+                statistics.median(values) for values in zip(*((c.seconds, c.memory, c.disk) for c in past))
+            )
+            return Cost(amount * seconds, memory, step.disk(parameters) * disk)
         return Cost(step.estimate(parameters) / self.speed, MEMORY, step.disk(parameters))
 
 
@@ -48,7 +52,13 @@ def duration(seconds: float) -> str:
     """``12 s``, ``4.5 min`` or ``3.2 h``."""
     if seconds < 100:
         return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h" if seconds < 200 * 3600 else f"{seconds / 86400:.0f} days"
+    return (
+        f"{seconds / 60:.1f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+        if seconds < 200 * 3600
+        else f"{seconds / 86400:.0f} days"
+    )
 
 
 def size(count: float) -> str:

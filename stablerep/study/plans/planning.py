@@ -84,7 +84,9 @@ class PlanningStore(RunStore):
                 needs()
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
             why = "" if found else self.changes.why(identity, step.modules(parameters))
-            self.planned[key] = Planned(key, step.name, step.describe(identity["parameters"]), found is not None, cost, why)
+            self.planned[key] = Planned(
+                key, step.name, step.describe(identity["parameters"]), found is not None, cost, why
+            )
         return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
@@ -104,7 +106,9 @@ class PlanningStudy(Study):
         return super().available_captions() if self.about is self.__dict__.get("corpus") else self.about.train_captions
 
 
-def plan_chapters(wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float = 1.0) -> list[ChapterPlan]:
+def plan_chapters(
+    wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float = 1.0
+) -> list[ChapterPlan]:
     """The plan of several chapters, in their order; what two of them ask for is in the first one's."""
     from stablerep.study.notebooks.execution import notebook_identities
 
@@ -137,10 +141,16 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     """What ``stablerep run NAME`` would do, as text: parameters that are not the preset's, each run, and the sum."""
     store = store or RunStore()
     (plan,) = plan_chapters([(name, parameters)], store)
-    changed = [f"{k} = {value} instead of {usual}" for k, (value, usual) in preset_differences(name, parameters).items()]
+    changed = [
+        f"{k} = {value} instead of {usual}" for k, (value, usual) in preset_differences(name, parameters).items()
+    ]
     lines = [f"{name} at preset {parameters.preset}" + (f": {', '.join(changed)}" if changed else ", nothing changed")]
     for run in plan.runs:
-        state = "exists" if run.exists else f"compute, about {duration(run.cost.seconds)}" + (f" (new: {run.why})" if run.why else "")
+        state = (
+            "exists"
+            if run.exists
+            else f"compute, about {duration(run.cost.seconds)}" + (f" (new: {run.why})" if run.why else "")
+        )
         lines.append(f"  {run.step:14s} {run.key[-16:]}  {run.what}: {state}".rstrip())
     return "\n".join([*lines, summary([plan], store)])
 
@@ -151,7 +161,9 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     there = sum(run.exists for run in runs)
     missing = {run.key for plan in plans for run in plan.missing}
     waiting = sum(not plan.executed for plan in plans)
-    lines = [f"Of {len(runs)} runs {there} exist and {len(missing)} would be computed; {_count(waiting, 'notebook')} would be executed."]
+    lines = [
+        f"Of {len(runs)} runs {there} exist and {len(missing)} would be computed; {_count(waiting, 'notebook')} would be executed."
+    ]
     if not waiting:
         return "\n".join([*lines, "Everything was executed before with these parameters: nothing would be computed."])
     cost = total(plans)
@@ -161,7 +173,9 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
         f"About {duration(cost.seconds)}, {size(max(cost.memory, 3e8))} of memory and {size(cost.disk)} on disk, of which {size(free)} are free."
     )
     if cost.disk > free:
-        lines.append(f"That does not fit: free some space or set STABLEREP_RUNS to another folder than {store.root.name}.")
+        lines.append(
+            f"That does not fit: free some space or set STABLEREP_RUNS to another folder than {store.root.name}."
+        )
     return "\n".join(lines)
 
 

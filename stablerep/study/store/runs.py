@@ -165,7 +165,7 @@ class RunStore:
         self._uses.append(uses := [])
         about = {
             "uses": uses, "modules": step.modules(parameters), "what": step.describe(identity["parameters"]),
-            "kind": step.kind(identity["parameters"], inputs), "amount": step.amount(identity["parameters"]),
+            "kind": step.kind(identity["parameters"], inputs), "amount": step.amount(identity["parameters"]), "disk": step.disk(identity["parameters"]),
         }  # fmt: skip
         try:
             if needs:
