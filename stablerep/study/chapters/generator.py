@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
-import pandas as pd
-
-from stablerep.errors import InputError
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Headline
 from stablerep.study.experiments.arms import Arm
-from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.study import Study, sampling_of
 from stablerep.study.parameters.base import AnyCorpus, Design, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
-from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
 QUESTION = "What does the miniature text-to-image model draw, how faithful and how varied is it, and what does guidance change?"
 CLAIMS = ("C10",)
-HEADLINE = Headline("faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all"))
+HEADLINE = Headline(
+    "faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")
+)
 JUDGE = Arm("Judge", "stablerep", "designs")
 
 JUDGEMENT = Step(
@@ -37,7 +30,9 @@ class Parameters(Generated, AnyCorpus):
     captions: int = knob("training captions to judge the generator on", cost="linear", ge=8)
     images_per_caption: int = knob("images of each caption and scale", unit="images", cost="linear", ge=2, le=64)
     guidance_scales: list[GuidanceScale] = knob("values of w to compare", cost="linear", min_length=1)
-    held_out_design: Design = knob("emoji design whose real images are the yardstick; the judging encoder never sees it")
+    held_out_design: Design = knob(
+        "emoji design whose real images are the yardstick; the judging encoder never sees it"
+    )
     encoder: str = knob("of the judge: any timm model", cost="model", min_length=1)
     stem: Stem = knob("of the judge, for small images", cost="model")
     steps: int = knob("training steps of the judge", cost="linear", ge=1)

@@ -88,11 +88,12 @@ class Trained:
 
 def ask(p: Parameters, study: Study) -> list[Trained]:
     """Every method and seed, an untrained encoder first."""
-    images = study.real_images(study.captions(p.captions), designs=bool(study.about.designs))
+    captions = study.captions(p.captions)
+    images = study.real_images(captions, several=True)
     found = []
     for seed in range(p.seed, p.seed + p.seeds):
         for method in ("random", *p.methods):
-            run = None if method == "random" else train(method, images, p, study, seed)
+            run = None if method == "random" else train(method, images, p, study, seed, len(captions))
             recipe = encoder_recipe(p, study)
             evaluation = study.probed(run, recipe, seed, p.probe_designs)
             found.append(Trained(
@@ -111,13 +112,13 @@ def encoder_recipe(p: Parameters, study: Study):
     return study.encoder_recipe(p, stem="published", patch_size=p.patch_size, depth=p.depth)
 
 
-def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int) -> Run:
+def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
     from dataclasses import replace
 
     teacher = METHODS[method].teacher
     recipe = replace(
-        study.recipe(Arm(title_of(method), method, "designs"), p, seed), encoder=encoder_recipe(p, study),
+        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions), encoder=encoder_recipe(p, study),
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip

@@ -45,18 +45,9 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
     if counts[-1] > len(captions):
         raise InputError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
     return [
-        study.evaluated(arm, captions, fit_batch(p, count, arm.method), p.seed + k, first=count)
+        study.evaluated(arm, captions, p, p.seed + k, first=count)
         for count in counts for arm in study.arms(*SCALED) for k in range(p.seeds)
     ]  # fmt: skip
-
-
-def fit_batch(p: Parameters, captions: int, method: str) -> Parameters:
-    """A batch cannot hold a caption twice: halve the batch, and double the steps, until it holds no more captions than there are."""
-    views, steps = p.views_per_step, p.steps
-    per_caption = p.positives if method.startswith("stablerep") else 1
-    while views // per_caption > captions and views % (4 * per_caption) == 0:
-        views, steps = views // 2, steps * 2
-    return p.model_copy(update={"views_per_step": views, "steps": steps})
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:

@@ -82,3 +82,7 @@ class ImageSet:
         if captions == among:
             return self
         return ImageSet(f"{self.name}-of{len(captions)}", lambda: self.load().only(captions.texts))
+
+    def each_alone(self) -> ImageSet:
+        """Every image as the only one of a caption of its own, for methods that know images alone."""
+        return ImageSet(f"{self.name}-alone", lambda: self.load().each_alone())

@@ -104,8 +104,15 @@ class Study:
         """Training captions in a fixed random order; the first ``count`` of them, or all for 0."""
         available = self.available_captions()
         if count > available:
-            raise InputError(f"captions is {count}; the training part has {available}.")
+            if self.source == "emoji":
+                raise InputError(f"captions is {count}; the training part has {available}.")
+            count = 0  # presets are written for the emoji; a corpus of fewer captions gives all that it has
         return Captions(self.about.fingerprint, count, available, lambda: self._captions)
+
+    @property
+    def repeats_captions(self) -> bool:
+        """Whether several images share a caption without being designs of one thing, as where captions are made from classes."""
+        return not self.about.designs and self.about.images > self.about.captions
 
     def arms(self, *names: str) -> list[Arm]:
         """The arms of a comparison that this corpus can have; all of them, or those of some names."""
@@ -138,15 +145,15 @@ class Study:
             self._fingerprints[name] = generator_fingerprint(name)
         return self._fingerprints[name]
 
-    def real_images(self, captions: Captions, *, designs: bool = False) -> ImageSet:
-        """Real images of some captions: one each, or in every design."""
+    def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
+        """Real images of some captions: ``at_most`` so many of each, picked by hash, or with ``several`` all of them, as every design."""
         from stablerep.captioned_images import CaptionedImages
 
         def load() -> CaptionedImages:
-            part = self.corpus if designs else self.corpus.one_per_caption()
+            part = self.corpus if several else self.corpus.some_per_caption(at_most)
             return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), self.size)
 
-        return ImageSet(f"{'designs' if designs else 'real'}-{captions.name}-{self.size}px", load)
+        return ImageSet(f"{'several' if several else f'real{at_most}'}-{captions.name}-{self.size}px", load)
 
     def corpus_images(self, part: Corpus, name: str) -> ImageSet:
         """All images of a part of the corpus, which ``name`` tells from other parts."""
@@ -196,17 +203,21 @@ class Study:
         return ImageSet(run.key, load)
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
-        """The images that one arm learns from."""
+        """The images that one arm learns from.
+
+        Where captions repeat, real arms have as many images of a caption as synthetic ones, and methods that know images alone take each
+        image as a caption of its own.
+        """
         if which.images != "synthetic":
-            return self.real_images(captions, designs=which.images == "designs")
-        images = self.synthetic_images(
-            captions,
-            sampling_of(p, p.guidance_scale),
-            images_per_caption=p.images_per_caption,
-            generator=p.generator,
-            seed=seed,
-        )
-        return images.first_images(which.stored)
+            at_most = p.images_per_caption if self.repeats_captions else 1
+            images = self.real_images(captions, several=which.images == "designs", at_most=at_most)
+        else:
+            sampling = sampling_of(p, p.guidance_scale)
+            images = self.synthetic_images(
+                captions, sampling, images_per_caption=p.images_per_caption, generator=p.generator, seed=seed
+            )
+            images = images.first_images(None if self.repeats_captions else which.stored)
+        return images
 
     def encoder_recipe(self, p: Parameters, **options) -> EncoderRecipe:
         """The encoder that a chapter's parameters ask for."""
@@ -216,12 +227,23 @@ class Study:
             name=p.encoder, image_size=self.size, **({"stem": p.stem} if hasattr(p, "stem") else {}), **options
         )
 
-    def recipe(self, which: Arm, p: Pretraining, seed: int) -> PretrainingRecipe:
+    def recipe(self, which: Arm, p: Pretraining, seed: int, captions: int) -> PretrainingRecipe:
+        """How one arm learns from so many captions.
+
+        A batch cannot hold a caption twice: where there are few, it is halved, and the steps are doubled, until it holds no more than there are.
+        """
+        from stablerep.methods import METHODS
         from stablerep.training import PretrainingRecipe
         from stablerep.views import ViewRecipe
 
+        views, steps = p.views_per_step, p.steps
+        traits = METHODS[which.method]
+        per_caption = p.positives if traits.several else traits.views
+        alone = self.repeats_captions and traits.ids == "image"
+        while not alone and views // per_caption > captions and views % (4 * per_caption) == 0:
+            views, steps = views // 2, steps * 2
         return PretrainingRecipe(
-            method=which.method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives,
+            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives,
             learning_rate=p.learning_rate, seed=seed, encoder=self.encoder_recipe(p), view=ViewRecipe(size=self.size, crop_min=p.crop_min),
         )  # fmt: skip
 
@@ -230,11 +252,15 @@ class Study:
 
         ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
         """
+        from stablerep.methods import METHODS
+
         if which.method == "random":
             return None
         images = self.arm_images(which, captions, p, seed)
         images = images.only(captions.first(first), captions) if first else images
-        return self.pretraining(images, self.recipe(which, p, seed), f"{which.name}, seed {seed}")
+        if self.repeats_captions and METHODS[which.method].ids == "image":
+            images = images.each_alone()
+        return self.pretraining(images, self.recipe(which, p, seed, first or len(captions)), f"{which.name}, seed {seed}")
 
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None

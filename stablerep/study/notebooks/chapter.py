@@ -93,6 +93,19 @@ class Chapter:
 
         return Markdown("\n\n".join(answer.markdown for answer in chapter(self.name).verdict(self.firmest)))
 
+    @property
+    def probes(self) -> list[str]:
+        """The probes to draw: of several linear ones that for the last label alone, which :attr:`probe` names."""
+        found = self.tables[chapter(self.name).HEADLINE.table]["probe"].unique()
+        return [one for one in found if not one.startswith("linear") or one == self.probe]
+
+    @property
+    def probe(self) -> str:
+        """The probe that verdicts rest on."""
+        from stablerep.study.chapters.compare import probe_of
+
+        return probe_of(self.tables[chapter(self.name).HEADLINE.table])
+
     def notes(self) -> str:
         """Sentences on what this corpus cannot show, and on what reading it left out."""
         sentences = [self.study.left_out(), *self.study.corpus.notes]

@@ -56,7 +56,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
         "runs_computed": len(set(asked) - before),
         "sha256": {one: hash_file(folder / one) for one in written},
         "modules": modules_of(study.store, asked),
-        "check": check_sums(smoke_tables(name)),
+        "check": check_sums(compute_tables(name, resolve(name, {"preset": "smoke"}))),
     }
     if hasattr(parameters, "generator"):
         record["generator"] = study.generator_fingerprint(parameters.generator)
@@ -79,8 +79,9 @@ def check_reference(name: str) -> str:
         raise MissingError(
             f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew."
         )
-    study = Study(parameters=resolve(name, {"preset": "smoke"}))
-    found = check_sums(compute_tables(name, resolve(name, {"preset": "smoke"}), study))
+    parameters = resolve(name, {"preset": "smoke"})
+    study = Study(parameters=parameters)
+    found = check_sums(compute_tables(name, parameters, study))
     different = [place for place, value in record["check"].items() if not _close(value, found.get(place))]
     if different:
         place = different[0]
@@ -94,10 +95,6 @@ def check_reference(name: str) -> str:
     return (
         f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
     )
-
-
-def smoke_tables(name: str) -> dict[str, pd.DataFrame]:
-    return compute_tables(name, resolve(name, {"preset": "smoke"}))
 
 
 def check_sums(tables: dict[str, pd.DataFrame]) -> dict[str, float]:

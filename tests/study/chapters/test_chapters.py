@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 
 from stablerep.corpus import SPLITS
 from stablerep.study import chapters
-from stablerep.study.chapters import bias, compare, corpus, generator, methods, reference, scaling
+from stablerep.study.chapters import bias, compare, corpus, generator, methods, reference, resolve, scaling, schemas
 from stablerep.study.chapters.bias import confusion_shares, correct_shares
 from stablerep.study.chapters.compare import differences, seed_means, summarize, verdict
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import Chapter
-from stablerep.study.chapters import schemas, resolve
 from stablerep.study.store.runs import RunStore
 
 # Generator

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from stablerep.probes.suite import evaluate
 from stablerep.seeding import seed_for
+from stablerep.study.chapters import resolve
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, arm
 from stablerep.study.experiments.study import SIZE, Study
-from stablerep.probes.suite import evaluate
-from stablerep.study.chapters import resolve
 from stablerep.study.store.runs import RunStore
 from stablerep.training import METHODS
 

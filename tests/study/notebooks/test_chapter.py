@@ -15,9 +15,9 @@ import nbformat
 import papermill
 import pytest
 
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.notebooks.chapter import Chapter, open_chapter, source_text, strip_outputs
 from stablerep.study.notebooks.schema import parameters_cell
-from stablerep.study.chapters import schemas, resolve
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import chapter as notebooks
-from stablerep.study.parameters.description import describe_schema
 from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, write_schemas
-from stablerep.study.chapters import schemas, resolve
 from stablerep.study.parameters.base import Seeded, knob
+from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 
 

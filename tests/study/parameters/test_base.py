@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from stablerep.study.chapters import chapter, preset_differences, resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
 from stablerep.study.parameters import presets
-from stablerep.study.parameters.base import # fmt: skip     PATHS, Preset
-from stablerep.study.root import PROJECT
-from stablerep.study.chapters import chapter, schemas, preset_differences, resolve
+from stablerep.study.parameters.base import Preset
 from stablerep.study.parameters.errors import ParameterError
-from stablerep.study.parameters.paths import allow_paths, anchor_paths, outside_path
+from stablerep.study.parameters.paths import PATHS, allow_paths, anchor_paths, outside_path
+from stablerep.study.root import PROJECT
 
 ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in schemas()]
 
@@ -49,7 +49,9 @@ def given_for(preset: str, name: str) -> dict:
 def test_every_preset_fills_every_chapter(preset, notebook):
     resolved = resolve(notebook, given_for(preset, notebook))
     assert resolved.preset == preset and resolved.live is True and getattr(resolved, "seed", 0) == 0
-    expected = presets.preset_values(schemas()[notebook], chapter(notebook).PRESETS, preset) | given_for(preset, notebook)
+    expected = presets.preset_values(schemas()[notebook], chapter(notebook).PRESETS, preset) | given_for(
+        preset, notebook
+    )
     assert resolved.model_dump() == expected  # nothing was converted on the way, and nothing is missing
 
 
@@ -429,7 +431,9 @@ def fitting(value) -> dict:
     return {"views_per_step": 2 * value} if type(value) is int and value > 0 else {}
 
 
-@pytest.mark.parametrize(("name", "field"), [(name, field) for name in schemas() for field in schemas()[name].model_fields])
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name in schemas() for field in schemas()[name].model_fields]
+)
 def test_each_mistake_alone_is_refused_and_each_limit_taken(name, field):
     about = schemas()[name].model_fields[field]
     for value in mistakes(about):

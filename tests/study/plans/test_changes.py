@@ -45,7 +45,7 @@ def test_the_most_similar_run_is_the_one_compared():
 
 @pytest.mark.parametrize(
     "old",
-    [record(step="evaluation"), record({name: 1 for name in "abcd"}), record({"steps": 1, "w": 2, "x": 3, "y": 4})],
+    [record(step="evaluation"), record(dict.fromkeys("abcd", 1)), record({"steps": 1, "w": 2, "x": 3, "y": 4})],
 )
 def test_nothing_is_said_where_nothing_is_alike(old):
     assert why(record(), old) == ""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stablerep.study.chapters import compute_tables
+from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.study import Study
-from stablerep.study.chapters import schemas, resolve
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
 from stablerep.study.plans.costs import MACHINE_GFLOPS, RATES, SECONDS, Costs, amount, duration, size
