@@ -57,9 +57,8 @@ def over_sets(
     if limit < 0:
         raise InputError(f"limit is {limit}; it is a number of images, or 0 for all.")
     found, skipped = [], {}
-    bar = progress(list({one.name: one for one in chosen}.values()), unit="set")  # a set named twice is probed once
-    for which in bar:
-        bar.set_description(f"transfer to {which.name}", refresh=False)
+    each = {one.name: one for one in chosen}.values()  # a set named twice is probed once
+    for which in progress(each, desc="transfer", unit="set", mininterval=0):
         try:
             found.append(probe(which, _limited(open_set(which, size), limit)))
         except (ValueError, OSError) as error:

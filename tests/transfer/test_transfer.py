@@ -143,7 +143,7 @@ def test_a_long_transfer_shows_its_progress(monkeypatch, capsys):
     monkeypatch.setattr(extraction, "SILENT", 0.0)
     transfer(Colours(), ["digits", "clip art"], size=8, limit=40)
     said = capsys.readouterr().err
-    assert "transfer to clip art" in said and "features of digits" in said and "penalties" in said
+    assert "1/2" in said and "features of clip art" in said and "features of digits" in said and "penalties" in said
 
 
 def test_a_short_transfer_says_nothing(capsys):
