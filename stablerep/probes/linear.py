@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.probes.extraction import progress
 from stablerep.probes.logistic import LogisticRegression
 
 # Penalties of the summed loss, the inverse of scikit-learn's C: 45 from 1e-6 to 1e5 (Kornblith et al. 2019; the paper, appendix)
@@ -51,7 +52,8 @@ def choose_penalty(
         raise ValueError(f"patience is {patience}; it is at least 1, or None for all strengths.")
     by_penalty = {strength / count: strength for strength in strengths}
     scores, best, lowest, idle, kept = {}, None, float("inf"), 0, None
-    for l2, weights in regression.sweep(list(by_penalty), tolerance=1e-5):  # enough to choose by
+    sweep = regression.sweep(list(by_penalty), tolerance=1e-5)  # enough to choose by
+    for l2, weights in progress(sweep, total=len(by_penalty), desc="penalties", unit="penalty"):
         strength, outputs = by_penalty[l2], validation @ weights[:-1] + weights[-1]
         scores[strength], now = score(outputs), loss(outputs)
         better = best is None or scores[strength] > scores[best]

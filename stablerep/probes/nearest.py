@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.errors import InputError
+
+BLOCK = 2**26  # similarities in memory at once: 256 MB
+
 
 def knn_probe(
     train: Tensor,
@@ -22,16 +26,19 @@ def knn_probe(
     """Weighted nearest neighbours by cosine similarity (Wu et al. 2018): weight exp(similarity / temperature).
 
     ``k`` larger than the training set uses all of it. Returns one row per test item: ``truth``, ``prediction``, ``correct``.
+    Similarities are held for ``BLOCK`` pairs at a time, so that large sets fit into memory.
     """
     if k < 1:
         raise ValueError(f"k is {k}; at least one neighbour is needed.")
     known = sorted(set(train_labels))
     number = {name: i for i, name in enumerate(known)}
     y = torch.tensor([number[v] for v in train_labels])
-    similarity = F.normalize(test, dim=1) @ F.normalize(train, dim=1).T
-    value, place = similarity.topk(min(k, len(train)), dim=1)
-    votes = torch.zeros(len(test), len(known)).scatter_add_(1, y[place], ((value - 1) / temperature).exp())
-    table = pd.DataFrame({"truth": list(test_labels), "prediction": [known[i] for i in votes.argmax(1)]})
+    z, predictions = F.normalize(train, dim=1), []
+    for asked in F.normalize(test, dim=1).split(max(1, BLOCK // len(train))):
+        value, place = (asked @ z.T).topk(min(k, len(train)), dim=1)
+        votes = torch.zeros(len(asked), len(known)).scatter_add_(1, y[place], ((value - 1) / temperature).exp())
+        predictions += votes.argmax(1).tolist()
+    table = pd.DataFrame({"truth": list(test_labels), "prediction": [known[i] for i in predictions]})
     table["correct"] = table["truth"] == table["prediction"]
     return table
 
@@ -68,5 +75,5 @@ def one_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: 
         part["correct"] = names[nearest] == part["concept"].to_numpy()
         parts.append(part)
     if not parts:
-        raise ValueError(f"designs are {sorted(set(designs))}; two that share at least two concepts are needed.")
+        raise InputError(f"designs are {sorted(set(designs))}; two that share at least two concepts are needed.")
     return pd.concat(parts, ignore_index=True)

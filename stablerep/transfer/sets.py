@@ -9,12 +9,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
 from stablerep.errors import InputError
+from stablerep.probes.extraction import progress
+from stablerep.probes.parts import three_parts
+
+if TYPE_CHECKING:
+    from stablerep.corpus import Corpus
 
 METRICS = ("top-1", "mean per class", "11-point mAP")
 
@@ -110,8 +116,8 @@ TRANSFER_SETS = {s.name: s for s in (
 def open_set(which: TransferSet, size: int) -> LabelledImages:
     """The images of a set at ``size`` pixels with labels and parts.
 
-    A set without a validation part gives every fifth training image of each class (by hash of its id) to validation; one without a test
-    part is tested on its validation part, as FairFace is.
+    Parts that a set does not name are made by :func:`stablerep.probes.parts.three_parts`: FairFace, which has no test part, is tested on its
+    validation part.
 
     Raises:
         ValueError: the set is not there, with the reason and what would bring it.
@@ -141,22 +147,16 @@ def _opened(source: str, options: str, size: int, data: str) -> tuple[pd.DataFra
     from stablerep.corpus import load_corpus
 
     corpus = load_corpus(source, **json.loads(options))
-    return corpus.table, corpus.images(size)
+    return corpus.table, _all_images(corpus, size)
 
 
-def three_parts(named: np.ndarray, strata: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Train, validation and test of a set that names at least train and one more. See :func:`open_set` for the rule."""
-    parts = named.copy()
-    if not (parts == "test").any():
-        parts[parts == "validation"] = "test"
-    if not (parts == "train").any() or not (parts == "test").any():
-        raise InputError(f"the set names {', '.join(sorted(set(named)))}; it needs a training part and one to test on.")
-    if not (parts == "validation").any():
-        train = np.flatnonzero(parts == "train")
-        rank = pd.Series([hashlib.sha256(str(ids[i]).encode()).hexdigest() for i in train])
-        place = rank.groupby(strata[train]).rank(method="first").to_numpy()
-        parts[train[place % 5 == 0]] = "validation"
-    return parts
+def _all_images(corpus: Corpus, size: int) -> torch.Tensor:
+    """The images of a corpus in memory, uint8 [N, 3, size, size], also where it makes them only when they are asked for."""
+    images = corpus.images(size)
+    if isinstance(images, torch.Tensor):
+        return images
+    starts = progress(range(0, len(images), 1024), desc=f"images of {corpus.name}", unit="batch")
+    return torch.cat([torch.as_tensor(images[start : start + 1024]) for start in starts])
 
 
 def _keywords(size: int, *, least: int = 60) -> LabelledImages:
@@ -179,7 +179,7 @@ def _keywords(size: int, *, least: int = 60) -> LabelledImages:
     classes = tuple(sorted(word for word in kept if word))
     labels = np.array([[word in mine for word in classes] for mine in words])
     ids = table["id"].to_numpy(object)
-    return LabelledImages(corpus.images(size), labels, parts, ids, table["concept"].to_numpy(object), classes)
+    return LabelledImages(_all_images(corpus, size), labels, parts, ids, table["concept"].to_numpy(object), classes)
 
 
 def _digits(size: int) -> LabelledImages:

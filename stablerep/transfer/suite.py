@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stablerep.encoders import extract_features
 from stablerep.errors import InputError
-from stablerep.probes import linear_probe, mean_per_class, multi_label_probe, top_1
+from stablerep.probes import features_of, linear_probe, mean_per_class, multi_label_probe, top_1
+from stablerep.probes.extraction import progress
 from stablerep.probes.multi_label import eleven_point_precision
 from stablerep.statistics import mean_with_interval
 from stablerep.transfer.sets import TRANSFER_SETS, LabelledImages, TransferSet, open_set
@@ -41,7 +41,7 @@ def transfer(
         to its reason.
 
     Raises:
-        ValueError: a name that is no set, with the nearest.
+        ValueError: a name of no set; the message says which name is nearest.
     """
     return over_sets(sets, size, limit, lambda which, data: probe_set(backbone, data, which, device=device))
 
@@ -52,12 +52,13 @@ def over_sets(
     limit: int,
     probe: Callable[[TransferSet, LabelledImages], pd.DataFrame],
 ) -> pd.DataFrame:
-    """What ``probe`` gives for each set that can be opened; see :func:`transfer` for the rest."""
+    """What ``probe`` gives for each set that can be opened; see :func:`transfer` for the rest. Shows how far it has come."""
     chosen = [_named(which) if isinstance(which, str) else which for which in sets]
     if limit < 0:
         raise InputError(f"limit is {limit}; it is a number of images, or 0 for all.")
     found, skipped = [], {}
-    for which in {one.name: one for one in chosen}.values():  # a set named twice is probed once
+    each = {one.name: one for one in chosen}.values()  # a set named twice is probed once
+    for which in progress(each, desc="transfer", unit="set", mininterval=0):
         try:
             found.append(probe(which, _limited(open_set(which, size), limit)))
         except (ValueError, OSError) as error:
@@ -75,7 +76,7 @@ def probe_set(
     backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str = "cpu"
 ) -> pd.DataFrame:
     """The items of one set; see :func:`transfer`."""
-    features = extract_features(backbone, data.images, device=device)
+    features = features_of(backbone, data.images, device=device, name=f"features of {which.name}")
     place = {part: np.flatnonzero(data.parts == part) for part in ("train", "validation", "test")}
     parts = {part: features[torch.from_numpy(rows)] for part, rows in place.items()}
     if data.classes:
@@ -101,7 +102,7 @@ def transfer_scores(items: pd.DataFrame, *, draws: int = 1000, seed: int = 0) ->
     rows = []
     for (name, metric), part in items.groupby(["set", "metric"], sort=False):
         if part.duplicated(["id", "class"] if metric == "11-point mAP" else ["id"]).any():
-            raise InputError(f"items of {name} stand there more than once; scores are of one encoder at a time.")
+            raise InputError(f"the table has items of {name} more than once; give the items of one encoder at a time.")
         if metric == "top-1":
             found = mean_with_interval(part["correct"], part["cluster"])
             value, low, high = found["mean"], found["low"], found["high"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,6 @@ from stablerep.transfer import (
     TRANSFER_SETS,
     TransferSet,
     open_set,
-    three_parts,
     transfer,
     transfer_average,
     transfer_scores,
@@ -96,20 +96,6 @@ def test_embedded_sets_open_with_disjoint_parts(name):
         assert set(data.labels[data.parts == "test"]) <= set(data.labels[data.parts != "test"])
 
 
-def test_parts_are_made_where_a_set_names_too_few():
-    ids, strata = np.arange(100).astype(str), np.array(["a"] * 40 + ["b"] * 60)
-    named = np.array(["train"] * 20 + ["validation"] * 20 + ["train"] * 40 + ["validation"] * 20, object)
-    parts = three_parts(named, strata, ids)
-    assert (parts[named == "validation"] == "test").all()
-    train = parts[named == "train"]
-    assert [(train[:20] == "validation").sum(), (train[20:] == "validation").sum()] == [4, 8]  # a fifth of each class
-    order = np.random.default_rng(0).permutation(100)
-    assert (three_parts(named[order], strata[order], ids[order]) == parts[order]).all()
-    assert (named == np.array(["train"] * 20 + ["validation"] * 20 + ["train"] * 40 + ["validation"] * 20)).all()
-    with pytest.raises(ValueError, match="it needs a training part and one to test on"):
-        three_parts(np.array(["train"] * 5, object), strata[:5], ids[:5])
-
-
 def test_a_set_by_path_is_probed_and_the_absent_are_named(tmp_path, monkeypatch):
     photographs(tmp_path / "fruit")
     monkeypatch.setenv("STABLEREP_DATA", str(tmp_path))
@@ -127,6 +113,48 @@ def test_a_set_by_path_is_probed_and_the_absent_are_named(tmp_path, monkeypatch)
     assert 0.6 < scores.loc["digits", "low"] < scores.loc["digits", "value"] < scores.loc["digits", "high"] <= 1
     monkeypatch.delenv("STABLEREP_DATA")
     assert "STABLEREP_DATA, which is not set" in transfer(Colours(), ["CIFAR-10"]).attrs["skipped"]["CIFAR-10"]
+
+
+def test_images_that_are_made_on_demand_are_read_batch_by_batch(monkeypatch):
+    """A corpus whose images are an object with slices and nothing else gives the same set."""
+    from stablerep.transfer import sets
+
+    class Slices:
+        def __init__(self, images):
+            self.images, self.largest = images, 0
+
+        def __len__(self):
+            return len(self.images)
+
+        def __getitem__(self, place):
+            assert isinstance(place, slice)
+            self.largest = max(self.largest, place.stop - place.start)
+            return self.images[place].numpy()
+
+    images = torch.arange(2500, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
+    corpus = SimpleNamespace(name="made", images=lambda size: made)
+    made = Slices(images)
+    assert torch.equal(sets._all_images(corpus, 8), images) and made.largest == 1024
+
+
+def test_a_long_transfer_shows_its_progress(monkeypatch, capsys):
+    from stablerep.probes import extraction
+
+    monkeypatch.setattr(extraction, "SILENT", 0.0)
+    transfer(Colours(), ["digits", "clip art"], size=8, limit=40)
+    said = capsys.readouterr().err
+    assert "1/2" in said and "features of clip art" in said and "features of digits" in said and "penalties" in said
+
+
+def test_a_short_transfer_says_nothing(capsys):
+    transfer(Colours(), ["digits"], size=8, limit=40)
+    assert capsys.readouterr().err == ""
+
+
+def test_items_of_two_encoders_are_refused():
+    items = items_of("s", "top-1", truth=["a"], correct=[True])
+    with pytest.raises(ValueError, match="has items of s more than once; give the items of one encoder at a time"):
+        transfer_scores(pd.concat([items, items]))
 
 
 def test_a_limit_takes_the_same_images_for_everyone(tmp_path, monkeypatch):
