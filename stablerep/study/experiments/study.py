@@ -260,7 +260,9 @@ class Study:
         images = images.only(captions.first(first), captions) if first else images
         if self.repeats_captions and METHODS[which.method].ids == "image":
             images = images.each_alone()
-        return self.pretraining(images, self.recipe(which, p, seed, first or len(captions)), f"{which.name}, seed {seed}")
+        return self.pretraining(
+            images, self.recipe(which, p, seed, first or len(captions)), f"{which.name}, seed {seed}"
+        )
 
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None
