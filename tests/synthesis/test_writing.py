@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stablerep.generator import load_generator
+from stablerep.generator import Sampling, load_generator
 from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize, writing
 from tests.conftest import TINY_CAPTIONS
 
@@ -60,7 +60,7 @@ def test_each_batch_is_asked_for_as_planned(stub, tmp_path):
     assert len(generator.calls) == stub.BATCHES
     asked = [pair for captions, names, *_ in generator.calls for pair in zip(captions, names)]
     assert asked == [(c, (7, c, i)) for c in stub.CAPTIONS for i in range(3)]
-    assert {call[2:] for call in generator.calls} == {(2.0, 4, "dpm++")}
+    assert {call[2] for call in generator.calls} == {Sampling(2.0, 4, "dpm++")}
 
 
 def test_shards_group_the_images_of_a_caption(whole, stub):
@@ -80,9 +80,7 @@ def test_shards_group_the_images_of_a_caption(whole, stub):
                     "caption": caption, "caption_id": place, "images": [0, 1, 2], "seed": 7, "flagged": 0,
                 }  # fmt: skip
                 assert int(key) == place
-                images, _ = stub.StubGenerator().sample(
-                    [caption] * 3, [(7, caption, i) for i in range(3)], guidance_scale=1, steps=2, sampler=""
-                )
+                images, _ = stub.StubGenerator().sample([caption] * 3, [(7, caption, i) for i in range(3)], Sampling())
                 for i in range(3):
                     with Image.open(tar.extractfile(f"{key}.{i}.png")) as image:
                         assert np.array_equal(np.asarray(image).transpose(2, 0, 1), images[i])
@@ -111,9 +109,7 @@ def test_any_shape_of_plan_gives_the_same_images(stub, tmp_path, images, batch):
     plan = replace(stub.PLAN, images_per_caption=images, batch_size=batch)
     made = make(plan, stub.StubGenerator(), tmp_path).in_memory()
     assert len(made.images) == 11 * images
-    expected, _ = stub.StubGenerator().sample(
-        [""] * images, [(7, "owl", i) for i in range(images)], guidance_scale=1, steps=2, sampler=""
-    )
+    expected, _ = stub.StubGenerator().sample([""] * images, [(7, "owl", i) for i in range(images)], Sampling())
     assert np.array_equal(made.images[made.caption_ids == 4], expected)
 
 
@@ -390,7 +386,7 @@ def test_set_of_flagged_images_alone_says_so(stub, tmp_path):
 
 
 TINY = SynthesisPlan(
-    ["red heart", "dog face", "pizza", "rose", "owl"], images_per_caption=2, steps=3, batch_size=4, shard_captions=3
+    ["red heart", "dog face", "pizza", "rose", "owl"], images_per_caption=2, sampling=Sampling(steps=3), batch_size=4, shard_captions=3
 )  # fmt: skip
 
 

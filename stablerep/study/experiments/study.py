@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,12 +102,11 @@ class Study:
         sampler: str, seed: int,
     ) -> SynthesisPlan:  # fmt: skip
         """The plan of :meth:`synthetic_run`, in which the generator is not named."""
+        from stablerep.generator import Sampling
         from stablerep.synthesis import SynthesisPlan
 
-        return SynthesisPlan(
-            captions, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=sampling_steps,
-            sampler=sampler, seed=seed,
-        )  # fmt: skip
+        sampling = Sampling(guidance_scale, sampling_steps, sampler)
+        return SynthesisPlan(captions, images_per_caption=images_per_caption, sampling=sampling, seed=seed)
 
     def synthetic_run(self, captions: Sequence[str], *, generator: str, **sampling) -> Run:
         """Synthetic images of some captions, as shards in the store; arguments of :meth:`synthesis_plan`."""
@@ -118,7 +117,7 @@ class Study:
         return self.store.obtain(
             "synthesis",
             version=SYNTHESIS_VERSION,
-            parameters={**asdict(plan), "captions": len(plan.captions), "precision": default_precision()},
+            parameters={**plan.parameters, "precision": default_precision()},
             inputs={"captions": plan.fingerprint, "generator": self.generator_fingerprint(generator)},
             compute=lambda folder: synthesize(plan, self.generator(generator), folder).totals,
         )
