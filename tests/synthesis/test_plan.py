@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stablerep.errors import InputError
 from stablerep.generator import Sampling
 from stablerep.synthesis import SynthesisPlan
 
@@ -88,6 +89,45 @@ def test_captions_are_kept_in_their_order_and_cannot_change():
     plan = SynthesisPlan(captions)
     captions.append("c")
     assert plan.captions == ("b", "a")
+
+
+class Counted:
+    """Ten million captions that are made when they are read."""
+
+    def __init__(self, empty: int = -1) -> None:
+        self.read, self.empty = 0, empty
+
+    def __len__(self) -> int:
+        return 10_000_000
+
+    def __getitem__(self, number: int) -> str:
+        self.read += 1
+        return "" if number == self.empty else f"caption {number}"
+
+
+def test_captions_that_have_a_name_are_not_read():
+    captions = Counted()
+    plan = SynthesisPlan(captions, captions_name="a part of a corpus")
+    assert plan.total == 80_000_000 and plan.shards == 39_063
+    others = {
+        plan.fingerprint,
+        replace(plan, captions_name="another part").fingerprint,
+        replace(plan, captions=["a"]).fingerprint,
+        replace(plan, seed=1).fingerprint,
+    }
+    assert len(others) == 4 and replace(plan, captions=Counted()).fingerprint == plan.fingerprint
+    assert captions.read == 0
+    assert plan.caption(9_999_999) == "caption 9999999" and captions.read == 1
+    with pytest.raises(InputError, match="caption 7 is empty"):
+        SynthesisPlan(Counted(empty=7), captions_name="a part").caption(7)
+
+
+def test_parameters_are_flat_and_without_texts():
+    plan = SynthesisPlan(["a", "b"], images_per_caption=3, sampling=Sampling(4, 20, "ddim"), seed=5)
+    assert plan.parameters == {
+        "captions": 2, "images_per_caption": 3, "guidance_scale": 4.0, "steps": 20, "sampler": "ddim", "seed": 5,
+        "batch_size": 64, "shard_captions": 256,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
