@@ -35,9 +35,12 @@ class StubGenerator:
     def __init__(self) -> None:
         self.made = 0
 
-    def sample(self, captions, names, **options):
+    def truncated(self, captions):
+        return ""
+
+    def sample(self, captions, names, sampling):
         self.made += len(names)
-        drawn = [np.random.default_rng(seed_for("stub", *name, options["guidance_scale"])) for name in names]
+        drawn = [np.random.default_rng(seed_for("stub", *name, sampling.guidance_scale)) for name in names]
         images = [rng.integers(0, 256, (3, SIZE, SIZE), np.uint8) for rng in drawn]
         return torch.from_numpy(np.stack(images)), [False] * len(names)
 
