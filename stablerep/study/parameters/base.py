@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from stablerep.corpus.emoji import DESIGNS
+from stablerep.generator.sampling import GUIDANCE_SCALES, SAMPLERS, STEPS
 from stablerep.study.parameters.paths import PATHS, outside_path
 
 Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
 Design = Literal[DESIGNS]
-GuidanceScale = Annotated[float, Field(ge=1, le=30)]
+GuidanceScale = Annotated[float, Field(ge=GUIDANCE_SCALES[0], le=GUIDANCE_SCALES[1])]
 Stem = Literal["published", "no-pool", "full"]
 
 
@@ -74,8 +75,8 @@ class Generated(Seeded):
     """Chapters with synthetic images, and how these are made."""
 
     generator: str = knob("emoji (embedded), a pipeline folder, or a name on the Hugging Face Hub", min_length=1)
-    sampling_steps: int = knob("denoising steps; a larger w needs more", cost="linear", ge=2, le=1000)
-    sampler: Literal["dpm++", "ddim"] = knob("DPM-Solver++ or DDIM")
+    sampling_steps: int = knob("denoising steps; a larger w needs more", cost="linear", ge=STEPS[0], le=STEPS[1])
+    sampler: Literal[SAMPLERS] = knob("DPM-Solver++ or DDIM")
 
 
 class Batched(Seeded):
