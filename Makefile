@@ -11,6 +11,8 @@ PRESET ?= laptop
 LIVE ?= yes
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_OPTIONS ?=
+# Tests run in as many processes as there are cores, each with one thread.
+PYTEST_OPTIONS ?= -n auto
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -28,6 +30,13 @@ book: $(INSTALLED) ## execute the chapters, build the HTML book and print its pa
 .PHONY: test
 test: $(INSTALLED) ## run the tests
 	@$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+.PHONY: check
+check: $(INSTALLED) ## check style, formatting, imports and what is written from the chapters
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/stablerep notebooks sync --check
 
 .PHONY: reference
 reference: $(INSTALLED) ## compute the stored reference results again (hours); goes on where it was cut

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,3 +70,72 @@ def tokenize(tokenizer, captions: Sequence[str]) -> torch.Tensor:
         truncation=True,
         return_tensors="pt",
     ).input_ids
+
+
+NAMED = 100  # groups of captions that a Truncation holds; a set of millions may have more
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """Captions that a text encoder does not read to their ends.
+
+    Attributes:
+        count: captions that are cut.
+        coinciding: groups of different captions whose tokens are the same once they are cut: they have the same embedding, and a
+            loss over captions counts them as negatives of each other. At most ``NAMED`` groups.
+        groups: how many such groups there are.
+        captions: how many captions were looked at.
+        tokens: how many tokens of a caption are read.
+    """
+
+    count: int
+    coinciding: tuple[tuple[str, ...], ...]
+    groups: int
+    captions: int
+    tokens: int
+
+    def __str__(self) -> str:
+        """One line for the person who waits, empty when no caption is cut."""
+        if not self.count:
+            return ""
+        cut = f"{self.count:,} of {self.captions:,} captions are longer than {self.tokens} tokens; their ends are not read"
+        if not self.groups:
+            return f"{cut}."
+        pair = " and ".join(repr(caption) for caption in self.coinciding[0][:2])
+        alike = "1 group of captions is" if self.groups == 1 else f"{self.groups:,} groups of captions are"
+        return f"{cut}, and {alike} the same without them: {pair}{'' if self.groups == 1 else ', for example'}."
+
+
+def truncated(tokenizer, captions: Sequence[str]) -> Truncation:
+    """Count the captions that ``tokenizer`` cuts and name those that coincide after the cut.
+
+    ``captions`` are different from each other. They are read in blocks; what is kept is 17 bytes for each that fills the context.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    length, block = tokenizer.model_max_length, 1024
+    digests, places, cuts = ([np.empty(0, kind)] for kind in (np.uint64, np.uint64, bool))
+    for start in tqdm(range(0, len(captions), block), desc="length of captions", ncols=100, delay=5):
+        some = [str(captions[i]) for i in range(start, min(start + block, len(captions)))]
+        whole = tokenizer(
+            some, verbose=False
+        ).input_ids  # not verbose: its warning, that longer ones fail, is not true here
+        full = [
+            (start + i, ids) for i, ids in enumerate(whole) if len(ids) >= length
+        ]  # only these can coincide by a cut
+        cuts.append(np.array([len(ids) > length for _, ids in full], bool))
+        places.append(np.array([place for place, _ in full], np.uint64))
+        read = (np.array(ids[: length - 1], np.uint32).tobytes() for _, ids in full)
+        digests.append(np.array([int.from_bytes(hashlib.sha256(r).digest()[:8], "little") for r in read], np.uint64))
+    digest, place, cut = (np.concatenate(parts) for parts in (digests, places, cuts))
+    _, inverse, sizes = np.unique(digest, return_inverse=True, return_counts=True)
+    coincide = (sizes > 1) & (np.bincount(inverse, weights=cut, minlength=len(sizes)) > 0)  # case alone is no cut
+    twice = np.flatnonzero(coincide[inverse])
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for i in twice.tolist():
+        group = int(inverse[i])
+        if len(found) < NAMED or group in found:
+            found[group].append(str(captions[int(place[i])]))
+    coinciding = tuple(tuple(group) for group in found.values())
+    return Truncation(int(cut.sum()), coinciding, int(coincide.sum()), len(captions), length - 2)

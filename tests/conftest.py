@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded: several processes share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 import pytest
 from hypothesis import settings

@@ -18,7 +18,7 @@ from scaling_arithmetic import (
     training_steps,
 )  # fmt: skip
 
-from stablerep.generator import load_generator
+from stablerep.generator import Sampling, load_generator
 from stablerep.study.plans.costs import RATES, SECONDS
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
@@ -95,7 +95,7 @@ def test_no_number_of_the_prose_is_without_a_check():
 
 @pytest.mark.slow
 def test_the_measured_size_of_an_image(tmp_path):
-    plan = SynthesisPlan(TINY_CAPTIONS, images_per_caption=4, guidance_scale=2.0, steps=8)
+    plan = SynthesisPlan(TINY_CAPTIONS, images_per_caption=4, sampling=Sampling(steps=8))
     synthesize(plan, load_generator("emoji"), tmp_path, progress=False)
     size = sum(path.stat().st_size for path in tmp_path.glob("shard-*.tar")) / plan.total
     assert size == pytest.approx(EMBEDDED_BYTES, rel=0.25)  # few captions, and not those of the measurement

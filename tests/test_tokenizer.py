@@ -8,8 +8,10 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stablerep.tokenizer import CONTEXT_LENGTH, VOCABULARY, tokenize, train_tokenizer
+from stablerep.tokenizer import CONTEXT_LENGTH, NAMED, VOCABULARY, tokenize, train_tokenizer, truncated
 
 CAPTIONS = [
     "red apple", "woman firefighter: medium-dark skin tone", "man firefighter: light skin tone", "person's hand", "two o’clock",
@@ -110,3 +112,78 @@ def test_every_process_learns_the_same_vocabulary(tmp_path):
         subprocess.run([sys.executable, "-c", code, json.dumps(captions), str(tmp_path / name)], check=True)
         for file in ("vocab.json", "merges.txt"):
             assert (tmp_path / name / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+
+
+# Captions that are too long
+
+
+def slow_truncation(tokenizer, captions):
+    """Count and groups by comparing all tokens of all captions."""
+    length = tokenizer.model_max_length
+    whole = [tokenizer(caption, verbose=False).input_ids for caption in captions]
+    cut = [len(ids) > length for ids in whole]
+    groups: dict[tuple, list[int]] = {}
+    for number, ids in enumerate(tokenize(tokenizer, captions).tolist()):
+        groups.setdefault(tuple(ids), []).append(number)
+    found = [
+        tuple(captions[n] for n in group) for group in groups.values() if len(group) > 1 and any(cut[n] for n in group)
+    ]
+    return sum(cut), found
+
+
+def test_captions_that_are_cut_are_counted_and_those_that_coincide_named(tokenizer):
+    start = "red apple " * 11  # 22 tokens
+    captions = [
+        "red apple",
+        f"{start}",
+        f"{start} firefighter",
+        f"{start} hand",
+        f"green {start}",
+        "Red Apple",
+        f"{start.upper()}",
+    ]
+    found = truncated(tokenizer, captions)
+    assert (found.count, found.captions, found.tokens) == (3, 7, 22)
+    assert found.groups == 1 and found.coinciding == ((captions[1], captions[2], captions[3], captions[6]),)
+    # the same in capitals is no matter of length
+    assert truncated(tokenizer, [captions[0], captions[5], captions[1], captions[6]]).groups == 0
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["red", "apple", "7"]), min_size=20, max_size=25).map(" ".join),
+        unique=True,
+        max_size=40,
+    )
+)
+def test_truncation_agrees_with_all_comparisons(tokenizer, captions):
+    found = truncated(tokenizer, captions)
+    count, groups = slow_truncation(tokenizer, captions) if captions else (0, [])
+    assert found.count == count and found.groups == len(groups) and set(found.coinciding) == set(groups)
+
+
+def test_groups_that_are_named_are_few_and_blocks_do_not_matter(tokenizer):
+    captions = [
+        f"{a} {b} {c} " * 8 + end for a in "abcdef" for b in "abcdef" for c in "abcdef" for end in ("x", "y", "z")
+    ]
+    captions += [f"{i}" for i in range(3000)]
+    found = truncated(tokenizer, captions)
+    assert found.count == 648 and found.groups == 216 and len(found.coinciding) == NAMED
+    assert all(len(group) == 3 for group in found.coinciding)
+
+
+def test_truncation_in_words(tokenizer):
+    long = "red apple " * 11
+    assert str(truncated(tokenizer, ["red apple"])) == "" == str(truncated(tokenizer, []))
+    assert str(truncated(tokenizer, [long + "7", "hand"])) == (
+        "1 of 2 captions are longer than 22 tokens; their ends are not read."
+    )
+    assert str(truncated(tokenizer, [long + "7", long + "hand"])) == (
+        "2 of 2 captions are longer than 22 tokens; their ends are not read, and 1 group of captions is the same without them: "
+        f"{long + '7'!r} and {long + 'hand'!r}."
+    )
+
+
+def test_no_warning_that_is_not_true(tokenizer, caplog):
+    truncated(tokenizer, ["word " * 100])
+    assert not caplog.records

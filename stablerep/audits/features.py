@@ -15,13 +15,12 @@ from torch import Tensor
 
 # Bounds of collapse(). For scale, a ResNet-10 of 512 dimensions on 400 emoji, one of a caption: trained for 250 steps as StableRep it
 # has a spread of 0.76, a rank share of 0.48 and a mean cosine of 0.39; untrained 0.09, 0.17 and 0.98, which raises the last alarm.
-MIN_SPREAD = (
-    0.02  # an isotropic Gaussian has 1; at 0.02 all but 1/2500 of a feature's squared length is the same for all images
-)
-MIN_RANK_SHARE = 0.1  # an isotropic Gaussian comes near 1; below a tenth, nine of ten dimensions are all but unused
-MAX_MEAN_COSINE = (
-    0.95  # directions at random have 0; above it, at most a twentieth of the squared length tells images apart
-)
+# Spread: an isotropic Gaussian has 1; at 0.02 all but 1/2500 of a feature's squared length is the same for all images.
+MIN_SPREAD = 0.02
+# Rank share: an isotropic Gaussian comes near 1; below a tenth, nine of ten dimensions are all but unused.
+MIN_RANK_SHARE = 0.1
+# Mean cosine: directions at random have 0; above 0.95, at most a twentieth of the squared length tells images apart.
+MAX_MEAN_COSINE = 0.95
 
 
 def _check(features: Tensor, least: int = 2) -> Tensor:
@@ -248,3 +247,25 @@ def collapse(features: Tensor) -> pd.DataFrame:
         ("alike", cosine, MAX_MEAN_COSINE, cosine > MAX_MEAN_COSINE),
     ]
     return pd.DataFrame(rows, columns=["alarm", "value", "bound", "raised"])
+
+
+def describe(features: Tensor, captions: pd.Series) -> pd.DataFrame:
+    """One row on the features of captioned images, before any label is asked.
+
+    Args:
+        features: float [N, D].
+        captions: [N], of which some have several images.
+
+    Returns:
+        ``alignment`` of the images of a caption, ``uniformity`` over captions, mean cosine ``within`` and ``between`` captions,
+        ``effective_rank``, ``dimensions`` and ``alarms`` (names of those that :func:`collapse` raises, or none).
+    """
+    ids = torch.from_numpy(pd.factorize(captions)[0].copy())
+    first = torch.from_numpy(captions.reset_index(drop=True).drop_duplicates().index.to_numpy(copy=True))
+    similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
+    alarms = collapse(features)
+    return pd.DataFrame([{
+        "alignment": alignment(features, ids), "uniformity": uniformity(features[first]), "within": similarity["within"],
+        "between": similarity["between"], "effective_rank": effective_rank(features), "dimensions": features.shape[1],
+        "alarms": ", ".join(alarms.loc[alarms["raised"], "alarm"]) or "none",
+    }])  # fmt: skip

@@ -11,10 +11,11 @@ from pathlib import Path
 from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
 from stablerep.errors import InputError
-from stablerep.generator import Generator
 from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, train_autoencoder
 from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, train_denoiser
+from stablerep.generator.pipeline import Generator
+from stablerep.generator.sampling import Sampling
 from stablerep.tokenizer import train_tokenizer
 
 SHOWN = (
@@ -42,7 +43,7 @@ def sample_grid(generator: Generator, captions: Sequence[str], *, columns: int =
 
     texts = [c for c in captions for _ in range(columns)]
     names = [(0, c, i) for c in captions for i in range(columns)]
-    images, _ = generator.sample(texts, names, guidance_scale=guidance_scale)
+    images, _ = generator.sample(texts, names, Sampling(guidance_scale=guidance_scale))
     n, _, h, w = images.shape
     tiles = images.view(n // columns, columns, 3, h, w).permute(0, 3, 1, 4, 2).reshape(n // columns * h, columns * w, 3)
     return Image.fromarray(tiles.numpy())

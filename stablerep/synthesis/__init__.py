@@ -1,6 +1,6 @@
 """Synthetic sets: captions x l images, in webdataset shards that come out the same however often the work was cut.
 
->>> plan = SynthesisPlan(captions=["red heart", "dog face"], images_per_caption=4, guidance_scale=2.0)
+>>> plan = SynthesisPlan(captions=["red heart", "dog face"], images_per_caption=4)
 >>> made = synthesize(plan, load_generator("emoji"), folder)
 >>> made.in_memory().images.shape
 torch.Size([8, 3, 32, 32])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from stablerep.errors import InputError
-from stablerep.generator import check_sampling
+from stablerep.generator.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -26,36 +27,64 @@ class SynthesisPlan:
 
     The noise of an image depends on (seed, caption, index) alone. Batches never cross a shard and hold whole captions, or
     a part of one caption when l is larger than a batch; they depend on the plan, not on who works on it or where it was cut.
+
+    Attributes:
+        captions: different texts. With ``captions_name`` any sequence, whose texts are read only where they are drawn.
+        images_per_caption: l; the paper stores 10.
+        sampling: guidance scale, steps and sampler.
+        seed: of the noise.
+        batch_size: images in a call of the generator; another value gives the same images up to rounding.
+        shard_captions: captions in a shard.
+        captions_name: a hash that determines the captions and their order, such as a corpus part's fingerprint. Millions of captions
+            are then named without being read; that they are different is up to whoever names them.
+
+    Raises:
+        InputError: a count below one; no captions, an empty one or one that appears twice.
     """
 
     captions: Sequence[str]
-    images_per_caption: int = 8  # l; the paper stores 10
-    guidance_scale: float = 2.0  # w
-    steps: int = 12
-    sampler: str = "dpm++"
+    images_per_caption: int = 8
+    sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
-    batch_size: int = 64  # images; another value gives the same images up to rounding
-    shard_captions: int = 256  # captions in a shard
+    batch_size: int = 64
+    shard_captions: int = 256
+    captions_name: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "captions", tuple(self.captions))
-        check_sampling(self.guidance_scale, self.steps, self.sampler)
         for name in ("images_per_caption", "batch_size", "shard_captions"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if not self.captions:
+        if not len(self.captions):
             raise InputError("there are no captions; a synthetic set needs at least one.")
-        for i, caption in enumerate(self.captions):
-            if not caption.strip():
-                raise InputError(f"caption {i} is empty; each caption needs at least one character.")
+        if self.captions_name is not None:
+            return
+        object.__setattr__(self, "captions", tuple(self.captions))
+        for number in range(len(self.captions)):
+            self.caption(number)
         if len(set(self.captions)) < len(self.captions):
             seen: set[str] = set()
             twice = next(c for c in self.captions if c in seen or seen.add(c))
             raise InputError(f"caption {twice!r} appears twice; images are grouped by caption, so list each one once.")
 
+    def caption(self, number: int) -> str:
+        """One caption. Raises ``InputError`` when it is empty."""
+        text = str(self.captions[number])
+        if not text.strip():
+            raise InputError(f"caption {number} is empty; each caption needs at least one character.")
+        return text
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All but the captions' texts in one flat table, ``captions`` being their number: what is stored beside a set."""
+        own = {name: getattr(self, name) for name in ("images_per_caption", "seed", "batch_size", "shard_captions")}
+        return {"captions": len(self.captions), **own, **asdict(self.sampling)}
+
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of the plan, which names the captions by ``captions_name`` or else by their texts."""
+        named = None if self.captions_name is None else {"name": self.captions_name, "count": len(self.captions)}
+        content = self.parameters | {"captions": named or self.captions}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def total(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +61,33 @@ def decode(sample: EncodedSample, index: int) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(sample.pngs[index])).convert("RGB")).transpose(2, 0, 1)
 
 
+def shard_samples(path: Path) -> Iterator[EncodedSample]:
+    """The captions of one shard that have images, in their order, one in memory at a time.
+
+    The file is opened here and read as a tar archive: webdataset takes what it is given for an address, so that a folder's name could
+    be a command (``pipe:``) or be cut at ``?`` or ``#``.
+
+    Raises:
+        InputError: the archive is damaged.
+    """
+    pngs: dict[str, bytes] = {}
+    try:
+        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
+            for member in tar:
+                content = tar.extractfile(member).read()
+                if not member.name.endswith(".json"):
+                    pngs[member.name] = content
+                    continue
+                about, key = json.loads(content), member.name.removesuffix(".json")  # it follows its caption's images
+                if about["images"]:
+                    images = [pngs[f"{key}.{i}.png"] for i in about["images"]]
+                    yield EncodedSample(about["caption"], about["caption_id"], images)
+                pngs.clear()
+                tar.members = []  # or the archive remembers every entry that it has passed
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); run synthesize again, which mends it.") from error
+
+
 @dataclass(frozen=True)
 class SyntheticSet:
     """A finished set in a folder."""
@@ -95,7 +124,8 @@ class SyntheticSet:
         """The parquet index: one row per caption."""
         import pandas as pd
 
-        return pd.read_parquet(self.folder / "index.parquet")
+        with open(self.folder / "index.parquet", "rb") as file:  # opened here: pandas takes some names for addresses
+            return pd.read_parquet(file)
 
     def samples(self, *, shuffle: int = 0, seed: int = 0) -> Iterator[tuple[str, int, np.ndarray]]:
         """Stream ``(caption, caption_id, uint8 [k, 3, H, W])``, the images decoded; otherwise as :meth:`encoded`."""
@@ -107,25 +137,13 @@ class SyntheticSet:
 
         ``shuffle`` > 0 keeps a buffer of that many captions and visits shards in a seeded order.
         """
-        import random
-
-        import webdataset
+        from webdataset.filters import shuffle as shuffled
 
         shards = sorted(self.folder.glob("shard-*.tar"))
         if shuffle:
             random.Random(seed).shuffle(shards)
-        # no splitter: a set is the same in every process of a distributed job
-        pipeline = webdataset.WebDataset(
-            [str(s) for s in shards], shardshuffle=False, empty_check=False, nodesplitter=None
-        )
-        if shuffle:
-            pipeline = pipeline.shuffle(shuffle, seed=seed)
-        for sample in pipeline:
-            about = json.loads(sample["json"])
-            if about["images"]:
-                yield EncodedSample(
-                    about["caption"], about["caption_id"], [sample[f"{i}.png"] for i in about["images"]]
-                )
+        samples = (sample for shard in shards for sample in shard_samples(shard))
+        yield from shuffled(shuffle, seed=seed)(samples) if shuffle else samples
 
     def in_memory(self) -> CaptionedImages:
         """The whole set as tensors; captions all of whose images were flagged are left out.

@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import shutil
+import sys
 import tarfile
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +27,26 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
 
     Each finished batch is kept until its shard is whole, so a killed run resumes at the next batch of whole captions; the
     shards are byte for byte those of an uninterrupted run. Shards whose checksum differs are made again. Several
-    processes may work on one folder: each takes shards that nobody holds.
+    processes may work on one folder: each takes shards that nobody holds. The folder is claimed for a plan and a generator by the
+    first batch that is finished, so a generator that cannot draw leaves it free for the right one.
+
+    Captions that the generator does not read to their ends are counted at the start and said in one line.
 
     Returns:
         The set; with other workers still busy, this returns when they are done too.
 
     Raises:
-        ValueError: the folder holds a set of another plan or generator.
+        InputError: the folder holds a set of another plan or generator, or a caption is empty.
+        FailedError: an image is not finite.
     """
     from filelock import FileLock, Timeout
     from tqdm import tqdm
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, plan, generator)
+    if not _claimed(folder, plan, generator) and progress and (cut := str(generator.truncated(plan.captions))):
+        tqdm.write(cut, file=sys.stderr)
+    claim = partial(_claim, folder, plan, generator)
     waiting = [shard for shard in range(plan.shards) if shard_problem(folder, shard)]
     images = sum(len(plan.shard_range(s)) for s in range(plan.shards) if s not in waiting) * plan.images_per_caption
     bar = tqdm(
@@ -50,7 +58,7 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
             try:
                 with FileLock(folder / f".{shard_name(shard)}.lock", timeout=0):
                     if shard_problem(folder, shard):  # another worker may have made it meanwhile
-                        _make_shard(plan, generator, folder, shard, bar)
+                        _make_shard(plan, generator, folder, shard, bar, claim)
                     waiting.remove(shard)
                     taken = True
             except Timeout:
@@ -65,47 +73,52 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
     return SyntheticSet(folder)
 
 
+def _claimed(folder: Path, plan: SynthesisPlan, generator: Generator) -> bool:
+    """Whether the folder is already that of this plan and generator. Raises ``InputError`` when it is that of others."""
+    path = folder / "plan.json"
+    if not path.exists():
+        return False
+    there, content = json.loads(path.read_text()), _description(plan, generator)
+    if names := sorted(k for k in content if there.get(k) != content[k] and k != "generator_name"):
+        said = [f"{k} {there.get(k)} instead of {content[k]}" for k in names if k != "plan"]
+        what = ", ".join(said) or "other captions"
+        raise InputError(f"{folder} holds a set made with {what}; choose another folder or remove it.")
+    return True
+
+
 def _claim(folder: Path, plan: SynthesisPlan, generator: Generator) -> None:
     """Write the plan into an empty folder; refuse a folder of another plan."""
     from filelock import FileLock
 
-    content = {
-        **asdict(plan),
-        "captions": len(plan.captions),
-        "plan": plan.fingerprint,
-        "generator": generator.fingerprint,
-    }
-    content |= {"generator_name": Path(generator.name).name if Path(generator.name).exists() else generator.name}
-    content |= {"precision": generator.precision, "resolution": generator.resolution}
-    path = folder / "plan.json"
     with FileLock(folder / ".plan.lock"):
-        if path.exists():
-            there = json.loads(path.read_text())
-            names = sorted(k for k in content if there.get(k) != content[k] and k != "generator_name")
-            if names:
-                what = (
-                    ", ".join(f"{k} {there.get(k)} instead of {content[k]}" for k in names if k != "plan")
-                    or "other captions"
-                )
-                raise InputError(f"{folder} holds a set made with {what}; choose another folder or remove it.")
-            return
-        with written_aside(path) as aside:
-            aside.write_text(json.dumps(content, indent=1))
+        if not _claimed(folder, plan, generator):
+            with written_aside(folder / "plan.json") as aside:
+                aside.write_text(json.dumps(_description(plan, generator), indent=1))
 
 
-def _make_shard(plan: SynthesisPlan, generator: Generator, folder: Path, shard: int, bar) -> None:
+def _description(plan: SynthesisPlan, generator: Generator) -> dict:
+    """What is stored of a plan and its generator: everything that determines the images, and no path."""
+    name = Path(generator.name).name if Path(generator.name).exists() else generator.name
+    return {
+        **plan.parameters, "plan": plan.fingerprint, "generator": generator.fingerprint, "generator_name": name,
+        "precision": generator.precision, "resolution": generator.resolution,
+    }  # fmt: skip
+
+
+def _make_shard(
+    plan: SynthesisPlan, generator: Generator, folder: Path, shard: int, bar, claim: Callable[[], None]
+) -> None:
     kept = folder / ".batches"
     made, flagged = {}, {}
     for batch in plan.batches(shard):
         path = kept / f"{shard_name(shard)}-{batch.number:05d}.npz"
         stored = _read_batch(path)
         if stored is None:
-            captions = [plan.captions[c] for c, _ in batch.items]
-            names = [(plan.seed, plan.captions[c], i) for c, i in batch.items]
-            images, flags = generator.sample(
-                captions, names, guidance_scale=plan.guidance_scale, steps=plan.steps, sampler=plan.sampler
-            )
+            captions = [plan.caption(c) for c, _ in batch.items]
+            names = [(plan.seed, caption, i) for caption, (_, i) in zip(captions, batch.items)]
+            images, flags = generator.sample(captions, names, plan.sampling)
             stored = images.numpy(), np.array(flags, bool)
+            claim()
             with written_aside(path) as aside, open(aside, "wb") as file:
                 np.savez(file, images=stored[0], flags=stored[1])
         for item, image, flag in zip(batch.items, *stored):
@@ -155,7 +168,7 @@ def _write_tar(plan: SynthesisPlan, shard: int, made: dict, flagged: dict, path:
                 png = io.BytesIO()
                 Image.fromarray(made[c, i].transpose(1, 2, 0)).save(png, "PNG", compress_level=6)
                 add(f"{c:09d}.{i}.png", png.getvalue())
-            about = {"caption": plan.captions[c], "caption_id": c, "images": indices, "seed": plan.seed}
+            about = {"caption": plan.caption(c), "caption_id": c, "images": indices, "seed": plan.seed}
             about["flagged"] = plan.images_per_caption - len(indices)
             add(f"{c:09d}.json", json.dumps(about, ensure_ascii=False).encode())
 
@@ -176,7 +189,8 @@ def _write_index(plan: SynthesisPlan, folder: Path) -> None:
                     })  # fmt: skip
     table = pd.DataFrame(rows)
     with written_aside(folder / "index.parquet") as aside:
-        table.to_parquet(aside, index=False)
+        with open(aside, "wb") as file:  # opened here: pandas takes some names of folders for addresses
+            table.to_parquet(file, index=False)
     totals = {"captions": len(table), "images": int(table["images"].sum()), "flagged": int(table["flagged"].sum())}
     with written_aside(folder / "set.json") as aside:
         aside.write_text(json.dumps(totals))

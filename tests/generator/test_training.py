@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from stablerep.generator import autoencoder_training, denoiser_training, load_generator, training
+from stablerep.generator import Sampling, autoencoder_training, denoiser_training, load_generator, training
 from stablerep.generator.architecture import LATENT_CHANNELS, TEXT_WIDTH
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, to_signed, train_autoencoder
 from stablerep.generator.denoiser_training import (
@@ -57,7 +57,7 @@ def losses(path) -> list[list[str]]:
 
 def test_training_ends_in_a_pipeline(trained, few):
     generator = load_generator(str(trained), device="cpu")
-    images, flagged = generator.sample(["red heart"] * 2, [(0, "red heart", i) for i in range(2)], steps=2)
+    images, flagged = generator.sample(["red heart"] * 2, [(0, "red heart", i) for i in range(2)], Sampling(steps=2))
     assert images.shape == (2, 3, 32, 32) and flagged == [False, False]
     assert not torch.equal(images[0], images[1])
     assert generator.pipeline.vae.config.scaling_factor != 1

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
+from stablerep.generator.sampling import Sampling
 from stablerep.seeding import seed_for
 from stablerep.synthesis import SynthesisPlan, synthesize
+from stablerep.tokenizer import Truncation
 
 CAPTIONS = (
     "red heart", "dog face", "pizza", "rose", "owl", "guitar", "house", "airplane", "kiwi fruit", "top hat", "piñata",
 )  # fmt: skip
 # 11 captions in shards of 4: shards of 12, 12 and 9 images, two batches each
-PLAN = SynthesisPlan(
-    CAPTIONS, images_per_caption=3, guidance_scale=2.0, steps=4, seed=7, batch_size=6, shard_captions=4
-)
+PLAN = SynthesisPlan(CAPTIONS, images_per_caption=3, sampling=Sampling(steps=4), seed=7, batch_size=6, shard_captions=4)
 BATCHES = 6
 
 
@@ -37,15 +37,21 @@ class StubGenerator:
     name: str = "stub"
     precision: str = "float32"
     resolution: int = 8
+    reads: int = 99
     flagged: Callable[[tuple], bool] = lambda name: False
     before: Callable[[int], None] = lambda number: None  # called with the number of batches made so far
     calls: list = field(default_factory=list)
 
-    def sample(self, captions, names, *, guidance_scale, steps, sampler):
+    def truncated(self, captions) -> Truncation:
+        """Captions of more than ``reads`` letters are cut."""
+        cut = [caption for caption in captions if len(caption) > self.reads]
+        return Truncation(len(cut), (), 0, len(captions), self.reads)
+
+    def sample(self, captions, names, sampling):
         import torch
 
         self.before(len(self.calls))
-        self.calls.append((tuple(captions), tuple(names), guidance_scale, steps, sampler))
+        self.calls.append((tuple(captions), tuple(names), sampling))
         size = (3, self.resolution, self.resolution)
         images = [np.random.default_rng(seed_for("stub", *name)).integers(0, 256, size, np.uint8) for name in names]
         return torch.from_numpy(np.stack(images)), [self.flagged(name) for name in names]

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ import torch
 import webdataset
 from PIL import Image
 
-from stablerep.synthesis import SyntheticSet
+from stablerep.errors import InputError
+from stablerep.generator import Sampling
+from stablerep.synthesis import ShardBatches, SyntheticSet, synthesize
 from stablerep.synthesis.reading import shard_problem
 
 
@@ -30,7 +33,7 @@ def test_samples_come_in_the_order_of_the_plan(whole, stub):
     for caption, _, pixels in found:
         assert pixels.dtype == np.uint8 and pixels.shape == (3, 3, 8, 8)
         names = [(7, caption, i) for i in range(3)]
-        images, _ = stub.StubGenerator().sample([caption] * 3, names, guidance_scale=1, steps=2, sampler="")
+        images, _ = stub.StubGenerator().sample([caption] * 3, names, Sampling())
         assert np.array_equal(pixels, images)
 
 
@@ -104,6 +107,56 @@ def test_webdataset_reads_the_shards(whole, stub):
     for sample in samples:
         assert {"__key__", "0.png", "1.png", "2.png", "json"} <= set(sample)
         assert Image.open(io.BytesIO(sample["0.png"])).size == (8, 8)
+
+
+@pytest.mark.parametrize("buffer", [1, 4, 100])
+def test_the_order_is_that_of_webdatasets_own_reader(whole, buffer):
+    import random
+
+    shards = sorted(str(shard) for shard in whole.folder.glob("shard-*.tar"))
+    random.Random(5).shuffle(shards)
+    reader = webdataset.WebDataset(shards, shardshuffle=False).shuffle(buffer, seed=5)
+    assert order(whole, shuffle=buffer, seed=5) == [json.loads(sample["json"])["caption"] for sample in reader]
+
+
+ODD_NAMES = (
+    "pipe:touch pwned #",
+    "w:2",
+    "run-10:30",
+    "C# set",
+    "a?b",
+    "~set",
+    "50%",
+    "{1..3}",
+    "[a]*",
+    "gs:x",
+    "file:",
+    "naïve set",
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names cannot exist there")
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_folder_of_any_name_is_made_and_read(whole, stub, digests, tmp_path, monkeypatch, name, absolute):
+    """A name is never an address: no command of it runs, nothing of it is cut."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / name if absolute else Path(name)
+    made = synthesize(stub.PLAN, stub.StubGenerator(), folder, progress=False)
+    assert digests(folder) == digests(whole.folder)
+    assert torch.equal(made.in_memory().images, whole.in_memory().images)
+    assert order(made, shuffle=4, seed=1) == order(whole, shuffle=4, seed=1)
+    batches, known = (ShardBatches(s, captions=4, images_per_caption=2, seed=0) for s in (made, whole))
+    assert torch.equal(batches.load(0)[0], known.load(0)[0])
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_damaged_shard_is_named(whole, tmp_path):
+    folder = Path(shutil.copytree(whole.folder, tmp_path / "set"))
+    file = folder / "shard-000001.tar"
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"shard-000001.tar is damaged \(.*\); run synthesize again, which mends it"):
+        list(SyntheticSet(folder).encoded())
 
 
 @pytest.mark.parametrize("missing", ["plan.json", "set.json", "index.parquet"])

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stablerep.generator import load_generator
+from stablerep.generator import Sampling, load_generator
 from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize, writing
 from tests.conftest import TINY_CAPTIONS
 
@@ -60,7 +60,7 @@ def test_each_batch_is_asked_for_as_planned(stub, tmp_path):
     assert len(generator.calls) == stub.BATCHES
     asked = [pair for captions, names, *_ in generator.calls for pair in zip(captions, names)]
     assert asked == [(c, (7, c, i)) for c in stub.CAPTIONS for i in range(3)]
-    assert {call[2:] for call in generator.calls} == {(2.0, 4, "dpm++")}
+    assert {call[2] for call in generator.calls} == {Sampling(2.0, 4, "dpm++")}
 
 
 def test_shards_group_the_images_of_a_caption(whole, stub):
@@ -80,9 +80,7 @@ def test_shards_group_the_images_of_a_caption(whole, stub):
                     "caption": caption, "caption_id": place, "images": [0, 1, 2], "seed": 7, "flagged": 0,
                 }  # fmt: skip
                 assert int(key) == place
-                images, _ = stub.StubGenerator().sample(
-                    [caption] * 3, [(7, caption, i) for i in range(3)], guidance_scale=1, steps=2, sampler=""
-                )
+                images, _ = stub.StubGenerator().sample([caption] * 3, [(7, caption, i) for i in range(3)], Sampling())
                 for i in range(3):
                     with Image.open(tar.extractfile(f"{key}.{i}.png")) as image:
                         assert np.array_equal(np.asarray(image).transpose(2, 0, 1), images[i])
@@ -111,9 +109,7 @@ def test_any_shape_of_plan_gives_the_same_images(stub, tmp_path, images, batch):
     plan = replace(stub.PLAN, images_per_caption=images, batch_size=batch)
     made = make(plan, stub.StubGenerator(), tmp_path).in_memory()
     assert len(made.images) == 11 * images
-    expected, _ = stub.StubGenerator().sample(
-        [""] * images, [(7, "owl", i) for i in range(images)], guidance_scale=1, steps=2, sampler=""
-    )
+    expected, _ = stub.StubGenerator().sample([""] * images, [(7, "owl", i) for i in range(images)], Sampling())
     assert np.array_equal(made.images[made.caption_ids == 4], expected)
 
 
@@ -121,6 +117,50 @@ def test_progress_is_one_bar_of_all_images(stub, tmp_path, capsys):
     synthesize(stub.PLAN, stub.StubGenerator(), tmp_path, progress=True)
     shown = capsys.readouterr().err
     assert "33/33" in shown and "img/s" in shown
+
+
+def test_captions_that_are_cut_are_said_once(stub, tmp_path, capsys):
+    with pytest.raises(Cut):
+        synthesize(stub.PLAN, stub.StubGenerator(reads=7, before=stop_at(1)), tmp_path)
+    said = "4 of 11 captions are longer than 7 tokens; their ends are not read."
+    assert capsys.readouterr().err.count(said) == 1
+    synthesize(stub.PLAN, stub.StubGenerator(reads=7), tmp_path)
+    assert "tokens" not in capsys.readouterr().err
+
+
+def test_captions_by_name_are_read_shard_by_shard(stub, whole, tmp_path):
+    plan = replace(stub.PLAN, captions=list(stub.CAPTIONS), captions_name="those of the stub")
+    made = make(plan, stub.StubGenerator(), tmp_path)
+    assert np.array_equal(made.in_memory().images, whole.in_memory().images)
+    assert made.plan["plan"] == plan.fingerprint != stub.PLAN.fingerprint
+    with pytest.raises(ValueError, match="holds a set made with other captions"):
+        make(replace(plan, captions_name="others"), stub.StubGenerator(), tmp_path)
+
+
+# The claim
+
+
+def test_a_folder_is_claimed_by_the_first_finished_batch(stub, whole, digests, tmp_path):
+    with pytest.raises(Cut):
+        make(stub.PLAN, stub.StubGenerator(fingerprint="wrong", before=stop_at(0)), tmp_path)
+    assert not [file for file in tmp_path.iterdir() if not file.name.endswith(".lock")]
+    make(stub.PLAN, stub.StubGenerator(), tmp_path)
+    assert digests(tmp_path) == digests(whole.folder)
+
+
+def test_of_two_plans_at_once_the_second_is_refused_and_writes_nothing(stub, whole, digests, tmp_path):
+    """Both start in an empty folder; the first finishes a batch while the second draws its own."""
+
+    def meanwhile(made: int) -> None:
+        if made == 0:
+            with pytest.raises(Cut):
+                make(stub.PLAN, stub.StubGenerator(before=stop_at(1)), tmp_path)
+
+    second = stub.StubGenerator(before=meanwhile)
+    with pytest.raises(ValueError, match="holds a set made with seed 7 instead of 8"):
+        make(replace(stub.PLAN, seed=8), second, tmp_path)
+    make(stub.PLAN, stub.StubGenerator(), tmp_path)
+    assert digests(tmp_path) == digests(whole.folder)
 
 
 # Cut and resumed
@@ -309,7 +349,7 @@ def test_missing_index_is_written_from_the_shards(stub, whole, digests, tmp_path
     ("change", "said"),
     [
         ({"seed": 8}, "seed 7 instead of 8"),
-        ({"guidance_scale": 4.0}, "guidance_scale 2.0 instead of 4.0"),
+        ({"sampling": Sampling(4, 4)}, "guidance_scale 2.0 instead of 4.0"),
         ({"images_per_caption": 2}, "images_per_caption 3 instead of 2"),
         ({"captions": ("red heart",)}, "captions 11 instead of 1"),
         ({"batch_size": 12}, "batch_size 6 instead of 12"),
@@ -390,7 +430,7 @@ def test_set_of_flagged_images_alone_says_so(stub, tmp_path):
 
 
 TINY = SynthesisPlan(
-    ["red heart", "dog face", "pizza", "rose", "owl"], images_per_caption=2, steps=3, batch_size=4, shard_captions=3
+    ["red heart", "dog face", "pizza", "rose", "owl"], images_per_caption=2, sampling=Sampling(steps=3), batch_size=4, shard_captions=3
 )  # fmt: skip
 
 

@@ -1,44 +1,37 @@
-"""What each chapter computes: parameters in, tables out. The notebooks only ask for tables and draw them."""
+"""The chapters of the book. A chapter is one module here, one notebook of the same name, and a line in ``_toc.yml``.
+
+A chapter's module has
+
+- ``QUESTION``, one sentence that the chapter answers, and ``CLAIMS``, the names of the claims that it tests (:mod:`stablerep.study.claims`);
+- ``Parameters``, the schema of what a reader may change, and ``PRESETS``, its values;
+- ``HEADLINE``, the numbers for which it stands (:class:`Headline`);
+- ``ask(p, study)``, which asks for every run of the chapter, and reads none;
+- ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
+- ``verdict(tables)``, which gives an :class:`Answer` for each claim.
+
+Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from what is found here.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from stablerep.errors import InputError, MissingError
-from stablerep.study.parameters.base import SCHEMAS, Parameters
-from stablerep.study.root import STORED
+from stablerep.errors import MissingError
+from stablerep.study.parameters.errors import ParameterError
+from stablerep.study.root import PROJECT, STORED
 
 if TYPE_CHECKING:
-    from stablerep.study.experiments.study import Study
+    import pandas as pd
 
+    from stablerep.study.parameters.base import Parameters
 
-def compute_tables(notebook: str, parameters: Parameters, study: Study | None = None) -> dict[str, pd.DataFrame]:
-    """Compute (or find in the run store) every table of a chapter."""
-    if study is None:
-        from stablerep.study.experiments.study import Study
-
-        study = Study()
-    return importlib.import_module(f"stablerep.study.chapters.{notebook}").compute(parameters, study)
-
-
-def stored_tables(notebook: str) -> dict[str, pd.DataFrame]:
-    """The committed reference tables of a chapter. Raises ``FileNotFoundError`` naming the command that makes them."""
-    if notebook not in SCHEMAS:
-        raise InputError(f"notebook is {notebook!r}; the book has {', '.join(SCHEMAS)}.")
-    files = sorted((STORED / notebook).glob("*.parquet"))
-    if not files:
-        raise MissingError(f"results/{notebook} holds no stored results; `stablerep reference {notebook}` makes them.")
-    return {file.stem: pd.read_parquet(file) for file in files}
-
-
-def stored_record(notebook: str) -> dict:
-    """Parameters and provenance of the stored tables."""
-    return json.loads((STORED / notebook / "record.json").read_text())
+CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their page on provenance
 
 
 @dataclass(frozen=True)
@@ -51,28 +44,106 @@ class Headline:
     unit: str
     where: tuple[str, str] | None = None  # column and value of the rows that count
 
+    def rows(self, tables: dict[str, pd.DataFrame]) -> dict | None:
+        """The headline as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of the keys, ``value``,
+        ``low`` and ``high``; None stands for a number that does not exist, and for a headline whose table is not there."""
+        if self.table not in tables:
+            return None
+        table = tables[self.table]
+        if self.where:
+            table = table[table[self.where[0]] == self.where[1]]
+        rows = table.rename(columns={self.value: "value"}).reindex(columns=[*self.keys, "value", "low", "high"])
+        plain = rows.astype(object).where(rows.notna(), None)
+        return {
+            "keys": list(self.keys), "value": self.value, "unit": self.unit,
+            "rows": [dict(zip(rows.columns, row)) for row in plain.itertuples(index=False)],
+        }  # fmt: skip
 
-HEADLINES = {
-    "corpus": Headline("designs", ("design",), "captions", "captions"),
-    "generator": Headline(
-        "faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")
-    ),
-    "methods": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
-    "compare": Headline("arms", ("arm", "probe"), "accuracy", "accuracy"),
-    "scaling": Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy"),
-    "bias": Headline("shares", ("attribute", "source", "guidance_scale", "label"), "share", "share of images"),
-}
+
+@dataclass(frozen=True)
+class Answer:
+    """What a chapter says of a claim: one of the words of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
+
+    claim: str
+    word: str
+    why: str
+    rule: str = ""
+    lines: list[str] = field(default_factory=list)  # further sentences, a point each
+
+    @property
+    def markdown(self) -> str:
+        rule = f" (Rule: {self.rule}.)" if self.rule else ""
+        return "\n".join(
+            [f"**{self.claim}: {self.word}.** {self.why}.{rule}", "", *(f"- {line}" for line in self.lines)]
+        ).rstrip()
 
 
-def headline(notebook: str, tables: dict[str, pd.DataFrame]) -> dict:
-    """A chapter's headline numbers as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of the keys,
-    ``value``, ``low`` and ``high``; None stands for a number that does not exist."""
-    about = HEADLINES[notebook]
-    table = tables[about.table]
-    if about.where:
-        table = table[table[about.where[0]] == about.where[1]]
-    rows = table.rename(columns={about.value: "value"}).reindex(columns=[*about.keys, "value", "low", "high"])
-    rows = [
-        dict(zip(rows.columns, row)) for row in rows.astype(object).where(rows.notna(), None).itertuples(index=False)
-    ]
-    return {"keys": list(about.keys), "value": about.value, "unit": about.unit, "rows": rows}
+def chapter_names(root=PROJECT) -> list[str]:
+    """The chapters that the table of contents of a book names, in its order."""
+    contents = root / "_toc.yml"
+    if not contents.is_file():
+        raise MissingError(
+            "the table of contents, _toc.yml, is not here; clone the repository and install it with `pip install -e .`."
+        )
+    listed = re.findall(rf"^\s*-\s*file:\s*{CHAPTERS}/(\w+)\s*$", contents.read_text(), re.MULTILINE)
+    return [name for name in listed if name != "provenance"]
+
+
+@functools.cache
+def chapter(name: str) -> ModuleType:
+    """The module of a chapter. Raises ``ParameterError`` naming those there are."""
+    if name not in (names := chapter_names()):
+        raise ParameterError(f"there is no chapter {name!r}; the book has {', '.join(names)}.")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def schemas() -> dict[str, type[Parameters]]:
+    """The schema of every chapter's parameters."""
+    return {name: chapter(name).Parameters for name in chapter_names()}
+
+
+def resolve(name: str, given: dict[str, Any]) -> Parameters:
+    """The full parameters of a chapter: what is given, and the preset's values for the rest. None counts as not given.
+
+    Raises:
+        ParameterError: unknown chapter or parameter (with the nearest name), wrong type, or value out of range; all at once.
+    """
+    from stablerep.study.parameters.presets import merge
+
+    return merge(name, chapter(name).Parameters, chapter(name).PRESETS, given)
+
+
+def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any, Any]]:
+    """The parameters of a chapter that are not its preset's: by name, their value and the preset's."""
+    from stablerep.study.parameters.presets import preset_values
+
+    usual = preset_values(chapter(name).Parameters, chapter(name).PRESETS, parameters.preset)
+    return {
+        key: (value, usual[key])
+        for key, value in parameters.model_dump().items()
+        if key != "live" and value != usual[key]
+    }
+
+
+def compute_tables(name: str, parameters: Parameters, study=None) -> dict[str, pd.DataFrame]:
+    """Compute (or find in the run store) every table of a chapter."""
+    from stablerep.study.experiments.study import Study
+
+    study = study or Study(parameters=parameters)
+    return chapter(name).compute(parameters, chapter(name).ask(parameters, study))
+
+
+def stored_tables(name: str) -> dict[str, pd.DataFrame]:
+    """The committed reference tables of a chapter. Raises ``MissingError`` naming the command that makes them."""
+    import pandas as pd
+
+    chapter(name)
+    files = sorted((STORED / name).glob("*.parquet"))
+    if not files:
+        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
+    return {file.stem: pd.read_parquet(file) for file in files}
+
+
+def stored_record(name: str) -> dict:
+    """Parameters and provenance of the stored tables."""
+    return json.loads((STORED / name / "record.json").read_text())

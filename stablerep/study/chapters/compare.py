@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from stablerep.statistics import mean_with_interval, over_seeds, paired_difference
 from stablerep.statistics import verdict as verdict_on
-from stablerep.study.experiments.study import ARMS, Study
-from stablerep.study.parameters.base import CompareParameters
+from stablerep.statistics.arms import differences, seed_means, summarize
+from stablerep.study.chapters import Answer, Headline
+from stablerep.study.experiments.study import Evaluated, Study, items_of
+from stablerep.study.parameters.base import Pretraining as Parameters
+from stablerep.study.parameters.presets import PRETRAINING as PRESETS
 
+__all__ = ["CLAIMS", "HEADLINE", "PRESETS", "QUESTION", "Parameters", "ask", "compute", "verdict"]
 
-def ask(p: CompareParameters, study: Study) -> pd.DataFrame:
-    """Ask for every run of the chapter: per-item results of all arms and seeds."""
-    captions = study.captions(p.captions)
-    return pd.concat(
-        [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in ARMS], ignore_index=True
-    )
-
-
-def compute(p: CompareParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (a row per arm and probe with its interval), ``differences`` (pairs that the claims name), ``seeds``."""
-    items = ask(p, study)
-    return {"arms": summarize(items), "differences": differences(items), "seeds": seed_means(items)}
-
-
-def seed_means(items: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each arm, probe and seed."""
-    return (
-        items.groupby(["arm", "probe", "seed"], sort=False)
-        .agg(accuracy=("correct", "mean"), views=("views", "first"))
-        .reset_index()
-    )
-
-
-def summarize(items: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by arm and probe.
-
-    ``low``/``high``: bootstrap over test concepts of the accuracy averaged over seeds; ``seed_low``/``seed_high``: Student-t interval over
-    seeds (NaN for one seed).
-    """
-    rows = []
-    for (arm, probe), part in items.groupby(["arm", "probe"], sort=False):
-        by_item = part.groupby("id").agg(correct=("correct", "mean"), concept=("concept", "first"))
-        seeds = over_seeds(part.groupby("seed")["correct"].mean())
-        row = mean_with_interval(by_item["correct"], by_item["concept"])
-        rows.append({
-            "arm": arm, "probe": probe, "accuracy": row["mean"], "low": row["low"], "high": row["high"], "items": row["n"],
-            "seeds": seeds["n"], "seed_low": seeds["low"], "seed_high": seeds["high"], "views": int(part["views"].iloc[0]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
+QUESTION = "Which encoder is better: SimCLR, CLIP or StableRep, on real or synthetic images?"
+CLAIMS = ("C1", "C2")
+HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 
 # (claim, better arm if the claim holds, other arm)
 PAIRS = (
@@ -65,27 +29,32 @@ PAIRS = (
 )
 
 
-def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]] = PAIRS) -> pd.DataFrame:
-    """Paired differences on the same test items, resampled by concept, averaged over seeds first.
-
-    ``pairs`` are (claim, first arm, second arm); those whose arms were not run are left out.
-    """
-    rows = []
-    for probe, part in items.groupby("probe", sort=False):
-        mean = part.groupby(["id", "arm"])["correct"].mean().unstack()
-        concept = part.drop_duplicates("id").set_index("id")["concept"].loc[mean.index]
-        for claim, first, second in pairs:
-            if first in mean and second in mean:
-                found = paired_difference(mean[first], mean[second], concept)
-                rows.append({"claim": claim, "probe": probe, "first": first, "second": second, **found})
-    return pd.DataFrame(rows)
+def ask(p: Parameters, study: Study) -> list[Evaluated]:
+    """All arms that the corpus can have, at every seed."""
+    captions = study.captions(p.captions)
+    return [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in study.arms()]
 
 
-def verdict(differences: pd.DataFrame, claim: str, probe: str) -> tuple[str, str]:
-    """A word and a sentence for a claim on one probe: :func:`stablerep.statistics.verdict` over the claim's pairs.
+def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
+    """Tables: ``arms`` (a row per arm and probe with its interval), ``differences`` (pairs that the claims name), ``seeds``."""
+    items = items_of(asked)
+    return {"arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items)}
 
-    C1 says "at least as good": its intervals have to lie above minus one point, those of other claims above zero.
-    """
+
+def probe_of(table: pd.DataFrame) -> str:
+    """The probe that verdicts rest on: the linear one for the last label of the corpus."""
+    return table.loc[table["probe"].str.startswith("linear"), "probe"].iloc[-1]
+
+
+def answer(differences: pd.DataFrame, claim: str, probe: str) -> Answer:
+    """C1 says "at least as good": its intervals have to lie above minus one point, those of other claims above zero."""
     pairs = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
     found = verdict_on(pairs, margin=-0.01 if claim == "C1" else 0.0)
-    return found.word, f"no pair of arms for {claim} was run." if pairs.empty else found.sentence
+    why = f"no pair of arms for {claim} was run" if pairs.empty else found.sentence
+    return Answer(claim, found.word, f"{probe}: {why}")
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C1 and C2 on the linear probe for the last label."""
+    pairs = tables["differences"]
+    return [answer(pairs, claim, probe_of(pairs)) for claim in CLAIMS]

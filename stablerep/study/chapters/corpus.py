@@ -4,38 +4,59 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stablerep.corpus import SPLITS, load_corpus
+from stablerep.corpus import SPLITS, Corpus, load_corpus
+from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.base import CorpusParameters
+from stablerep.study.parameters import base
+from stablerep.study.parameters.base import Design, knob
+from stablerep.study.parameters.presets import FEW_DESIGNS
 
+QUESTION = "What are the captions and images, and what is known about the people in them?"
+CLAIMS = ()
+HEADLINE = Headline("designs", ("design",), "captions", "captions")
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
 
 
-def ask(p: CorpusParameters, study: Study) -> None:
-    """The chapter asks for no run."""
+class Parameters(base.Parameters):
+    designs: list[Design] = knob("emoji designs to show", min_length=1)
+    flags: bool = knob("count flags too")
+    size: int = knob("side of the drawn images", unit="pixels", ge=16, le=256)
 
 
-def compute(p: CorpusParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``designs`` (icons and captions by design), ``splits`` (by part and group), ``people`` (tone by gender), ``examples``."""
-    table = load_corpus("emoji", designs=p.designs, flags=p.flags).table
-    designs = table.groupby("design").agg(
-        images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique")
+PRESETS = {
+    "laptop": dict(designs=list(base.DESIGNS), flags=False, size=64),
+    "smoke": dict(designs=FEW_DESIGNS, size=32),
+}
+
+
+def ask(p: Parameters, study: Study) -> Corpus:
+    """The chapter asks for no run: it reads the emoji themselves."""
+    return load_corpus("emoji", designs=p.designs, flags=p.flags)
+
+
+def compute(p: Parameters, asked: Corpus) -> dict[str, pd.DataFrame]:
+    """Tables: ``designs`` (images and captions by design), ``splits`` (by part and group), ``people`` (tone by gender), and
+    ``images_per_caption``."""
+    table, counts = (
+        asked.table,
+        dict(images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique")),
     )
-    parts = table.groupby(["split", "group"]).agg(
-        images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique")
-    )
-    captions = table.drop_duplicates("caption")
-    people = captions[captions["gender"] != ""]
-    people = people.groupby(["skin_tone", "gender"]).size().rename("captions").reset_index()
-    people["tone"] = people["skin_tone"].map(dict(enumerate(TONES)))
-    parts = parts.reset_index()
+    parts = table.groupby(["split", "group"]).agg(**counts).reset_index()
     parts["split"] = pd.Categorical(parts["split"], SPLITS, ordered=True)
+    captions = table.drop_duplicates("caption")
+    people = captions[captions["gender"] != ""].groupby(["skin_tone", "gender"]).size().rename("captions").reset_index()
+    people["tone"] = people["skin_tone"].map(dict(enumerate(TONES)))
     per_caption = (
         table.groupby("caption").size().rename("images").value_counts().sort_index().rename("captions").reset_index()
     )
     return {
-        "designs": designs.reset_index(),
+        "designs": table.groupby("design").agg(**counts).reset_index(),
         "splits": parts.sort_values(["split", "group"], ignore_index=True).astype({"split": str}),
         "people": people,
         "images_per_caption": per_caption,
     }
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """The chapter tests no claim."""
+    return []

@@ -2,230 +2,219 @@
 
 from __future__ import annotations
 
-import io
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from stablerep.audits.faithfulness import Retrieval, within_caption_distance
-from stablerep.audits.sets import compare_sets
-from stablerep.captioned_images import CaptionedImages
-from stablerep.corpus import Corpus
 from stablerep.errors import InputError
-from stablerep.statistics import mean_with_interval
-from stablerep.study.experiments.study import SIZE, Study
-from stablerep.study.parameters.base import GeneratorParameters
+from stablerep.study.chapters import Answer, Headline
+from stablerep.study.experiments.arms import Arm
+from stablerep.study.experiments.images import Captions, ImageSet, Named
+from stablerep.study.experiments.study import Study, sampling_of
+from stablerep.study.parameters.base import AnyCorpus, Design, Generated, GuidanceScale, Stem, knob
+from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
 from stablerep.study.store.runs import Run
+from stablerep.study.store.step import Step
 
-JUDGE_VERSION = 3
-GRID_CAPTIONS = 8
-NEW_DESIGN, KNOWN_DESIGNS = "real, held-out design", "real, known designs"  # sources in the table ``faithfulness``
-OTHER_DESIGNS = "real, other designs"  # source in the table ``sets``
+QUESTION = "What does the miniature text-to-image model draw, how faithful and how varied is it, and what does guidance change?"
+CLAIMS = ("C10",)
+HEADLINE = Headline(
+    "faithfulness", ("source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")
+)
+JUDGE = Arm("Judge", "stablerep", "designs")
+
+JUDGEMENT = Step(
+    "judgement", 4, lambda p: "generated images before the judge",
+    ("stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.study.chapters.generator:judge"),
+    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
+)  # fmt: skip
+RECONSTRUCTION = Step(
+    "reconstruction", 3, lambda p: "the autoencoder", ("stablerep.generator.autoencoder_training", "stablerep.study.chapters.generator:reconstruction"),
+    amount=lambda p: float(p["images"]), rate=200.0, seconds=5.0,
+)  # fmt: skip
 
 
-def ask(p: GeneratorParameters, study: Study) -> tuple[Run, Run]:
-    """Ask for every run of the chapter: the judgement of the images, and what the autoencoder keeps."""
-    part = study.corpus.split("train")
-    shared = set(part.table[part.table["design"] == p.held_out_design]["caption"])
-    captions = [c for c in study.captions() if c in shared]
-    if p.captions > len(captions):
-        raise InputError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
-    captions = captions[: p.captions]
-    judge = judge_run(p, study)
-    judgement = study.store.obtain(
-        "judgement",
-        version=JUDGE_VERSION,
-        parameters=p.model_dump(exclude={"live", "preset"}),
-        inputs={"judge": judge.key, "generator": study.generator_fingerprint(p.generator), "corpus": part.fingerprint},
-        needs=lambda: [_made(p, study, captions, w) for w in p.guidance_scales],
-        compute=lambda folder: _judge(p, study, part, captions, judge, folder),
+class Parameters(Generated, AnyCorpus):
+    captions: int = knob("training captions to judge the generator on", cost="linear", ge=8)
+    images_per_caption: int = knob("images of each caption and scale", unit="images", cost="linear", ge=2, le=64)
+    guidance_scales: list[GuidanceScale] = knob("values of w to compare", cost="linear", min_length=1)
+    held_out_design: Design = knob(
+        "emoji design whose real images are the yardstick; the judging encoder never sees it"
     )
-    return judgement, _reconstruction(p, study)
+    encoder: str = knob("of the judge: any timm model", cost="model", min_length=1)
+    stem: Stem = knob("of the judge, for small images", cost="model")
+    steps: int = knob("training steps of the judge", cost="linear", ge=1)
+    views_per_step: int = knob("views in a step of the judge", cost="linear", ge=16)
 
 
-def compute(p: GeneratorParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``faithfulness`` (top-1, top-10, subgroup by w, over all captions and by group, beside two kinds of real images),
-    ``diversity`` by w, ``sets`` (distance, precision, recall, density and coverage by w against a set of real images),
-    ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
+PRESETS = overriding(
+    {},
+    laptop=CORPUS | GENERATED | dict(
+        captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
+        encoder="resnet10t", stem="published", steps=250, views_per_step=256,
+    ),
+    smoke=dict(captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2),
+    reference=dict(captions=512, images_per_caption=4, steps=800),
+    workstation=dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
+    paper=STABLE_DIFFUSION | dict(image_size=224, encoder="vit_base_patch16_224"),
+)  # fmt: skip
 
-    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each asked
-    of a gallery that lacks that design's drawings of the asked concept.
+
+@dataclass(frozen=True)
+class Asked:
+    judgement: Run
+    reconstruction: Run
+
+
+def ask(p: Parameters, study: Study) -> Asked:
+    """The judgement of the images, and what the autoencoder keeps."""
+    captions = drawn_captions(p, study)
+    training = training_images(p, study)
+    judge_run = study.pretraining(training, recipe(p, study), "judge")
+    how = p.model_dump(exclude={"live", "preset", "corpus", "labels", "cluster", "split"})
+    judgement = study.store.obtain(
+        JUDGEMENT,
+        parameters=how | {"labels": list(study.about.labels), "cluster": study.about.cluster},
+        inputs={
+            "judge": judge_run.key,
+            "generator": study.generator_fingerprint(p.generator),
+            "corpus": study.about.fingerprint,
+        },
+        needs=lambda: [made(p, study, captions, w) for w in p.guidance_scales],
+        compute=lambda folder: judge(p, study, captions, judge_run, folder),
+    )
+    reconstructed = study.store.obtain(
+        RECONSTRUCTION,
+        parameters={"images": p.captions * 8},
+        inputs={"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint},
+        compute=lambda folder: reconstruction(p, study, folder),
+    )
+    return Asked(judgement, reconstructed)
+
+
+def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
+    """Tables: ``faithfulness``, ``diversity`` and ``sets`` of :func:`stablerep.audits.faithfulness.judge_images`, ``reconstruction`` (PSNR of
+    the autoencoder by split) and ``grid`` (sample images as PNG).
+
+    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each ranked in a gallery that
+    lacks that design's drawings of its concept. Of a corpus without designs they are the held-out images of the training captions.
 
     A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept differ by skin
     tone or gender alone, and its images are not independent. The real set takes one of these designs at random, the real set that is the
     yardstick another.
     """
-    judgement, reconstruction = ask(p, study)
-    tables = {name: judgement.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
-    return tables | {"reconstruction": reconstruction.table()}
+    tables = {name: asked.judgement.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
+    return tables | {"reconstruction": asked.reconstruction.table()}
 
 
-def _made(p: GeneratorParameters, study: Study, captions: list[str], w: float) -> CaptionedImages:
-    return study.synthetic_images(
-        captions, images_per_caption=p.images_per_caption, guidance_scale=w, generator=p.generator,
-        sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed,
-    )  # fmt: skip
+def drawn_captions(p: Parameters, study: Study) -> Captions | Named:
+    """The captions that the generator is judged on: of the emoji, those that the held-out design has drawn too."""
+    if not study.about.designs:
+        return study.captions(p.captions)
+    part = study.corpus.split("train").table
+    shared = set(part[part["design"] == p.held_out_design]["caption"])
+    captions = [caption for caption in study.captions().texts if caption in shared]
+    if p.captions > len(captions):
+        raise InputError(f"captions is {p.captions}; {p.held_out_design} shares {len(captions)} training captions.")
+    return Named(captions[: p.captions])
 
 
-def judge_run(p: GeneratorParameters, study: Study) -> Run:
-    """An encoder of real images of all designs but the held-out one, by the multi-positive loss over captions."""
-    from stablerep.encoders import EncoderRecipe
+def training_images(p: Parameters, study: Study) -> ImageSet:
+    """What the judge learns from: all training images, but for the held-out design."""
+    if not study.about.designs:
+        return study.real_images(study.captions(), several=True)
+    part = study.corpus.split("train")
+    return study.corpus_images(part.where(part.table["design"] != p.held_out_design), "judge")
+
+
+def recipe(p: Parameters, study: Study):
+    """A multi-positive loss over captions, with larger crops than the study's: the judge must know a thing by its whole."""
     from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 
-    part = study.corpus.split("train")
-    data = CaptionedImages.from_corpus(part.where(part.table["design"] != p.held_out_design), SIZE)
-    recipe = PretrainingRecipe(
-        method="stablerep", steps=p.steps, views_per_step=p.views_per_step, images_per_caption=4, seed=p.seed,
-        encoder=EncoderRecipe(name=p.encoder, stem=p.stem, image_size=SIZE), view=ViewRecipe(size=SIZE, crop_min=0.35),
+    return PretrainingRecipe(
+        method=JUDGE.method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=4, seed=p.seed,
+        encoder=study.encoder_recipe(p), view=ViewRecipe(size=study.size, crop_min=0.35),
     )  # fmt: skip
-    return study.pretraining(data, recipe, "judge")
 
 
-def _judge(p: GeneratorParameters, study: Study, part: Corpus, captions: list[str], judge: Run, folder: Path) -> dict:
-    from stablerep.encoders import extract_features
-    from stablerep.training import load_backbone
-
-    backbone = load_backbone(judge.folder)
-    gallery = part.where(part.table["design"] != p.held_out_design)
-    features = extract_features(backbone, gallery.images(SIZE))
-    retrieval = Retrieval(features, gallery.table)
-    about = part.table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
-    concept = about["concept"]
-    real = part.where((part.table["design"] == p.held_out_design) & part.table["caption"].isin(captions))
-    asked = retrieval.ask(extract_features(backbone, real.images(SIZE)), real.table["concept"].tolist())
-    faithful = _with_intervals(asked, real.table, source=NEW_DESIGN, w=np.nan)
-    faithful += _with_intervals(
-        *_known_designs(retrieval, features, gallery.table, captions), source=KNOWN_DESIGNS, w=np.nan
+def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> ImageSet:
+    return study.synthetic_images(
+        captions, sampling_of(p, w), images_per_caption=p.images_per_caption, generator=p.generator, seed=p.seed
     )
-    known = gallery.table["caption"].isin(captions).to_numpy(copy=True)
-    distance = within_caption_distance(features[torch.from_numpy(known)], gallery.table["caption"][known].tolist())
-    diverse = [
-        {
-            "source": "real designs",
-            "guidance_scale": np.nan,
-            **mean_with_interval(distance, concept.loc[distance.index]),
-        }
-    ]
-    chosen, real_set, other_set = _two_real_sets(gallery.table, captions, p.seed)
-    compared = partial(_compared, features[real_set], seed=p.seed)
-    sets, grid = [compared(features[other_set], source=OTHER_DESIGNS, w=np.nan)], []
+
+
+def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Run, folder: Path) -> dict:
+    """The tables of :func:`stablerep.audits.faithfulness.judge_images`, and a grid of images."""
+    from stablerep.audits.faithfulness import judge_images, picture_grid
+    from stablerep.probes.extraction import features_of
+
+    backbone = study.backbone(judge_run, None, 0)
+    part = study.corpus.split("train")
+    if study.about.designs:
+        gallery = part.where(part.table["design"] != p.held_out_design)
+        held_out = part.where((part.table["design"] == p.held_out_design) & part.table["caption"].isin(captions.texts))
+    else:
+        gallery, test = part, study.corpus.split("test")
+        held_out = test.where(test.table["caption"].isin(gallery.table["caption"]))
+    real = [(features_of(backbone, some.images(study.size)), described(some, study)) for some in (gallery, held_out)]
+    found, grid = {}, []
     for w in p.guidance_scales:
-        made = _made(p, study, captions, w)
-        written = [made.captions[i] for i in made.caption_ids.tolist()]
-        features = extract_features(backbone, made.images)
-        asked = retrieval.ask(features, concept.loc[written].tolist())
-        faithful += _with_intervals(asked, about.loc[written], source="generated", w=w)
-        distance = within_caption_distance(features, written)
-        diverse.append(
-            {"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])}
-        )
-        first = [written.index(caption) for caption in chosen]
-        sets.append(compared(features[first], source="generated", w=w))
-        grid += _grid(made, w)
-    pd.concat(sets, ignore_index=True).to_parquet(folder / "sets.parquet", index=False)
-    pd.DataFrame(faithful).to_parquet(folder / "faithfulness.parquet", index=False)
-    pd.DataFrame(diverse).to_parquet(folder / "diversity.parquet", index=False)
-    pd.DataFrame(grid).to_parquet(folder / "grid.parquet", index=False)
+        images = made(p, study, captions, w).load()
+        written = [images.captions[i] for i in images.caption_ids.tolist()]
+        found[w] = features_of(backbone, images.images), written
+        grid += picture_grid(images.images, images.caption_ids, list(images.captions), w)
+    tables = judge_images(*real, found, list(captions.texts), seed=p.seed) | {"grid": pd.DataFrame(grid)}
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
     return {"captions": len(captions)}
 
 
-def _known_designs(
-    retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Answers for the gallery's own images of some captions, and the rows they are about; each is asked without its design."""
-    several = table.groupby("concept")["design"].transform("nunique") > 1
-    wanted = (several & table["caption"].isin(captions)).to_numpy()
-    rows = table.assign(row=range(len(table)))[wanted]
-    parts = []
-    for design, some in rows.groupby("design"):
-        asked = features[torch.from_numpy(some["row"].to_numpy(copy=True))]
-        parts.append((some, retrieval.ask_without_design(asked, some["concept"].tolist(), design)))
-    return pd.concat([found for _, found in parts], ignore_index=True), pd.concat(
-        [some for some, _ in parts], ignore_index=True
+def described(part, study: Study) -> pd.DataFrame:
+    """The rows of a part under the names that the audit reads: of other corpora the cluster takes the place of the concept."""
+    if study.about.designs:
+        return part.table
+    label = study.about.labels[-1] if study.about.labels else study.about.cluster
+    table = part.table.assign(
+        concept=part.table[study.about.cluster].astype(str), subgroup=part.table[label].astype(str)
     )
+    return table.assign(group=table["subgroup"], design="")
 
 
-def _two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[list[str], list[int], list[int]]:
-    """The first caption of each concept in ``captions`` that two designs have drawn, and the rows of two drawings of it, drawn at random."""
-    rows = table.assign(row=range(len(table))).groupby("caption")["row"].agg(list)
-    concept = table.drop_duplicates("caption").set_index("caption")["concept"]
-    several = [caption for caption in captions if len(rows.get(caption, ())) > 1]
-    chosen = concept.loc[several].drop_duplicates().index.tolist()
-    rng = np.random.default_rng(seed)
-    pairs = [rng.choice(rows[caption], 2, replace=False).tolist() for caption in chosen]
-    return chosen, [first for first, _ in pairs], [second for _, second in pairs]
+def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:
+    """PSNR in dB of decoding what was encoded, training and held-out clusters, at the generator's own resolution."""
+    import numpy as np
 
-
-def _compared(real: Tensor, features: Tensor, *, source: str, w: float, seed: int) -> pd.DataFrame:
-    """The rows of :func:`compare_sets`; a few captions have fewer neighbours than are usual.
-
-    A subset of KID takes half of the images: the deviation over such subsets is about the standard error of the whole.
-    """
-    n = len(real)
-    found = compare_sets(real, features, k=min(3, n - 1), k_coverage=min(5, n - 1), subset_size=n // 2, seed=seed)
-    return found.assign(source=source, guidance_scale=w)
-
-
-def _with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w: float) -> list[dict]:
-    """Shares over all captions (group ``all``) and by group; ``about`` has the ``concept`` and ``group`` of every answer."""
-    rows = []
-    for group in ["all", *sorted(set(about["group"]))]:
-        mine = np.ones(len(about), bool) if group == "all" else (about["group"] == group).to_numpy()
-        concepts = about["concept"].to_numpy()[mine]
-        for name in ("top1", "top10", "subgroup"):
-            found = mean_with_interval(asked[name].to_numpy()[mine], concepts)
-            rows.append(
-                {
-                    "source": source,
-                    "guidance_scale": w,
-                    "group": group,
-                    "measure": name,
-                    "concepts": len(set(concepts)),
-                    **found,
-                }
-            )
-    return rows
-
-
-def _grid(made: CaptionedImages, w: float) -> list[dict]:
-    """The first images of a few captions as PNG bytes."""
-    from PIL import Image
-
-    rows = []
-    for number, caption in enumerate(made.captions[:GRID_CAPTIONS]):
-        for index, image in enumerate(made.images[made.caption_ids == number][:4]):
-            png = io.BytesIO()
-            Image.fromarray(image.permute(1, 2, 0).numpy()).save(png, "PNG")
-            rows.append({"caption": caption, "guidance_scale": w, "index": index, "png": png.getvalue()})
-    return rows
-
-
-def _reconstruction(p: GeneratorParameters, study: Study) -> Run:
-    """PSNR in dB of decoding what was encoded, training and held-out concepts, at the generator's own resolution."""
     from stablerep.generator.autoencoder_training import psnr, reconstruct
+    from stablerep.statistics import mean_with_interval
 
-    def measure(folder: Path) -> dict:
-        rows, opened = [], study.generator(p.generator)
-        for split in ("train", "test"):
-            part = study.corpus.split(split)
-            if len(part) > p.captions * 8:  # a random sample, the same for every generator
-                rank = np.random.default_rng(0).permutation(len(part))
-                part = part.where(rank < p.captions * 8)
-            images = part.images(opened.resolution)
-            values = psnr(images, reconstruct(opened.pipeline.vae, images)).numpy()
-            rows.append({"split": split, **mean_with_interval(values, part.table["concept"])})
-        pd.DataFrame(rows).to_parquet(folder / "results.parquet", index=False)
-        return {"resolution": opened.resolution}
+    rows, opened = [], study.generator(p.generator)
+    for split in ("train", "test"):
+        part = study.corpus.split(split)
+        if len(part) > p.captions * 8:  # a random sample, the same for every generator
+            rank = np.random.default_rng(0).permutation(len(part))
+            part = part.where(rank < p.captions * 8)
+        images = part.images(opened.resolution)
+        values = psnr(images, reconstruct(opened.pipeline.vae, images)).numpy()
+        rows.append({"split": split, **mean_with_interval(values, part.table[study.corpus.cluster])})
+    pd.DataFrame(rows).to_parquet(folder / "results.parquet", index=False)
+    return {"resolution": opened.resolution}
 
-    return study.store.obtain(
-        "reconstruction",
-        version=2,
-        parameters={"images": p.captions * 8},
-        inputs={"generator": study.generator_fingerprint(p.generator), "corpus": study.corpus.fingerprint},
-        compute=measure,
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C10 at the best guidance scale, against real images in designs that the judge knows, or else against held-out ones."""
+    every = tables["faithfulness"]
+    top = every[(every["group"] == "all") & (every["measure"] == "top1")]
+    best = top[top["source"] == "generated"].sort_values("mean").iloc[-1]
+    yardstick = top[top["source"] == "real, known designs"]
+    real = (yardstick if len(yardstick) else top[top["source"].str.startswith("real")]).iloc[0]
+    word = (
+        "reproduced" if real["low"] > best["high"] else "not reproduced" if real["mean"] <= best["mean"] else "partly"
     )
+    why = (
+        f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what their caption names; "
+        f"of {real['source'].replace('real, ', 'real ones, ')} {100 * (1 - real['mean']):.1f} % are not"
+    )
+    rule = "reproduced when the real share is higher and the two 95 % intervals do not overlap; partly when it is higher and they do"
+    return [Answer("C10", word, why, rule)]

@@ -2,152 +2,172 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import pandas as pd
-import torch
 
+from stablerep.corpus.emoji import DESIGNS
+from stablerep.methods import METHODS
 from stablerep.statistics import verdict as verdict_on
-from stablerep.study.chapters.compare import differences, seed_means, summarize
-from stablerep.study.experiments.equal_compute import cost_of, costs
-from stablerep.study.experiments.study import SIZE, Study
-from stablerep.study.parameters.base import MethodsParameters
+from stablerep.statistics.arms import costs, differences, seed_means, summarize
+from stablerep.study.chapters import Answer, Headline
+from stablerep.study.experiments.arms import Arm
+from stablerep.study.experiments.images import ImageSet
+from stablerep.study.experiments.study import Evaluated, Study, items_of
+from stablerep.study.parameters.base import AnyCorpus, Batched, Design, knob
+from stablerep.study.parameters.presets import CORPUS, FEW_DESIGNS, overriding
 from stablerep.study.store.runs import Run
-from stablerep.transfer import transfer_scores
+from stablerep.study.store.step import Step
 
-DIAGNOSTICS_VERSION = 1
+QUESTION = "What does each learning method take for positives, does it learn, and does it collapse?"
+CLAIMS = ("C6",)
+HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
+
 TRANSFERRED = ("digits", "clip art")  # embedded sets that show no emoji
-# (claim, better method if it holds, other method): SynCLR, table 5
 LEARNED = "learned"  # the claim that a method lies above random initialization
+RANDOM = "Random initialization"
+# (claim, better method if it holds, other method): SynCLR, table 5
 PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
-NAMES = {
-    "random": "Random initialization", "simclr": "SimCLR", "clip": "CLIP", "stablerep": "StableRep", "stablerep+": "StableRep+",
-    "supcon": "Supervised contrastive", "supervised": "Supervised", "caption-as-class": "Caption as class", "mae": "MAE",
-    "byol": "BYOL", "moco-v3": "MoCo-v3", "dino": "DINO",
-}  # fmt: skip
+
+DIAGNOSTICS = Step(
+    "diagnostics", 2, lambda p: "features without labels", ("stablerep.audits.features", "stablerep.training.backbones"), seconds=3.0
+)  # fmt: skip
 
 
-def ask(
-    p: MethodsParameters, study: Study
-) -> list[tuple[str, int, Run | None, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]]:
-    """Ask for every run of the chapter: name of the method, seed, pre-training, items of the probes and of transfer, and, of the first seed, diagnostics."""
-    images = study.real_images(study.captions(p.captions), designs=True)
+class Parameters(Batched, AnyCorpus):
+    methods: list[Literal[tuple(METHODS)]] = knob(
+        "methods to train, in the order of the chapter", cost="linear", min_length=1
+    )
+    captions: int = knob("captions whose real images all methods learn from; 0 takes all training captions", ge=0)
+    label: str = knob("column that the methods with classes are told; empty takes the last label of the corpus")
+    encoder: str = knob("a Vision Transformer of timm, which masked autoencoding needs", cost="model", min_length=1)
+    patch_size: int = knob("of the encoder; 0 as published", unit="pixels", cost="model", ge=0, le=32)
+    depth: int = knob("blocks of the encoder; 0 as published", unit="blocks", cost="model", ge=0, le=48)
+    positives: int = knob("m: images of a caption in a batch, for StableRep", unit="images", ge=2, le=100)
+    steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
+    views_per_step: int = knob(
+        "augmented images in a step, the same for every method", unit="views", cost="linear", ge=4
+    )
+    learning_rate: float = knob("peak", gt=0, le=1)
+    teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
+    teacher_momentum: float = knob(
+        "of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1
+    )
+    crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
+    probe_designs: list[Design] = knob("emoji designs that the probes look at", cost="linear", min_length=2)
+    seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
+
+
+PRESETS = overriding(
+    {},
+    laptop=CORPUS | dict(
+        methods=list(METHODS), captions=0, label="", encoder="vit_tiny_patch16_224", patch_size=8, depth=4, positives=4,
+        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99, crop_min=0.2, seeds=1,
+        probe_designs=list(DESIGNS),
+    ),
+    smoke=dict(captions=96, encoder="test_vit", depth=2, positives=2, steps=3, views_per_step=32, probe_designs=FEW_DESIGNS),
+    reference=dict(seeds=3, steps=800),  # as many views as the comparison's
+    workstation=dict(seeds=3, steps=5000, views_per_step=1536, positives=6, depth=0, patch_size=4),
+    paper=dict(
+        image_size=224, encoder="vit_base_patch16_224", patch_size=0, depth=0, positives=6, steps=110_000, views_per_step=8256,
+        learning_rate=3.2e-3, teacher_learning_rate=2.4e-3, teacher_momentum=0.996, crop_min=0.08,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was asked of one method and seed; ``transferred`` are items on other sets, ``diagnostics`` is of the first seed alone."""
+
+    evaluated: Evaluated
+    transferred: pd.DataFrame
+    diagnostics: Run | None
+
+
+def ask(p: Parameters, study: Study) -> list[Trained]:
+    """Every method and seed, an untrained encoder first."""
+    captions = study.captions(p.captions)
+    images = study.real_images(captions, several=True)
     found = []
-    for k in range(p.seeds):
-        seed = p.seed + k
+    for seed in range(p.seed, p.seed + p.seeds):
         for method in ("random", *p.methods):
-            run = None if method == "random" else train(method, images, p, study, seed)
-            items = study.probed(run, encoder_recipe(p), seed, p.probe_designs)
-            transferred = study.transferred(run, encoder_recipe(p), seed, TRANSFERRED)
-            found.append(
-                (NAMES[method], seed, run, items, transferred, diagnosed(run, p, study, seed) if k == 0 else None)
-            )
+            run = None if method == "random" else train(method, images, p, study, seed, len(captions))
+            recipe = encoder_recipe(p, study)
+            evaluation = study.probed(run, recipe, seed, p.probe_designs)
+            found.append(Trained(
+                Evaluated(title_of(method), seed, run, evaluation),
+                study.transferred(run, recipe, seed, TRANSFERRED),
+                diagnosed(run, p, study, seed) if seed == p.seed else None,
+            ))  # fmt: skip
     return found
 
 
-def compute(p: MethodsParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
-    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
-    step of the first seed) and
-    ``diagnostics`` (of the first seed's features of held-out concepts). Random initialization is the first row of each but ``curves`` and ``costs``.
-    """
-    items, curves, diagnostics, transfer = [], [], [], []
-    for name, seed, run, probed, transferred, described in ask(p, study):
-        items.append(probed.assign(arm=name, seed=seed, **cost_of(run)))
-        transfer.append(transfer_scores(transferred).assign(arm=name, seed=seed))
-        if described is not None:
-            diagnostics.append(described.assign(arm=name))
-            if run:
-                curves.append(run.table("log")[["step", "loss"]].assign(arm=name))
-    items = pd.concat(items, ignore_index=True)
-    pairs = *PAIRS, *((LEARNED, NAMES[method], NAMES["random"]) for method in p.methods)
-    return {
-        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items),
-        "curves": pd.concat(curves, ignore_index=True),
-        "diagnostics": pd.concat(diagnostics, ignore_index=True), "transfer": pd.concat(transfer, ignore_index=True),
-    }  # fmt: skip
+def title_of(method: str) -> str:
+    return RANDOM if method == "random" else METHODS[method].title
 
 
-def encoder_recipe(p: MethodsParameters):
-    from stablerep.encoders import EncoderRecipe
-
-    return EncoderRecipe(name=p.encoder, stem="published", image_size=SIZE, patch_size=p.patch_size, depth=p.depth)
+def encoder_recipe(p: Parameters, study: Study):
+    return study.encoder_recipe(p, stem="published", patch_size=p.patch_size, depth=p.depth)
 
 
-def train(method: str, images, p: MethodsParameters, study: Study, seed: int) -> Run:
+def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
-    from stablerep.training import MOMENTUM, PretrainingRecipe
-    from stablerep.views import ViewRecipe
+    from dataclasses import replace
 
-    recipe = PretrainingRecipe(
-        method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives,
-        learning_rate=p.teacher_learning_rate if method in MOMENTUM else p.learning_rate,
-        teacher_momentum=p.teacher_momentum if method in MOMENTUM else 0.0, seed=seed, encoder=encoder_recipe(p),
-        view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
+    teacher = METHODS[method].teacher
+    recipe = replace(
+        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions), encoder=encoder_recipe(p, study),
+        learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
+        teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
+    label = p.label or study.about.labels[-1]
     return study.pretraining(
-        images, recipe, f"{NAMES[method]}, seed {seed}", label=p.label if recipe.traits.ids == "class" else None
+        images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].ids == "class" else None
     )
 
 
-def diagnosed(run: Run | None, p: MethodsParameters, study: Study, seed: int) -> pd.DataFrame:
-    """One row: what the features of held-out concepts look like, before any label is asked."""
-    corpus = study.corpus.where(
-        (study.corpus.table["split"] == "test") & study.corpus.table["design"].isin(p.probe_designs)
-    )
+def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
+    """One row: what the features of held-out images look like, before any label is asked."""
 
     def compute(folder: Path) -> dict:
-        describe(study.backbone(run, encoder_recipe(p), seed), corpus).to_parquet(
-            folder / "results.parquet", index=False
-        )
+        from stablerep.audits.features import describe
+        from stablerep.encoders import extract_features
+
+        part = study.probed_part(p.probe_designs).split("test")
+        features = extract_features(study.backbone(run, encoder_recipe(p, study), seed), part.images(study.size))
+        describe(features, part.table["caption"]).to_parquet(folder / "results.parquet", index=False)
         return {}
 
     return study.store.obtain(
-        "diagnostics",
-        version=DIAGNOSTICS_VERSION,
-        parameters={"size": SIZE},
-        inputs={"encoder": study.encoder_key(run, encoder_recipe(p), seed), "corpus": corpus.fingerprint},
+        DIAGNOSTICS,
+        parameters={"size": study.size, "designs": sorted(p.probe_designs) if study.about.designs else []},
+        inputs={"encoder": study.encoder_key(run, encoder_recipe(p, study), seed), "corpus": study.about.fingerprint},
         compute=compute,
-    ).table()
-
-
-def describe(backbone, corpus) -> pd.DataFrame:
-    """Alignment of the designs of a caption, uniformity over captions, similarity within and between them, effective rank, alarms."""
-    from stablerep.audits.features import alignment, caption_similarity, collapse, effective_rank, uniformity
-    from stablerep.encoders import extract_features
-
-    features = extract_features(backbone, corpus.images(SIZE))
-    captions = pd.factorize(corpus.table["caption"])[0]
-    ids = torch.from_numpy(captions.copy())
-    one_each = torch.from_numpy(
-        corpus.table.reset_index(drop=True).drop_duplicates("caption").index.to_numpy(copy=True)
     )
-    similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
-    alarms = collapse(features)
-    return pd.DataFrame([{
-        "alignment": alignment(features, ids), "uniformity": uniformity(features[one_each]), "within": similarity["within"],
-        "between": similarity["between"], "effective_rank": effective_rank(features), "dimensions": features.shape[1],
-        "alarms": ", ".join(alarms.loc[alarms["raised"], "alarm"]) or "none",
-    }])  # fmt: skip
 
 
-def in_short(tables: dict[str, pd.DataFrame], *names: str) -> str:
-    """Markdown: what the diagnostics and two probes say of some methods, a line for each that was run."""
-    features = tables["diagnostics"].set_index("arm")
-    gains = tables["differences"][tables["differences"]["claim"] == LEARNED].set_index(["probe", "first"])
-    lines = []
-    for name in names:
-        if name not in features.index:
-            continue
-        row = features.loc[name]
-        gained = [f"{probe} {100 * g.difference:+.1f} [{100 * g.low:+.1f}, {100 * g.high:+.1f}]" for probe in ("linear group", "one-shot concept")
-                  for g in [gains.loc[probe, name]]]  # fmt: skip
-        lines.append(
-            f"- **{name}**, points above random initialization: {', '.join(gained)}. Cosine within a caption "
-            f"{row['within']:.2f}, between captions {row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; alarms: {row['alarms']}."
-        )
-    return "\n".join(lines) or "Not run with these parameters."
+def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
+    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
+    step of the first seed) and ``diagnostics`` (of the first seed's features of held-out images). Random initialization is the first
+    row of each but ``curves`` and ``costs``.
+    """
+    from stablerep.transfer import transfer_scores
+
+    items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
+    pairs = *PAIRS, *((LEARNED, title_of(method), RANDOM) for method in p.methods)
+    transfer = [
+        transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked
+    ]
+    logs = [(one.evaluated.arm, one.evaluated.pretraining) for one in first if one.evaluated.pretraining]
+    return {
+        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items),
+        "curves": pd.concat([run.table("log")[["step", "loss"]].assign(arm=arm) for arm, run in logs], ignore_index=True),
+        "diagnostics": pd.concat([one.diagnostics.table().assign(arm=one.evaluated.arm) for one in first], ignore_index=True),
+        "transfer": pd.concat(transfer, ignore_index=True),
+    }  # fmt: skip
 
 
 def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
@@ -156,57 +176,30 @@ def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
     return mine[mine["low"] > 0]["first"].tolist()
 
 
-def verdict(pairs: pd.DataFrame, probe: str) -> tuple[str, str]:
-    """A word and a sentence for C6 on one probe.
-
-    Rule: *not testable at this scale* when a method of the claim was not run, or when none of them learned (:func:`learned`): an order
-    among encoders that know no more than an untrained one says nothing about what they were told. Else that of
-    :func:`stablerep.statistics.verdict`.
-    """
+def answer(pairs: pd.DataFrame, probe: str) -> Answer:
+    """C6 on one probe."""
+    rule = (
+        "not testable at this scale when a method of the claim was not run, or when none of them lies above random initialization, since an "
+        "order among encoders that know no more than an untrained one says nothing about what they were told"
+    )
     mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
+    above = [
+        f"{one}: {', '.join(learned(pairs, one)) or 'none'}"
+        for one in pairs["probe"].unique()
+        if not one.startswith("knn")
+    ]
+    lines = [f"Above random initialization by more than the interval of the difference, {line}" for line in above]
     if len(mine) < len(PAIRS):
-        return "not testable at this scale", "a method that the claim names was not run"
+        return Answer("C6", "not testable at this scale", "a method that the claim names was not run", rule, lines)
     found = verdict_on(mine)
     if not {*mine["first"], *mine["second"]} & set(learned(pairs, probe)):
-        return (
-            "not testable at this scale",
-            f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})",
-        )
-    return found.word, found.sentence
+        why = f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
+        return Answer("C6", "not testable at this scale", why, rule, lines)
+    return Answer("C6", found.word, f"{probe}: {found.sentence}", rule, lines)
 
 
-def example_batch(seed: int = 0) -> tuple[np.ndarray, dict]:
-    """Thumbnails and ids of a small batch under four schemes, for :func:`stablerep.figures.positives`.
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C6 on the linear probe for the last label."""
+    from stablerep.study.chapters.compare import probe_of
 
-    Two captions of one subgroup and one of another, in two designs each; SimCLR sees two views of one design of each.
-    """
-    from stablerep.corpus import load_corpus
-    from stablerep.seeding import generator_for
-    from stablerep.views import ViewRecipe, make_views
-
-    captions, designs = ("cat face", "dog face", "pizza"), ("noto", "twemoji")
-    corpus = load_corpus("emoji", designs=list(designs))
-    rows = corpus.table.set_index(["caption", "design"])
-    place = {key: number for number, key in enumerate(zip(corpus.table["caption"], corpus.table["design"]))}
-    chosen = [(caption, design) for caption in captions for design in designs]
-    keep = np.isin(np.arange(len(corpus.table)), [place[key] for key in chosen])
-    part = corpus.where(keep)
-    order = {key: number for number, key in enumerate(zip(part.table["caption"], part.table["design"]))}
-    images = part.images(SIZE)[[order[key] for key in chosen]]
-    recipe = ViewRecipe(size=SIZE)
-    singles = images[::2].repeat_interleave(2, 0)
-    views = make_views(singles, recipe, generator_for(seed, "example", "views"))
-    shown = make_views(images, recipe, generator_for(seed, "example", "images"))
-    subgroup = pd.factorize(pd.Series([rows.loc[key, "subgroup"] for key in chosen]))[0]
-    caption = np.repeat(np.arange(len(captions)), 2)
-    return _pixels(shown), {
-        "SimCLR: two views of an image": (_pixels(views), caption),
-        "StableRep: images of a caption": caption,
-        "Supervised contrastive: images of a subgroup": subgroup,
-        "Caption as class: the number of the caption": caption,
-    }
-
-
-def _pixels(views) -> np.ndarray:
-    """Views float [N, 3, H, W] in 0..1 as uint8 [N, H, W, 3]."""
-    return views.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    return [answer(tables["differences"], probe_of(tables["differences"]))]

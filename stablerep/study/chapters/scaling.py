@@ -1,50 +1,79 @@
-"""Scaling: accuracy against the number of captions, for three methods."""
+"""Scaling: accuracy against the number of captions, for three arms."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pandas as pd
+from pydantic import Field
 
 from stablerep.errors import InputError
-from stablerep.study.chapters.compare import summarize
-from stablerep.study.experiments.study import Study, arm
-from stablerep.study.parameters.base import ScalingParameters
+from stablerep.statistics.arms import summarize
+from stablerep.study.chapters import Answer, Headline
+from stablerep.study.experiments.study import Evaluated, Study
+from stablerep.study.parameters.base import Pretraining, knob
+from stablerep.study.parameters.presets import PRETRAINING, overriding
 
+QUESTION = "How many captions does each method need?"
+CLAIMS = ("C5",)
+HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy")
 SCALED = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
 
 
-def ask(p: ScalingParameters, study: Study) -> pd.DataFrame:
-    """Ask for every run of the chapter: per-item results with the number of ``captions``.
+class Parameters(Pretraining):
+    caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions", cost="linear", min_length=2)
 
-    Subsets of captions are nested. Every run takes the same number of steps, so a larger set is seen fewer times.
+
+_ALL = dict(caption_counts=[320, 640, 1280, 2570])
+PRESETS = overriding(
+    PRETRAINING,
+    # the last count is that of the comparison: with its steps, those encoders are its own
+    laptop=dict(caption_counts=[160, 320, 640, 1280]),
+    smoke=dict(caption_counts=[32, 96]),
+    reference=_ALL,
+    workstation=_ALL,
+    paper=dict(caption_counts=[1_000_000, 3_000_000, 10_000_000]),
+)
+
+
+def ask(p: Parameters, study: Study) -> list[Evaluated]:
+    """Every arm at every number of captions and seed.
+
+    Subsets of captions are nested. Every run sees the same number of views, so a larger set is seen fewer times.
     """
-    counts = sorted(p.caption_counts)
-    captions = study.captions(p.captions)
+    counts, captions = sorted(p.caption_counts), study.captions(p.captions)
     if counts[-1] > len(captions):
         raise InputError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
-    parts = []
-    for count in counts:
-        some = p.model_copy(update={"captions": count})
-        for name in SCALED:
-            for k in range(p.seeds):
-                # A batch cannot hold a caption twice: small sets take smaller batches and more steps, for the same views.
-                fitted = _fit_batch(some, arm(name).method)
-                parts.append(
-                    study.evaluated(arm(name), captions, fitted, p.seed + k, first=count).assign(captions=count)
-                )
-    return pd.concat(parts, ignore_index=True)
+    return [
+        study.evaluated(arm, captions, p, p.seed + k, first=count)
+        for count in counts for arm in study.arms(*SCALED) for k in range(p.seeds)
+    ]  # fmt: skip
 
 
-def compute(p: ScalingParameters, study: Study) -> dict[str, pd.DataFrame]:
-    """Table ``scaling``: a row per method, number of captions and probe, with intervals."""
-    items = ask(p, study)
+def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
+    """Table ``scaling``: a row per arm, number of captions and probe, with intervals."""
+    items = pd.concat([one.items() for one in asked], ignore_index=True)
     tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
     return {"scaling": pd.concat(tables, ignore_index=True)}
 
 
-def _fit_batch(p: ScalingParameters, method: str) -> ScalingParameters:
-    """Halve the batch (and double the steps) until it holds no more captions than there are."""
-    views, steps = p.views_per_step, p.steps
-    per_caption = p.positives if method.startswith("stablerep") else 1
-    while views // per_caption > p.captions and views % (4 * per_caption) == 0:
-        views, steps = views // 2, steps * 2
-    return p.model_copy(update={"views_per_step": views, "steps": steps})
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C5 on the linear probe for the last label."""
+    from stablerep.study.chapters.compare import probe_of
+
+    table = tables["scaling"]
+    part = table[table["probe"] == probe_of(table)]
+    clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))
+    rule = "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's upper bound at its largest size"
+    top = clip.iloc[-1]
+    enough = plus[plus["low"] > top["high"]]["captions"]
+    reaches = plus[plus["accuracy"] >= top["accuracy"]]["captions"]
+    if len(enough):
+        factor = top["captions"] / enough.iloc[0]
+        why = f"StableRep+ with {enough.iloc[0]} captions is above CLIP with {top['captions']}, intervals apart: a factor of {factor:.1f}"
+        return [Answer("C5", "reproduced" if factor >= 2 else "partly", why, rule)]
+    if len(reaches):
+        why = f"StableRep+ reaches CLIP's best mean with {reaches.iloc[0]} captions against {top['captions']}, but the intervals overlap"
+        return [Answer("C5", "partly", why, rule)]
+    why = f"StableRep+ does not reach the {100 * top['accuracy']:.1f} % of CLIP with {top['captions']} captions"
+    return [Answer("C5", "not reproduced", why, rule)]

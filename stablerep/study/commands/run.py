@@ -18,9 +18,9 @@ class Chapters(TyperGroup):
     """The chapters as commands, made when one is asked for: their schemas take a second to import."""
 
     def list_commands(self, context) -> list[str]:
-        from stablerep.study.parameters.base import SCHEMAS
+        from stablerep.study.chapters import chapter_names
 
-        return list(SCHEMAS)
+        return chapter_names()
 
     def get_command(self, context, name: str):
         return chapter_command(name) if name in self.list_commands(context) else None
@@ -28,7 +28,8 @@ class Chapters(TyperGroup):
     def resolve_command(self, context, arguments: list[str]):
         if arguments[0] not in self.list_commands(context):
             typer.echo(
-                f"notebook is {arguments[0]!r}; the book has {', '.join(self.list_commands(context))}.", err=True
+                f"there is no chapter {arguments[0]!r}; the book has {', '.join(self.list_commands(context))}.",
+                err=True,
             )
             raise typer.Exit(2)
         return super().resolve_command(context, arguments)
@@ -44,15 +45,15 @@ def run() -> None:
 
 def chapter_command(name: str):
     """The click command of a chapter: an option for each parameter, and those that every chapter has."""
-    from stablerep.study.notebooks.schema import describe_schema
-    from stablerep.study.parameters.base import SCHEMAS
+    from stablerep.study.chapters import chapter
+    from stablerep.study.parameters.description import describe_schema
 
-    described = [row for row in describe_schema(SCHEMAS[name]) if row.name not in ("preset", "live")]
+    described = [row for row in describe_schema(chapter(name).Parameters) if row.name not in ("preset", "live")]
     lists = {row.name for row in described if row.kind.startswith("list")}
     own = {row.name: _option(name, row) for row in described}
 
     def command(**options) -> None:
-        parameter, file, preset, live, output, dry_run, allow = (options.pop(key) for key in COMMON)
+        parameter, file, preset, live, output, dry_run, allow, accept = (options.pop(key) for key in COMMON)
         with sentences():
             given = given_parameters(parameter)
             for key, value in options.items():
@@ -61,7 +62,9 @@ def chapter_command(name: str):
             for key, value in (("preset", preset), ("live", live)):
                 if value is not None:
                     _give(given, key, value)
-            execute(name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow)
+            execute(
+                name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow, accept=accept
+            )
 
     parameters = own | COMMON
     command.__signature__ = inspect.Signature(
@@ -87,11 +90,11 @@ def _presets(incomplete: str) -> list[str]:
 
 def _pairs(context: typer.Context, incomplete: str) -> list[str]:
     """``NAME=`` for the chapter's parameters, and their choices behind it."""
-    from stablerep.study.notebooks.schema import describe_schema
-    from stablerep.study.parameters.base import SCHEMAS
+    from stablerep.study.chapters import chapter, chapter_names
+    from stablerep.study.parameters.description import describe_schema
 
-    schema = SCHEMAS.get(context.info_name or "")
-    rows = {row.name: row.choices for row in describe_schema(schema)} if schema else {}
+    known = context.info_name in chapter_names()
+    rows = {row.name: row.choices for row in describe_schema(chapter(context.info_name).Parameters)} if known else {}
     name, equals, _ = incomplete.partition("=")
     found = [f"{name}={choice}" for choice in rows.get(name, ())] if equals else [f"{row}=" for row in rows]
     return [one for one in found if one.startswith(incomplete)]
@@ -137,13 +140,35 @@ COMMON: dict[str, tuple[Any, Any]] = {
         ],
         [],
     ),
+    "accept": (
+        Annotated[
+            list[str],
+            typer.Option(
+                "--accept-old",
+                metavar="NAME",
+                help="A step or the key of a run: take runs made by earlier code; the page says so.",
+            ),
+        ],
+        [],
+    ),
 }
 
 
-def _option(chapter: str, row) -> tuple[Any, Any]:
+def accept_old(names: list[str]) -> None:
+    """Let this process, and the notebooks it executes, take runs of some steps, or of some keys, whose code has changed since."""
+    import os
+
+    from stablerep.study.store.runs import ACCEPT
+
+    if names:
+        os.environ[ACCEPT] = ",".join(names)
+
+
+def _option(name: str, row) -> tuple[Any, Any]:
+    from stablerep.study.chapters import chapter
     from stablerep.study.parameters.presets import preset_values
 
-    default = ({"seed": 0} | preset_values("laptop", chapter))[row.name]
+    default = preset_values(chapter(name).Parameters, chapter(name).PRESETS)[row.name]
     shown = ",".join(map(str, default)) if isinstance(default, list) else default
     if len(str(shown)) > 60:
         shown = f"{len(default)} of them"
@@ -199,11 +224,15 @@ def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, An
     return filed | given
 
 
-def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path]) -> None:
+def execute(
+    name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path], accept: list[str]
+) -> None:  # fmt: skip
     """Check, then plan or execute one chapter, and say where it is."""
-    from stablerep.study.parameters.base import allow_paths, anchor_paths, resolve
+    from stablerep.study.chapters import resolve
+    from stablerep.study.parameters.paths import allow_paths, anchor_paths
 
     allow_paths(allow)
+    accept_old(accept)
     resolve(name, given)  # the sentences show the values as they were given
     given = anchor_paths(given)
     parameters = resolve(name, given)

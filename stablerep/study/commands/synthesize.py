@@ -55,12 +55,12 @@ def synthesize_command(
         else:
             texts = [line.strip() for line in Path(captions).read_text().splitlines() if line.strip()]
             texts = texts[: count or None]
-        from stablerep.generator import load_generator
+        from stablerep.generator import Sampling, load_generator
         from stablerep.synthesis import SynthesisPlan
         from stablerep.synthesis import synthesize as make
 
         plan = SynthesisPlan(
-            texts, images_per_caption=images_per_caption, guidance_scale=guidance_scale, steps=steps, sampler=sampler, seed=seed,
+            texts, images_per_caption=images_per_caption, sampling=Sampling(guidance_scale, steps, sampler), seed=seed,
             batch_size=batch_size, shard_captions=shard_captions,
         )  # fmt: skip
         made = make(plan, load_generator(generator, precision=precision), output)

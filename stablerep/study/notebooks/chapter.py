@@ -1,4 +1,4 @@
-"""What a notebook works with: its checked parameters, its tables, the stored reference; and how notebooks are committed."""
+"""What a notebook works with: its checked parameters, its tables, the stored reference, its verdict."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import MissingError
-from stablerep.study.parameters.base import SCHEMAS, Parameters, preset_differences, resolve
+from stablerep.study.chapters import chapter, preset_differences, resolve, stored_tables
+from stablerep.study.parameters.base import Parameters
 from stablerep.study.root import project_root
 
 if TYPE_CHECKING:
     import pandas as pd
+    from IPython.display import Markdown
 
 ASKED = "asked.json"
 RECORD_FOLDER = (
@@ -32,62 +34,88 @@ class Chapter:
     parameters: Parameters
 
     @cached_property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables to draw: computed when ``live``, else the stored ones."""
-        from stablerep.study.chapters import compute_tables, stored_tables
-
-        if not self.parameters.live:
-            return self._recorded(stored_tables(self.name), [])
+    def study(self):
+        """The study of these parameters; its corpus is open once something was asked of it."""
         from stablerep.study.experiments.study import Study
 
-        study = Study()
-        return self._recorded(compute_tables(self.name, self.parameters, study), study.store.asked)
+        return Study(parameters=self.parameters)
 
-    def _recorded(self, tables: dict[str, pd.DataFrame], asked: list[str]) -> dict[str, pd.DataFrame]:
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables to draw: computed when ``live``, else the stored ones."""
+        if not self.parameters.live:
+            return self._recorded(stored_tables(self.name), [], [])
+        module = chapter(self.name)
+        tables = module.compute(self.parameters, module.ask(self.parameters, self.study))
+        return self._recorded(tables, self.study.store.asked, self.study.store.accepted)
+
+    def _recorded(
+        self, tables: dict[str, pd.DataFrame], asked: list[str], accepted: list[str]
+    ) -> dict[str, pd.DataFrame]:
         """The tables, left with the keys of the runs behind them where the executor of the notebook wants them."""
         if folder := os.environ.get(RECORD_FOLDER):
             for name, table in tables.items():
                 with written_aside(Path(folder) / f"{name}.parquet") as aside:
                     table.to_parquet(aside, index=False)
             with written_aside(Path(folder) / ASKED) as aside:
-                aside.write_text(json.dumps(asked))
+                aside.write_text(json.dumps({"runs": asked, "accepted": accepted}))
         return tables
 
     @cached_property
     def stored(self) -> dict[str, pd.DataFrame] | None:
         """The committed reference tables; None when there are none yet."""
-        from stablerep.study.chapters import stored_tables
-
         try:
             return stored_tables(self.name)
-        except FileNotFoundError:
+        except MissingError:
             return None
 
     @property
-    def reference(self) -> str:
-        """One sentence on what the stored reference is."""
-        from stablerep.study.chapters import stored_record
-        from stablerep.study.experiments.study import EVALUATION_VERSION
+    def firmest(self) -> dict[str, pd.DataFrame]:
+        """The stored reference, which has more seeds and longer training; this run's tables where there is none, or where this run is of
+        another corpus."""
+        return self.stored if self.stored and getattr(self.parameters, "corpus", "emoji") == "emoji" else self.tables
 
-        if self.stored is None:
-            return "There is no stored reference yet."
-        record = stored_record(self.name)
-        own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset")}
-        changed = {k: v for k, v in own.items() if hasattr(self.parameters, k) and getattr(self.parameters, k) != v}
-        listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
-        older = "probe_designs" in own and record.get("evaluation_version", 2) < EVALUATION_VERSION
-        note = (
-            " It was scored by an earlier version of the linear probe, which tried five penalties instead of up to 45."
-            if older
-            else ""
-        )
-        return f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}.{note}"
+    def beside(self, table: str) -> pd.DataFrame | None:
+        """A table of the stored reference to draw beside this run; None when this run is drawn from it, or is of another corpus."""
+        own = self.parameters.live and self.firmest is not self.tables
+        return self.stored[table] if own else None
+
+    @property
+    def reference(self) -> str:
+        """What the stored reference is, and whether the code behind it is still the same, in sentences."""
+        from stablerep.study.notebooks.reference import describe_reference
+
+        return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
+
+    def verdict(self) -> Markdown:
+        """The chapter's answer to each of its claims, computed from :attr:`firmest`."""
+        from IPython.display import Markdown
+
+        return Markdown("\n\n".join(answer.markdown for answer in chapter(self.name).verdict(self.firmest)))
+
+    @property
+    def probes(self) -> list[str]:
+        """The probes to draw: of several linear ones that for the last label alone, which :attr:`probe` names."""
+        found = self.tables[chapter(self.name).HEADLINE.table]["probe"].unique()
+        return [one for one in found if not one.startswith("linear") or one == self.probe]
+
+    @property
+    def probe(self) -> str:
+        """The probe that verdicts rest on."""
+        from stablerep.study.chapters.compare import probe_of
+
+        return probe_of(self.tables[chapter(self.name).HEADLINE.table])
+
+    def notes(self) -> str:
+        """Sentences on what this corpus cannot show, and on what reading it left out."""
+        sentences = [self.study.left_out(), *self.study.corpus.notes]
+        return " ".join(sentence for sentence in sentences if sentence)
 
     def parameter_table(self) -> pd.DataFrame:
         """Name, value (beside the preset's where it differs), meaning, valid values with their unit, and cost of every parameter."""
         import pandas as pd
 
-        from stablerep.study.notebooks.schema import describe_schema
+        from stablerep.study.parameters.description import describe_schema
 
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -118,8 +146,9 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
     pd.set_option("display.max_colwidth", None)  # tables in the book are read whole
 
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
-    given = {field: namespace[field] for field in SCHEMAS[name].model_fields if field in namespace}
-    unknown = {field: "" for field in _injected(namespace.get("In", ())) if field not in SCHEMAS[name].model_fields}
+    fields = chapter(name).Parameters.model_fields
+    given = {field: namespace[field] for field in fields if field in namespace}
+    unknown = {field: "" for field in _injected(namespace.get("In", ())) if field not in fields}
     return Chapter(name, resolve(name, given | unknown))
 
 
@@ -138,26 +167,14 @@ def _injected(executed: Sequence[str]) -> list[str]:
     return names
 
 
-def source_text(name: str) -> bytes:
-    """The committed notebook. Raises ``FileNotFoundError`` for a missing one."""
+def notebook_path(name: str) -> Path:
+    """The committed notebook of a chapter. Raises ``MissingError`` where it is not there."""
     path = project_root() / "notebooks" / f"{name}.ipynb"
     if not path.exists():
         raise MissingError(f"notebooks/{name}.ipynb is missing.")
-    return path.read_bytes()
+    return path
 
 
-def strip_outputs(path: Path) -> bool:
-    """Remove outputs, counts and volatile metadata from a notebook; True when something changed."""
-    before = path.read_text()
-    book = json.loads(before)
-    for cell in book["cells"]:
-        if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = [], None
-        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in ("tags", "mystnb")}
-    book["metadata"] = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    after = json.dumps(book, indent=1, ensure_ascii=False) + "\n"
-    path.write_text(after)
-    return after != before
+def source_text(name: str) -> bytes:
+    """The bytes of a committed notebook."""
+    return notebook_path(name).read_bytes()

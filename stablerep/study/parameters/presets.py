@@ -1,24 +1,35 @@
-"""Presets: where a parameter's value comes from when the reader gives none.
+"""Presets: where a parameter's value comes from when the reader gives none, and values that chapters share.
 
-Defaults are the laptop's. A preset overrides some of them and says why.
+The laptop's values are the defaults. Every other preset overrides some of them and says why. A chapter's own values stand in its file.
 """
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
+from pydantic import ValidationError
+
 from stablerep.corpus.emoji import DESIGNS
-from stablerep.methods import METHODS
+from stablerep.study.parameters.base import AnyCorpus, Parameters, Seeded
+from stablerep.study.parameters.errors import ParameterError
 
 PRESETS = ("smoke", "laptop", "reference", "workstation", "paper")
+Presets = dict[str, dict[str, Any]]
 
-SAMPLING = dict(
+CORPUS = dict(corpus="emoji", image_size=32, labels=[], cluster="", split="")
+GENERATED = dict(
     generator="emoji",  # the embedded miniature
     sampling_steps=12,  # up to w = 8 within 5 grey levels of 50 steps of DPM-Solver++; DDIM needs about four times as many
     sampler="dpm++",
 )
-TRAINING = (
-    SAMPLING
+# Stable Diffusion 1.5 with DDIM, as the paper has it.
+STABLE_DIFFUSION = dict(generator="stable-diffusion-v1-5/stable-diffusion-v1-5", sampler="ddim", sampling_steps=50)
+FEW_DESIGNS = ["twemoji", "emojione"]
+
+PRETRAINING: Presets = {
+    "laptop": CORPUS
+    | GENERATED
     | dict(
         sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
         captions=1280,  # half of them: in the stored reference, accuracy over captions is flat from there within its intervals
@@ -33,110 +44,66 @@ TRAINING = (
         crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
         seeds=1,
         probe_designs=list(DESIGNS),
-    )
-)
-LAPTOP: dict[str, dict[str, Any]] = {
-    "corpus": dict(
-        designs=list(DESIGNS), flags=False, size=64
     ),
-    "generator": SAMPLING | dict(
-        captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
-        encoder="resnet10t", stem="published", steps=250, views_per_step=256,
+    # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
+    "smoke": dict(
+        captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2, probe_designs=FEW_DESIGNS
     ),
-    "methods": dict(
-        methods=list(METHODS), captions=0, label="subgroup", encoder="vit_tiny_patch16_224", patch_size=8, depth=4, positives=4,
-        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99, crop_min=0.2, seeds=1,
-        probe_designs=list(DESIGNS),
+    # Three seeds and longer training on all captions, for which 12 steps of sampling are worth their time: hours on two cores.
+    "reference": dict(captions=0, sampling_steps=12, seeds=3, steps=400),
+    # One GPU: the same images at more steps and a larger encoder.
+    "workstation": dict(
+        captions=0, sampling_steps=12, images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3
     ),
-    "compare": TRAINING,
-    # the last count is that of the comparison: with its steps, those encoders are its own
-    "scaling": TRAINING | dict(caption_counts=[160, 320, 640, 1280]),
-    "bias": TRAINING | dict(guidance_scales=[1.0, 2.0, 4.0], neutral_captions=48, images_per_neutral_caption=6),
+    # The paper's recipe: ViT-B/16, batches of 8256 views. It needs a cluster and captions by the million.
+    "paper": STABLE_DIFFUSION
+    | dict(
+        captions=0, image_size=224, images_per_caption=10, positives=6, encoder="vit_base_patch16_224", steps=110_000,
+        views_per_step=8256, learning_rate=3.2e-3, crop_min=0.08,
+    ),
 }  # fmt: skip
 
-# A few steps on a few captions: proves that everything runs; its numbers mean nothing.
-_TINY = dict(
-    captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2,
-    probe_designs=["twemoji", "emojione"],
-)  # fmt: skip
-SMOKE: dict[str, dict[str, Any]] = {
-    "corpus": dict(designs=["twemoji", "emojione"], size=32),
-    "generator": dict(
-        captions=16,
-        images_per_caption=2,
-        guidance_scales=[1.0, 4.0],
-        steps=4,
-        views_per_step=32,
-        sampling_steps=2,
-    ),
-    "methods": dict(
-        captions=96,
-        encoder="test_vit",
-        depth=2,
-        positives=2,
-        steps=3,
-        views_per_step=32,
-        probe_designs=["twemoji", "emojione"],
-    ),
-    "compare": _TINY,
-    "scaling": _TINY | dict(caption_counts=[32, 96]),
-    "bias": _TINY | dict(guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2),
-}
-# All training captions, for which 12 steps of sampling are worth their time.
-_EVERYTHING = dict(captions=0, sampling_steps=12)
-_ALL_COUNTS = dict(caption_counts=[320, 640, 1280, 2570])
-# The stored reference: three seeds and longer training, hours on two cores.
-_LONGER = _EVERYTHING | dict(seeds=3, steps=400)
-REFERENCE: dict[str, dict[str, Any]] = {
-    "generator": dict(captions=512, images_per_caption=4, steps=800),
-    "methods": dict(seeds=3, steps=800),  # as many views as the comparison's
-    "compare": _LONGER,
-    "scaling": _LONGER | _ALL_COUNTS,
-    "bias": _LONGER | dict(neutral_captions=96, images_per_neutral_caption=16),
-}
-# One GPU: the same emoji at more steps and a larger encoder.
-_GPU = _EVERYTHING | dict(
-    images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3
-)
-WORKSTATION: dict[str, dict[str, Any]] = {
-    "generator": dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
-    "methods": dict(seeds=3, steps=5000, views_per_step=1536, positives=6, depth=0, patch_size=4),
-    "compare": _GPU,
-    "scaling": _GPU | _ALL_COUNTS,
-    "bias": _GPU | dict(neutral_captions=128, images_per_neutral_caption=32),
-}
-# The paper's recipe: Stable Diffusion 1.5 with DDIM, ViT-B/16, batches of 8256 views. Needs a cluster and was not run by us.
-_PAPER = dict(
-    captions=0, generator="stable-diffusion-v1-5/stable-diffusion-v1-5", sampler="ddim", sampling_steps=50, images_per_caption=10,
-    positives=6, encoder="vit_base_patch16_224", stem="published", steps=110_000, views_per_step=8256, learning_rate=3.2e-3,
-    crop_min=0.08,
-)  # fmt: skip
-PAPER: dict[str, dict[str, Any]] = {
-    "generator": {name: _PAPER[name] for name in ("generator", "sampler", "sampling_steps", "encoder", "stem")},
-    "methods": dict(
-        captions=0,
-        encoder="vit_base_patch16_224",
-        patch_size=0,
-        depth=0,
-        positives=6,
-        steps=110_000,
-        views_per_step=8256,
-        learning_rate=3.2e-3,
-        teacher_learning_rate=2.4e-3,
-        teacher_momentum=0.996,
-        crop_min=0.08,
-    ),
-    "compare": _PAPER,
-    "scaling": _PAPER | dict(caption_counts=[1_000_000, 3_000_000, 10_000_000, 20_000_000, 50_000_000]),
-    "bias": _PAPER,
-}
-_OVERRIDES = {"laptop": {}, "smoke": SMOKE, "reference": REFERENCE, "workstation": WORKSTATION, "paper": PAPER}
+
+def overriding(shared: Presets, **own: dict[str, Any]) -> Presets:
+    """The values of a chapter: the shared ones of each preset, and over them its own."""
+    return {preset: shared.get(preset, {}) | own.get(preset, {}) for preset in PRESETS}
 
 
-def preset_values(preset: str, notebook: str) -> dict[str, Any]:
-    """The values of one preset for one notebook. Raises ``ParameterError`` for an unknown preset."""
-    from stablerep.study.parameters.base import ParameterError
-
-    if not isinstance(preset, str) or preset not in _OVERRIDES:
+def preset_values(schema: type[Parameters], presets: Presets, preset: str = "laptop") -> dict[str, Any]:
+    """Every parameter of a schema at one preset. Raises ``ParameterError`` for an unknown preset."""
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ParameterError(f"preset is {preset!r}; valid presets are {', '.join(PRESETS)}.")
-    return LAPTOP[notebook] | _OVERRIDES[preset].get(notebook, {})
+    fixed = {"preset": preset, "live": True} | ({"seed": 0} if issubclass(schema, Seeded) else {})
+    return fixed | presets["laptop"] | presets.get(preset, {})
+
+
+def merge(chapter: str, schema: type[Parameters], presets: Presets, given: dict[str, Any]) -> Parameters:
+    """The full parameters of a chapter: what is given, and the preset's values for the rest. None counts as not given.
+
+    Raises:
+        ParameterError: unknown parameter (with the nearest name), wrong type, or value out of range; all at once.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    problems = []
+    for name in given:
+        if name not in schema.model_fields:
+            near = difflib.get_close_matches(str(name), schema.model_fields, n=1)  # YAML knows names that are numbers
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
+            problems.append(f"{chapter} has no parameter {name!r}; {hint}")
+    values = preset_values(schema, presets, given.get("preset", "laptop"))
+    if issubclass(schema, AnyCorpus) and values["preset"] == "paper" and "corpus" not in given:
+        problems.append(
+            f"the preset paper needs corpus, for {chapter} too: a folder of shards or parquet files with captions by the million, "
+            "such as --corpus ~/cc12m; the embedded emoji have 2,570 captions of drawings."
+        )
+    try:
+        known = {name: value for name, value in given.items() if name in schema.model_fields}
+        resolved = schema.model_validate(values | known, strict=False)
+    except ValidationError as error:
+        for e in error.errors():
+            place, value = ".".join(map(str, e["loc"])), e["input"]
+            message = e["msg"].removeprefix("Value error, ")
+            problems.append(f"{place} is {value!r}: {message[0].lower()}{message[1:]}." if place else f"{message}.")
+    if problems:
+        raise ParameterError("\n".join(problems))
+    return resolved

@@ -1,29 +1,28 @@
-"""What a command would do, without doing it: the runs that chapters ask for, which of them exist, and what the others cost.
+"""What a command would do, without doing it: the runs that chapters ask for, which of them exist, why others are new, and what these cost.
 
-A chapter's own ``ask`` is called with a store that computes nothing and with images that are stand-ins, so that a plan cannot say anything
-else than what would happen.
+A chapter's own ``ask`` is called with a store that computes nothing, so that a plan cannot say anything else than what would happen.
 """
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from stablerep.captioned_images import CaptionedImages
-from stablerep.corpus import Corpus
+from stablerep.study.chapters import chapter, chapter_names, preset_differences, resolve
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.base import SCHEMAS, Parameters, preset_differences, resolve
+from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.presets import PRESETS
+from stablerep.study.plans.changes import Changes
 from stablerep.study.plans.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
-from stablerep.study.store.folder import identify
 from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.step import Step
+
+LARGE = 1_000_000  # images; a corpus of more is not read for a plan
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,20 @@ class PlannedRun(Run):
     """A run that does not exist: it has a key, and its tables are empty."""
 
     def table(self, name: str = "results") -> pd.DataFrame:
-        return pd.DataFrame({"seconds": []})
+        return pd.DataFrame()
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a plan: ``what`` it is, whether it ``exists``, and its ``cost`` (None where it exists)."""
+    """One run of a plan: ``what`` it is, whether it ``exists``, its ``cost`` (None where it exists), and ``why`` it is new where an
+    earlier run is much like it."""
 
     key: str
     step: str
     what: str
     exists: bool
     cost: Cost | None
+    why: str = ""
 
 
 @dataclass
@@ -68,51 +69,41 @@ class PlanningStore(RunStore):
         super().__init__(root)
         self.costs, self.planned = costs or Costs(RunStore(self.root)), {}
 
+    @cached_property
+    def changes(self) -> Changes:
+        return Changes(RunStore(self.root).records())
+
     def obtain(
-        self, step: str, *, version: int, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
+        self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
     ) -> Run:  # fmt: skip
-        identity = identify(step, version, parameters, inputs)
-        key, found = identity["key"], self.find(identity["key"])
+        identity = self.identity(step, parameters, inputs)
+        key, found = identity["key"], self.find_like(identity)
         if key not in self.planned:
             if not found and needs:
                 needs()
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
-            self.planned[key] = Planned(key, step, describe_run(step, identity["parameters"]), found is not None, cost)
-        return found or PlannedRun(key, self.root / key, {"summary": {"views": 0, "weights": 0}})
+            why = "" if found else self.changes.why(identity, step.modules(parameters))
+            self.planned[key] = Planned(
+                key, step.name, step.describe(identity["parameters"]), found is not None, cost, why
+            )
+        return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
 class PlanningStudy(Study):
-    """A study whose images are stand-ins of one pixel, with the captions and the fingerprint of the real ones."""
+    """A study that does not read a large corpus: what a plan needs of it is in its summary."""
 
     @cached_property
-    def corpus(self) -> Corpus:
-        return replace(super().corpus, draw=lambda table, side: np.zeros((len(table), 3, 1, 1), np.uint8))
+    def about(self):
+        from stablerep.corpus.summary import summarize
 
-    def synthetic_images(self, captions, **sampling) -> CaptionedImages:
-        import torch
+        if self.source == "emoji":
+            return self.corpus
+        found = summarize(self.source, **self._options)
+        return found if found.images > LARGE else self.corpus
 
-        from stablerep.generator import default_precision
-        from stablerep.synthesis import set_fingerprint
-
-        self.synthetic_run(captions, **sampling)
-        plan = self.synthesis_plan(captions, **sampling)
-        ids = torch.arange(len(plan.captions)).repeat_interleave(plan.images_per_caption)
-        name = set_fingerprint(plan.fingerprint, self.generator_fingerprint(sampling["generator"]), default_precision())
-        return CaptionedImages(torch.zeros(len(ids), 3, 1, 1, dtype=torch.uint8), ids, list(plan.captions), name)
-
-
-def describe_run(step: str, p: dict) -> str:
-    """A few words for a reader."""
-    if step == "synthesis":
-        return f"{p['captions'] * p['images_per_caption']:,} images of {p['captions']:,} captions, w = {p['guidance_scale']:g}, seed {p['seed']}"
-    if step == "pretraining":
-        return f"{p['method']}, {p['encoder']['name']}, {p['steps']:,} steps of {p['views_per_step']:,} views, seed {p['seed']}"
-    return {
-        "evaluation": "all probes of an encoder", "transfer": f"an encoder on {p.get('set')}", "diagnostics": "features without labels",
-        "judgement": "generated images before the judge", "reconstruction": "the autoencoder", "reading": "people in neutral images",
-        "people": "a probe on people",
-    }.get(step, step)  # fmt: skip
+    def available_captions(self) -> int:
+        return super().available_captions() if self.about is self.__dict__.get("corpus") else self.about.train_captions
 
 
 def plan_chapters(
@@ -123,10 +114,10 @@ def plan_chapters(
 
     store = store or RunStore()
     planning = PlanningStore(store.root, Costs(store, speed=speed))
-    study, plans, seen, wanted = PlanningStudy(planning), [], set(), list(wanted)
+    plans, seen, wanted = [], set(), list(wanted)
     for (name, parameters), identity in zip(wanted, notebook_identities(wanted)):
         if parameters.live:
-            importlib.import_module(f"stablerep.study.chapters.{name}").ask(parameters, study)
+            chapter(name).ask(parameters, PlanningStudy(planning, parameters))
         executed = store.find(store.key(**identity)) is not None
         plans.append(ChapterPlan(name, executed, [run for key, run in planning.planned.items() if key not in seen]))
         seen.update(planning.planned)
@@ -135,7 +126,9 @@ def plan_chapters(
 
 def total(plans: Iterable[ChapterPlan]) -> Cost:
     """Seconds and disk add up over what is missing, notebooks included; memory is that of the largest."""
-    plans, notebook = list(plans), Costs().of("notebook", {}, {})
+    from stablerep.study.notebooks.execution import NOTEBOOK
+
+    plans, notebook = list(plans), Costs().of(NOTEBOOK, {}, {})
     missing = {run.key: run.cost for plan in plans for run in plan.missing}.values()
     waiting = sum(not plan.executed for plan in plans)
     return Cost(
@@ -153,7 +146,11 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     ]
     lines = [f"{name} at preset {parameters.preset}" + (f": {', '.join(changed)}" if changed else ", nothing changed")]
     for run in plan.runs:
-        state = "exists " if run.exists else f"compute, about {duration(run.cost.seconds)}"
+        state = (
+            "exists"
+            if run.exists
+            else f"compute, about {duration(run.cost.seconds)}" + (f" (new: {run.why})" if run.why else "")
+        )
         lines.append(f"  {run.step:14s} {run.key[-16:]}  {run.what}: {state}".rstrip())
     return "\n".join([*lines, summary([plan], store)])
 
@@ -186,11 +183,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def plan_book(given: dict, store: RunStore | None = None, *, speed: float = 1.0) -> list[ChapterPlan]:
-    """The plan of every chapter of the book with the same preset and parameters."""
-    return plan_chapters([(name, resolve(name, given)) for name in SCHEMAS], store, speed=speed)
-
-
 def preset_costs(measured: dict) -> list[tuple[str, str]]:
     """For ``stablerep doctor``: each preset and the time that its whole book takes on an empty store, scaled by this machine's matrix product."""
     import tempfile
@@ -201,7 +193,8 @@ def preset_costs(measured: dict) -> list[tuple[str, str]]:
             costs.append((preset, "Stable Diffusion and ViT-B/16: a cluster; not estimated from this machine."))
             continue
         with tempfile.TemporaryDirectory(prefix="stablerep-empty-") as empty:
-            seconds = total(plan_book({"preset": preset}, RunStore(empty), speed=speed)).seconds
+            wanted = [(name, resolve(name, {"preset": preset})) for name in chapter_names()]
+            seconds = total(plan_chapters(wanted, RunStore(empty), speed=speed)).seconds
         note = " with the laptop's encoder; its own is larger and wants a GPU" if preset == "workstation" else ""
         costs.append((preset, f"the whole book takes about {duration(seconds)} here{note}."))
     return costs

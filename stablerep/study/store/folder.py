@@ -23,30 +23,38 @@ RECORD = "run.json"
 _ATTEMPTS = ".attempts.json"
 _FULL, _CLOSED = {errno.ENOSPC, errno.EDQUOT}, {errno.EACCES, errno.EPERM, errno.EROFS}
 _STEP = re.compile(r"[a-z][a-z0-9_-]*")
+IDENTITY = ("step", "version", "parameters", "inputs", "code")  # what names a run
 _FIELDS = {"key", "step", "version", "parameters", "inputs", "summary", "files", "provenance"}
 
 
-def identify(step: str, version: int, parameters: dict, inputs: dict[str, str]) -> dict:
-    """``key``, ``step``, ``version``, ``parameters`` and ``inputs`` in their one canonical form.
+def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], code: str | None = None) -> dict:
+    """``key``, ``step``, ``version``, ``parameters``, ``inputs`` and ``code`` in their one canonical form.
+
+    Args:
+        code: hash of the code that the run can call (:mod:`stablerep.study.store.code`); records of runs without one have none.
 
     Raises:
         ValueError: something that JSON does not have, or that cannot name a run; it is named.
     """
     if not isinstance(step, str) or not _STEP.fullmatch(step):
-        raise InputError(
+        raise ValueError(
             f"step is {step!r}; it must be lower-case letters, digits, '-' and '_', beginning with a letter."
         )
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise InputError(f"version is {version!r}; it must be an integer of 0 or more.")
+        raise ValueError(f"version is {version!r}; it must be an integer of 0 or more.")
     for what, mapping in (("parameters", parameters), ("inputs", inputs)):
         if not isinstance(mapping, dict):
-            raise InputError(f"{what} is {mapping!r}; it must be a dictionary.")
+            raise ValueError(f"{what} is {mapping!r}; it must be a dictionary.")
     for name, value in inputs.items():
         if not isinstance(value, str) or not value:
-            raise InputError(f"input {name!r} is {value!r}; it must be the hash or the key of what the step reads.")
+            raise ValueError(f"input {name!r} is {value!r}; it must be the hash or the key of what the step reads.")
     whole = {
-        "step": step, "version": version, "parameters": plain(parameters, "parameter"), "inputs": plain(inputs, "input"),
-    }  # fmt: skip
+        "step": step,
+        "version": version,
+        "parameters": plain(parameters, "parameter"),
+        "inputs": plain(inputs, "input"),
+    }
+    whole |= {"code": code} if code else {}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return {"key": f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}", **whole}
 
@@ -86,7 +94,7 @@ def read_record(folder: Path, key: str) -> dict | None:
     try:
         info = json.loads((folder / RECORD).read_text())
         whole = _FIELDS <= info.keys() and all({"sha256", "size"} <= entry.keys() for entry in info["files"].values())
-        named = whole and identify(info["step"], info["version"], info["parameters"], info["inputs"])["key"]
+        named = whole and identify(*(info.get(name) for name in IDENTITY))["key"]
     except (OSError, ValueError, AttributeError):
         return None
     return info if named and named == info["key"] == key else None
@@ -136,10 +144,10 @@ def drop_resume_files(folder: Path) -> None:
             os.rmdir(top)
 
 
-def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], uses: list[str]) -> None:
+def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> None:
     """Let ``compute`` fill the folder, then record it: every byte is on disk before ``run.json`` appears.
 
-    ``uses`` are the keys of other runs that it reads; ``compute`` may add to the list.
+    ``about`` goes into the record's provenance; ``compute`` may still add to it.
 
     Raises:
         ValueError: the summary is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
@@ -168,13 +176,16 @@ def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], u
             )
         files[name] = {"sha256": hash_file(path), "size": path.stat().st_size}
         sync(path)
-    provenance = gather() | {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
-        "attempts": len(attempts),
-        "peak_memory_bytes": max(attempt.get("peak_memory_bytes", 0) for attempt in attempts),
-        "uses": sorted(uses),
-    }
+    provenance = (
+        gather()
+        | about
+        | {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
+            "attempts": len(attempts),
+            "peak_memory_bytes": max(attempt.get("peak_memory_bytes", 0) for attempt in attempts),
+        }
+    )
     _write_json(folder / RECORD, identity | {"summary": summary, "files": files, "provenance": provenance})
 
 

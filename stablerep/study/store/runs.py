@@ -13,14 +13,16 @@ import difflib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.errors import FailedError, InputError
+from stablerep.study.store.code import combined
 from stablerep.study.store.folder import (
+    IDENTITY,
     RECORD,
     damaged_files,
     drop_resume_files,
@@ -38,6 +40,9 @@ from stablerep.study.store.folder import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stablerep.study.store.step import Step
+
+ACCEPT = "STABLEREP_ACCEPT"
 _KEY = re.compile(r"[a-z][a-z0-9_-]*-[0-9a-f]{16}")
 
 
@@ -72,44 +77,73 @@ class Run:
 class RunStore:
     """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for.
 
-    ``asked`` lists the keys of the runs that :meth:`obtain` gave, in the order of the first asking.
+    Attributes:
+        asked: keys of the runs that :meth:`obtain` gave, in the order of the first asking.
+        accept: names of steps, or keys of runs (which may be shortened), whose runs serve although their code has changed since; by
+            default those that ``STABLEREP_ACCEPT`` names, separated by commas.
+        accepted: keys of the runs that were given for that reason.
     """
 
-    def __init__(self, root: Path | str | None = None):
+    def __init__(self, root: Path | str | None = None, *, accept: Sequence[str] | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
+        self.accept = tuple(os.environ.get(ACCEPT, "").replace(",", " ").split() if accept is None else accept)
         self.asked: list[str] = []
+        self.accepted: list[str] = []
         self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
 
-    def key(self, step: str, *, version: int, parameters: dict, inputs: dict[str, str]) -> str:
-        """Name of a run, ``<step>-<16 hexadecimal digits>``.
+    def identity(self, step: Step, parameters: dict, inputs: dict[str, str]) -> dict:
+        """What names a run: its ``key``, and ``step``, ``version``, ``parameters``, ``inputs`` and ``code``, which the key hashes.
 
         Args:
-            step: what is computed, in lower case, such as ``pretrain``.
-            version: of the step's code; raised when the same parameters come to mean another result.
             parameters: JSON values. Tuples count as lists and 2.0 as 2; the order of names does not matter.
             inputs: hash or key by name for everything the step reads.
 
         Raises:
             ValueError: a name or value that JSON does not have, such as NaN; the parameter is named.
         """
-        return identify(step, version, parameters, inputs)["key"]
+        modules = step.modules(parameters)
+        return identify(step.name, step.version, parameters, inputs, combined(modules) if modules else None)
+
+    def key(self, step: Step, *, parameters: dict, inputs: dict[str, str]) -> str:
+        """The key of a run, ``<step>-<16 hexadecimal digits>``; see :meth:`identity`."""
+        return self.identity(step, parameters, inputs)["key"]
 
     def find(self, key: str) -> Run | None:
         """The complete run of that key, or of the only key that starts so; None where there is none.
 
         Raises:
-            ValueError: several keys start so.
+            InputError: several keys start so.
         """
         if run := self._complete(key):
             return run
         matches = self._matching(key)
         return self._complete(matches[0]) if matches else None
 
+    def find_like(self, identity: dict) -> Run | None:
+        """The run of an identity, or one of earlier code that :attr:`accept` names."""
+        if run := self._complete(identity["key"]):
+            return run
+        if not any(name.startswith(identity["step"]) for name in self.accept):
+            return None
+        for key in self._names():
+            named = identity["step"] in self.accept or any("-" in name and key.startswith(name) for name in self.accept)
+            info = read_record(self.root / key, key) if named and key.startswith(f"{identity['step']}-") else None
+            if (
+                info
+                and all(info.get(name) == identity[name] for name in IDENTITY if name != "code")
+                and (run := self._complete(key))
+            ):
+                if key not in self.accepted:
+                    self.accepted.append(key)
+                return run
+        return None
+
     def obtain(
-        self, step: str, *, version: int, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
+        self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
     ) -> Run:  # fmt: skip
-        """The run of these parameters: found, waited for while another process computes it, or computed here.
+        """The run of these parameters and of the code that its step can call: found, waited for while another process computes it,
+        or computed here.
 
         Args:
             compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
@@ -121,22 +155,27 @@ class RunStore:
             ValueError: parameters or summary are not JSON values, or the step wrote ``run.json`` or a link.
             OSError: the store is read-only or full.
         """
-        identity = identify(step, version, parameters, inputs)
-        key = identity["key"]
+        identity = self.identity(step, parameters, inputs)
+        found = self.find_like(identity)
+        key = found.key if found else identity["key"]
         for keys in (keys for keys in (self.asked, *self._uses[-1:]) if key not in keys):
             keys.append(key)
-        if run := self._complete(key):
-            return run
+        if found:
+            return found
         self._uses.append(uses := [])
+        about = {
+            "uses": uses, "modules": step.modules(parameters), "what": step.describe(identity["parameters"]),
+            "kind": step.kind(identity["parameters"], inputs), "amount": step.amount(identity["parameters"]), "disk": step.disk(identity["parameters"]),
+        }  # fmt: skip
         try:
             if needs:
                 needs()
-            return self._computed(identity, compute, uses)
+            return self._computed(identity, compute, about)
         finally:
             self._uses.pop()
 
-    def _computed(self, identity: dict, compute: Callable[[Path], dict | None], uses: list[str]) -> Run:
-        """A run that was not there; ``uses`` becomes the list of the runs that ``compute`` asks for."""
+    def _computed(self, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> Run:
+        """A run that was not there."""
         key = identity["key"]
         with writing(self.root), self._lock(key):
             if run := self._complete(key):
@@ -146,7 +185,7 @@ class RunStore:
             info = read_record(folder, key)
             if info is None or damaged_files(folder, info["files"], by_content=True):
                 (folder / RECORD).unlink(missing_ok=True)
-                fill(folder, identity, compute, uses)
+                fill(folder, identity, compute, about)
             drop_resume_files(folder)
             os.replace(folder, self.root / key)
             sync(self.root)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from stablerep.corpus import SPLITS
 from stablerep.study import chapters
-from stablerep.study.chapters import bias, compare, corpus, generator, methods, reference, scaling
+from stablerep.study.chapters import bias, compare, corpus, generator, methods, reference, resolve, scaling, schemas
 from stablerep.study.chapters.bias import confusion_shares, correct_shares
 from stablerep.study.chapters.compare import differences, seed_means, summarize, verdict
-from stablerep.study.experiments.study import ARMS, Study
+from stablerep.study.experiments.arms import ARMS
+from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import Chapter
-from stablerep.study.parameters.base import SCHEMAS, resolve
 from stablerep.study.store.runs import RunStore
 
 # Generator
@@ -418,7 +418,7 @@ def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
 
 
 def test_every_schema_has_a_chapter(monkeypatch):
-    for name in SCHEMAS:
+    for name in schemas():
         module = getattr(chapters, name, None) or __import__(f"stablerep.study.chapters.{name}", fromlist=["compute"])
         monkeypatch.setattr(module, "compute", lambda p, study, name=name: {"called": name})
         assert chapters.compute_tables(name, resolve(name, {}), SimpleNamespace()) == {"called": name}

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from stablerep.encoders import EncoderRecipe
-from stablerep.generator import load_generator
+from stablerep.generator import Sampling, load_generator
 from stablerep.study.commands.main import app
 from stablerep.study.commands.pretrain import ABOUT, open_images
 from stablerep.synthesis import SynthesisPlan, synthesize
@@ -46,7 +46,7 @@ def call(*arguments):
 def made(tiny_pipeline, tmp_path_factory) -> Path:
     """A synthetic set of sixteen captions with two images each."""
     folder = tmp_path_factory.mktemp("set")
-    plan = SynthesisPlan(TINY_CAPTIONS, images_per_caption=2, guidance_scale=1.0, steps=2, shard_captions=8)
+    plan = SynthesisPlan(TINY_CAPTIONS, images_per_caption=2, sampling=Sampling(1, steps=2), shard_captions=8)
     synthesize(plan, load_generator(str(tiny_pipeline)), folder, progress=False)
     return folder
 

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from stablerep.probes.suite import evaluate
 from stablerep.seeding import seed_for
+from stablerep.study.chapters import resolve
 from stablerep.study.experiments import study as experiments
-from stablerep.study.experiments.study import ARMS, SIZE, Study, arm, evaluate
-from stablerep.study.parameters.base import resolve
+from stablerep.study.experiments.arms import ARMS, arm
+from stablerep.study.experiments.study import SIZE, Study
 from stablerep.study.store.runs import RunStore
 from stablerep.training import METHODS
 
@@ -33,9 +35,12 @@ class StubGenerator:
     def __init__(self) -> None:
         self.made = 0
 
-    def sample(self, captions, names, **options):
+    def truncated(self, captions):
+        return ""
+
+    def sample(self, captions, names, sampling):
         self.made += len(names)
-        drawn = [np.random.default_rng(seed_for("stub", *name, options["guidance_scale"])) for name in names]
+        drawn = [np.random.default_rng(seed_for("stub", *name, sampling.guidance_scale)) for name in names]
         images = [rng.integers(0, 256, (3, SIZE, SIZE), np.uint8) for rng in drawn]
         return torch.from_numpy(np.stack(images)), [False] * len(names)
 

@@ -15,9 +15,10 @@ import nbformat
 import papermill
 import pytest
 
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.notebooks.chapter import Chapter, open_chapter, source_text, strip_outputs
 from stablerep.study.notebooks.schema import parameters_cell
-from stablerep.study.parameters.base import SCHEMAS, ParameterError, resolve
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +29,7 @@ def path_of(name: str) -> Path:
     return ROOT / "notebooks" / f"{name}.ipynb"
 
 
-@pytest.fixture(params=SCHEMAS)
+@pytest.fixture(params=schemas())
 def book(request):
     return nbformat.read(path_of(request.param), as_version=4), request.param
 
@@ -41,7 +42,7 @@ def code_cells(book) -> Iterator:
 
 
 def test_there_is_a_notebook_for_each_schema():
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(SCHEMAS)
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(schemas())
 
 
 def test_notebook_is_valid_and_plain(book):
@@ -88,7 +89,7 @@ def test_figures_have_captions_and_alternative_texts(book):
 def test_figure_names_are_unique_in_the_book():
     names = [
         cell.metadata.mystnb.figure.name
-        for name in SCHEMAS
+        for name in schemas()
         for cell in code_cells(nbformat.read(path_of(name), as_version=4))
         if "mystnb" in cell.metadata
     ]
@@ -112,7 +113,7 @@ def test_parameters_cell_has_the_schemas_names(book):
     tagged = [cell for cell in content.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     assigned = [statement.targets[0].id for statement in ast.parse(tagged[0].source).body]
-    assert assigned == list(SCHEMAS[name].model_fields)
+    assert assigned == list(schemas()[name].model_fields)
 
 
 def test_parameters_cell_is_the_schemas(book):
@@ -132,7 +133,7 @@ def test_parameters_are_plain_commented_lines(book):
 def test_papermill_reads_every_parameter(book, capfd):
     _, name = book
     found = papermill.inspect_notebook(str(path_of(name)))
-    assert list(found) == list(SCHEMAS[name].model_fields)
+    assert list(found) == list(schemas()[name].model_fields)
     assert all(about["help"] for about in found.values())
     given = {key: ast.literal_eval(about["default"]) for key, about in found.items()}
     assert resolve(name, given) == resolve(name, {})  # as committed, a notebook runs at the defaults
@@ -154,7 +155,7 @@ def test_parameters_are_read_by_the_next_cell(book):
         node.id for node in ast.walk(ast.parse(later)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     assert not (loaded - stored) & set(
-        SCHEMAS[name].model_fields
+        schemas()[name].model_fields
     )  # None would be read where the preset's value is meant
 
 
@@ -209,7 +210,7 @@ def test_plain_papermill_stops_at_a_wrong_parameter(tmp_path):
 
 def test_parameter_table_explains_every_parameter():
     table = Chapter("scaling", resolve("scaling", {})).parameter_table()
-    assert table.index.tolist() == list(SCHEMAS["scaling"].model_fields)
+    assert table.index.tolist() == list(schemas()["scaling"].model_fields)
     assert table.loc["caption_counts", "value"] == "160, 320, 640, 1280"
     assert table.loc["views_per_step", ["value", "valid", "cost"]].tolist() == ["256", "4 or more views", "linear"]
     assert (table["meaning"].str.len() > 0).all()

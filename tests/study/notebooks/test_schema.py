@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import chapter as notebooks
-from stablerep.study.notebooks.schema import describe_schema, json_schema, parameters_cell, sync_notebook, write_schemas
-from stablerep.study.parameters.base import SCHEMAS, Seeded, knob, resolve
+from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, write_schemas
+from stablerep.study.parameters.base import Seeded, knob
+from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 
 
@@ -45,10 +47,10 @@ def test_valid_values_in_words():
     assert (row.name, row.unit, row.cost, row.help, row.choices) == ("count", "images", "linear", "a", ())
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_a_cell_has_one_plain_line_for_each_parameter(name):
     lines = parameters_cell(name).splitlines()
-    assert [line.split(" = ")[0] for line in lines] == list(SCHEMAS[name].model_fields)
+    assert [line.split(" = ")[0] for line in lines] == list(schemas()[name].model_fields)
     for line in lines:
         code, _, comment = line.partition("  # ")
         assert comment and "=" not in comment and "#" not in comment
@@ -86,7 +88,7 @@ def test_sync_by_command(tmp_path, monkeypatch):
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_json_schema_knows_defaults_and_needs_nothing(name):
     schema = json_schema(name)
     assert (
@@ -102,7 +104,7 @@ def test_json_schema_knows_defaults_and_needs_nothing(name):
     assert [key for key, about in schema["properties"].items() if about.get("uniqueItems")] == lists
 
 
-@given(st.sampled_from(list(SCHEMAS)), st.data())
+@given(st.sampled_from(list(schemas())), st.data())
 def test_json_schema_and_resolve_agree_on_numbers(name, data):
     """Against the independent validator of the jsonschema package, for one number of a chapter at a time."""
     jsonschema = pytest.importorskip("jsonschema")
@@ -126,7 +128,7 @@ def test_json_schema_and_resolve_agree_on_numbers(name, data):
 
 def test_schemas_as_files(tmp_path):
     write_schemas(tmp_path / "schemas")
-    assert {path.name for path in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in SCHEMAS}
+    assert {path.name for path in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in schemas()}
     assert json.loads((tmp_path / "schemas" / "bias.schema.json").read_text()) == json_schema("bias")
     assert json.loads(CliRunner().invoke(app, ["notebooks", "schema", "bias"]).stdout) == json_schema("bias")
     assert CliRunner().invoke(app, ["notebooks", "schema", "audit"]).exit_code == 2

@@ -16,23 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from stablerep.study.chapters import chapter, preset_differences, resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
 from stablerep.study.parameters import presets
-from stablerep.study.parameters.base import (  # fmt: skip
-    PATHS,
-    PROJECT,
-    SCHEMAS,
-    ParameterError,
-    Preset,
-    allow_paths,
-    anchor_paths,
-    outside_path,
-    preset_differences,
-    resolve,
-)
+from stablerep.study.parameters.base import Preset
+from stablerep.study.parameters.errors import ParameterError
+from stablerep.study.parameters.paths import PATHS, allow_paths, anchor_paths, outside_path
+from stablerep.study.root import PROJECT
 
-ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in SCHEMAS]
+ALL = [(preset, notebook) for preset in presets.PRESETS for notebook in schemas()]
 
 
 def problems(notebook: str, **given) -> list[str]:
@@ -46,24 +39,37 @@ def problems(notebook: str, **given) -> list[str]:
 # Presets
 
 
+def given_for(preset: str, name: str) -> dict:
+    """The preset, and the corpus where the preset asks for one."""
+    needs = preset == "paper" and "corpus" in schemas()[name].model_fields
+    return {"preset": preset} | ({"corpus": "hub:owner/captions"} if needs else {})
+
+
 @pytest.mark.parametrize(("preset", "notebook"), ALL)
-def test_every_preset_fills_every_notebook(preset, notebook):
-    resolved = resolve(notebook, {"preset": preset})
+def test_every_preset_fills_every_chapter(preset, notebook):
+    resolved = resolve(notebook, given_for(preset, notebook))
     assert resolved.preset == preset and resolved.live is True and getattr(resolved, "seed", 0) == 0
-    expected = presets.preset_values(preset, notebook)
-    assert resolved.model_dump(include=set(expected)) == expected  # nothing was converted on the way
-    assert set(expected) == set(SCHEMAS[notebook].model_fields) - {"preset", "live", "seed"}
+    expected = presets.preset_values(schemas()[notebook], chapter(notebook).PRESETS, preset) | given_for(
+        preset, notebook
+    )
+    assert resolved.model_dump() == expected  # nothing was converted on the way, and nothing is missing
 
 
-@pytest.mark.parametrize(("preset", "notebook"), ALL)
-def test_presets_override_names_that_exist(preset, notebook):
+@pytest.mark.parametrize("notebook", schemas())
+def test_presets_override_names_that_exist(notebook):
     """A preset changes only names that the laptop has too: a misspelt override would be lost."""
-    override = presets._OVERRIDES[preset].get(notebook, {})
-    assert set(override) <= set(presets.LAPTOP[notebook])
+    for values in chapter(notebook).PRESETS.values():
+        assert set(values) <= set(chapter(notebook).PRESETS["laptop"])
 
 
 def test_presets_are_those_of_the_schema():
-    assert get_args(Preset) == presets.PRESETS == tuple(sorted(presets._OVERRIDES, key=presets.PRESETS.index))
+    assert get_args(Preset) == presets.PRESETS
+    assert all(set(chapter(name).PRESETS) <= set(presets.PRESETS) for name in schemas())
+
+
+def test_the_paper_needs_captions_by_the_million():
+    (line,) = problems("compare", preset="paper")
+    assert line.startswith("the preset paper needs corpus, for compare too: ") and "2,570 captions" in line
 
 
 def test_laptop_is_the_default():
@@ -84,7 +90,7 @@ def test_differences_from_the_preset():
 
 
 def test_paper_preset_holds_the_papers_numbers():
-    paper = resolve("compare", {"preset": "paper"})
+    paper = resolve("compare", {"preset": "paper", "corpus": "hub:owner/captions"})
     assert paper.generator == "stable-diffusion-v1-5/stable-diffusion-v1-5"
     assert (paper.sampler, paper.sampling_steps) == ("ddim", 50)
     assert (paper.images_per_caption, paper.positives, paper.guidance_scale) == (10, 6, 2.0)
@@ -235,7 +241,7 @@ def test_unknown_notebook_and_preset():
 
 
 def test_every_parameter_explains_itself():
-    for schema in SCHEMAS.values():
+    for schema in schemas().values():
         for name, field in schema.model_fields.items():
             assert field.description and not field.description.endswith("."), name
             assert set(field.json_schema_extra) == {"unit", "cost"}, name
@@ -425,9 +431,11 @@ def fitting(value) -> dict:
     return {"views_per_step": 2 * value} if type(value) is int and value > 0 else {}
 
 
-@pytest.mark.parametrize(("name", "field"), [(name, field) for name in SCHEMAS for field in SCHEMAS[name].model_fields])
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name in schemas() for field in schemas()[name].model_fields]
+)
 def test_each_mistake_alone_is_refused_and_each_limit_taken(name, field):
-    about = SCHEMAS[name].model_fields[field]
+    about = schemas()[name].model_fields[field]
     for value in mistakes(about):
         with pytest.raises(ParameterError):
             resolve(name, (fitting(value) if field == "positives" else {}) | {field: value})
@@ -444,8 +452,8 @@ def test_each_mistake_alone_is_refused_and_each_limit_taken(name, field):
 @st.composite
 def parameter_sets(draw):
     """A chapter, a valid set of some of its parameters, and the same with mistakes."""
-    name = draw(st.sampled_from(list(SCHEMAS)))
-    fields = SCHEMAS[name].model_fields
+    name = draw(st.sampled_from(list(schemas())))
+    fields = schemas()[name].model_fields
     chosen = draw(st.lists(st.sampled_from(list(fields)), unique=True))
     good = {field: draw(valid_values(fields[field])) for field in chosen}
     batched = {"views_per_step", "positives"} <= set(fields)
@@ -504,7 +512,7 @@ def command_line(name: str, values: dict, by_option: set[str]) -> list[str]:
 @settings(max_examples=60, deadline=None)
 def test_the_command_line_starts_the_valid_ones_and_none_else(sets, data):
     name, good, bad = sets
-    fields = SCHEMAS[name].model_fields
+    fields = schemas()[name].model_fields
     possible = [
         key for key, field in fields.items() if field.annotation is not bool and key != "preset"
     ]  # flags take no value

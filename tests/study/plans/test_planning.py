@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stablerep.study.chapters import compute_tables
-from stablerep.study.experiments.study import ARMS, Study
-from stablerep.study.parameters.base import SCHEMAS, resolve
+from stablerep.study.chapters import compute_tables, resolve, schemas
+from stablerep.study.experiments.arms import ARMS
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
 from stablerep.study.plans.costs import MACHINE_GFLOPS, RATES, SECONDS, Costs, amount, duration, size
@@ -201,4 +201,4 @@ def test_the_store_of_a_plan_says_what_is_not_there(store):
             compute=lambda folder: ran.append("compute"),
         )
     assert ran == ["needs"] and run.table().empty and list(planning_store.planned) == [run.key]
-    assert set(SCHEMAS) == {plan.name for plan in plan_book({"preset": "smoke", "live": False}, store)}
+    assert set(schemas()) == {plan.name for plan in plan_book({"preset": "smoke", "live": False}, store)}

@@ -38,7 +38,7 @@ def test_names_no_machine_user_or_path(monkeypatch):
 
 
 def test_gathering_loads_nothing_heavy():
-    code = "import sys; from stablerep.study import provenance, runs, doctor; provenance.gather(); print(*sys.modules)"
+    code = "import sys; from stablerep.study.commands import doctor; from stablerep.study.store import provenance, runs; provenance.gather(); print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, cwd=provenance.PROJECT, capture_output=True, text=True, check=True).stdout.split()
     assert "stablerep.study.commands.doctor" in loaded

@@ -23,6 +23,7 @@ import pytest
 
 from stablerep.study.store import folder as run_folder
 from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.step import Step
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMETERS = {"rate": 0.5, "sizes": (1, 2), "views": {"crop": 0.08}}
@@ -41,7 +42,7 @@ def write_table(folder: Path) -> dict:
 
 
 def obtain(store: RunStore, compute=write_table, *, step="probe", version=1, parameters=PARAMETERS) -> Run:
-    return store.obtain(step, version=version, parameters=parameters, inputs={"corpus": "c0ffee"}, compute=compute)
+    return store.obtain(Step(step, version), parameters=parameters, inputs={"corpus": "c0ffee"}, compute=compute)
 
 
 def never(folder: Path):
@@ -52,7 +53,7 @@ def never(folder: Path):
 
 
 def key(store, parameters=PARAMETERS, step="probe", version=1, inputs={"corpus": "c0ffee"}):
-    return store.key(step, version=version, parameters=parameters, inputs=inputs)
+    return store.key(Step(step, version), parameters=parameters, inputs=inputs)
 
 
 def test_key_is_step_and_sixteen_digits(store):
@@ -250,6 +251,7 @@ WORKER = """
     import os, sys, time
     from pathlib import Path
     from stablerep.study.store.runs import RunStore
+    from stablerep.study.store.step import Step
 
     store, place = RunStore(sys.argv[1]), Path(sys.argv[2])
 
@@ -268,7 +270,7 @@ WORKER = """
         return {"started_at": done}
 
     %s
-    run = store.obtain("probe", version=1, parameters={"w": 2}, inputs={}, compute=compute)
+    run = store.obtain(Step("probe"), parameters={"w": 2}, inputs={}, compute=compute)
     print("obtained", run.key, run.info["summary"]["started_at"])
 """
 
@@ -337,7 +339,7 @@ def test_kill_between_record_and_renaming_loses_nothing(store, tmp_path):
         assert process.returncode == -signal.SIGKILL
     (name,) = store.list()["key"]
     assert store.find(name) is None
-    run = store.obtain("probe", version=1, parameters={"w": 2}, inputs={}, compute=never)
+    run = store.obtain(Step("probe"), parameters={"w": 2}, inputs={}, compute=never)
     assert run.key == name and store.verify(name) == [] and run.info["provenance"]["attempts"] == 1
 
 

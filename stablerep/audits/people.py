@@ -1,0 +1,200 @@
+"""People: whom neutral captions show, read by a probe whose errors are known, and how encoders do by group.
+
+Nothing here infers anything about a person: a probe reads the labels of images, and its count is corrected for the errors that it makes on images
+whose labels are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from stablerep.probes import linear_probe
+
+FEWEST = 30  # items of a group, below which its accuracy is not given
+DRAWS = 300  # of the bootstrap
+NEUTRAL = (
+    "a photo of a person",
+    "a person",
+    "a portrait of a person",
+    "a photo of a face",
+    "a face",
+    "a picture of somebody",
+)
+TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
+KNOWN_CLASSES = {"gender": ("woman", "man", "person"), "tone": TONES}  # of the emoji, in the order of figures
+
+
+def classes_of(table: pd.DataFrame, attributes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The classes of each attribute: in the order of :data:`KNOWN_CLASSES` for the emoji's, else sorted."""
+    found = {}
+    for name in attributes:
+        there = sorted({str(value) for value in table[name].dropna()} - {""})
+        found[name] = KNOWN_CLASSES[name] if set(there) <= set(KNOWN_CLASSES.get(name, ())) else tuple(there)
+    return found
+
+
+def neutral_captions(table: pd.DataFrame, count: int) -> list[str]:
+    """Captions of people that name no attribute.
+
+    Of the emoji: training captions that name neither gender nor tone and whose concept is also drawn with all of both, the shortest first.
+    Of other corpora, whose captions are about one image each: :data:`NEUTRAL`.
+    """
+    if not {"concept", "gender", "tone"} <= set(table):
+        return list(NEUTRAL[:count])
+    table = table[table["split"] == "train"]
+    rich = table.groupby("concept").agg(genders=("gender", "nunique"), tones=("tone", "nunique"))
+    rich = rich[(rich["genders"] == 3) & (rich["tones"] == 6)].index
+    plain = table[(table["gender"] == "person") & (table["tone"] == "none") & table["concept"].isin(rich)]
+    return sorted(plain["caption"].unique(), key=lambda caption: (len(caption), caption))[:count]
+
+
+def confusion_shares(truth, predicted, classes: Sequence[str]) -> np.ndarray:
+    """P(predicted | truth) as a matrix [truth, predicted]; a class without items is taken as read without error."""
+    table = pd.crosstab(pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False).to_numpy(
+        float
+    )
+    return row_shares(table)
+
+
+def row_shares(counts: np.ndarray) -> np.ndarray:
+    """Each row of a square table of counts as shares; an empty row becomes that of the identity."""
+    total = counts.sum(1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.eye(len(counts)))
+
+
+def correct_shares(observed: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    """Shares x >= 0 with sum 1 that a reader of this confusion would report as ``observed``: least squares of x @ confusion.
+
+    The adjusted classify-and-count estimator (Forman 2008), kept on the simplex.
+    """
+    from scipy.optimize import nnls
+
+    heavy = 1e3  # weight of the constraint that shares sum to one
+    system = np.vstack([confusion.T, heavy * np.ones(len(confusion))])
+    solution, _ = nnls(system, np.append(observed, heavy))
+    return solution / solution.sum()
+
+
+def read_people(
+    features: Mapping[str, Tensor], labels: Mapping[str, pd.DataFrame], made: Mapping[float, tuple[Tensor, np.ndarray]],
+    classes: Mapping[str, Sequence[str]], trained: pd.DataFrame, *, seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Whom generated images show, as read by a linear probe for each attribute, and corrected for its confusion on held-out real images.
+
+    Args:
+        features: ``train``, ``validation`` and ``test``, float [N, D], of real images of people.
+        labels: the same keys: a column for each attribute, and ``cluster`` in ``test``.
+        made: by guidance scale, features float [M, D] of generated images and the number of each one's caption, int [M].
+        classes: of each attribute.
+        trained: rows of the training images that the shares of generated ones are held against, with a column for each attribute.
+
+    Returns:
+        ``shares``: ``attribute``, ``source`` (training images of the concepts; balance; generated, as read; generated, corrected),
+        ``guidance_scale``, ``label``, ``share``, ``low``, ``high`` (bootstrap over captions and test clusters). ``confusion``:
+        ``attribute``, ``truth``, ``prediction``, ``share``.
+    """
+    shares, confusions = [], []
+    for attribute, names in classes.items():
+        tested_labels = labels["test"][attribute].tolist()
+        # one probe reads the held-out real people (for its confusion) and all generated images
+        asked = torch.cat([features["test"], *(found for found, _ in made.values())])
+        known = {part: labels[part][attribute].tolist() for part in ("train", "validation")}
+        answers = linear_probe(
+            {**features, "test": asked}, {**known, "test": tested_labels + [""] * (len(asked) - len(tested_labels))}
+        )
+        tested, start = answers.iloc[: len(tested_labels)], len(tested_labels)
+        matrix = confusion_shares(tested["truth"], tested["prediction"], names)
+        for i, j in np.ndindex(matrix.shape):
+            confusions.append(
+                {"attribute": attribute, "truth": names[i], "prediction": names[j], "share": matrix[i, j]}
+            )
+        for label, share in trained[attribute].value_counts(normalize=True).reindex(names, fill_value=0).items():
+            shares.append(_row(attribute, "training images of the concepts", np.nan, label, share))
+            shares.append(_row(attribute, "balance", np.nan, label, 1 / len(names)))
+        for w, (_, caption_ids) in made.items():
+            read = answers["prediction"].iloc[start : start + len(caption_ids)].to_numpy()
+            start += len(caption_ids)
+            draws = share_draws(read, caption_ids, tested, labels["test"]["cluster"].to_numpy(), names, seed=seed)
+            counted = pd.Series(read).value_counts(normalize=True).reindex(names, fill_value=0).to_numpy()
+            fixed = correct_shares(counted, matrix)
+            for k, label in enumerate(names):
+                for source, values, drawn in (("as read", counted, draws[0]), ("corrected", fixed, draws[1])):
+                    low, high = np.quantile(drawn[:, k], [0.025, 0.975])
+                    shares.append(_row(attribute, f"generated, {source}", w, label, values[k], low, high))
+    return pd.DataFrame(shares), pd.DataFrame(confusions)
+
+
+def _row(
+    attribute: str, source: str, w: float, label: str, share: float, low: float = np.nan, high: float = np.nan
+) -> dict:
+    return {
+        "attribute": attribute, "source": source, "guidance_scale": w, "label": label, "share": float(share),
+        "low": float(low), "high": float(high),
+    }  # fmt: skip
+
+
+def share_draws(
+    read, caption_ids, tested: pd.DataFrame, clusters, classes: Sequence[str], *, seed: int, draws: int = DRAWS
+):
+    """Bootstrap of read and corrected shares: captions are resampled, and so are the test clusters behind the confusion.
+
+    Both come from counts per cluster, so that each draw is a product of multinomial weights with a table of counts.
+
+    Returns:
+        Two arrays [draws, classes].
+    """
+    rng = np.random.default_rng(seed)
+    n, cells = len(classes), [f"{a}/{b}" for a in classes for b in classes]
+    by_caption = pd.crosstab(caption_ids, pd.Categorical(read, classes), dropna=False).to_numpy(float)
+    pair = tested["truth"].astype(str) + "/" + tested["prediction"].astype(str)
+    by_cluster = pd.crosstab(clusters, pd.Categorical(pair, cells), dropna=False).to_numpy(float)
+    seen, fixed = [], []
+    for _ in range(draws):
+        counts = rng.multinomial(len(by_caption), np.full(len(by_caption), 1 / len(by_caption))) @ by_caption
+        table = (rng.multinomial(len(by_cluster), np.full(len(by_cluster), 1 / len(by_cluster))) @ by_cluster).reshape(
+            n, n
+        )
+        seen.append(counts / counts.sum())
+        fixed.append(correct_shares(seen[-1], row_shares(table)))
+    return np.array(seen), np.array(fixed)
+
+
+def group_accuracy(
+    items: pd.DataFrame, classes: Mapping[str, Sequence[str]], *, seed: int, draws: int = DRAWS
+) -> pd.DataFrame:
+    """Accuracy by group, with a 95 % bootstrap interval over clusters.
+
+    Groups of fewer than :data:`FEWEST` items keep their number and have no accuracy: an interval of a handful of items, all right or all wrong,
+    would have no width. Disparities between small groups are biased upwards (Lum, Zhang and Bower 2022).
+
+    Args:
+        items: ``correct``, ``cluster`` and a column for each attribute; an item may stand in several rows, one for each seed.
+        classes: the groups of each attribute, in order.
+
+    Returns:
+        ``attribute``, ``label``, ``accuracy``, ``low``, ``high``, ``items``.
+    """
+    rng, rows = np.random.default_rng(seed), []
+    numbers, clusters = pd.factorize(items["cluster"])
+    weights = rng.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=draws)[:, numbers]
+    correct = items["correct"].to_numpy(float)
+    for attribute, names in classes.items():
+        for label in names:
+            mine = (items[attribute].astype(str) == label).to_numpy()
+            value, low, high = np.nan, np.nan, np.nan
+            if mine.sum() >= FEWEST:
+                some = weights[:, mine]
+                with np.errstate(invalid="ignore"):
+                    drawn = (some @ correct[mine]) / some.sum(1)
+                value, (low, high) = correct[mine].mean(), np.nanquantile(drawn, [0.025, 0.975])
+            if mine.any():
+                rows.append({
+                    "attribute": attribute, "label": label, "accuracy": float(value), "low": float(low), "high": float(high),
+                    "items": int(mine.sum()),
+                })  # fmt: skip
+    return pd.DataFrame(rows, columns=["attribute", "label", "accuracy", "low", "high", "items"])

@@ -1,0 +1,88 @@
+"""Captions and images under the names that they have in the keys of runs. Nothing is read or made before it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stablerep.captioned_images import CaptionedImages
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The first training captions of a corpus, in a fixed random order.
+
+    Attributes:
+        corpus: the name of the corpus in keys.
+        count: how many; 0 takes all.
+        available: how many there are, or for a corpus that was not read, how many there are at most.
+        read: gives all of them.
+    """
+
+    corpus: str
+    count: int
+    available: int
+    read: Callable[[], list[str]]
+
+    def __len__(self) -> int:
+        return self.count or self.available
+
+    @property
+    def name(self) -> str:
+        """What stands for them in the keys of runs, known without their texts."""
+        return hashlib.sha256(f"captions:{self.corpus}:{self.count}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return self.read()[: self.count or None]
+
+    def first(self, count: int) -> Captions:
+        """The first ``count`` of them; all of them are these captions themselves."""
+        return self if count == len(self) else Captions(self.corpus, count, self.available, self.read)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Captions chosen one by one, such as those of an audit: their texts name them."""
+
+    texts: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def name(self) -> str:
+        return hashlib.sha256("\n".join(self.texts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images that may not have been read or made yet.
+
+    Attributes:
+        name: in the keys of runs: the corpus or the run that they come from, and which part of it.
+        load: reads or makes them.
+    """
+
+    name: str
+    load: Callable[[], CaptionedImages]
+
+    def first_images(self, count: int | None) -> ImageSet:
+        """The first ``count`` images of each caption; None for all."""
+        if count is None:
+            return self
+        return ImageSet(f"{self.name}-first{count}", lambda: self.load().first_images(count))
+
+    def only(self, captions: Captions, among: Captions) -> ImageSet:
+        """The images of ``captions``, when these images are those of ``among``."""
+        if captions == among:
+            return self
+        return ImageSet(f"{self.name}-of{len(captions)}", lambda: self.load().only(captions.texts))
+
+    def each_alone(self) -> ImageSet:
+        """Every image as the only one of a caption of its own, for methods that know images alone."""
+        return ImageSet(f"{self.name}-alone", lambda: self.load().each_alone())

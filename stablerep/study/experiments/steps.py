@@ -1,0 +1,41 @@
+"""The steps that several chapters ask for, each declared once. A step of one chapter alone stands in that chapter's file."""
+
+from __future__ import annotations
+
+from stablerep.study.store.step import Step, Values
+
+
+def _synthesis_words(p: Values) -> str:
+    images = p["captions"] * p["images_per_caption"]
+    return f"{images:,} images of {p['captions']:,} captions, w = {p['guidance_scale']:g}, seed {p['seed']}"
+
+
+def _pretraining_words(p: Values) -> str:
+    return f"{p['method']}, {p['encoder']['name']}, {p['steps']:,} steps of {p['views_per_step']:,} views, seed {p['seed']}"
+
+
+def _pretraining_code(p: Values) -> tuple[str, ...]:
+    from stablerep.methods import METHODS
+
+    return "stablerep.training", METHODS[p["method"]].where.partition(":")[0]
+
+
+SYNTHESIS = Step(
+    "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
+    # passes of the U-Net: one a step, two with guidance
+    amount=lambda p: p["captions"] * p["images_per_caption"] * p["steps"] * (1 if p["guidance_scale"] == 1 else 2),
+    rate=460.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
+    disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
+)  # fmt: skip
+PRETRAINING = Step(
+    "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"], rate=1200.0,
+    alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in ("name", "stem", "image_size", "patch_size", "depth"))],
+    disk=lambda p: 40e6,
+)  # fmt: skip
+EVALUATION = Step(
+    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"), seconds=9.5
+)  # fmt: skip
+TRANSFER = Step(
+    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"), seconds=1.5,
+    alike=lambda p, inputs: [p["set"], p["limit"]],
+)  # fmt: skip

@@ -1,0 +1,168 @@
+"""The stored reference: a chapter's tables at more seeds and steps, committed with their provenance, and checked when the code has changed.
+
+A reference says by which code it was computed. When that code has changed since, its page says so, until the chapter's tables at the
+preset ``smoke`` (the same code at a few steps, in minutes) are found to be what the reference's own code made of them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.checkpoint import written_aside
+from stablerep.errors import FailedError, MissingError
+from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
+from stablerep.study.experiments.study import Study
+from stablerep.study.root import STORED
+from stablerep.study.store.code import code_modules
+from stablerep.study.store.provenance import gather, hash_file
+from stablerep.study.store.runs import RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stablerep.study.parameters.base import Parameters
+
+MEASURED = ("seconds", "time", "views_per_second")  # columns that differ from machine to machine
+TOLERANCE = 1e-3  # by which a sum may differ, relatively: machines round differently, and other code shows more
+
+
+def make_reference(name: str, given: dict | None = None) -> list[str]:
+    """Compute a chapter's reference tables (or go on where that was cut) and write them to ``results/<name>/``.
+
+    Every pre-training and evaluation is a run of its own in the store, so what was finished before a cut is not repeated.
+
+    Returns:
+        The files written.
+    """
+    parameters = resolve(name, {"preset": "reference"} | (given or {}))
+    study = Study(parameters=parameters)
+    began = datetime.now(UTC)
+    before = set(study.store.list()["key"]) if study.store.root.exists() else set()
+    tables = compute_tables(name, parameters, study)
+    asked = list(study.store.asked)
+    folder, written = STORED / name, []
+    for table_name, table in tables.items():
+        with written_aside(folder / f"{table_name}.parquet") as aside:
+            table.to_parquet(aside, index=False)
+        written.append(f"{table_name}.parquet")
+    record = {
+        "notebook": name,
+        "parameters": parameters.model_dump(),
+        "corpus": study.about.fingerprint,
+        "provenance": {**gather(), "created": began.isoformat(timespec="seconds")},
+        "runs_computed": len(set(asked) - before),
+        "sha256": {one: hash_file(folder / one) for one in written},
+        "modules": modules_of(study.store, asked),
+        "check": check_sums(compute_tables(name, resolve(name, {"preset": "smoke"}))),
+    }
+    if hasattr(parameters, "generator"):
+        record["generator"] = study.generator_fingerprint(parameters.generator)
+    _write_record(name, record)
+    return [*written, "record.json"]
+
+
+def check_reference(name: str) -> str:
+    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it; when equal, write the present code into its record.
+
+    Returns:
+        A sentence for the user.
+
+    Raises:
+        MissingError: no reference, or one that was written without the sums of such a check.
+        FailedError: a table differs; the first is named.
+    """
+    record = _record(name)
+    if not record.get("check"):
+        raise MissingError(
+            f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew."
+        )
+    parameters = resolve(name, {"preset": "smoke"})
+    study = Study(parameters=parameters)
+    found = check_sums(compute_tables(name, parameters, study))
+    different = [place for place, value in record["check"].items() if not _close(value, found.get(place))]
+    if different:
+        place = different[0]
+        raise FailedError(
+            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {record['check'][place]} when the reference was computed "
+            f"({len(different)} of {len(record['check'])} sums differ); `stablerep reference {name}` computes it anew."
+        )
+    changed = changed_modules(record)
+    _write_record(name, record | {"modules": modules_of(study.store, study.store.asked)})
+    what = f"the code of {', '.join(changed[:4])} has changed" if changed else "no code has changed"
+    return (
+        f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
+    )
+
+
+def check_sums(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """The sum of every column of numbers of every table, but for times."""
+    sums = {}
+    for name, table in sorted(tables.items()):
+        for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
+            sums[f"{name}.{column}"] = round(float(table[column].fillna(0).sum()), 9)
+    return sums
+
+
+def _close(one: float, other: float | None) -> bool:
+    return other is not None and abs(one - other) <= TOLERANCE * max(abs(one), abs(other), 1e-6)
+
+
+def modules_of(store: RunStore, keys: list[str]) -> dict[str, str]:
+    """The hash of each module of the code behind some runs, as it was when they were made."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if run := store.find(key):
+            found |= run.info["provenance"].get("modules", {})
+    return dict(sorted(found.items()))
+
+
+def changed_modules(record: dict) -> list[str] | None:
+    """Modules behind a reference that are no longer what they were; None when its record does not say what they were."""
+    if "modules" not in record:
+        return None
+    now = {}
+    for name in record["modules"]:
+        try:
+            now |= {name: code_modules([name])[name]}
+        except (ValueError, KeyError):  # it is gone
+            continue
+    return [name for name, digest in record["modules"].items() if now.get(name) != digest]
+
+
+def describe_reference(name: str, parameters: Parameters) -> str:
+    """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since, in sentences."""
+    record = stored_record(name)
+    known = chapter(name).Parameters.model_fields
+    own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}
+    changed = {k: v for k, v in own.items() if getattr(parameters, k) != v}
+    listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
+    sentences = [f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}."]
+    if remark := record.get("remark"):
+        sentences.append(remark)
+    modules = changed_modules(record)
+    if modules is None:
+        sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
+    elif modules:
+        shown = ", ".join(f"`{one}`" for one in modules[:3]) + (
+            f" and {len(modules) - 3} more" if len(modules) > 3 else ""
+        )
+        sentences.append(
+            f"**The code behind it has changed since** ({shown}); `stablerep reference {name} --check` tells whether its numbers still hold."
+        )
+    return " ".join(sentences)
+
+
+def _record(name: str) -> dict:
+    chapter(name)
+    if not (STORED / name / "record.json").is_file():
+        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
+    return stored_record(name)
+
+
+def _write_record(name: str, record: dict) -> None:
+    target: Path = STORED / name / "record.json"
+    with written_aside(target) as aside:
+        aside.write_text(json.dumps(record, indent=1) + "\n")

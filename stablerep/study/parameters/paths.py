@@ -1,0 +1,55 @@
+"""Parameters that name files: which folders they may lead to, and what a relative one means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from stablerep.study.root import PROJECT
+
+PATHS = "STABLEREP_PATHS"  # folders outside the project that parameters may name, separated as in PATH
+DATA = "STABLEREP_DATA"  # the folder of photographs, which corpora may name
+NAMING = ("generator", "corpus")  # parameters that may name a folder
+
+
+def allow_paths(folders: list[Path]) -> None:
+    """Let parameters of this process, and of the notebooks it executes, name what lies in these folders too."""
+    if folders:
+        earlier = os.environ.get(PATHS)
+        os.environ[PATHS] = os.pathsep.join(
+            [*([earlier] if earlier else []), *(str(folder.expanduser().resolve()) for folder in folders)]
+        )
+
+
+def outside_path(value: str) -> Path | None:
+    """The path that a parameter names, if it lies neither in the project, the current folder nor an allowed one, links followed; else None.
+
+    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such as owner/name, is none.
+    """
+    source, colon, rest = value.partition(":")
+    local = bool(colon) and source.strip().lower() == "local-dir"  # timm reads it in any case
+    text = os.path.expanduser(rest if local else value)
+    names_one = local or text.startswith(("/", "~")) or {".", ".."} & set(text.split("/")) or os.path.exists(text)
+    if value == "emoji" or not names_one:
+        return None
+    allowed = [folder for folder in (*os.environ.get(PATHS, "").split(os.pathsep), os.environ.get(DATA, "")) if folder]
+    inside = (os.getcwd(), PROJECT, *allowed)
+    path = Path(os.path.realpath(text))
+    return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
+
+
+def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that mean in the project's folder, where notebooks are executed, what they mean in the current folder.
+
+    A relative folder of a generator or a corpus becomes absolute, and this process and its notebooks may read the current folder.
+    """
+    if os.path.samefile(os.getcwd(), PROJECT):
+        return given
+    found = {}
+    for name in NAMING:
+        value = given.get(name)
+        if isinstance(value, str) and value != "emoji" and os.path.exists(value):
+            allow_paths([Path.cwd()])
+            found[name] = os.path.abspath(value)
+    return given | found

@@ -1,0 +1,130 @@
+"""The code behind a run: which modules of the library its step can call, and a hash of what they say.
+
+Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach is read from
+their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them: they are left out, but for
+functions that a step names itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE, STUDY = "stablerep", "stablerep.study"
+
+
+def code_modules(entries: Iterable[str]) -> dict[str, str]:
+    """A hash of 8 hexadecimal digits for every module that ``entries`` reach, by name, in the order of the names.
+
+    Args:
+        entries: modules of the science (``stablerep.training``), with all they import in turn; or single functions
+            (``stablerep.study.chapters.bias:read``), which count alone.
+
+    Raises:
+        ValueError: an entry that is not there.
+    """
+    found, waiting = {}, list(entries)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        if ":" in name:
+            found[name] = _function_hash(*name.split(":"))
+            continue
+        path = module_path(name)
+        if path is None:
+            raise ValueError(
+                f"code is {name!r}; it must name a module of {PACKAGE}, or one of its functions as module:function."
+            )
+        digest, imported = _read(path, path.stat().st_mtime_ns)
+        found[name] = digest
+        waiting += [name.rpartition(".")[0]] if name != PACKAGE else []
+        for one in imported:
+            if not f"{one}.".startswith(f"{STUDY}.") and module_path(one):
+                waiting.append(one)
+    return dict(sorted(found.items()))
+
+
+def combined(modules: dict[str, str]) -> str:
+    """One hash of 16 hexadecimal digits for the modules of :func:`code_modules`."""
+    return hashlib.sha256(
+        "\n".join(f"{name} {digest}" for name, digest in sorted(modules.items())).encode()
+    ).hexdigest()[:16]
+
+
+@functools.cache
+def library_hash() -> str:
+    """The same for every module of the library, whether or not a step reaches it."""
+    top = _top()
+    names = sorted(".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts]) for path in top.rglob("*.py"))
+    names = [name.removesuffix(".__init__") for name in names]
+    return combined({name: _read(path, path.stat().st_mtime_ns)[0] for name in names if (path := module_path(name))})
+
+
+@functools.cache
+def _top() -> Path:
+    return Path(importlib.util.find_spec(PACKAGE).submodule_search_locations[0])
+
+
+def module_path(name: str) -> Path | None:
+    """The file of a module of the library; None for what is no module of it, such as a function."""
+    first, *rest = name.split(".")
+    if first != PACKAGE:
+        return None
+    place = _top().joinpath(*rest)
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return file if file.is_file() else None
+
+
+@functools.cache
+def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
+    """Hash of a file's syntax and the names that it imports from the library; ``changed`` is its time, so that an edit is read anew."""
+    tree = ast.parse(path.read_bytes())
+    names = []
+    for node in _executed(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return _hash(tree), tuple(dict.fromkeys(name for name in names if name.split(".")[0] == PACKAGE))
+
+
+def _function_hash(module: str, function: str) -> str:
+    path = module_path(module)
+    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function:
+            return _hash(node)
+    raise ValueError(f"code is {module}:{function}; there is no such function.")
+
+
+def _executed(tree: ast.AST):
+    """All nodes but those below ``if TYPE_CHECKING:``, which serve readers alone."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if not (
+                isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"
+            ):
+                waiting.append(child)
+
+
+def _hash(tree: ast.AST) -> str:
+    """Of syntax without docstrings; places in the file do not count."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    first = node.body[0] if node.body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)

@@ -1,0 +1,96 @@
+"""The stored reference: what its record says, and how it is checked when the code behind it has changed."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from stablerep.errors import FailedError, MissingError
+from stablerep.study.chapters import resolve, stored_record
+from stablerep.study.notebooks import reference
+from stablerep.study.store.code import code_modules
+from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A folder of results in the place of the committed ones, and a chapter whose tables are made by a small step."""
+    folder = tmp_path / "results"
+    monkeypatch.setattr("stablerep.study.chapters.STORED", folder)
+    monkeypatch.setattr(reference, "STORED", folder)
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    made = {"factor": 1.0}
+    step = Step("evaluation", code=("stablerep.losses",))
+
+    def compute_tables(name, parameters, study=None):
+        study = study or reference.Study(parameters=parameters)
+        study.store.obtain(step, parameters={"preset": parameters.preset}, inputs={}, compute=lambda folder: {})
+        seconds = pd.Series([1.0, 9.0]) * made["factor"]
+        arms = pd.DataFrame({"arm": ["a", "b"], "accuracy": [0.25 * made["factor"], None], "seconds": seconds})
+        return {"arms": arms, "names": pd.DataFrame({"arm": ["a"]})}
+
+    monkeypatch.setattr(reference, "compute_tables", compute_tables)
+    return folder, made
+
+
+def test_record_says_what_code_made_it(results):
+    folder, _ = results
+    assert reference.make_reference("compare", {"seeds": 1}) == ["arms.parquet", "names.parquet", "record.json"]
+    record = stored_record("compare")
+    assert record["parameters"]["preset"] == "reference" and record["parameters"]["seeds"] == 1
+    assert record["modules"] == code_modules(["stablerep.losses"]) and record["runs_computed"] == 1
+    assert record["check"] == {"arms.accuracy": 0.25}  # seconds are those of a machine
+    assert pd.read_parquet(folder / "compare" / "arms.parquet")["arm"].tolist() == ["a", "b"]
+    text = reference.describe_reference("compare", resolve("compare", {"preset": "reference", "seeds": 1}))
+    assert "with the same parameters" in text and "changed" not in text
+    assert "seeds = 1" in reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
+
+
+def test_changed_code_is_said_until_the_check_agrees(results):
+    folder, made = results
+    reference.make_reference("compare")
+    path = folder / "compare" / "record.json"
+    record = stored_record("compare")
+    record["modules"]["stablerep.losses"] = "00000000"
+    record["modules"]["stablerep.gone"] = "11111111"
+    path.write_text(json.dumps(record))
+    p = resolve("compare", {"preset": "reference"})
+    assert "has changed since** (`stablerep.losses`, `stablerep.gone`)" in reference.describe_reference("compare", p)
+    made["factor"] = 1.01
+    with pytest.raises(FailedError, match=r"^compare: arms.accuracy is 0.2525 .* was 0.25 .*\(1 of 1 sums differ\)"):
+        reference.check_reference("compare")
+    assert stored_record("compare") == record  # nothing was stamped
+    made["factor"] = 1.0001  # as another machine rounds
+    said = reference.check_reference("compare")
+    assert (
+        "1 sums of the preset smoke are what they were; the code of stablerep.losses, stablerep.gone has changed"
+        in said
+    )
+    assert "changed" not in reference.describe_reference("compare", p)
+    assert stored_record("compare")["modules"] == code_modules(["stablerep.losses"])
+
+
+def test_references_without_a_check(results):
+    folder, _ = results
+    with pytest.raises(MissingError, match=r"results/compare holds no stored results"):
+        reference.check_reference("compare")
+    reference.make_reference("compare")
+    record = stored_record("compare")
+    del record["check"], record["modules"]
+    (folder / "compare" / "record.json").write_text(json.dumps(record | {"remark": "It was scored by another probe."}))
+    with pytest.raises(MissingError, match="has nothing to be checked by"):
+        reference.check_reference("compare")
+    text = reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
+    assert "It was scored by another probe. It does not say by which code" in text
+
+
+def test_modules_are_those_of_the_runs(tmp_path):
+    store = RunStore(tmp_path)
+    keys = [
+        store.obtain(Step(name, code=(module,)), parameters={}, inputs={}, compute=lambda folder: {}).key
+        for name, module in (("a", "stablerep.losses"), ("b", "stablerep.views"))
+    ]
+    assert reference.modules_of(store, [*keys, "absent-0"]) == code_modules(["stablerep.losses", "stablerep.views"])

@@ -1,0 +1,132 @@
+"""The hash of the code behind a step: syntax counts, words do not, and what is reached by imports does."""
+
+from __future__ import annotations
+
+import pytest
+
+from stablerep.study.store import code
+from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A small library in the place of ours: ``loop`` imports ``losses`` and, within a function, ``views``; ``probes`` stands apart."""
+    top = tmp_path / "stablerep"
+    files = {
+        "__init__.py": "",
+        "losses.py": '"""Losses."""\n\n\ndef loss(x):\n    """A loss."""\n    return 2 * x  # twice\n',
+        "views.py": "SIZE = 32\n",
+        "loop.py": (
+            "from typing import TYPE_CHECKING\n\nfrom stablerep import losses\n\nif TYPE_CHECKING:\n    from stablerep.probes import Probe\n"
+            "\n\ndef run():\n    from stablerep.views import SIZE\n\n    return losses.loss(SIZE)\n"
+        ),
+        "probes.py": "class Probe: pass\n",
+        "study/__init__.py": "",
+        "study/chapter.py": "from stablerep import loop\n\n\ndef read(x):\n    return loop.run() + x\n\n\ndef other():\n    return 1\n",
+    }
+    for name, text in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    monkeypatch.setattr(code, "_top", lambda: top)
+    return top
+
+
+def change(path, old: str, new: str) -> None:
+    before = path.stat().st_mtime_ns
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    import os
+
+    os.utime(path, ns=(before + 10**9, before + 10**9))  # two edits within the resolution of a clock
+
+
+def test_modules_are_those_that_are_reached(library):
+    assert list(code.code_modules(["stablerep.loop"])) == [
+        "stablerep",
+        "stablerep.loop",
+        "stablerep.losses",
+        "stablerep.views",
+    ]
+    assert list(code.code_modules(["stablerep.probes"])) == ["stablerep", "stablerep.probes"]
+
+
+def test_syntax_counts_and_words_do_not(library):
+    before = code.code_modules(["stablerep.loop"])
+    change(library / "losses.py", "A loss.", "The loss, told otherwise.")
+    change(library / "losses.py", "  # twice", "")
+    change(library / "losses.py", "def loss(x):", "def loss(\n    x,\n):")
+    change(library / "probes.py", "pass", "size = 3")  # for readers alone
+    assert code.code_modules(["stablerep.loop"]) == before
+    change(library / "losses.py", "2 * x", "0 * x")
+    after = code.code_modules(["stablerep.loop"])
+    assert [name for name in after if after[name] != before[name]] == ["stablerep.losses"]
+    assert code.combined(after) != code.combined(before)
+
+
+def test_a_function_of_a_chapter_counts_alone(library):
+    before = code.code_modules(["stablerep.study.chapter:read"])
+    assert list(before) == ["stablerep.study.chapter:read"]
+    change(library / "study/chapter.py", "return 1", "return 2")
+    assert code.code_modules(["stablerep.study.chapter:read"]) == before
+    change(library / "study/chapter.py", "+ x", "- x")
+    assert code.code_modules(["stablerep.study.chapter:read"]) != before
+
+
+@pytest.mark.parametrize(
+    "entry", ["stablerep.absent", "numpy", "stablerep.study.chapter:absent", "stablerep.absent:read"]
+)
+def test_entries_that_are_not_there(library, entry):
+    with pytest.raises(ValueError, match=f"^code is {entry}|^code is '{entry}'"):
+        code.code_modules([entry])
+
+
+def test_a_changed_loss_makes_runs_new_and_the_old_one_back_finds_them(library, tmp_path):
+    store, step, made = RunStore(tmp_path / "runs"), Step("pretraining", code=("stablerep.loop",)), []
+
+    def obtain(store=store):
+        return store.obtain(
+            step, parameters={"steps": 3}, inputs={"images": "a"}, compute=lambda folder: made.append(folder)
+        )
+
+    first = obtain()
+    assert obtain().key == first.key and len(made) == 1
+    change(library / "losses.py", "2 * x", "0 * x")
+    second = obtain()
+    assert second.key != first.key and len(made) == 2
+    change(library / "losses.py", "0 * x", "2 * x")
+    assert obtain().key == first.key and len(made) == 2
+    assert (
+        first.info["provenance"]["modules"]["stablerep.losses"]
+        != second.info["provenance"]["modules"]["stablerep.losses"]
+    )
+
+
+def test_runs_of_earlier_code_are_taken_when_they_are_named(library, tmp_path):
+    step = Step("pretraining", code=("stablerep.loop",))
+
+    def obtain(*accept, steps=3):
+        store = RunStore(tmp_path / "runs", accept=accept)
+        run = store.obtain(step, parameters={"steps": steps}, inputs={"images": "a"}, compute=lambda folder: {})
+        return run.key, store.accepted, store.asked
+
+    old, accepted, _ = obtain()
+    assert accepted == []
+    change(library / "losses.py", "2 * x", "0 * x")
+    assert obtain("pretraining") == (old, [old], [old])
+    assert obtain(old[:16])[0] == old
+    other = obtain("pretraining", steps=4)[0]  # nothing earlier has these parameters
+    assert other != old
+    new, accepted, _ = obtain("evaluation")
+    assert new != old and accepted == []
+    assert obtain("pretraining")[1] == []  # there is one of the present code now
+
+
+def test_the_name_of_the_library_follows_every_module(library):
+    code.library_hash.cache_clear()
+    before = code.library_hash()
+    change(library / "study/chapter.py", "return 1", "return 2")
+    code.library_hash.cache_clear()
+    assert code.library_hash() != before
+    code.library_hash.cache_clear()
