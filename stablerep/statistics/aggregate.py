@@ -120,6 +120,8 @@ def holm(p_values: Mapping[str, float] | pd.Series, *, alpha: float = 0.05) -> p
     Raises:
         ValueError: no claims, a claim twice, a p outside of 0 to 1, or an alpha that is not between them.
     """
+    from statsmodels.stats.multitest import multipletests
+
     p = pd.Series(p_values, dtype=float, name="p")
     if p.empty:
         raise ValueError("there are no p-values; a family needs at least one claim.")
@@ -130,7 +132,5 @@ def holm(p_values: Mapping[str, float] | pd.Series, *, alpha: float = 0.05) -> p
         raise ValueError(f"p of {name!r} is {p[name]}; a p-value lies from 0 to 1.")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1.")
-    climbing = p.sort_values()
-    steps = np.minimum(climbing * np.arange(len(p), 0, -1), 1).cummax()
-    table = pd.DataFrame({"p": p, "adjusted": steps.reindex(p.index)})
-    return table.assign(rejected=table["adjusted"] <= alpha)
+    adjusted = multipletests(p.to_numpy(), alpha=alpha, method="holm")[1]
+    return pd.DataFrame({"p": p, "adjusted": adjusted, "rejected": adjusted <= alpha}, index=p.index)

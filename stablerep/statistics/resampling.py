@@ -121,15 +121,15 @@ def paired_difference(
 def paired_difference_over_seeds(
     first: pd.DataFrame, second: pd.DataFrame, *, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> dict:
-    """How much better one arm is than another, as far as other concepts and other seeds would say the same.
+    """How much better one arm is than another, as far as other clusters (concepts, say) and other seeds would say the same.
 
     Items are paired by ``id`` and seeds by ``seed``: arms of one seed share what the seed decides, such as the synthetic images. Seeds and
-    concepts are resampled by :func:`crossed_bootstrap`, whose docstring says what few seeds can show. With one seed this is
-    :func:`paired_difference` over concepts, blind to how seeds vary.
+    clusters are resampled by :func:`crossed_bootstrap`, whose docstring says what few seeds can show. With one seed this is
+    :func:`paired_difference` over clusters, blind to how seeds vary.
 
     Args:
-        first: one arm on one probe, a row per seed and item: ``seed``, ``id``, ``concept``, ``correct`` (other columns are ignored), as
-            from :meth:`stablerep.study.experiments.study.Study.evaluated`. second: the other arm, the same seeds and items in any order.
+        first: one arm on one probe, a row per seed and item: ``seed``, ``id``, ``cluster``, ``correct`` (other columns are ignored), as
+            in the item tables of :mod:`stablerep.statistics.arms`. second: the other arm, the same seeds and items in any order.
 
     Returns:
         ``difference`` (mean of first - second), ``low``, ``high``, ``p_better`` (share of draws above zero, ties half: P(A > B)),
@@ -137,21 +137,21 @@ def paired_difference_over_seeds(
 
     Raises:
         ValueError: a missing column, no rows, an item twice in a seed (two probes or arms in one table), missing from a seed or of two
-            concepts, a ``correct`` that is not finite, or arms with other seeds, items or concepts.
+            clusters, a ``correct`` that is not finite, or arms with other seeds, items or clusters.
     """
-    (one, concept), (other, other_concept) = _by_seed(first, "first"), _by_seed(second, "second")
+    (one, cluster), (other, other_cluster) = _by_seed(first, "first"), _by_seed(second, "second")
     for what, a, b in (("seeds", one.index, other.index), ("ids", one.columns, other.columns)):
         alone = a.symmetric_difference(b)
         if len(alone):
             raise ValueError(
                 f"{what} {alone[:3].tolist()} are in one arm only ({len(alone)} in all); pairs need the same {what} in both."
             )
-    if not concept.equals(other_concept):
+    if not cluster.equals(other_cluster):
         raise ValueError(
-            f"id {concept.index[concept != other_concept][0]!r} has another concept in each arm; pairs need the same."
+            f"id {cluster.index[cluster != other_cluster][0]!r} has another cluster in each arm; pairs need the same."
         )
     gap = (one - other).to_numpy()  # seeds x items
-    drawn = crossed_bootstrap(gap, concept, draws=draws, seed=seed)
+    drawn = crossed_bootstrap(gap, cluster, draws=draws, seed=seed)
     low, high = interval(drawn, level)
     return {
         "difference": float(gap.mean()), "low": low, "high": high, "p_better": _above_zero(drawn), "seeds": len(gap), "n": gap.shape[1],
@@ -159,11 +159,11 @@ def paired_difference_over_seeds(
 
 
 def _by_seed(items: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.Series]:
-    """``correct`` as a table of sorted seeds x ids, and the concept of each id in the same order."""
-    missing = [column for column in ("seed", "id", "concept", "correct") if column not in items]
+    """``correct`` as a table of sorted seeds x ids, and the cluster of each id in the same order."""
+    missing = [column for column in ("seed", "id", "cluster", "correct") if column not in items]
     if missing or items.empty:
         raise ValueError(
-            f"{name} has {len(items)} rows and lacks {missing}; rows with seed, id, concept and correct are needed."
+            f"{name} has {len(items)} rows and lacks {missing}; rows with seed, id, cluster and correct are needed."
         )
     twice = items.duplicated(["seed", "id"])
     if twice.any():
@@ -174,11 +174,11 @@ def _by_seed(items: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.Series]:
     if not np.isfinite(table.to_numpy()).all():
         found = table.columns[~np.isfinite(table).all(axis=0)][0]
         raise ValueError(f"{name} has no finite correct of id {found!r} in some seed; every seed needs every item.")
-    concepts = items.groupby("id")["concept"]
-    several = concepts.nunique(dropna=False) > 1
+    clusters = items.groupby("id")["cluster"]
+    several = clusters.nunique(dropna=False) > 1
     if several.any():
-        raise ValueError(f"{name} has id {several.index[several][0]!r} under two concepts; an item belongs to one.")
-    return table, concepts.first()
+        raise ValueError(f"{name} has id {several.index[several][0]!r} under two clusters; an item belongs to one.")
+    return table, clusters.first()
 
 
 def over_seeds(values: Sequence[float], *, level: float = 0.95) -> dict:

@@ -165,7 +165,7 @@ def arm(values, concepts, *, seeds=None) -> pd.DataFrame:
     """A table as evaluations have it, from seeds x items."""
     seeds = list(range(len(values))) if seeds is None else seeds
     rows = [(seed, f"i{k}", concepts[k], v) for seed, row in zip(seeds, values) for k, v in enumerate(row)]
-    return pd.DataFrame(rows, columns=["seed", "id", "concept", "correct"]).assign(arm="any", probe="knn subgroup")
+    return pd.DataFrame(rows, columns=["seed", "id", "cluster", "correct"]).assign(arm="any", probe="knn subgroup")
 
 
 def pair(rng, *, seeds=4, concepts=12, images=2):
@@ -299,17 +299,17 @@ def test_equal_arms_are_even():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="concept"), r"lacks \['concept'\]"),
+        (lambda t: t.drop(columns="cluster"), r"lacks \['cluster'\]"),
         (lambda t: t[:0], "0 rows"),
         (lambda t: pd.concat([t, t.assign(probe="other")]), "'i0' twice in a seed"),
         (lambda t: t[(t["seed"] == 0) | (t["id"] != "i4")], "no finite correct of id 'i4'"),
         (lambda t: t.assign(correct=np.where(t["id"] == "i2", np.nan, 1.0)), "no finite correct of id 'i2'"),
         (lambda t: t[t["id"] != "i5"], r"ids \['i5'\] are in one arm only"),
         (lambda t: t.assign(seed=t["seed"] + 1), r"seeds \[0, 2\] are in one arm only"),
-        (lambda t: t.assign(concept=np.where(t["seed"] == 1, "c9", t["concept"])), "'i0' under two concepts"),
+        (lambda t: t.assign(cluster=np.where(t["seed"] == 1, "c9", t["cluster"])), "'i0' under two clusters"),
         (
-            lambda t: t.assign(concept=np.where(t["id"] == "i3", "c9", t["concept"])),
-            "'i3' has another concept in each arm",
+            lambda t: t.assign(cluster=np.where(t["id"] == "i3", "c9", t["cluster"])),
+            "'i3' has another cluster in each arm",
         ),
     ],
 )
