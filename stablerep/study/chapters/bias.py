@@ -76,13 +76,7 @@ _READ = (
 def people_of(corpus: Corpus) -> Corpus:
     """Emoji that show persons, with ``tone`` as a word."""
     shown = corpus.table["subgroup"].str.startswith("person") & (corpus.table["gender"] != "")
-    people = corpus.where(shown.to_numpy())
-    return Corpus(
-        people.table.assign(tone=[TONES[t] for t in people.table["skin_tone"]]),
-        people.name,
-        people.fingerprint,
-        people.draw,
-    )
+    return corpus.where(shown.to_numpy())
 
 
 def neutral_captions(people: Corpus, count: int) -> list[str]:
