@@ -10,22 +10,25 @@ import torch
 from torch import Tensor
 
 from stablerep.corpus import Corpus
+from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
 from stablerep.seeding import generator_for
+
+LARGEST_IN_MEMORY = 4 << 30  # bytes of pixels; larger sets are decoded when they are asked for
 
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """Images with their captions, in memory.
+    """Images with their captions, in memory or decoded when they are asked for.
 
     Attributes:
-        images: uint8 [N, 3, H, W].
+        images: uint8 [N, 3, H, W], or what stands for such a tensor.
         caption_ids: int64 [N], places in ``captions``; every caption has at least one image.
         captions: C different captions.
         fingerprint: hash of what determines the images; part of a run's key.
     """
 
-    images: Tensor
+    images: Tensor | OnDemandImages
     caption_ids: Tensor
     captions: Sequence[str]
     fingerprint: str
@@ -42,11 +45,15 @@ class CaptionedImages:
             raise InputError(f"caption ids go from {used[0]} to {used[-1]}; they are places from 0 to {len(used) - 1}.")
 
     @classmethod
-    def from_corpus(cls, corpus: Corpus, size: int = 32) -> CaptionedImages:
+    def from_corpus(cls, corpus: Corpus, size: int = 32, *, in_memory: bool | None = None) -> CaptionedImages:
+        """The images of a corpus at ``size`` pixels; by default in memory if their pixels take at most 4 GiB. The fingerprint is the same."""
         captions = sorted(set(corpus.table["caption"]))
         place = {caption: i for i, caption in enumerate(captions)}
         ids = torch.tensor([place[c] for c in corpus.table["caption"]])
-        return cls(corpus.images(size), ids, captions, f"{corpus.fingerprint}-{size}px")
+        if in_memory is None:
+            in_memory = len(corpus) * 3 * size * size <= LARGEST_IN_MEMORY
+        images = corpus.images(size) if in_memory else OnDemandImages(corpus, size)
+        return cls(images, ids, captions, f"{corpus.fingerprint}-{size}px")
 
     def first_captions(self, count: int, *, seed: int = 0) -> CaptionedImages:
         """A random subset of ``count`` captions with all their images; smaller subsets are nested in larger ones."""
@@ -71,7 +78,7 @@ class CaptionedImages:
         names = [self.captions[i] for i in kept]
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
         return CaptionedImages(
-            self.images[mask], place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}"
+            _some(self.images, mask), place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}"
         )
 
     def first_images(self, count: int) -> CaptionedImages:
@@ -82,8 +89,12 @@ class CaptionedImages:
         rank[order] = torch.cat([torch.arange(int(s)) for s in sizes])
         mask = rank < count
         return CaptionedImages(
-            self.images[mask], self.caption_ids[mask], self.captions, f"{self.fingerprint}-first{count}"
+            _some(self.images, mask), self.caption_ids[mask], self.captions, f"{self.fingerprint}-first{count}"
         )
+
+
+def _some(images: Tensor | OnDemandImages, mask: Tensor) -> Tensor | OnDemandImages:
+    return images.only(mask) if isinstance(images, OnDemandImages) else images[mask]
 
 
 class CaptionBatches:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stablerep.corpus.drawing import cached_array, draw_many
-from stablerep.corpus.emoji import split_of
+from stablerep.corpus.splits import split_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DATA = Path(__file__).parent / "clip_art_data"
-COLUMNS = ("id", "caption", "keywords", "label", "author", "split")
+COLUMNS = ("id", "caption", "keywords", "label", "author", "stem", "split")
 
 # Words by which copies of one drawing differ.
 _VARIANTS = frozenset(
@@ -64,7 +64,7 @@ def read_table() -> pd.DataFrame:
 
     rows = [{"id": name, **row} for name, row in read_drawings().items()]
     table = pd.DataFrame(rows)
-    stems = table["caption"].map(stem_of)
+    stems = table["stem"] = table["caption"].map(stem_of)
     first = table.groupby(stems, sort=False)["label"].first()  # a stem may occur in two classes; it counts for one
     table["split"] = stems.map(split_of(first.to_dict()))
     return table[list(COLUMNS)]

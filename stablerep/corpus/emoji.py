@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 import lzma
 import re
 from pathlib import Path
 
+from stablerep.corpus.splits import split_of
 from stablerep.errors import InputError
 
 DATA = Path(__file__).parent / "emoji_data"
 DESIGNS = ("noto", "noto-v1", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
 
+TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")  # by the number in the column skin_tone
 SKIN_TONES = ("1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF")
 _WOMAN = re.compile(r"\b(woman|women|girl|girls|princess|mother|mrs\. claus|mermaid)\b", re.IGNORECASE)
 _MAN = re.compile(r"\b(man|men|boy|boys|prince|father|santa claus|merman)\b", re.IGNORECASE)
@@ -61,24 +62,6 @@ def gender_of(caption: str, subgroup: str) -> str:
     return "person" if woman == man else "woman" if woman else "man"
 
 
-def split_of(concepts: dict[str, str], *, validation: float = 0.1, test: float = 0.2) -> dict[str, str]:
-    """Assign each concept to ``train``, ``validation`` or ``test``, stratified by subgroup.
-
-    ``concepts`` maps concept to subgroup. Within a subgroup concepts are ranked by the hash of their name: the order of
-    the rows, the designs chosen or a seed never move a concept.
-    """
-    by_subgroup: dict[str, list[str]] = {}
-    for concept, subgroup in concepts.items():
-        by_subgroup.setdefault(subgroup, []).append(concept)
-    split = {}
-    for members in by_subgroup.values():
-        members.sort(key=lambda c: hashlib.sha256(f"split:{c}".encode()).hexdigest())
-        for rank, concept in enumerate(members):
-            place = (rank + 0.5) / len(members)
-            split[concept] = "test" if place < test else "validation" if place < test + validation else "train"
-    return split
-
-
 @functools.cache
 def manifest() -> dict:
     """What the corpus was built from: packages, versions, checksums, icons left out and why."""
@@ -87,13 +70,14 @@ def manifest() -> dict:
 
 @functools.cache
 def read_emoji():
-    """The emoji table: one row per emoji with a caption (columns as in ``scripts/build_corpus.py``) and ``split``."""
+    """The emoji table: one row per emoji with a caption (columns as in ``scripts/build_corpus.py``), ``tone`` and ``split``."""
     import pandas as pd
 
     text = lzma.decompress((DATA / "emoji.csv.xz").read_bytes()).decode()
     table = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype={"skin_tone": "int64"})
     first = table.groupby("concept", sort=False)["subgroup"].first().to_dict()
     table["split"] = table["concept"].map(split_of(first))
+    table["tone"] = table["skin_tone"].map(dict(enumerate(TONES)))
     return table
 
 

@@ -1,80 +1,99 @@
 """A folder of images with captions: ``metadata.csv`` or ``metadata.jsonl`` beside the images (the ``imagefolder`` convention).
 
-The metadata stands in the folder itself, or in folders below it called ``train``, ``validation`` and ``test``. Its column
+Metadata may stand in the folder itself and in folders below it, such as ``train``, ``val2017`` and ``test``. Its column
 ``file_name`` names an image relative to the metadata; ``text`` or ``caption`` describes it; ``id`` and ``split`` are optional.
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stablerep.corpus import Corpus
+from stablerep.corpus.captioned import Corpus
+from stablerep.corpus.columns import CAPTION_COLUMNS, choose_columns
 from stablerep.corpus.decoding import decode_image
-from stablerep.corpus.sources import (
-    CAPTION_COLUMNS,
-    METADATA,
-    SPLIT_NAMES,
-    Options,
-    assemble,
-    choose_columns,
-    content_hash,
-    fingerprint,
-    refuse_repeated,
-    short_name,
-    split_named,
-)
+from stablerep.corpus.hashing import content_hash, fingerprint
+from stablerep.corpus.locating import METADATA, Found, short_name
+from stablerep.corpus.options import Options
+from stablerep.corpus.rows import assemble, refuse_repeated
+from stablerep.corpus.splits import splits_of_folders
+from stablerep.corpus.text_files import read_table
 from stablerep.errors import InputError
 
 
-def metadata_folders(root: Path) -> list[Path]:
-    """The folders that hold metadata: ``root`` itself or those of its folders that are named for a split; may be empty."""
-    if any((root / name).is_file() for name in METADATA):
-        return [root]
-    parts = sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() in SPLIT_NAMES)
-    return [part for part in parts if any((part / name).is_file() for name in METADATA)]
+def open_folder(found: Found, options: Options) -> Corpus:
+    """Read the metadata of a folder and check that each of their images is there.
 
-
-def open_folder(root: Path, folders: list[Path], options: Options) -> Corpus:
-    """Read the metadata of ``folders`` (from :func:`metadata_folders`); ``root`` is a resolved path.
-
-    Raises ``ValueError`` naming the row.
+    Images that no metadata name are counted in the notes. Raises ``InputError`` naming the row.
     """
+    root = found.root
     if options.image_column is not None:
         raise InputError(f"image_column is {options.image_column!r}; in a folder of images, file_name names the image.")
-    frames, files, paths, places, splits = [], [], [], [], []
-    for folder in folders:
-        present = [folder / name for name in METADATA if (folder / name).is_file()]
-        if len(present) > 1:
-            raise InputError(f"{folder.name} holds both {' and '.join(METADATA)}; keep one.")
-        label = present[0].relative_to(root).as_posix()
-        rows = _read_csv(present[0]) if present[0].suffix == ".csv" else _read_jsonl(present[0])
+    if len({path.parent for path in found.files}) < len(found.files):
+        twice = next(
+            path.parent for path in found.files if all((path.parent / name) in found.files for name in METADATA)
+        )
+        raise InputError(f"{twice.name} holds both {' and '.join(METADATA)}; keep one.")
+    frames, files, paths, places = [], [], [], []
+    for path in found.files:
+        label = path.relative_to(root).as_posix()
+        try:
+            rows = read_table(path)
+        except InputError as error:
+            raise InputError(str(error).replace(path.name, label, 1)) from error
         if rows.empty:
             raise InputError(f"{label} has no rows.")
         if "file_name" not in rows:
             raise InputError(f"{label} has no column file_name; it has {', '.join(rows)}.")
+        below, names = path.parent.relative_to(root), []
         for number, name in enumerate(rows["file_name"], 1):
-            paths.append(_inside(folder, name, f"{label}, row {number}"))
+            image, relative = _inside(path.parent, name, f"{label}, row {number}")
+            paths.append(image)
+            names.append((below / relative).as_posix())
             places.append(f"{label}, row {number} ({name})")
-            splits.append(split_named(*(folder / name).relative_to(root).parent.parts))
-        below = folder.relative_to(root)
-        frames.append(rows.assign(file_name=[(below / name).as_posix() for name in rows["file_name"]]))
-        files.append((label, content_hash(present[0])))
+        frames.append(rows.assign(file_name=names).astype({"id": object} if "id" in rows else {}))
+        files.append((label, content_hash(path)))
     refuse_repeated(paths, "image", places.__getitem__)
     rows = pd.concat(frames, ignore_index=True)
-    nested = [c for c in rows if any(isinstance(value, (list, dict)) for value in rows[c])]
-    captions, labels = choose_columns(dict.fromkeys(rows, "text"), (), options, files[0][0])
-    ids = rows["id" if "id" in rows else "file_name"].tolist()
-    table = assemble(rows, ids, splits, captions, labels, options, places.__getitem__)
-    table = table.drop(columns=[c for c in nested if c not in ("id", "caption", "split", captions)])
-    files += [(name, content_hash(path)) for name, path in zip(rows["file_name"], paths)]
+    table, columns, notes = _table(rows, options, files[0][0], places)
+    files += [(name, content_hash(path)) for name, path in zip(_progress(rows["file_name"]), paths)]
     draw = FolderImages(dict(zip(table["id"], zip(map(str, paths), places))))
-    return Corpus(table, short_name(root.name), fingerprint(files, options), draw)
+    return Corpus(
+        table, short_name(root.name), fingerprint(files, options), draw, columns.labels, columns.cluster,
+        people=columns.people, notes=(*found.notes, *_unread(found, paths), *notes),
+    )  # fmt: skip
+
+
+def _table(rows: pd.DataFrame, options: Options, where: str, places: list[str]):
+    nested = [name for name in rows if any(isinstance(value, (list, dict)) for value in rows[name])]
+    described = {*CAPTION_COLUMNS, options.caption_column}  # a list there is an error of its row
+    kinds = {name: "nested" if name in nested and name not in described else "text" for name in rows}
+    columns = choose_columns(kinds, (), options, where)
+    splits = splits_of_folders([Path(name).parent.parts for name in rows["file_name"]])
+    ids = rows["id" if "id" in rows else "file_name"].tolist()
+    table, notes = assemble(rows, ids, splits, columns, options, places.__getitem__)
+    keep = ("id", "caption", "split", columns.caption)
+    return table.drop(columns=[name for name in nested if name in table and name not in keep]), columns, notes
+
+
+def _unread(found: Found, read: list[Path]) -> list[str]:
+    left = sorted({path.resolve() for path in found.images} - set(read))
+    if not left:
+        return []
+    first = left[0].relative_to(found.root) if left[0].is_relative_to(found.root) else left[0].name
+    return [
+        f"{len(left)} of {len(found.images)} images below {found.root.name} stand in no metadata and are not read, such as {first}."
+    ]
+
+
+def _progress(items):
+    from tqdm import tqdm
+
+    return tqdm(items, desc="reading images for their hash", delay=5, ncols=90)
 
 
 @dataclass(frozen=True)
@@ -96,53 +115,27 @@ class FolderImages:
         return images
 
 
-def _inside(folder: Path, name: object, place: str) -> Path:
-    """The path of an image, symbolic links followed: a link that leads out of the folder is refused as well."""
+def _inside(folder: Path, name: object, place: str) -> tuple[Path, str]:
+    """The path of an image, symbolic links followed, and its name as the corpus keeps it: with slashes and composed accents.
+
+    Metadata may be written with backslashes, or with accents in another form than the file's name has; the file is found. A
+    link that leads out of the folder is refused as a path that does.
+    """
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{place}: file_name is empty.")
-    relative = Path(name)
-    try:
-        path = (folder / relative).resolve()
-        inside, found = path.is_relative_to(folder.resolve()), path.is_file()
-    except (OSError, RuntimeError, ValueError):  # no possible name: too long, a null character, links in a circle
-        inside, found = True, False
-    if not inside or relative.is_absolute() or ".." in relative.parts:
-        raise InputError(f"{place}: file_name {name!r} must be a relative path without '..' that stays in the folder.")
-    if not found:
-        raise InputError(f"{place}: the image {name!r} does not exist.")
-    return path
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """All columns as text, except further columns made of numbers alone: a caption "NA" or "007" stays as it is written."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header, *rows = [row for row in csv.reader(file, strict=True) if row] or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} cannot be read as CSV in UTF-8 ({error}).") from error
-    if len(set(header)) < len(header):
-        raise InputError(f"{path.name} names a column twice: {', '.join(header)}.")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise InputError(
-                f"{path.name}, row {number}: {len(row)} values for {len(header)} columns (a value with a comma needs quotes)."
-            )
-    table = pd.DataFrame(rows, columns=header, dtype=str)
-    for column in table.columns.difference(["id", "file_name", "split", *CAPTION_COLUMNS]):
-        numbers = pd.to_numeric(table[column].where(table[column] != ""), errors="coerce")
-        if (numbers.notna() == (table[column] != "")).all() and numbers.notna().any():
-            table[column] = numbers
-    return table
-
-
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").rstrip().splitlines(), 1):
+    slashed = name.replace("\\", "/")
+    forms = dict.fromkeys((name, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))))
+    for form in forms:
+        relative = Path(form)
         try:
-            rows.append(json.loads(line))
-            json.dumps(rows[-1], ensure_ascii=False).encode()  # half a surrogate pair passes for JSON but is no text
-        except ValueError as error:
-            raise InputError(f"{path.name}, row {number}: not JSON in UTF-8 ({error}).") from error
-        if not isinstance(rows[-1], dict):
-            raise InputError(f"{path.name}, row {number}: an object was expected, not {line[:40].decode()}.")
-    return pd.DataFrame(rows)
+            path = (folder / relative).resolve()
+            inside, found = path.is_relative_to(folder.resolve()), path.is_file()
+        except (OSError, RuntimeError, ValueError):  # no possible name: too long, a null character, links in a circle
+            inside, found = True, False
+        if not inside or relative.is_absolute() or ".." in relative.parts:
+            raise InputError(
+                f"{place}: file_name {name!r} must be a relative path without '..' that stays in the folder."
+            )
+        if found:
+            return path, unicodedata.normalize("NFC", form)
+    raise InputError(f"{place}: the image {name!r} does not exist.")

@@ -1,4 +1,4 @@
-"""A data set on the Hugging Face Hub, read by the optional ``datasets`` library; columns are found as in :mod:`.parquet`."""
+"""A data set on the Hugging Face Hub, read by the optional ``datasets`` library; columns are found as in parquet files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stablerep.corpus import Corpus
-from stablerep.corpus.parquet import BATCH, open_parts
-from stablerep.corpus.sources import Options, short_name, split_named
+from stablerep.corpus.captioned import Corpus
+from stablerep.corpus.locating import short_name
+from stablerep.corpus.options import Options
+from stablerep.corpus.parts import BATCH, open_parts
+from stablerep.corpus.splits import split_named
 from stablerep.errors import InputError
 
 if TYPE_CHECKING:

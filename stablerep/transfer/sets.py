@@ -79,7 +79,7 @@ class TransferSet:
 
 
 def _hub(name: str, source: str, metric: str, label: str = "label") -> TransferSet:
-    return TransferSet(name, metric, "hub", f"hub:{source}", label, options={"captions": False, "label_column": label})
+    return TransferSet(name, metric, "hub", f"hub:{source}", label, options={"captions": False, "labels": [label]})
 
 
 def _path(name: str, folder: str, metric: str, label: str = "label", **options) -> TransferSet:
@@ -95,9 +95,9 @@ TRANSFER_SETS = {s.name: s for s in (
     _path("CIFAR-10", "cifar10", "top-1"),
     _path("Fashion-MNIST", "fashion_mnist", "top-1"),
     # opened alike, so that the images of the three are decoded once
-    _path("FairFace gender", "fairface64", "top-1", "gender", label_column="gender"),
-    _path("FairFace race", "fairface64", "mean per class", "race", label_column="gender"),
-    _path("FairFace age", "fairface64", "mean per class", "age", label_column="gender"),
+    _path("FairFace gender", "fairface64", "top-1", "gender", labels=["gender", "race", "age"]),
+    _path("FairFace race", "fairface64", "mean per class", "race", labels=["gender", "race", "age"]),
+    _path("FairFace age", "fairface64", "mean per class", "age", labels=["gender", "race", "age"]),
     # the paper's eleven but CIFAR-10, which is above, and ImageNet
     _hub("CIFAR-100", "uoft-cs/cifar100", "top-1", "fine_label"),
     _hub("Aircraft", "Donghyun99/FGVC-Aircraft", "mean per class"),

@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stablerep.corpus import SPLITS, load_corpus, sources
+from stablerep.corpus import SPLITS, hashing, load_corpus
 from stablerep.corpus.decoding import decode_image
-from stablerep.corpus.sources import content_hash, split_named
+from stablerep.corpus.hashing import content_hash
+from stablerep.corpus.splits import split_named
 
 # Read before the tests take the variable away.
 DATA = Path(os.environ.get("STABLEREP_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -218,7 +219,7 @@ def test_damaged_images_are_named_when_drawn_and_when_checked(folder):
         (b"file_name,text\n0.png,\xff\n", "cannot be read as CSV in UTF-8"),
         (
             "file_name,age\n0.png,3\n",
-            r"no column text or caption and no single label among file_name, age; give caption_column",
+            r"no column text or caption and no labels among file_name, age; give caption_column",
         ),
     ],
 )
@@ -249,7 +250,7 @@ def test_metadata_must_be_one_and_there(folder):
         load_corpus(str(folder))
     (folder / "metadata.jsonl").unlink()
     (folder / "metadata.csv").unlink()
-    with pytest.raises(ValueError, match="neither metadata.csv nor metadata.jsonl nor any .parquet"):
+    with pytest.raises(ValueError, match="neither metadata.csv nor metadata.jsonl nor any .parquet or .tar"):
         load_corpus(str(folder))
 
 
@@ -263,13 +264,13 @@ def test_captions_may_be_missing_when_told(folder):
 
 def test_labels_in_a_folder_become_captions_when_they_are_words(folder):
     write_csv(folder, [{"file_name": "0.png", "label": "cat"}, {"file_name": "1.png", "label": "dog"}])
-    assert load_corpus(str(folder)).table["caption"].tolist() == ["cat", "dog"]
+    assert load_corpus(str(folder), templates="{}").table["caption"].tolist() == ["cat", "dog"]
     write_csv(folder, [{"file_name": "0.png", "label": 4}, {"file_name": "1.png", "label": 5}])
     table = load_corpus(str(folder)).table
     assert table["caption"].tolist() == ["", ""] and table["label"].tolist() == [4, 5]
     write_csv(folder, [{"file_name": "0.png", "kind": "cat"}, {"file_name": "1.png", "kind": ""}])
     with pytest.raises(ValueError, match=r"row 2 \(1.png\): kind is empty"):
-        load_corpus(str(folder), label_column="kind")
+        load_corpus(str(folder), labels=["kind"])
 
 
 # Splits
@@ -281,7 +282,7 @@ def test_splits_by_a_column_and_by_folders(folder, tmp_path):
     rows = [{"file_name": file, "text": "same", "split": name} for file, name in zip(files, names)]
     write_csv(folder, rows)
     assert load_corpus(str(folder)).table["split"].tolist() == ["train", "validation", "test", "train"]
-    assert load_corpus(str(folder), split="test").table["id"].tolist() == ["more/2.png"]
+    assert load_corpus(str(folder), part="test").table["id"].tolist() == ["more/2.png"]
     assert load_corpus(str(folder), resplit=True).table["split"].nunique() == 1
     write_csv(folder, [{**rows[0], "split": "holdout"}])
     with pytest.raises(ValueError, match=r"row 1 \(0.png\): split is 'holdout'"):
@@ -294,8 +295,8 @@ def test_splits_by_a_column_and_by_folders(folder, tmp_path):
     corpus = load_corpus(str(root))
     assert dict(zip(corpus.table["id"], corpus.table["split"])) == {"train/a.png": "train", "val/a.png": "validation"}
     assert corpus.images(8)[:, 0, 0, 0].tolist() == [5, 3]
-    with pytest.raises(ValueError, match="has no test split; it has train, validation"):
-        load_corpus(str(root), split="test")
+    with pytest.raises(ValueError, match="has no test part; it has train, validation"):
+        load_corpus(str(root), part="test")
 
 
 @pytest.mark.parametrize(
@@ -307,6 +308,10 @@ def test_splits_by_a_column_and_by_folders(folder, tmp_path):
         ("my_dev_set", "validation"),
         ("test2", "test"),
         ("Validation", "validation"),
+        ("val2017", "validation"),
+        ("train_val", None),
+        ("test strips", None),
+        ("dev boards", None),
         ("trainer", None),
         ("latest", None),
         ("", None),
@@ -396,7 +401,14 @@ def test_parquet_folder_with_named_splits_and_labels(tmp_path):
     write_parquet(root / ".cache/train.parquet", ["not to be read"])
     corpus = load_corpus(str(root))
     assert corpus.name == "birds" and len(corpus) == 8
-    assert load_corpus(str(root), split="train").table["caption"].tolist() == ["owl", "tit", "jay", "owl", "tit", "tit"]
+    assert load_corpus(str(root), part="train", templates="{}").table["caption"].tolist() == [
+        "owl",
+        "tit",
+        "jay",
+        "owl",
+        "tit",
+        "tit",
+    ]
     assert corpus.table["label"].cat.categories.tolist() == ["owl", "tit", "jay"]
     assert load_corpus(str(root), captions=False).table["caption"].eq("").all()
     assert len(corpus.where("label == 'jay'")) == 2
@@ -408,7 +420,7 @@ def test_labels_without_names_and_images_split_within_each_label(tmp_path):
     assert table["caption"].eq("").all() and table["label"].tolist() == [0, 1] * 20
     kinds = [i % 2 for i in range(40)]
     named = write_parquet(tmp_path / "named.parquet", [0] * 40, kind=kinds, names={"kind": ["owl", "tit"]})
-    for counts in (table.groupby("label"), load_corpus(str(named)).table.groupby("caption")):
+    for counts in (table.groupby("label"), load_corpus(str(named), templates="{}").table.groupby("caption")):
         assert counts["split"].value_counts().unstack()[list(SPLITS)].to_numpy().tolist() == [[14, 2, 4]] * 2
 
 
@@ -443,8 +455,8 @@ def test_columns_are_found_by_type_or_asked_for(tmp_path):
             {"image_column": "other", "caption_column": "tags"},
             "column 'tags' of two.parquet holds nested; a caption column",
         ),
-        ({"image_column": "other", "label_column": "kind"}, "label_column is 'kind', but"),
-        ({"image_column": "other", "label_column": "tags"}, "column 'tags' of two.parquet holds lists"),
+        ({"image_column": "other", "labels": ["kind"]}, "labels is 'kind', but"),
+        ({"image_column": "other", "labels": ["tags"]}, "column 'tags' of two.parquet holds lists"),
     ]:
         with pytest.raises(ValueError, match=message):
             load_corpus(str(path), **options)
@@ -457,7 +469,7 @@ def test_plain_bytes_are_images_too(tmp_path):
 
 def test_images_alone_and_no_images_at_all(tmp_path):
     path = write_parquet(tmp_path / "alone.parquet", [0] * 10)
-    with pytest.raises(ValueError, match="no column text or caption and no single label.*captions=False"):
+    with pytest.raises(ValueError, match="no column text or caption and no labels.*captions=False"):
         load_corpus(str(path))
     corpus = load_corpus(str(path), captions=False)
     assert corpus.table.columns.tolist() == ["id", "caption", "split"] and set(corpus.table["split"]) == set(SPLITS)
@@ -542,7 +554,7 @@ def test_fingerprint_follows_bytes_and_options_but_not_paths_or_times(folder, tm
     assert load_corpus(str(folder), check=True).fingerprint == first.fingerprint
     seen = {first.fingerprint, load_corpus(str(folder), resplit=True).fingerprint}
     for split in sorted(set(first.table["split"])):
-        seen.add(load_corpus(str(folder), split=split).fingerprint)
+        seen.add(load_corpus(str(folder), part=split).fingerprint)
     (copied / "0.png").write_bytes(grey(99))
     seen.add(load_corpus(str(copied)).fingerprint)
     text = (folder / "metadata.csv").read_text()
@@ -562,8 +574,9 @@ def test_parquet_fingerprint(tmp_path):
 
 
 def test_large_files_are_hashed_in_samples(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "WHOLE_FILE", 10_000)
-    monkeypatch.setattr(sources, "BLOCK", 16)
+    monkeypatch.setattr(hashing, "WHOLE_FILE", 10_000)
+    monkeypatch.setattr(hashing, "END", 16)
+    monkeypatch.setattr(hashing, "BLOCK", 16)
     path = tmp_path / "large.bin"
     data = bytearray(np.random.default_rng(0).bytes(40_000))
     path.write_bytes(data)
@@ -667,7 +680,7 @@ def test_unknown_sources_are_answered_with_what_exists(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="unknown source ''"):
         load_corpus("")
     (tmp_path / "list.txt").write_text("")
-    with pytest.raises(ValueError, match="list.txt is no .parquet file; for images, give the folder"):
+    with pytest.raises(ValueError, match="list.txt is no .parquet or .tar file; for images, give the folder"):
         load_corpus("list.txt")
     monkeypatch.setenv("STABLEREP_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=r"unknown source 'zzz'; .*STABLEREP_DATA holds flowers\.$"):
@@ -682,8 +695,8 @@ def test_data_folder_is_looked_into(folder, monkeypatch):
 def test_unknown_options_are_named(folder):
     with pytest.raises(ValueError, match="unknown option 'capton'; valid options are image_column, caption_column"):
         load_corpus(str(folder), capton="x")
-    with pytest.raises(ValueError, match="split is 'dev'; valid splits are train, validation, test"):
-        load_corpus(str(folder), split="dev")
+    with pytest.raises(ValueError, match="part is 'dev'; valid parts are train, validation, test"):
+        load_corpus(str(folder), part="dev")
     with pytest.raises(ValueError, match="image_column is 'x'; in a folder of images, file_name"):
         load_corpus(str(folder), image_column="x")
 
@@ -784,8 +797,13 @@ def photographs(name: str) -> Path:
 
 
 def test_cifar10():
-    corpus = load_corpus(str(photographs("cifar10")))
-    assert corpus.table["split"].value_counts().to_dict() == {"train": 50_000, "test": 10_000}
+    corpus = load_corpus(str(photographs("cifar10")), templates="{}")
+    counts = corpus.table.groupby(["label", "split"]).size().unstack()
+    assert (counts["train"] == 4500).all() and (counts["validation"] == 500).all() and (counts["test"] == 1000).all()
+    assert (corpus.labels, corpus.cluster) == (
+        ("label",),
+        "label",
+    ) and "a tenth of its training part (5,000" in corpus.notes[0]
     assert sorted(set(corpus.table["caption"])) == sorted(corpus.table["label"].cat.categories)
     assert corpus.table["label"].cat.categories[:3].tolist() == ["airplane", "automobile", "bird"]
     part = corpus.where(corpus.table.index < 200)
@@ -799,10 +817,19 @@ def test_cifar10():
 
 def test_fairface():
     path = str(photographs("fairface64"))
-    with pytest.raises(ValueError, match="no single label among age, gender, race"):
-        load_corpus(path)
-    corpus = load_corpus(path, captions=False, split="validation")
+    corpus = load_corpus(path, people=["age", "gender", "race"], part="validation")
+    assert (corpus.labels, corpus.cluster, corpus.people) == (
+        ("age", "gender", "race"),
+        "id",
+        ("age", "gender", "race"),
+    )
+    first = corpus.table.iloc[0]
+    assert all(first[name] in first["caption"] for name in corpus.labels)
+    assert first["caption"].startswith("a photo of a person: ") and len(corpus) == 5000
+    assert any("no test part" in note for note in corpus.notes)
+    corpus = load_corpus(path, captions=False, part="validation")
     assert len(corpus) == 5000 and corpus.table["caption"].eq("").all()
     assert [len(corpus.table[c].cat.categories) for c in ("age", "gender", "race")] == [9, 2, 7]
     assert corpus.where(corpus.table.index < 20).images(64).shape == (20, 3, 64, 64)
-    assert load_corpus(path, label_column="gender", split="validation").table["caption"].isin(["Male", "Female"]).all()
+    one = load_corpus(path, labels="gender", templates="{}", part="validation")
+    assert one.table["caption"].isin(["Male", "Female"]).all()
