@@ -101,7 +101,7 @@ class Truncation:
         cut = f"{self.count:,} of {self.captions:,} captions are longer than {self.tokens} tokens; their ends are not read"
         if not self.groups:
             return f"{cut}."
-        pair = " and ".join(repr(caption) for caption in self.coinciding[0][:2])
+        pair = " and ".join(repr(c if len(c) <= 70 else f"{c[:30]} … {c[-30:]}") for c in self.coinciding[0][:2])
         alike = "1 group of captions is" if self.groups == 1 else f"{self.groups:,} groups of captions are"
         return f"{cut}, and {alike} the same without them: {pair}{'' if self.groups == 1 else ', for example'}."
 

@@ -2,7 +2,7 @@
 
 | part | Stable Diffusion 1.5 | here |
 |---|---|---|
-| image, latent | 512 px, 64 x 64 x 4 | 32 px, 8 x 8 x 10 |
+| image, latent | 512 px, 64 x 64 x 4 | 32 px, 8 x 8 x 10 (at 64 px: 16 x 16 x 10) |
 | autoencoder | AutoencoderKL, 84 M weights | AutoencoderTiny, 0.7 M |
 | text encoder | CLIP, 12 layers of 768, 123 M | CLIP architecture, 4 layers of 160, 1.6 M, trained along |
 | denoiser | U-Net of 4 levels, 860 M | U-Net of 2 levels, 6.7 M |
@@ -13,13 +13,14 @@ from __future__ import annotations
 from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
-RESOLUTION = 32
+RESOLUTION = 32  # pixels of a side, of the embedded generator
+SHRINKAGE = 4  # pixels of an image for one of its latent, along a side
 LATENT_CHANNELS = 10
 TEXT_WIDTH = 160
 
 
 def new_autoencoder():
-    """``AutoencoderTiny`` (the architecture of TAESD): 32 x 32 x 3 images, 8 x 8 x 10 latents."""
+    """``AutoencoderTiny`` (the architecture of TAESD): images H x W x 3, latents H/4 x W/4 x 10. It is convolutional: any size will do."""
     ensure_torchvision_imports()
     from diffusers import AutoencoderTiny
 
@@ -33,13 +34,16 @@ def new_autoencoder():
     )
 
 
-def new_denoiser():
-    """``UNet2DConditionModel`` on 8 x 8 latents with cross-attention to the caption's tokens at both levels."""
+def new_denoiser(resolution: int = RESOLUTION):
+    """``UNet2DConditionModel`` with cross-attention to the caption's tokens at both levels.
+
+    Its weights do not depend on the resolution of the images (a multiple of 8 pixels), which only says what size is drawn.
+    """
     ensure_torchvision_imports()
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=RESOLUTION // 4,
+        sample_size=resolution // SHRINKAGE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         block_out_channels=(112, 128),

@@ -1,4 +1,4 @@
-"""First stage of the generator: an autoencoder from 32 x 32 images to 8 x 8 latents and back."""
+"""First stage of the generator: an autoencoder from images to latents of a quarter of their sides, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint
 from stablerep.errors import DivergedError
-from stablerep.generator.architecture import new_autoencoder
+from stablerep.generator.architecture import SHRINKAGE, new_autoencoder
 from stablerep.schedule import cosine_rate
 from stablerep.seeding import generator_for
 
@@ -57,10 +57,11 @@ def psnr(images: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 def reconstruct(autoencoder, images: torch.Tensor, *, batch_size: int = 256) -> torch.Tensor:
     """Encode and decode uint8 images [N, 3, H, W]; returns uint8 of the same shape."""
     import torch
+    from tqdm import tqdm
 
     device, out = next(autoencoder.parameters()).device, []
     with torch.no_grad():
-        for batch in images.split(batch_size):
+        for batch in tqdm(images.split(batch_size), desc="reconstruction", ncols=100, delay=5):
             latents = autoencoder.encode(to_signed(batch).to(device)).latents
             out.append(autoencoder.decode(latents).sample.clamp(-1, 1).add(1).mul(127.5).round().byte().cpu())
     return torch.cat(out)
@@ -74,7 +75,7 @@ def train_autoencoder(
     device: str = "cpu",
     checkpoint_every: int = 200,
 ):
-    """Train (or go on training) on uint8 images [N, 3, 32, 32]; returns the autoencoder in evaluation mode.
+    """Train (or go on training) on uint8 images [N, 3, H, W], sides multiples of 8; returns the autoencoder in evaluation mode.
 
     ``folder`` receives ``checkpoint.pt`` and ``decoder/checkpoint.pt`` (every ``checkpoint_every`` steps and at the end) and ``loss.csv``;
     a run that was cut goes on at its last checkpoint. A loss that is not finite raises ``FloatingPointError`` naming the step.
@@ -126,7 +127,8 @@ def _train(
         mirrored = torch.rand(len(batch), 1, 1, 1, generator=rng) < 0.5
         batch = to_signed(torch.where(mirrored, batch.flip(-1), batch))
         batch = batch.to(device, memory_format=torch.channels_last)
-        noise = torch.randn(len(batch), model.config.latent_channels, 8, 8, generator=rng).to(device)
+        shape = (len(batch), model.config.latent_channels, *(side // SHRINKAGE for side in batch.shape[2:]))
+        noise = torch.randn(shape, generator=rng).to(device)
         for group in optimizer.param_groups:
             group["lr"] = peak * cosine_rate(step, steps, warmup=0.03)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=batch.device.type != "cpu"):  # slower on a CPU

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint
 from stablerep.errors import DivergedError
-from stablerep.generator.architecture import new_denoiser, new_noise_schedule, new_text_encoder
+from stablerep.generator.architecture import SHRINKAGE, new_denoiser, new_noise_schedule, new_text_encoder
 from stablerep.generator.autoencoder_training import to_signed
 from stablerep.schedule import cosine_rate, decay_groups
 from stablerep.seeding import generator_for
@@ -48,6 +48,13 @@ def image_weights(concepts: pd.Series, power: float) -> torch.Tensor:
     return weights / weights.sum()
 
 
+def keywords_of(table: pd.DataFrame) -> list[str]:
+    """The keywords of each row, parted by ``|``; empty where a corpus has none."""
+    if "keywords" not in table:
+        return [""] * len(table)
+    return [words if isinstance(words, str) else "" for words in table["keywords"]]
+
+
 def written_captions(
     captions: Sequence[str], keywords: Sequence[str], recipe: DenoiserRecipe, rng: torch.Generator
 ) -> list[str]:
@@ -69,12 +76,14 @@ def written_captions(
 
 
 def encode_all(autoencoder, images: torch.Tensor, batch_size: int = 512) -> torch.Tensor:
-    """Latents of uint8 images, float [N, C, 8, 8], before scaling."""
+    """Latents float [N, C, H/4, W/4] of uint8 images [N, 3, H, W], before scaling."""
     import torch
+    from tqdm import tqdm
 
     device = next(autoencoder.parameters()).device
     with torch.no_grad():
-        return torch.cat([autoencoder.encode(to_signed(b).to(device)).latents.cpu() for b in images.split(batch_size)])
+        batches = tqdm(images.split(batch_size), desc="latents", ncols=100, delay=5)
+        return torch.cat([autoencoder.encode(to_signed(b).to(device)).latents.cpu() for b in batches])
 
 
 def train_denoiser(
@@ -84,6 +93,7 @@ def train_denoiser(
     folder: Path,
     recipe: DenoiserRecipe = DenoiserRecipe(),
     *,
+    cluster: str = "concept",
     device: str = "cpu",
     on_milestone: Callable | None = None,
     milestone_every: int = 500,
@@ -93,12 +103,13 @@ def train_denoiser(
 
     Args:
         latents: scaled latents of the training images, float [N, C, h, w].
-        table: their rows, with ``caption``, ``keywords`` and ``concept``.
+        table: their rows, with ``caption``, the column ``cluster`` and perhaps ``keywords`` (parted by ``|``).
+        cluster: the column whose groups of images are weighted against each other by ``concept_power``.
         folder: receives ``checkpoint.pt`` and ``loss.csv``; a run that was cut goes on at its last checkpoint.
         on_milestone: called as ``on_milestone(step, text_encoder, unet)`` with the averaged models, e.g. to draw samples.
 
     Raises:
-        FloatingPointError: the loss is not finite; names the step.
+        DivergedError: the loss is not finite; names the step.
     """
     import torch
     from torch.optim.swa_utils import AveragedModel
@@ -107,7 +118,10 @@ def train_denoiser(
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
     models = torch.nn.ModuleDict(
-        {"text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id), "unet": new_denoiser()}
+        {
+            "text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id),
+            "unet": new_denoiser(latents.shape[-1] * SHRINKAGE),
+        }
     )
     models.to(device, memory_format=torch.channels_last).train()
     schedule = new_noise_schedule()
@@ -126,8 +140,8 @@ def train_denoiser(
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
         done, rows, seconds, mean_loss = state["step"], state["loss"], state["seconds"], state.get("mean_loss")
-    weights = image_weights(table["concept"], recipe.concept_power)
-    captions, keywords = table["caption"].tolist(), table["keywords"].tolist()
+    weights = image_weights(table[cluster], recipe.concept_power)
+    captions, keywords = table["caption"].tolist(), keywords_of(table)
     began = time.monotonic() - seconds
     bar = tqdm(range(done, steps), desc="denoiser", initial=done, total=steps, mininterval=5, ncols=100)
     for step in bar:

@@ -1,12 +1,13 @@
-"""Train the embedded generator from the corpus, stage by stage, and save it as a ``StableDiffusionPipeline``."""
+"""Train a generator on a corpus, stage by stage, and save it as a ``StableDiffusionPipeline``."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
@@ -14,10 +15,18 @@ from stablerep.errors import InputError
 from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, train_autoencoder
 from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, train_denoiser
+from stablerep.generator.loading import default_device
 from stablerep.generator.pipeline import Generator
 from stablerep.generator.sampling import Sampling
 from stablerep.tokenizer import train_tokenizer
 
+if TYPE_CHECKING:
+    import torch
+
+SMALLEST, LARGEST = 16, 512  # pixels
+MEASURED = 16384  # images of a part on which the autoencoder is measured, at most
+FEWEST = 8  # captions in a grid of samples
+STAGES = ("autoencoder", "denoiser")
 SHOWN = (
     "grinning face", "red heart", "firefighter", "woman health worker: dark skin tone", "dog face", "pizza", "automobile",
     "full moon face", "waving hand: medium skin tone", "rose", "guitar", "airplane", "man: beard", "princess: light skin tone",
@@ -53,84 +62,120 @@ def train_generator(
     corpus: Corpus,
     folder: Path,
     *,
+    resolution: int = RESOLUTION,
     autoencoder_recipe: AutoencoderRecipe = AutoencoderRecipe(),
     denoiser_recipe: DenoiserRecipe = DenoiserRecipe(),
     device: str | None = None,
 ) -> Path:
-    """Train autoencoder, text encoder and U-Net on the training concepts of a corpus; resume what was cut.
+    """Train autoencoder, text encoder and U-Net on the training part of a corpus; resume what was cut.
 
     Args:
-        corpus: with ``caption``, ``keywords``, ``concept`` and ``split``; only its training part is seen.
+        corpus: any; only its training part is seen, as a whole in memory. ``keywords`` are used where it has them, and images are
+            weighted by its clusters (:func:`cluster_column`).
         folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights)
             and the finished ``pipeline/`` in half precision, with its recipe and losses in ``pipeline/training/``.
+        resolution: side of the images in pixels, a multiple of 8. Twice the side takes about four times as long.
 
     Returns:
         The pipeline's folder.
 
     Raises:
-        ValueError: the folder holds a training with another recipe or corpus.
+        InputError: a resolution or a corpus that cannot be learned from, or a folder that holds a training with another recipe,
+            corpus or resolution. DivergedError: a loss is not finite.
     """
     import torch
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    folder, device = Path(folder), device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folder, device = Path(folder), device or default_device()
     part = corpus.split("train")
-    images = part.images(RESOLUTION)
+    _check(part, resolution)
     recipes = {
         "corpus": part.fingerprint,
+        "resolution": resolution,
         "autoencoder": asdict(autoencoder_recipe),
         "denoiser": asdict(denoiser_recipe),
     }
     _claim(folder, recipes)
     if (folder / "pipeline" / "model_index.json").exists():
         return folder / "pipeline"
+    images, captions = part.images(resolution), part.table["caption"]
     autoencoder = train_autoencoder(images, folder / "autoencoder", autoencoder_recipe, device=device)
     latents = encode_all(autoencoder, images)
     factor = 1 / float(latents.std())
     autoencoder.register_to_config(scaling_factor=factor)
-    tokenizer = train_tokenizer(part.table["caption"], folder / "tokenizer")
+    tokenizer = train_tokenizer(captions, folder / "tokenizer")
+    shown = shown_captions(captions)
 
     def draw(step: int, text_encoder, unet) -> None:
         with torch.random.fork_rng(devices=[]):
             pipeline = assemble(autoencoder, text_encoder, tokenizer, unet)
             pipeline.set_progress_bar_config(disable=True)
-            shown = [c for c in SHOWN if c in set(part.table["caption"])] or list(dict.fromkeys(part.table["caption"]))[
-                :8
-            ]
             grid = sample_grid(Generator(pipeline, "in training", f"step {step}"), shown)
             (folder / "samples").mkdir(exist_ok=True)
             grid.resize((grid.width * 2, grid.height * 2), 0).save(folder / "samples" / f"step-{step:06d}.png")
 
+    cluster = cluster_column(corpus)
     text_encoder, unet = train_denoiser(
-        latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, device=device, on_milestone=draw
-    )
-    stages = ("autoencoder", "denoiser")
-    seconds = {
-        stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in stages
-    }
-    decibel = {
-        split: float(psnr(x := corpus.split(split).images(RESOLUTION), reconstruct(autoencoder, x)).mean())
-        for split in ("train", "test")
-    }
+        latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, cluster=cluster, device=device,
+        on_milestone=draw,
+    )  # fmt: skip
+    held_out = corpus.split("test")
+    measured = {"train": images} | ({"test": held_out.images(resolution)} if len(held_out) else {})
     record = {
-        "corpus": corpus.fingerprint, "images": len(part), "captions": int(part.table["caption"].nunique()),
-        "concepts": int(part.table["concept"].nunique()), "autoencoder_recipe": asdict(autoencoder_recipe),
-        "denoiser_recipe": asdict(denoiser_recipe), "psnr": decibel, "seconds": seconds,
+        "corpus": corpus.fingerprint, "resolution": resolution, "images": len(part), "captions": int(captions.nunique()),
+        "cluster": cluster, "concepts": int(part.table[cluster].nunique()), "autoencoder_recipe": asdict(autoencoder_recipe),
+        "denoiser_recipe": asdict(denoiser_recipe), "psnr": _decibel(autoencoder, measured),
+        "seconds": {
+            stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in STAGES
+        },
         "weights": {n: sum(p.numel() for p in m.parameters())
                     for n, m in (("autoencoder", autoencoder), ("text_encoder", text_encoder), ("unet", unet))},
         "torch": torch.__version__.split("+")[0], "device": device, "threads": torch.get_num_threads(),
     }  # fmt: skip
     parts = [part.to("cpu").half() for part in (autoencoder, text_encoder, unet)]  # half precision is for storage
-    pipeline = assemble(parts[0], parts[1], tokenizer, parts[2])
+    _save(folder, assemble(parts[0], parts[1], tokenizer, parts[2]), record)
+    return folder / "pipeline"
+
+
+def cluster_column(corpus: Corpus) -> str:
+    """The column whose values group a corpus's images: its ``cluster``, else ``concept``, else ``caption``."""
+    named = getattr(corpus, "cluster", None) or "concept"
+    return named if named in corpus.table else "caption"
+
+
+def _check(part: Corpus, resolution: int) -> None:
+    """Refuse what cannot be learned from, before anything is written."""
+    if resolution % 8 or not SMALLEST <= resolution <= LARGEST:
+        raise InputError(f"resolution is {resolution}; it is a multiple of 8 from {SMALLEST} to {LARGEST} pixels.")
+    if not len(part):
+        raise InputError(f"the corpus {part.name} has no training images.")
+    if not part.table["caption"].str.strip().all():
+        raise InputError(f"the corpus {part.name} has images without captions; a generator learns from captions.")
+
+
+def _decibel(autoencoder, parts: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Mean PSNR of the autoencoder in dB on each part, uint8 images [N, 3, H, W], or on every k-th image of a large one."""
+    some = {name: images[:: -(-len(images) // MEASURED)] for name, images in parts.items()}
+    return {name: float(psnr(images, reconstruct(autoencoder, images)).mean()) for name, images in some.items()}
+
+
+def shown_captions(captions: Iterable[str]) -> list[str]:
+    """Captions for the sample grids: the familiar ones of the emoji, or the first eight where fewer than that are known."""
+    known = dict.fromkeys(captions)
+    familiar = [caption for caption in SHOWN if caption in known]
+    return familiar if len(familiar) >= FEWEST else list(known)[:FEWEST]
+
+
+def _save(folder: Path, pipeline, record: dict) -> None:
+    """The finished ``pipeline/`` with its record, whole or not at all."""
     pipeline.save_pretrained(folder / "pipeline.part", safe_serialization=True)
     kept = folder / "pipeline.part" / "training"
     kept.mkdir(exist_ok=True)
     (kept / "training.json").write_text(json.dumps(record, indent=1) + "\n")
-    for stage in stages:
+    for stage in STAGES:
         shutil.copyfile(folder / stage / "loss.csv", kept / f"{stage}-loss.csv")
     (folder / "pipeline.part").replace(folder / "pipeline")
-    return folder / "pipeline"
 
 
 def _claim(folder: Path, recipes: dict) -> None:

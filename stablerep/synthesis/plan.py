@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stablerep.errors import InputError
@@ -79,7 +80,7 @@ class SynthesisPlan:
         own = {name: getattr(self, name) for name in ("images_per_caption", "seed", "batch_size", "shard_captions")}
         return {"captions": len(self.captions), **own, **asdict(self.sampling)}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the plan, which names the captions by ``captions_name`` or else by their texts."""
         named = None if self.captions_name is None else {"name": self.captions_name, "count": len(self.captions)}

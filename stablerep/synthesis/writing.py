@@ -9,8 +9,6 @@ import shutil
 import sys
 import tarfile
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,38 +37,43 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
         InputError: the folder holds a set of another plan or generator, or a caption is empty.
         FailedError: an image is not finite.
     """
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
     from tqdm import tqdm
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not _claimed(folder, plan, generator) and progress and (cut := str(generator.truncated(plan.captions))):
         tqdm.write(cut, file=sys.stderr)
-    claim = partial(_claim, folder, plan, generator)
     waiting = [shard for shard in range(plan.shards) if shard_problem(folder, shard)]
     images = sum(len(plan.shard_range(s)) for s in range(plan.shards) if s not in waiting) * plan.images_per_caption
-    bar = tqdm(
+    with tqdm(
         total=plan.total, initial=images, desc="synthesis", unit="img", mininterval=2, ncols=100, disable=not progress
-    )
+    ) as bar:
+        _make_shards(plan, generator, folder, waiting, bar)
+    with FileLock(folder / ".index.lock"):
+        if not (folder / "index.parquet").exists() or not (folder / "set.json").exists():
+            _write_index(plan, folder)
+    shutil.rmtree(folder / ".batches", ignore_errors=True)
+    return SyntheticSet(folder)
+
+
+def _make_shards(plan: SynthesisPlan, generator: Generator, folder: Path, waiting: list[int], bar) -> None:
+    """Make those of the waiting shards that nobody holds, until none is waiting any more."""
+    from filelock import FileLock, Timeout
+
     while waiting:
         taken = False
         for shard in list(waiting):
             try:
                 with FileLock(folder / f".{shard_name(shard)}.lock", timeout=0):
                     if shard_problem(folder, shard):  # another worker may have made it meanwhile
-                        _make_shard(plan, generator, folder, shard, bar, claim)
+                        _make_shard(plan, generator, folder, shard, bar)
                     waiting.remove(shard)
                     taken = True
             except Timeout:
                 continue
         if waiting and not taken:
             time.sleep(0.5)  # others hold all that is left
-    bar.close()
-    with FileLock(folder / ".index.lock"):
-        if not (folder / "index.parquet").exists() or not (folder / "set.json").exists():
-            _write_index(plan, folder)
-    shutil.rmtree(folder / ".batches", ignore_errors=True)
-    return SyntheticSet(folder)
 
 
 def _claimed(folder: Path, plan: SynthesisPlan, generator: Generator) -> bool:
@@ -105,9 +108,7 @@ def _description(plan: SynthesisPlan, generator: Generator) -> dict:
     }  # fmt: skip
 
 
-def _make_shard(
-    plan: SynthesisPlan, generator: Generator, folder: Path, shard: int, bar, claim: Callable[[], None]
-) -> None:
+def _make_shard(plan: SynthesisPlan, generator: Generator, folder: Path, shard: int, bar) -> None:
     kept = folder / ".batches"
     made, flagged = {}, {}
     for batch in plan.batches(shard):
@@ -118,7 +119,7 @@ def _make_shard(
             names = [(plan.seed, caption, i) for caption, (_, i) in zip(captions, batch.items)]
             images, flags = generator.sample(captions, names, plan.sampling)
             stored = images.numpy(), np.array(flags, bool)
-            claim()
+            _claim(folder, plan, generator)
             with written_aside(path) as aside, open(aside, "wb") as file:
                 np.savez(file, images=stored[0], flags=stored[1])
         for item, image, flag in zip(batch.items, *stored):

@@ -34,6 +34,18 @@ def test_networks_fit_together():
     assert decoded.shape == images.shape
 
 
+@pytest.mark.parametrize("resolution", [16, 24, 64])
+def test_networks_fit_together_at_other_sizes(resolution):
+    """The weights are those of any size; only the size that is drawn differs."""
+    images, autoencoder, unet = torch.zeros(1, 3, resolution, resolution), new_autoencoder(), new_denoiser(resolution)
+    with torch.no_grad():
+        latents = autoencoder.encode(images).latents
+        predicted = unet(latents, 10, torch.zeros(1, CONTEXT_LENGTH, TEXT_WIDTH)).sample
+    assert unet.config.sample_size == resolution // 4
+    assert latents.shape == predicted.shape == (1, LATENT_CHANNELS, resolution // 4, resolution // 4)
+    assert millions(unet) == millions(new_denoiser())
+
+
 def test_numbers_of_weights_are_those_of_the_documentation():
     assert millions(new_autoencoder()) == pytest.approx(0.7, abs=0.05)
     assert millions(new_text_encoder(VOCABULARY + 2, VOCABULARY + 1)) == pytest.approx(1.6, abs=0.05)

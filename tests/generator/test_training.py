@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from stablerep.corpus import Corpus
+from stablerep.errors import InputError
 from stablerep.generator import Sampling, autoencoder_training, denoiser_training, load_generator, training
 from stablerep.generator.architecture import LATENT_CHANNELS, TEXT_WIDTH
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, to_signed, train_autoencoder
@@ -21,10 +23,11 @@ from stablerep.generator.denoiser_training import (
     DenoiserRecipe,
     encode_all,
     image_weights,
+    keywords_of,
     train_denoiser,
     written_captions,
 )
-from stablerep.generator.training import train_generator
+from stablerep.generator.training import SHOWN, cluster_column, shown_captions, train_generator
 from stablerep.tokenizer import train_tokenizer
 
 FIRST = AutoencoderRecipe(epochs=0.8, decoder_epochs=0.4, batch_size=4)  # 4 steps of 20 images, 2 of the decoder alone
@@ -118,6 +121,89 @@ def test_another_training_in_the_folder_is_refused(trained, few):
         train_generator(fewer, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu")
 
 
+# Any corpus
+
+
+def labelled(resolution_seen: list, *, captions=("cat", "ship"), rows: int = 24, **columns) -> Corpus:
+    """A corpus like CIFAR-10: a caption for each class, no keywords, no concepts, no validation."""
+
+    def draw(table, size):
+        resolution_seen.append(size)
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (len(table), 3, size, size), np.uint8)
+
+    table = pd.DataFrame({
+        "id": [f"row {i}" for i in range(rows)], "caption": [captions[i % len(captions)] for i in range(rows)],
+        "split": ["train"] * (rows - 4) + ["test"] * 4, **columns,
+    })  # fmt: skip
+    return Corpus(table, "labelled", "made up", draw)
+
+
+def test_any_corpus_at_another_size(small, tmp_path):
+    seen: list[int] = []
+    made = train_generator(
+        labelled(seen), tmp_path, resolution=64, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu"
+    )
+    assert set(seen) == {64}
+    generator = load_generator(str(made), device="cpu")
+    assert generator.resolution == 64 and generator.latent_shape == (10, 16, 16)
+    images, _ = generator.sample(["cat", "ship"], [(0, "cat", 0), (0, "ship", 0)], Sampling(steps=2))
+    assert images.shape == (2, 3, 64, 64)
+    record = json.loads((made / "training" / "training.json").read_text())
+    assert (record["resolution"], record["cluster"], record["captions"], record["concepts"]) == (64, "caption", 2, 2)
+    assert set(record["psnr"]) == {"train", "test"}
+    with Image.open(tmp_path / "samples" / "step-000005.png") as grid:
+        assert grid.size == (4 * 128, 2 * 128)
+    with pytest.raises(ValueError, match="another resolution"):
+        train_generator(labelled(seen), tmp_path, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "resolution", "said"),
+    [
+        (labelled([]), 36, "resolution is 36; it is a multiple of 8 from 16 to 512 pixels."),
+        (labelled([]), 8, "resolution is 8; it is a multiple of 8 from 16 to 512 pixels."),
+        (labelled([], rows=4), 32, "the corpus labelled has no training images."),
+        (labelled([], captions=("cat", " ")), 32, "the corpus labelled has images without captions; a generator learns from captions."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learned_from_is_refused_before_anything_is_written(tmp_path, corpus, resolution, said):
+    with pytest.raises(InputError) as error:
+        train_generator(corpus, tmp_path / "new", resolution=resolution)
+    assert str(error.value) == said and not (tmp_path / "new").exists()
+
+
+def test_a_corpus_without_a_test_part_has_no_decibels_of_it(small, tmp_path):
+    corpus = labelled([])
+    alone = corpus.where(corpus.table["split"] == "train")
+    made = train_generator(
+        alone, tmp_path, resolution=16, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu"
+    )
+    assert set(json.loads((made / "training" / "training.json").read_text())["psnr"]) == {"train"}
+
+
+def test_clusters_are_those_that_a_corpus_names(few):
+    assert cluster_column(few) == "concept"
+    assert cluster_column(labelled([])) == "caption"
+    assert cluster_column(labelled([], concept=["x"] * 24)) == "concept"
+    named = labelled([], label=["x"] * 24)
+    object.__setattr__(named, "cluster", "label")
+    assert cluster_column(named) == "label"
+    object.__setattr__(named, "cluster", None)
+    assert cluster_column(named) == "caption"
+
+
+def test_keywords_are_used_where_there_are_any():
+    assert keywords_of(pd.DataFrame({"caption": ["a", "b"]})) == ["", ""]
+    assert keywords_of(pd.DataFrame({"keywords": ["x|y", None, float("nan"), 3]})) == ["x|y", "", "", ""]
+
+
+def test_grids_show_familiar_captions_or_the_first_eight(emoji):
+    assert shown_captions(emoji.table["caption"]) == list(SHOWN)
+    assert shown_captions(["airplane", "cat", "airplane", "ship"]) == ["airplane", "cat", "ship"]
+    assert shown_captions(map(str, range(100))) == [str(i) for i in range(8)]
+
+
 # Cut and resumed
 
 
@@ -136,12 +222,12 @@ def cut_at(monkeypatch, module, step: int) -> None:
     monkeypatch.setattr(module, "cosine_rate", cutting)
 
 
-def small_denoiser():
+def small_denoiser(resolution: int = 32):
     """The miniature's U-Net with a hundredth of its weights: whether a cut training resumes does not depend on its size."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=8, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(16, 16), layers_per_block=1,
+        sample_size=resolution // 4, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(16, 16), layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         cross_attention_dim=TEXT_WIDTH, attention_head_dim=2, norm_num_groups=8,
     )  # fmt: skip

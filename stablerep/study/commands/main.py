@@ -77,10 +77,14 @@ def train_generator(
     autoencoder_epochs: Annotated[
         float | None, typer.Option(help="Of the autoencoder; the recipe's when left out.")
     ] = None,
+    corpus: Annotated[
+        str, typer.Option(help="What to learn from: emoji, a folder, parquet files, or hub:owner/name.")
+    ] = "emoji",
+    image_size: Annotated[int, typer.Option(help="Side of the images in pixels, a multiple of 8.")] = 32,
     design: Annotated[list[str], typer.Option(help="Emoji designs to learn from; all when left out.")] = [],
     device: Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")] = None,
 ) -> None:
-    """Train the miniature Stable Diffusion on the training concepts; goes on where it was cut."""
+    """Train the miniature Stable Diffusion on the training part of a corpus; goes on where it was cut."""
     with sentences():
         from dataclasses import replace
 
@@ -94,13 +98,15 @@ def train_generator(
 
         first, second = AutoencoderRecipe(), DenoiserRecipe()
         if autoencoder_epochs is not None:
-            first = replace(first, epochs=autoencoder_epochs)
+            share = autoencoder_epochs / first.epochs  # of the decoder's further passes too
+            first = replace(first, epochs=autoencoder_epochs, decoder_epochs=first.decoder_epochs * share)
         if epochs is not None:
             second = replace(second, epochs=epochs)
-        corpus = load_corpus("emoji", designs=design or None)
-        typer.echo(
-            f"Pipeline: {train(corpus, output, autoencoder_recipe=first, denoiser_recipe=second, device=device)}"
+        read = load_corpus(corpus, designs=design or None)
+        made = train(
+            read, output, resolution=image_size, autoencoder_recipe=first, denoiser_recipe=second, device=device
         )
+        typer.echo(f"Pipeline: {made}")
 
 
 @app.command()
