@@ -81,6 +81,15 @@ class CaptionedImages:
             _some(self.images, mask), place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}"
         )
 
+    def each_alone(self) -> CaptionedImages:
+        """Every image as the only one of a caption of its own (the caption with a number behind it), for methods that know images alone."""
+        order = torch.argsort(self.caption_ids, stable=True)
+        sizes = torch.bincount(self.caption_ids, minlength=len(self.captions)).tolist()
+        names = [f"{caption} #{k + 1}" for caption, size in zip(self.captions, sizes) for k in range(size)]
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order))
+        return CaptionedImages(self.images, place, names, f"{self.fingerprint}-alone")
+
     def first_images(self, count: int) -> CaptionedImages:
         """The first ``count`` images of every caption (fewer where there are fewer)."""
         order = torch.argsort(self.caption_ids, stable=True)

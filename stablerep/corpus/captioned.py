@@ -68,12 +68,17 @@ class Corpus:
         return self.where(self.table["split"] == name)
 
     def one_per_caption(self) -> Corpus:
-        """One image of each caption, as in CC12M: the design is picked by a hash of the caption, never by order."""
+        """One image of each caption, as in CC12M: see :meth:`some_per_caption`."""
+        return self.some_per_caption(1)
+
+    def some_per_caption(self, count: int) -> Corpus:
+        """At most ``count`` images of each caption: they are picked by a hash of caption and id, never by order."""
         rank = [
             hashlib.sha256(f"real:{c}:{i}".encode("utf-8", "surrogatepass")).hexdigest()
             for c, i in zip(self.table["caption"], self.table["id"])
         ]
-        first = self.table.assign(rank=rank).sort_values("rank").drop_duplicates("caption").index
+        ranked = self.table.assign(rank=rank).sort_values("rank")
+        first = ranked[ranked.groupby("caption", sort=False).cumcount() < count].index
         return self.where(self.table.index.isin(first))
 
 

@@ -30,7 +30,7 @@ class Summary:
     """What a source has.
 
     Attributes:
-        name, fingerprint, labels, cluster, people: as of the opened :class:`~stablerep.corpus.Corpus`.
+        name, fingerprint, labels, cluster, people, designs: as of the opened :class:`~stablerep.corpus.Corpus`.
         images: number of rows.
         captions: number of different captions; an upper bound unless ``exact``.
         train: images to train on; an estimate (shares of the split by hash) unless ``exact_train``.
@@ -46,6 +46,7 @@ class Summary:
     labels: tuple[str, ...]
     cluster: str
     people: tuple[str, ...] = ()
+    designs: tuple[str, ...] = ()
     exact: bool = False
     exact_train: bool = False
     notes: tuple[str, ...] = ()

@@ -29,6 +29,9 @@ class Traits:
         crops_only: whether a view is a crop and flip without changes of colour.
     """
 
+    title: str = ""
+    where: str = "stablerep.encoders:Learner"
+    teacher: bool = False
     ids: str = "image"
     views: int = 1
     several: bool = False
@@ -37,15 +40,15 @@ class Traits:
 
 
 METHODS: dict[str, Traits] = {
-    "simclr": Traits(views=2),
-    "clip": Traits(ids="caption", reads_captions=True),
-    "stablerep": Traits(ids="caption", several=True),
-    "stablerep+": Traits(ids="caption", several=True, reads_captions=True),
-    "supcon": Traits(ids="class", views=2),
-    "supervised": Traits(ids="class"),
-    "caption-as-class": Traits(ids="caption"),
-    "mae": Traits(crops_only=True),
-    "byol": Traits(views=2),
-    "moco-v3": Traits(views=2),
-    "dino": Traits(views=2),
+    "simclr": Traits(title="SimCLR", views=2),
+    "clip": Traits(title="CLIP", ids="caption", reads_captions=True),
+    "stablerep": Traits(title="StableRep", ids="caption", several=True),
+    "stablerep+": Traits(title="StableRep+", ids="caption", several=True, reads_captions=True),
+    "supcon": Traits(title="Supervised contrastive", ids="class", views=2),
+    "supervised": Traits(title="Supervised", ids="class"),
+    "caption-as-class": Traits(title="Caption as class", ids="caption"),
+    "mae": Traits(title="MAE", crops_only=True),
+    "byol": Traits(title="BYOL", teacher=True, views=2),
+    "moco-v3": Traits(title="MoCo-v3", teacher=True, views=2),
+    "dino": Traits(title="DINO", teacher=True, views=2),
 }

@@ -112,7 +112,12 @@ class Study:
     @property
     def repeats_captions(self) -> bool:
         """Whether several images share a caption without being designs of one thing, as where captions are made from classes."""
-        return not self.about.designs and self.about.images > self.about.captions
+        images, captions = self.counts()
+        return not self.about.designs and images > captions
+
+    def counts(self) -> tuple[int, int]:
+        """How many images and how many captions the corpus has."""
+        return len(self.corpus), self.corpus.table["caption"].nunique()
 
     def arms(self, *names: str) -> list[Arm]:
         """The arms of a comparison that this corpus can have; all of them, or those of some names."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,6 +22,10 @@ from stablerep.study.plans.changes import Changes
 from stablerep.study.plans.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
 from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step
+
+if TYPE_CHECKING:
+    from stablerep.corpus import Corpus
+    from stablerep.corpus.summary import Summary
 
 LARGE = 1_000_000  # images; a corpus of more is not read for a plan
 
@@ -94,16 +99,22 @@ class PlanningStudy(Study):
     """A study that does not read a large corpus: what a plan needs of it is in its summary."""
 
     @cached_property
-    def about(self):
+    def summary(self) -> Summary | None:
+        """Of a corpus of more than ``LARGE`` images; None for one that is read."""
         from stablerep.corpus.summary import summarize
 
-        if self.source == "emoji":
-            return self.corpus
-        found = summarize(self.source, **self._options)
-        return found if found.images > LARGE else self.corpus
+        found = None if self.source == "emoji" else summarize(self.source, **self._options)
+        return found if found and found.images > LARGE else None
+
+    @property
+    def about(self) -> Corpus | Summary:
+        return self.summary or self.corpus
+
+    def counts(self) -> tuple[int, int]:
+        return (self.summary.images, self.summary.captions) if self.summary else super().counts()
 
     def available_captions(self) -> int:
-        return super().available_captions() if self.about is self.__dict__.get("corpus") else self.about.train_captions
+        return self.summary.train_captions if self.summary else super().available_captions()
 
 
 def plan_chapters(
