@@ -6,21 +6,23 @@ import pytest
 
 from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.arms import ARMS
+from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
 from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.execution import NOTEBOOK
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
-from stablerep.study.plans.costs import MACHINE_GFLOPS, RATES, SECONDS, Costs, amount, duration, size
+from stablerep.study.plans.costs import MACHINE_GFLOPS, Costs, duration, size
 from stablerep.study.plans.planning import (
     ChapterPlan,
     PlanningStore,
     describe_plan,
-    plan_book,
     plan_chapters,
     preset_costs,
     summary,
     total,
 )
 from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_a_plan_lists_what_the_chapter_then_asks_for(name, store):
     p = resolve(name, {"preset": "smoke"})
     (before,) = plan_chapters([(name, p)], store)
     assert not store.root.exists() and not any(run.exists for run in before.runs)
-    study = Study(store)
+    study = Study(store, p)
     compute_tables(name, p, study)
     assert {run.key for run in before.runs} == set(study.store.asked) == set(store.list()["key"])
     (after,) = plan_chapters([(name, p)], store)
@@ -56,11 +58,11 @@ def test_comparison_by_hand(store):
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {"synthesis": 2, "pretraining": 2 * len(trained), "evaluation": 2 * len(ARMS)}
     expected = (
-        2 * 400 * 8 * 2 / RATES["synthesis"]
-        + 2 * len(trained) * 640 / RATES["pretraining"]
-        + 2 * len(ARMS) * SECONDS["evaluation"]
+        2 * 400 * 8 * 2 / SYNTHESIS.rate
+        + 2 * len(trained) * 640 / PRETRAINING.rate
+        + 2 * len(ARMS) * EVALUATION.seconds
     )
-    assert total([plan]).seconds == pytest.approx(expected + SECONDS["notebook"])
+    assert total([plan]).seconds == pytest.approx(expected + NOTEBOOK.seconds)
 
 
 def test_bias_takes_the_encoders_of_the_comparison(store):
@@ -80,13 +82,14 @@ def test_scaling_takes_its_largest_encoders_from_the_comparison(store):
 
 
 def test_a_book_from_stored_results_asks_for_nothing(store):
-    for plan in plan_book({"preset": "reference", "live": False}, store):
+    wanted = [(name, resolve(name, {"preset": "reference", "live": False})) for name in schemas()]
+    for plan in plan_chapters(wanted, store):
         assert plan.runs == [] and not plan.executed
 
 
 def test_the_corpus_is_tables_and_drawings(store):
     (plan,) = plan_chapters([("corpus", resolve("corpus", {}))], store)
-    assert plan.runs == [] and total([plan]).seconds == SECONDS["notebook"]
+    assert plan.runs == [] and total([plan]).seconds == NOTEBOOK.seconds
 
 
 @pytest.mark.parametrize("name", ["generator", "methods", "bias"])
@@ -120,63 +123,64 @@ def test_executed_notebooks_leave_nothing_to_do(store):
 # Costs
 
 
-def obtain(
-    store: RunStore,
-    step: str,
-    parameters: dict,
-    inputs: dict,
-    content: bytes = b"x" * 1000,
-    summary: dict | None = None,
-):
+def obtain(store: RunStore, step: Step, parameters: dict, inputs: dict, content: bytes = b"x" * 1000):
     def compute(folder):
         (folder / "weights.bin").write_bytes(content)
-        return summary
 
-    return store.obtain(step, version=1, parameters=parameters, inputs=inputs, compute=compute)
+    return store.obtain(step, parameters=parameters, inputs=inputs, compute=compute)
 
 
-SYNTHESIS = {"captions": 10, "images_per_caption": 4, "steps": 5, "guidance_scale": 2.0, "precision": "float32"}
-PRETRAINING = {"method": "simclr", "steps": 10, "views_per_step": 64, "encoder": {"name": "resnet10t"}}
+IMAGES = {"captions": 10, "images_per_caption": 4, "steps": 5, "guidance_scale": 2.0, "precision": "float32", "seed": 0}
+ENCODER = {"name": "resnet10t", "stem": "full", "image_size": 32, "patch_size": 0, "depth": 0}
+TRAINING = {"method": "simclr", "steps": 10, "views_per_step": 64, "seed": 0, "encoder": ENCODER}
 
 
 @pytest.mark.parametrize(("w", "passes"), [(1.0, 200), (1.5, 400), (8.0, 400)])
 def test_guidance_doubles_the_passes_of_a_step(w, passes):
-    assert amount("synthesis", SYNTHESIS | {"guidance_scale": w}) == passes
+    assert SYNTHESIS.amount(IMAGES | {"guidance_scale": w}) == passes
 
 
 def test_costs_come_from_earlier_runs_of_the_same_kind(store):
-    run = obtain(store, "pretraining", PRETRAINING, {"images": "a"})
+    run = obtain(store, PRETRAINING, TRAINING, {"images": "a"})
     costs = Costs(store)
-    twice = PRETRAINING | {"steps": 20, "seed": 1}
-    found = costs.of("pretraining", twice, {"images": "b"})
+    found = costs.of(PRETRAINING, TRAINING | {"steps": 20, "seed": 1}, {"images": "b"})
     assert found.seconds == pytest.approx(2 * run.info["provenance"]["seconds"])
-    assert found.memory == run.info["provenance"]["peak_memory_bytes"] and found.disk == 1000
-    assert (costs.known, costs.unknown) == (1, 0)
-    other = costs.of("pretraining", PRETRAINING | {"method": "clip"}, {"images": "a"})
-    assert other.seconds == pytest.approx(640 / RATES["pretraining"]) and costs.unknown == 1
-    assert Costs(None, speed=2.0).of("pretraining", PRETRAINING, {}).seconds == pytest.approx(
-        320 / RATES["pretraining"]
-    )
+    assert found.memory == run.info["provenance"]["peak_memory_bytes"] and found.disk == pytest.approx(1000)
+    other = costs.of(PRETRAINING, TRAINING | {"method": "clip"}, {"images": "a"})
+    assert other.seconds == pytest.approx(640 / PRETRAINING.rate)
+    assert Costs(None, speed=2.0).of(PRETRAINING, TRAINING, {}).seconds == pytest.approx(320 / PRETRAINING.rate)
 
 
 def test_disk_of_a_set_goes_by_images(store):
-    obtain(store, "synthesis", SYNTHESIS, {"generator": "g", "captions": "c"}, summary={"images": 40})
-    found = Costs(store).of("synthesis", SYNTHESIS | {"captions": 20}, {"generator": "g"})
-    assert found.disk == pytest.approx(80 * 1000 / 40)
+    obtain(store, SYNTHESIS, IMAGES, {"generator": "g", "captions": "c"})
+    found = Costs(store).of(SYNTHESIS, IMAGES | {"captions": 20, "steps": 50}, {"generator": "g"})
+    assert found.disk == pytest.approx(2 * 1000)
 
 
-def test_every_step_of_the_study_has_a_rate(store):
-    for plan in plan_book({"preset": "smoke"}, store):
-        assert {run.step for run in plan.runs} <= {*RATES, *SECONDS}
+def test_every_step_of_the_study_says_what_it_is_and_costs(store):
+    plans = plan_chapters([(name, resolve(name, {"preset": "smoke"})) for name in schemas()], store)
+    runs = [run for plan in plans for run in plan.runs]
+    assert {run.step for run in runs} >= {
+        "synthesis",
+        "pretraining",
+        "evaluation",
+        "judgement",
+        "reading",
+        "people",
+        "diagnostics",
+    }
+    assert all(run.what and run.cost.seconds > 0 and run.cost.disk > 0 for run in runs)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (12.4, "12 s"), (270, "4.5 min"), (11520, "3.2 h")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (12.4, "12 s"), (270, "4.5 min"), (11520, "3.2 h"), (8640000, "100 days")]
+)
 def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
 def test_sizes():
-    assert (size(2e5), size(1.44e9)) == ("0.2 MB", "1.4 GB")
+    assert (size(2e5), size(1.44e9), size(4.5e13)) == ("0.2 MB", "1.4 GB", "45.0 TB")
 
 
 def test_presets_cost_more_the_larger_they_are():
@@ -189,16 +193,15 @@ def test_presets_cost_more_the_larger_they_are():
 
 
 def test_the_store_of_a_plan_says_what_is_not_there(store):
-    planning_store = PlanningStore(store.root)
-    ran = []
+    planning_store, ran = PlanningStore(store.root), []
     for _ in range(2):
         run = planning_store.obtain(
-            "people",
-            version=1,
+            Step("people", describe=lambda p: "a probe on people"),
             parameters={},
             inputs={},
             needs=lambda: ran.append("needs"),
-            compute=lambda folder: ran.append("compute"),
+            compute=None,
         )
-    assert ran == ["needs"] and run.table().empty and list(planning_store.planned) == [run.key]
-    assert set(schemas()) == {plan.name for plan in plan_book({"preset": "smoke", "live": False}, store)}
+    assert ran == ["needs"] and run.table().empty
+    (planned,) = planning_store.planned.values()
+    assert planned.what == "a probe on people" and not planned.exists and not store.root.exists()
