@@ -100,11 +100,11 @@ def weights_variant(folder: Path, index: Mapping) -> str | None:
 def _conversion(folder: Path, file: str) -> str:
     code = (
         f"from diffusers import {PIPELINE} as P; "
-        f"P.from_pretrained({str(folder)!r}, use_safetensors=False).save_pretrained({f'{folder}-safetensors'!r})"
+        f"P.from_pretrained({str(folder)!r}).save_pretrained({f'{folder}-safetensors'!r})"
     )
     return (
         f"generator folder {folder} holds {file} and no safetensors, and opening such a file can run code; if you trust it, "
-        f'convert it once with: python -c "{code}"'
+        f'convert it once with: python -c "{code}".'
     )
 
 

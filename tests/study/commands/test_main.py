@@ -65,6 +65,35 @@ def test_every_command_explains_itself(command):
     assert result.stderr == ""
 
 
+def test_train_generator_hands_over_corpus_size_and_epochs(monkeypatch, tmp_path):
+    from stablerep.generator import training
+
+    asked = []
+
+    def train(corpus, folder, **options):
+        asked.append((corpus.name, folder, options))
+        return folder / "pipeline"
+
+    monkeypatch.setattr(training, "train_generator", train)
+    result = call(
+        "train-generator",
+        tmp_path,
+        "--corpus",
+        "clip-art",
+        "--image-size",
+        "64",
+        "--epochs",
+        "1",
+        "--autoencoder-epochs",
+        "2",
+    )
+    assert (result.exit_code, result.stdout) == (0, f"Pipeline: {tmp_path / 'pipeline'}\n")
+    ((name, folder, options),) = asked
+    assert (name, folder, options["resolution"]) == ("clip-art", tmp_path, 64)
+    first, second = options["autoencoder_recipe"], options["denoiser_recipe"]
+    assert (first.epochs, first.decoder_epochs, second.epochs) == (2, 0.8, 1)  # 20 and 8 by default
+
+
 HELP = "from stablerep.study.commands.main import app; app(['--help'], standalone_mode=False)"
 
 
