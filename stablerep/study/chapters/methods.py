@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stablerep.methods import METHODS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters.compare import differences, seed_means, summarize
 from stablerep.study.experiments.equal_compute import cost_of, costs
@@ -21,11 +22,7 @@ TRANSFERRED = ("digits", "clip art")  # embedded sets that show no emoji
 # (claim, better method if it holds, other method): SynCLR, table 5
 LEARNED = "learned"  # the claim that a method lies above random initialization
 PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
-NAMES = {
-    "random": "Random initialization", "simclr": "SimCLR", "clip": "CLIP", "stablerep": "StableRep", "stablerep+": "StableRep+",
-    "supcon": "Supervised contrastive", "supervised": "Supervised", "caption-as-class": "Caption as class", "mae": "MAE",
-    "byol": "BYOL", "moco-v3": "MoCo-v3", "dino": "DINO",
-}  # fmt: skip
+NAMES = {"random": "Random initialization"} | {name: entry.title for name, entry in METHODS.items()}
 
 
 def ask(
@@ -77,13 +74,14 @@ def encoder_recipe(p: MethodsParameters):
 
 def train(method: str, images, p: MethodsParameters, study: Study, seed: int) -> Run:
     """The pre-training run of one method."""
-    from stablerep.training import MOMENTUM, PretrainingRecipe
+    from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 
+    teacher = METHODS[method].traits.teacher
     recipe = PretrainingRecipe(
         method=method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives,
-        learning_rate=p.teacher_learning_rate if method in MOMENTUM else p.learning_rate,
-        teacher_momentum=p.teacher_momentum if method in MOMENTUM else 0.0, seed=seed, encoder=encoder_recipe(p),
+        learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
+        teacher_momentum=p.teacher_momentum if teacher else 0.0, seed=seed, encoder=encoder_recipe(p),
         view=ViewRecipe(size=SIZE, crop_min=p.crop_min),
     )  # fmt: skip
     return study.pretraining(

@@ -166,7 +166,7 @@ class Study:
         return self.store.obtain(
             "pretraining",
             version=PRETRAINING_VERSION,
-            parameters=recipe.determining() | ({"label": label} if label else {}),
+            parameters=asdict(recipe) | ({"label": label} if label else {}),
             inputs={"images": images.fingerprint},
             compute=lambda folder: pretrain(images, recipe, folder, classes=classes, progress=progress),
         )

@@ -15,7 +15,7 @@ from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.study import ARMS, SIZE, Study, arm, evaluate
 from stablerep.study.parameters.base import resolve
 from stablerep.study.store.runs import RunStore
-from stablerep.training import METHODS
+from stablerep.methods import METHODS
 
 PROBES = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
 
