@@ -15,18 +15,20 @@ import sys
 STEP = """
 import resource, sys
 import torch
-from stablerep.encoders import EncoderRecipe, Learner
+from stablerep.encoders import EncoderRecipe
+from stablerep.methods.base import Batch
+from stablerep.methods.contrastive import Contrastive
 from stablerep.training.gradient_caching import cached_backward
-from stablerep.training import method_loss
 encoder, views, chunk = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 torch.manual_seed(0)
-model = Learner(EncoderRecipe(name=encoder, stem="published"), head=True).train()
+model = Contrastive(EncoderRecipe(name=encoder, stem="published")).train()
 ids = torch.arange(views // 4).repeat(4)
 images = torch.rand(views, 3, 32, 32)
+batch = Batch(images, ids)
 if chunk:
-    cached_backward(model.backbone, images, lambda f: method_loss("stablerep", model.project(f), ids, 0.1), chunk=chunk)
+    cached_backward(model.backbone, images, lambda f: model.features_loss(f, batch), chunk=chunk)
 else:
-    method_loss("stablerep", model.project(model.backbone(images)), ids, 0.1).backward()
+    model.features_loss(model.backbone(images), batch).backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

@@ -24,36 +24,17 @@ def process() -> int:
     return dist.get_rank() if processes() > 1 else 0
 
 
-class _Gather(torch.autograd.Function):
-    """all_gather whose backward sums what every process's loss says of this process's rows."""
-
-    @staticmethod
-    def forward(context, mine: Tensor) -> Tensor:
-        parts = [torch.empty_like(mine) for _ in range(processes())]
-        dist.all_gather(parts, mine.contiguous())
-        context.count = len(mine)
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
-        gradient = gradient.clone(memory_format=torch.contiguous_format)  # autograd may give the same tensor to others
-        dist.all_reduce(gradient)
-        start = process() * context.count
-        return gradient[start : start + context.count]
-
-
 def gather(rows: Tensor) -> Tensor:
     """The rows of all processes, [W * N, ...], in the order of the processes; differentiable when they are floating.
 
-    Every process must give as many rows. In one process these are the rows themselves.
+    The gradient of a process's rows is the sum of what the losses of all processes say of them. Every process must give as many rows.
+    In one process these are the rows themselves.
     """
     if processes() == 1:
         return rows
-    if rows.is_floating_point():
-        return _Gather.apply(rows)
-    parts = [torch.empty_like(rows) for _ in range(processes())]
-    dist.all_gather(parts, rows.contiguous())
-    return torch.cat(parts)
+    from torch.distributed.nn.functional import all_gather  # not there in a torch that was built without processes
+
+    return torch.cat(all_gather(rows))
 
 
 def gathered_multi_positive(features: Tensor, ids: Tensor, *, temperature: float = 0.1, lonely: str = "zero") -> Tensor:

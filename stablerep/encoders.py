@@ -1,4 +1,4 @@
-"""Encoders from timm, projection heads, the text tower, and the features that a frozen encoder gives."""
+"""Encoders from timm, and the features that a frozen one gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from stablerep.errors import InputError
-from stablerep.tokenizer import CONTEXT_LENGTH
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
 
@@ -99,99 +98,6 @@ def backbone_width(recipe: EncoderRecipe) -> int:
     """Dimensions of the features, without making the weights."""
     with torch.device("meta"):
         return recipe_backbone(recipe).head_hidden_size
-
-
-def projection_head(width_in: int, hidden: int, out: int) -> nn.Sequential:
-    """Three linear layers with batch normalization and ReLU after the first two (Tian et al. 2023, appendix)."""
-    return nn.Sequential(
-        nn.Linear(width_in, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
-        nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
-        nn.Linear(hidden, out),
-    )  # fmt: skip
-
-
-def project_by_view(head: nn.Module, features: Tensor, *, crops: int, images: int) -> Tensor:
-    """The head applied apart to each view of the captions: its batch normalization sees one crop of one image of every caption at a time.
-
-    SimCLR-like codes do so, and the authors of StableRep (``models/StableRep.py``: "do separate BN").
-
-    Args:
-        features: float [N, D], all first crops before all second ones, within each the ``images`` of a caption side by side.
-        crops: views of each image. images: images of each caption.
-
-    Returns:
-        float [N, head_size] in the order of ``features``.
-    """
-    groups = features.unflatten(0, (crops, -1, images))  # crops x captions x images x D
-    projected = [head(groups[crop, :, image]) for crop in range(crops) for image in range(images)]
-    return torch.stack(projected).unflatten(0, (crops, images)).transpose(1, 2).flatten(0, 2)
-
-
-def text_tower(vocabulary_size: int, end_token: int, recipe: EncoderRecipe) -> nn.Module:
-    """CLIP's causal Transformer; ``pooler_output`` is the state at the end mark."""
-    ensure_torchvision_imports()
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=vocabulary_size, hidden_size=recipe.text_width, intermediate_size=4 * recipe.text_width,
-            num_hidden_layers=recipe.text_layers, num_attention_heads=max(1, recipe.text_width // 64),
-            max_position_embeddings=CONTEXT_LENGTH, projection_dim=recipe.joint_size,
-            bos_token_id=end_token - 1, eos_token_id=end_token, pad_token_id=end_token,
-        )
-    )  # fmt: skip
-
-
-class Learner(nn.Module):
-    """Backbone, projection head and, where a method reads captions, the text tower with its scale.
-
-    ``forward(views, tokens)`` returns a dictionary: ``head`` float [N, head_size] when there is a head; ``image`` [N, joint_size],
-    ``text`` [M, joint_size] and ``scale`` when there are captions. ``head_groups``, crops and images of a caption, are projected apart
-    by :func:`project_by_view`; (1, 1) projects all views together.
-    """
-
-    def __init__(
-        self,
-        recipe: EncoderRecipe,
-        *,
-        head: bool,
-        head_groups: tuple[int, int] = (1, 1),
-        vocabulary_size: int = 0,
-        end_token: int = 0,
-    ) -> None:
-        super().__init__()
-        self.backbone = recipe_backbone(recipe)
-        width = self.backbone.head_hidden_size  # not num_features: some networks widen before their classifier
-        self.head_groups, self.scale_limit = head_groups, recipe.text_scale_limit
-        self.head = projection_head(width, recipe.head_width, recipe.head_size) if head else None
-        self.text = text_tower(vocabulary_size, end_token, recipe) if vocabulary_size else None
-        if self.text is not None:
-            self.image_projection = nn.Linear(width, recipe.joint_size, bias=False)
-            self.text_projection = nn.Linear(recipe.text_width, recipe.joint_size, bias=False)
-            self.log_scale = nn.Parameter(torch.tensor(math.log(1 / recipe.text_temperature_start)))
-
-    def forward(self, views: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
-        return self.project(self.encode(views), tokens)
-
-    def encode(self, views: Tensor) -> Tensor:
-        """Features float [N, D] of views float [N, 3, H, W] in 0..1."""
-        return self.backbone(normalize(views).contiguous(memory_format=torch.channels_last))
-
-    def project(self, features: Tensor, tokens: Tensor | None = None) -> dict[str, Tensor]:
-        """What the losses see of features and captions."""
-        out = {}
-        if self.head is not None:
-            crops, images = self.head_groups
-            out["head"] = (
-                project_by_view(self.head, features, crops=crops, images=images)
-                if crops * images > 1
-                else self.head(features)
-            )
-        if self.text is not None and tokens is not None:
-            out["image"] = self.image_projection(features)
-            out["text"] = self.text_projection(self.text(tokens).pooler_output)
-            out["scale"] = self.log_scale.exp().clamp_max(self.scale_limit)
-        return out
 
 
 def extract_features(backbone: nn.Module, images: Tensor, *, batch_size: int = 512, device: str = "cpu") -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stablerep.methods import METHODS
+
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",
 )  # fmt: skip
@@ -10,11 +12,7 @@ ARM_COLOURS = {
     "StableRep synthetic": GREEN, "StableRep+ synthetic": RED, "StableRep real designs": PINK,
 }  # fmt: skip
 
-# Methods of one family share a colour: two views, captions as ids, language, labels, hidden patches, a slow copy.
-METHOD_COLOURS = {
-    "SimCLR": SKY, "StableRep": GREEN, "CLIP": YELLOW, "StableRep+": RED, "Supervised contrastive": ORANGE, "Supervised": ORANGE,
-    "Caption as class": ORANGE, "MAE": PINK, "BYOL": BLUE, "MoCo-v3": BLUE, "DINO": BLUE,
-}  # fmt: skip
+METHOD_COLOURS = {entry.title: entry.colour for entry in METHODS.values()}
 
 
 def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float = 4.0, **options):

@@ -1,8 +1,8 @@
-"""The learning methods of the study, by name. The training loop is the same for all; a method is a network and a rule for ids.
+"""The learning methods of the study, by name. The training loop is the same for all; a method is a file here and a line below.
 
 | name | what it learns from | module |
 |---|---|---|
-| ``simclr`` | two views of an image | :mod:`stablerep.encoders`, :mod:`stablerep.losses` |
+| ``simclr`` | two views of an image | :mod:`stablerep.methods.contrastive` |
 | ``supcon`` | views of images of one class | the same, ids = class |
 | ``stablerep`` | images of one caption | the same, ids = caption |
 | ``clip``, ``stablerep+`` | images with their caption | the same, with a text tower |
@@ -10,11 +10,18 @@
 | ``caption-as-class`` | cross-entropy to the number of the caption | the same |
 | ``mae`` | the hidden patches of an image | :mod:`stablerep.methods.mae` |
 | ``byol``, ``moco-v3``, ``dino`` | two views of an image, through a slow copy of the network | one module each |
+
+The lines name their modules as text, so that reading them loads no network and no method is part of another's code.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stablerep.methods.base import Method
 
 
 @dataclass(frozen=True)
@@ -22,33 +29,73 @@ class Traits:
     """What the training loop must know of a method.
 
     Attributes:
-        ids: what makes two views belong together: ``image``, ``caption`` or ``class``.
+        ids: what makes two views belong together: ``image``, ``caption``, ``class``, or ``caption-number``, the place of the caption
+            among all captions instead of those of the step.
         views: augmented views of each drawn image, in one step; a recipe may ask for others with ``crops_per_image``.
         several: whether a caption's m images are drawn in a step, else one.
         reads_captions: whether captions are tokenized for a text tower.
         crops_only: whether a view is a crop and flip without changes of colour.
+        contrastive: whether the loss is one of features, which others in the step are told from: gradients can be cached, more crops
+            drawn, and a step needs at least two captions.
+        projects: whether a contrastive method compares views with views, behind a projection head.
+        teacher: whether it learns from a slow copy of its network.
     """
 
-    title: str = ""
-    where: str = "stablerep.encoders:Learner"
-    teacher: bool = False
     ids: str = "image"
     views: int = 1
     several: bool = False
     reads_captions: bool = False
     crops_only: bool = False
+    contrastive: bool = False
+    projects: bool = False
+    teacher: bool = False
 
 
-METHODS: dict[str, Traits] = {
-    "simclr": Traits(title="SimCLR", views=2),
-    "clip": Traits(title="CLIP", ids="caption", reads_captions=True),
-    "stablerep": Traits(title="StableRep", ids="caption", several=True),
-    "stablerep+": Traits(title="StableRep+", ids="caption", several=True, reads_captions=True),
-    "supcon": Traits(title="Supervised contrastive", ids="class", views=2),
-    "supervised": Traits(title="Supervised", ids="class"),
-    "caption-as-class": Traits(title="Caption as class", ids="caption"),
-    "mae": Traits(title="MAE", crops_only=True),
-    "byol": Traits(title="BYOL", teacher=True, views=2),
-    "moco-v3": Traits(title="MoCo-v3", teacher=True, views=2),
-    "dino": Traits(title="DINO", teacher=True, views=2),
-}
+@dataclass(frozen=True)
+class MethodEntry:
+    """A line of the registry.
+
+    Attributes:
+        title: what tables and figures call the method.
+        colour: its colour in figures; methods of one family share one.
+        where: ``module:Class`` of its :class:`stablerep.methods.base.Method`.
+    """
+
+    name: str
+    title: str
+    colour: str
+    where: str
+    traits: Traits
+
+
+# Colours of the families, after Okabe and Ito.
+VIEWS, CAPTIONS, LANGUAGE, BOTH, LABELS, PATCHES, TEACHER = (
+    "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#E69F00", "#CC79A7", "#0072B2",
+)  # fmt: skip
+_CONTRASTIVE = "stablerep.methods.contrastive:Contrastive"
+_CLASSIFIER = "stablerep.methods.classification:Classifier"
+
+METHODS: dict[str, MethodEntry] = {entry.name: entry for entry in (
+    MethodEntry("simclr", "SimCLR", VIEWS, _CONTRASTIVE, Traits(views=2, contrastive=True, projects=True)),
+    MethodEntry("clip", "CLIP", LANGUAGE, "stablerep.methods.contrastive:CLIP", Traits("caption", reads_captions=True, contrastive=True)),
+    MethodEntry("stablerep", "StableRep", CAPTIONS, _CONTRASTIVE, Traits("caption", several=True, contrastive=True, projects=True)),
+    MethodEntry("stablerep+", "StableRep+", BOTH, _CONTRASTIVE, Traits("caption", several=True, reads_captions=True, contrastive=True, projects=True)),
+    MethodEntry("supcon", "Supervised contrastive", LABELS, _CONTRASTIVE, Traits("class", views=2, contrastive=True, projects=True)),
+    MethodEntry("supervised", "Supervised", LABELS, _CLASSIFIER, Traits("class")),
+    MethodEntry("caption-as-class", "Caption as class", LABELS, _CLASSIFIER, Traits("caption-number")),
+    MethodEntry("mae", "MAE", PATCHES, "stablerep.methods.mae:MAE", Traits(crops_only=True)),
+    MethodEntry("byol", "BYOL", TEACHER, "stablerep.methods.byol:BYOL", Traits(views=2, teacher=True)),
+    MethodEntry("moco-v3", "MoCo-v3", TEACHER, "stablerep.methods.moco:MoCoV3", Traits(views=2, teacher=True)),
+    MethodEntry("dino", "DINO", TEACHER, "stablerep.methods.dino:DINO", Traits(views=2, teacher=True)),
+)}  # fmt: skip
+
+
+def methods_with(trait: str) -> list[str]:
+    """Names of the methods that have a trait, such as ``contrastive``, in the order of the registry."""
+    return [name for name, entry in METHODS.items() if getattr(entry.traits, trait)]
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of a method; its module is imported here. Raises ``KeyError`` for a name that is not in ``METHODS``."""
+    module, _, thing = METHODS[name].where.partition(":")
+    return getattr(importlib.import_module(module), thing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from stablerep.encoders import EncoderRecipe, backbone_width
+from stablerep.methods.base import Batch
 from stablerep.methods.momentum import MomentumPair
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
@@ -16,8 +17,6 @@ class BYOL(MomentumPair):
 
     Heads, loss and the teacher's average are lightly's. Differences from the authors' code: AdamW instead of LARS, hidden layers
     of ``recipe.head_width`` instead of 4096.
-
-    ``forward(views)``: float [2N, 3, H, W], all first views and then all second ones, to a scalar.
     """
 
     def __init__(self, recipe: EncoderRecipe, *, momentum: float = 0.99) -> None:
@@ -30,8 +29,8 @@ class BYOL(MomentumPair):
         self.predictor = BYOLPredictionHead(out, hidden, out)
         self.distance = NegativeCosineSimilarity()
 
-    def forward(self, views: Tensor) -> Tensor:
-        first, second = self.halves(views)
+    def loss(self, batch: Batch) -> Tensor:
+        first, second = self.halves(batch.views)
         q1, q2 = self.predictor(self.student(first)), self.predictor(self.student(second))
         z1, z2 = self.taught(first), self.taught(second)
         return (self.distance(q1, z2) + self.distance(q2, z1)) / 2

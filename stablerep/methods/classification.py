@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import torch
+from typing import Self
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
 from stablerep.errors import InputError
-from stablerep.views import normalize
+from stablerep.methods.base import Batch, Method, Settings
 
 
-class Classifier(nn.Module):
+class Classifier(Method):
     """A backbone and one linear layer.
 
     .. math:: L = -\\log \\mathrm{softmax}(W f(x) + b)_{y}
@@ -19,7 +20,7 @@ class Classifier(nn.Module):
     With y the class of the image this is supervised learning; with y the number of its caption among all captions it is the
     labelling that SynCLR's table 5 puts above it on the same images. No label smoothing, mixing or dropout, unlike the recipes for ImageNet.
 
-    ``forward(views, labels)``: float [N, 3, H, W] in 0..1 and int64 [N] to a scalar.
+    ``batch.ids`` are the labels y, from 0 to ``classes`` - 1.
     """
 
     def __init__(self, recipe: EncoderRecipe, classes: int) -> None:
@@ -29,6 +30,9 @@ class Classifier(nn.Module):
         self.backbone = recipe_backbone(recipe)
         self.classifier = nn.Linear(self.backbone.head_hidden_size, classes)
 
-    def forward(self, views: Tensor, labels: Tensor) -> Tensor:
-        features = self.backbone(normalize(views).contiguous(memory_format=torch.channels_last))
-        return F.cross_entropy(self.classifier(features).float(), labels)
+    @classmethod
+    def new(cls, recipe: EncoderRecipe, settings: Settings) -> Self:
+        return cls(recipe, settings.classes)
+
+    def features_loss(self, features: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.classifier(features).float(), batch.ids)

@@ -7,6 +7,7 @@ import warnings
 from torch import Tensor
 
 from stablerep.encoders import EncoderRecipe, backbone_width
+from stablerep.methods.base import Batch
 from stablerep.methods.momentum import MomentumPair
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
@@ -20,8 +21,6 @@ class DINO(MomentumPair):
     with tau = 0.1, tau' = 0.04 and the centre c an average over batches. Head and loss are lightly's. The authors' small local
     crops are left out: of 32 pixels they would keep a handful. ``prototypes`` is 65,536 in the paper. The last layer is not trained
     during the first ``frozen`` share of the steps (the paper: one epoch of 100).
-
-    ``forward(views)``: float [2N, 3, H, W], all first views and then all second ones, to a scalar.
     """
 
     def __init__(
@@ -39,10 +38,9 @@ class DINO(MomentumPair):
             )  # fmt: skip
         self.match, self.frozen = DINOLoss(prototypes, warmup_teacher_temp_epochs=1), frozen
 
-    def forward(self, views: Tensor) -> Tensor:
-        parts = self.halves(views)
+    def loss(self, batch: Batch) -> Tensor:
+        parts = self.halves(batch.views)
         return self.match([self.taught(v) for v in parts], [self.student(v) for v in parts])
 
     def before_step(self, progress: float) -> None:
-        """Between backward and the optimizer's step."""
         self.projector.cancel_last_layer_gradients(0 if progress < self.frozen else 1)

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
 from stablerep.errors import InputError
+from stablerep.methods.base import Batch, Method
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
 
 
-class MAE(nn.Module):
+class MAE(Method):
     r"""A Vision Transformer that sees a quarter of the patches, and a small one that paints the others.
 
     .. math:: L = \frac{1}{|H|} \sum_{p \in H} \| \hat x_p - \bar x_p \|^2 / P,
@@ -21,7 +22,8 @@ class MAE(nn.Module):
     random state alone. Differences from the authors' code: learned instead of fixed positions in both networks, and at this scale two blocks
     of half width in the decoder instead of eight.
 
-    ``forward(views)``: float [N, 3, H, W] in 0..1 to a scalar.
+    lightly's ``MaskedVisionTransformerTIMM`` would register the backbone a second time, beside a mask token that nobody trains, and its
+    ``MAEDecoderTIMM`` has fixed positions and leaves with lightly 1.7.
     """
 
     def __init__(self, recipe: EncoderRecipe, *, hidden_share: float = 0.75, decoder_blocks: int = 2) -> None:
@@ -30,14 +32,14 @@ class MAE(nn.Module):
             raise InputError(
                 f"hidden_share is {hidden_share}; some patches must be hidden and some seen: above 0 and below 1."
             )
+        ensure_torchvision_imports()
+        from timm.models.vision_transformer import Block, VisionTransformer
+
         self.backbone = recipe_backbone(recipe)
-        if not hasattr(self.backbone, "patch_embed") or not hasattr(self.backbone, "pos_embed"):
+        if not isinstance(self.backbone, VisionTransformer):
             raise InputError(
                 f"encoder is {recipe.name!r}; MAE hides patches and needs a Vision Transformer, such as vit_tiny_patch16_224."
             )
-        ensure_torchvision_imports()
-        from timm.models.vision_transformer import Block
-
         self.hidden_share = hidden_share
         self.patch = self.backbone.patch_embed.patch_size[0]
         self.patches = self.backbone.patch_embed.num_patches
@@ -51,11 +53,10 @@ class MAE(nn.Module):
         )
         self.paint = nn.Sequential(nn.LayerNorm(narrow), nn.Linear(narrow, 3 * self.patch**2))
 
-    def forward(self, views: Tensor) -> Tensor:
-        x = normalize(views)
-        order = (
-            torch.rand(len(x), self.patches).argsort(1).to(x.device)
-        )  # NxP, drawn on the CPU: the same on any device
+    def loss(self, batch: Batch) -> Tensor:
+        x = normalize(batch.views)
+        # NxP, drawn on the CPU: the same on any device
+        order = torch.rand(len(x), self.patches).argsort(1).to(x.device)
         seen, hidden = order.split([self.seen, self.patches - self.seen], dim=1)
         painted = self.reconstruct(self.encode(x, seen), order)[:, self.seen :]
         target = normalized_patches(x, self.patch).gather(1, hidden[..., None].expand(-1, -1, 3 * self.patch**2))
@@ -67,15 +68,16 @@ class MAE(nn.Module):
         return max(1, round(self.patches * (1 - self.hidden_share)))
 
     def encode(self, x: Tensor, seen: Tensor) -> Tensor:
-        """Tokens [N, K, wide] of the patches ``seen`` int64 [N, K]; prefix tokens take part and are dropped."""
+        """Tokens [N, K, wide] of the patches ``seen`` int64 [N, K]; prefix tokens take part and are dropped.
+
+        timm lets a module drop patches between the positions and the first block; ours keeps those that are seen.
+        """
         vit = self.backbone
-        tokens, prefix = vit.patch_embed(x).flatten(1, -2), vit.num_prefix_tokens  # some networks keep the grid
-        tokens = tokens + vit.pos_embed[:, prefix if vit.pos_embed.shape[1] > self.patches else 0 :]
-        tokens = tokens.gather(1, seen[..., None].expand(-1, -1, tokens.shape[2]))
-        if vit.cls_token is not None:
-            own = vit.cls_token + vit.pos_embed[:, :1] if vit.pos_embed.shape[1] > self.patches else vit.cls_token
-            tokens = torch.cat([own.expand(len(x), -1, -1), tokens], dim=1)
-        return vit.norm(vit.blocks(vit.norm_pre(tokens)))[:, -seen.shape[1] :]
+        usual, vit.patch_drop = vit.patch_drop, Kept(seen, vit.num_prefix_tokens)
+        try:
+            return vit.forward_features(x)[:, vit.num_prefix_tokens :]
+        finally:
+            vit.patch_drop = usual
 
     def reconstruct(self, tokens: Tensor, order: Tensor) -> Tensor:
         """Painted patches [N, P, 3 * patch^2] in the order given: the seen ones first."""
@@ -83,6 +85,18 @@ class MAE(nn.Module):
         whole = torch.cat([self.enter(tokens), self.blank.expand(n, self.patches - tokens.shape[1], -1)], dim=1)
         whole = whole + self.place.expand(n, -1, -1).gather(1, order[..., None].expand(-1, -1, whole.shape[2]))
         return self.paint(self.decoder(whole))
+
+
+class Kept(nn.Module):
+    """Tokens [N, prefix + P, D] to those of the prefix and of the patches ``seen`` int64 [N, K]."""
+
+    def __init__(self, seen: Tensor, prefix: int) -> None:
+        super().__init__()
+        self.seen, self.prefix = seen, prefix
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        first, patches = tokens[:, : self.prefix], tokens[:, self.prefix :]
+        return torch.cat([first, patches.gather(1, self.seen[..., None].expand(-1, -1, tokens.shape[2]))], dim=1)
 
 
 def normalized_patches(x: Tensor, patch: int) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stablerep.distributed import gather, process
 from stablerep.encoders import EncoderRecipe, backbone_width
+from stablerep.methods.base import Batch
 from stablerep.methods.momentum import MomentumPair
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
@@ -19,8 +20,6 @@ class MoCoV3(MomentumPair):
 
     the target of a query being the key of its own image. Heads are lightly's, with batch normalization everywhere. The patch
     embedding of a Vision Transformer is not trained (section 4.2, for stability).
-
-    ``forward(views)``: float [2N, 3, H, W], all first views and then all second ones, to a scalar.
     """
 
     def __init__(self, recipe: EncoderRecipe, *, momentum: float = 0.99, temperature: float = 0.2) -> None:
@@ -36,8 +35,8 @@ class MoCoV3(MomentumPair):
         self.predictor = MoCoProjectionHead(out, hidden, out, num_layers=2, batch_norm=True)
         self.temperature = temperature
 
-    def forward(self, views: Tensor) -> Tensor:
-        first, second = self.halves(views)
+    def loss(self, batch: Batch) -> Tensor:
+        first, second = self.halves(batch.views)
         q1, q2 = self.predictor(self.student(first)), self.predictor(self.student(second))
         return self.contrast(q1, self.taught(second)) + self.contrast(q2, self.taught(first))
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from stablerep.encoders import EncoderRecipe, recipe_backbone
 from stablerep.errors import InputError
+from stablerep.methods.base import Method, Settings, ready
 from stablerep.torchvision_shim import ensure_torchvision_imports
-from stablerep.views import normalize
 
 
-class MomentumPair(nn.Module):
+class MomentumPair(Method):
     """Backbone and projector, each with a teacher: teacher = k * teacher + (1 - k) * student after every step.
 
     k rises from ``momentum`` to 1 along half a cosine, as in all three papers. Gradients do not reach the teacher.
@@ -30,9 +31,13 @@ class MomentumPair(nn.Module):
         for mine, slow in ((self.backbone, self.teacher[0]), (self.projector, self.teacher[1])):
             slow.load_state_dict(mine.state_dict())
 
+    @classmethod
+    def new(cls, recipe: EncoderRecipe, settings: Settings) -> Self:
+        return cls(recipe, **({"momentum": settings.teacher_momentum} if settings.teacher_momentum else {}))
+
     def halves(self, views: Tensor) -> tuple[Tensor, Tensor]:
         """The first and the second view of every image, ready for the encoder: float [2N, 3, H, W] to two of [N, 3, H, W]."""
-        first, second = normalize(views).contiguous(memory_format=torch.channels_last).chunk(2)
+        first, second = ready(views).chunk(2)
         return first, second
 
     def student(self, views: Tensor) -> Tensor:

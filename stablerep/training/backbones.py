@@ -25,7 +25,7 @@ def load_backbone(folder: Path) -> nn.Module:
 
 
 def load_recipe(folder: Path) -> PretrainingRecipe:
-    """The recipe of a finished run; what it does not name, because it is older, has its default."""
+    """The recipe of a finished run."""
     found = json.loads((Path(folder) / "recipe.json").read_text())
     view = {name: tuple(value) if isinstance(value, list) else value for name, value in found["view"].items()}
     whole = found | {

@@ -29,7 +29,7 @@ def cached_backward(encoder: nn.Module, views: Tensor, loss_of: Callable[[Tensor
         encoder: float [n, ...] to float [n, D].
         views: float [N, ...].
         loss_of: features float [N, D] to a scalar; its own weights receive their gradients too.
-        chunk: images encoded at once.
+        chunk: images encoded at once, at most.
 
     Returns:
         The loss, detached.
@@ -39,7 +39,8 @@ def cached_backward(encoder: nn.Module, views: Tensor, loss_of: Callable[[Tensor
     """
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; at least one image must be encoded at a time.")
-    parts, states = views.split(chunk), []
+    count = -(-len(views) // chunk)
+    parts, states = views.tensor_split(count), []  # of nearly equal size: no last part of a single image
     buffers = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
     with torch.no_grad():
         encoded = []
@@ -52,7 +53,7 @@ def cached_backward(encoder: nn.Module, views: Tensor, loss_of: Callable[[Tensor
     loss = loss_of(features)
     loss.backward()
     after = _random_state(views.device)
-    for part, state, gradient in zip(parts, states, features.grad.split(chunk)):
+    for part, state, gradient in zip(parts, states, features.grad.tensor_split(count)):
         _set_random_state(state, views.device)
         encoder(part).backward(gradient)
     _set_random_state(after, views.device)

@@ -3,51 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 
 from stablerep.encoders import EncoderRecipe
 from stablerep.errors import InputError
-from stablerep.methods import METHODS, Traits
+from stablerep.methods import METHODS, Traits, methods_with
+from stablerep.methods.base import Settings
 from stablerep.views import ViewRecipe
 
-CONTRASTIVE = (
-    "simclr",
-    "clip",
-    "stablerep",
-    "stablerep+",
-    "supcon",
-)  # methods that are an encoder, heads and losses of features
-MOMENTUM = ("byol", "moco-v3", "dino")  # methods with a teacher
 HEAD_STATISTICS = ("joint", "per-view")
-
-# Fields that came after the first stored runs, by the part of the recipe that holds them; see PretrainingRecipe.determining.
-_ADDED = {
-    "": ("head_statistics", "crops_per_image", "image_weight", "text_weight", "teacher_momentum"),
-    "encoder": ("text_temperature_start", "text_scale_limit"),
-    "view": ("downsample", "downsample_sizes"),
-}
 
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
-    """One pre-training run. The paper's values stand in brackets (Tian et al. 2023, appendix; the authors' repository)."""
+    """One pre-training run. The paper's values stand in brackets (Tian et al. 2023, appendix; the authors' repository).
+
+    Every field determines the numbers of the run, ``chunk`` too: it changes rounding, and what batch normalization sees. So
+    ``dataclasses.asdict`` is what names the run.
+
+    Raises:
+        InputError: values that do not go together, in one sentence.
+    """
 
     method: str = "stablerep"  # a name in stablerep.methods.METHODS
     steps: int = 400  # optimizer steps [about 110,000]
     views_per_step: int = 256  # augmented images in a step, the same for every method [8192]
     images_per_caption: int = 4  # m: images of a caption in a step, for the StableRep methods [6]
-    crops_per_image: int = (
-        0  # views of each drawn image, for the contrastive methods; 0: as the method has it [1 for StableRep]
-    )
+    # views of each drawn image, for the contrastive methods; 0: as the method has it [1 for StableRep]
+    crops_per_image: int = 0
     temperature: float = 0.1  # of the multi-positive loss [0.1]; that of images and texts is learned, see EncoderRecipe
     image_weight: float = 1.0  # of StableRep+'s multi-positive loss [1]
     text_weight: float = 1.0  # of its image-text loss, 1/2 (L_i2t + L_t2i) [1]
-    head_statistics: str = (
-        "joint"  # what the head's batch normalization sees at once: all views, or "per-view" [per-view]
-    )
-    teacher_momentum: float = (
-        0.0  # of BYOL, MoCo-v3 and DINO at the start; 0: the method's own. A short run needs a faster teacher.
-    )
+    # what the head's batch normalization sees at once: all views, or "per-view" [per-view]
+    head_statistics: str = "joint"
+    # of BYOL, MoCo-v3 and DINO at the start; 0: the method's own. A short run needs a faster teacher.
+    teacher_momentum: float = 0.0
     learning_rate: float = 2e-3  # peak [3.2e-3]
     weight_decay: float = 0.1  # none on norms and biases [0.1]
     betas: tuple[float, float] = (0.9, 0.98)
@@ -60,49 +50,59 @@ class PretrainingRecipe:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise InputError(f"method is {self.method!r}; valid methods are {', '.join(METHODS)}.")
-        if self.crops_per_image < 0 or (self.crops_per_image and self.method not in CONTRASTIVE):
+        if self.steps < 1 or self.views_per_step < 4:
             raise InputError(
-                f"crops_per_image is {self.crops_per_image}; it serves {', '.join(CONTRASTIVE)}, with 1 or more, or 0 for the method's own."
+                f"steps is {self.steps}, views_per_step {self.views_per_step}; at least 1 and 4 are needed."
             )
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"temperature is {self.temperature}; it must be positive.")
+        if not 0 <= self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is {self.learning_rate}; it is 0 or more.")
+        if self.view.size != self.encoder.image_size:
+            raise InputError(
+                f"views have {self.view.size} pixels a side, the encoder is made for {self.encoder.image_size}; they must agree."
+            )
+        self._serves("crops_per_image", self.crops_per_image >= 0, "contrastive", "with 1 or more, or 0 for its own")
+        self._serves("chunk", self.chunk >= 0, "contrastive", "by gradient caching, with 1 view or more")
+        self._serves("teacher_momentum", 0 <= self.teacher_momentum < 1, "teacher", "from 0 to below 1")
+        self._check_positives()
+        self._check_head()
+        self._check_weights()
+
+    def _serves(self, name: str, valid: bool, trait: str, how: str) -> None:
+        """Refuse an option that is not valid, or is given (it is not 0) to a method without the trait."""
+        value = getattr(self, name)
+        if not valid or (value and not getattr(self.traits, trait)):
+            raise InputError(f"{name} is {value}; it serves {', '.join(methods_with(trait))}, {how}.")
+
+    def _check_positives(self) -> None:
         if self.traits.several and (self.images_per_caption < 1 or self.views_per_caption < 2):
             raise InputError(
                 f"images_per_caption is {self.images_per_caption}; {self.method} needs at least 2 positives."
             )
-        if self.method == "simclr" and self.crops < 2:
-            raise InputError(f"crops_per_image is {self.crops_per_image}; simclr needs at least 2 views of an image.")
-        if self.steps < 1 or self.views_per_step < 4:
+        if self.traits.contrastive and self.traits.ids == "image" and self.crops < 2:
             raise InputError(
-                f"steps is {self.steps}, views_per_step {self.views_per_step}; at least 1 and 4 are needed."
+                f"crops_per_image is {self.crops_per_image}; {self.method} needs at least 2 views of an image."
             )
         if self.views_per_step % self.views_per_caption:
             raise InputError(
                 f"views_per_step is {self.views_per_step}; it must be a multiple of {self.views_per_caption}."
             )
-        if self.chunk < 0 or (self.chunk and self.method not in CONTRASTIVE):
+        if self.traits.contrastive and self.captions_per_step < 2:
             raise InputError(
-                f"chunk is {self.chunk}; gradient caching serves {', '.join(CONTRASTIVE)}, with a chunk of 1 or more."
+                f"views_per_step is {self.views_per_step} with {self.views_per_caption} views of a caption: {self.method} would see "
+                f"one caption in a step and have nothing to tell it from; at least {2 * self.views_per_caption} views are needed."
             )
-        if not 0 <= self.teacher_momentum < 1 or (self.teacher_momentum and self.method not in MOMENTUM):
-            raise InputError(
-                f"teacher_momentum is {self.teacher_momentum}; it serves {', '.join(MOMENTUM)}, from 0 to below 1."
-            )
-        self._check_head()
-        self._check_weights()
 
     def _check_head(self) -> None:
         if self.head_statistics not in HEAD_STATISTICS:
             raise InputError(
                 f"head_statistics is {self.head_statistics!r}; valid values are {', '.join(HEAD_STATISTICS)}."
             )
-        if self.head_statistics == "per-view":
-            if self.method not in CONTRASTIVE or self.method == "clip":
-                raise InputError(
-                    f"head_statistics is 'per-view'; {self.method} has no projection head that sees views together."
-                )
-            if self.captions_per_step < 2:
-                raise InputError(
-                    f"head_statistics is 'per-view' with {self.captions_per_step} caption in a step; at least 2 are needed."
-                )
+        if self.head_statistics == "per-view" and not self.traits.projects:
+            raise InputError(
+                f"head_statistics is 'per-view'; {self.method} has no projection head that sees views together."
+            )
 
     def _check_weights(self) -> None:
         weights = self.image_weight, self.text_weight
@@ -110,7 +110,7 @@ class PretrainingRecipe:
             raise InputError(
                 f"image_weight is {self.image_weight}, text_weight {self.text_weight}; they are 0 or more, and not both 0."
             )
-        if weights != (1, 1) and self.method != "stablerep+":
+        if weights != (1, 1) and not (self.traits.projects and self.traits.reads_captions):
             raise InputError(
                 f"image_weight is {self.image_weight}, text_weight {self.text_weight}; they weigh the two losses of stablerep+, "
                 f"and {self.method} has one."
@@ -118,7 +118,7 @@ class PretrainingRecipe:
 
     @property
     def traits(self) -> Traits:
-        return METHODS[self.method]
+        return METHODS[self.method].traits
 
     @property
     def images_drawn(self) -> int:
@@ -140,19 +140,12 @@ class PretrainingRecipe:
 
     @property
     def head_groups(self) -> tuple[int, int]:
-        """Crops and images of a caption that the head normalizes apart; see :func:`stablerep.encoders.project_by_view`."""
+        """Crops and images of a caption that the head normalizes apart; see :func:`stablerep.methods.contrastive.project_by_view`."""
         return (self.crops, self.images_drawn) if self.head_statistics == "per-view" else (1, 1)
 
-    def determining(self) -> dict:
-        """The recipe as what names its run: ``asdict`` without the options that were added later, where they have their default.
-
-        The dictionary is part of the key of stored runs. An option that changes nothing must not change the key, or finished
-        runs would not be found again. So the default of a field named in ``_ADDED`` is the behaviour before it was there, forever.
-        """
-        found = asdict(self)
-        for part, names in _ADDED.items():
-            recipe, content = (getattr(self, part), found[part]) if part else (self, found)
-            for option in fields(recipe):
-                if option.name in names and getattr(recipe, option.name) == option.default:
-                    del content[option.name]
-        return found
+    def settings(self, **of_the_data: int) -> Settings:
+        """What a method is told; ``of_the_data`` are the fields of :class:`Settings` that the images and captions determine."""
+        return Settings(
+            temperature=self.temperature, image_weight=self.image_weight, text_weight=self.text_weight,
+            head_groups=self.head_groups, teacher_momentum=self.teacher_momentum, **of_the_data,
+        )  # fmt: skip

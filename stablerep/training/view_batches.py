@@ -73,7 +73,7 @@ class ViewBatches:
 
 def _numbers(captions: list[str], recipe: PretrainingRecipe, classes: Mapping[str, str] | None) -> dict[str, int]:
     """The number of each caption's class, for methods that predict or share it; empty for the others."""
-    if recipe.method == "caption-as-class":
+    if recipe.traits.ids == "caption-number":
         return {caption: number for number, caption in enumerate(sorted(captions))}
     if recipe.traits.ids != "class":
         return {}

@@ -17,7 +17,7 @@ from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, arm
 from stablerep.study.experiments.study import SIZE, Study
 from stablerep.study.store.runs import RunStore
-from stablerep.training import METHODS
+from stablerep.methods import METHODS
 
 PROBES = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
 
