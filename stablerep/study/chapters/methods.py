@@ -116,7 +116,7 @@ def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int,
     """The pre-training run of one method."""
     from dataclasses import replace
 
-    teacher = METHODS[method].teacher
+    teacher = METHODS[method].traits.teacher
     recipe = replace(
         study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions), encoder=encoder_recipe(p, study),
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
@@ -124,7 +124,7 @@ def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int,
     )  # fmt: skip
     label = p.label or study.about.labels[-1]
     return study.pretraining(
-        images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].ids == "class" else None
+        images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].traits.ids == "class" else None
     )
 
 

@@ -242,7 +242,7 @@ class Study:
         from stablerep.views import ViewRecipe
 
         views, steps = p.views_per_step, p.steps
-        traits = METHODS[which.method]
+        traits = METHODS[which.method].traits
         per_caption = p.positives if traits.several else traits.views
         alone = self.repeats_captions and traits.ids == "image"
         while not alone and views // per_caption > captions and views % (4 * per_caption) == 0:
@@ -263,7 +263,7 @@ class Study:
             return None
         images = self.arm_images(which, captions, p, seed)
         images = images.only(captions.first(first), captions) if first else images
-        if self.repeats_captions and METHODS[which.method].ids == "image":
+        if self.repeats_captions and METHODS[which.method].traits.ids == "image":
             images = images.each_alone()
         return self.pretraining(
             images, self.recipe(which, p, seed, first or len(captions)), f"{which.name}, seed {seed}"
