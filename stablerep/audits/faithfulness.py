@@ -1,93 +1,42 @@
 """Faithfulness and diversity of images of known captions, by the features of an encoder that learned from real images.
 
-A *gallery* holds real images that the encoder knows. An image is faithful when the nearest caption prototype of the gallery is of the cluster (of the
-emoji: the concept) of its own caption.
+A *gallery* holds real images that the encoder knows. An image is faithful when the nearest caption prototype of the gallery is of the same concept (of
+photographs: the same class) as its own caption.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.audits.retrieval import Retrieval, within_caption_distance
 from stablerep.audits.sets import compare_sets
+from stablerep.errors import InputError
 from stablerep.statistics import mean_with_interval
 
 NEW_DESIGN, KNOWN_DESIGNS, HELD_OUT = "real, held-out design", "real, known designs", "real, held-out images"  # sources
-OTHER_DESIGNS = "real, other designs"  # the source of a second set of real images
+OTHER_DESIGNS, OTHER_IMAGES = "real, other designs", "real, other images"  # sources of a second set of real images
+FEWEST_IN_A_SET = 4  # images: half of them must be two at least
 GRID_CAPTIONS, GRID_IMAGES = 8, 4
 
 
-class Retrieval:
-    """Concepts of a gallery of real images, ranked for a query by its nearest caption prototype."""
-
-    def __init__(self, features: Tensor, table: pd.DataFrame) -> None:
-        """``features`` float [N, D] of the rows of ``table``; a prototype is the mean direction of a caption's designs."""
-        self.row_caption, names = pd.factorize(table["caption"])
-        self.directions, self.row_design = F.normalize(features, dim=1), table["design"].to_numpy(copy=True)
-        self.total = self._sum(np.ones(len(table), bool), len(names))
-        self.prototypes, self.captions = F.normalize(self.total, dim=1), list(names)
-        concept = table.drop_duplicates("caption").set_index("caption").loc[self.captions, "concept"]
-        self.concept, self.concepts = pd.factorize(concept)
-        self.subgroup = table.drop_duplicates("concept").set_index("concept")["subgroup"]
-
-    def _sum(self, rows: np.ndarray, captions: int) -> Tensor:
-        total = torch.zeros(captions, self.directions.shape[1])
-        return total.index_add_(0, torch.from_numpy(self.row_caption[rows]), self.directions[torch.from_numpy(rows)])
-
-    def ask(self, features: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """Per query: is its concept first (``top1``), among the first ten (``top10``), and is the first one's subgroup its own."""
-        return self._rank(F.normalize(features, dim=1) @ self.prototypes.T, concepts)
-
-    def ask_without_design(self, features: Tensor, concepts: list[str], design: str) -> pd.DataFrame:
-        """As :meth:`ask`, for queries of one design of the gallery: prototypes of a query's own concept lack that design.
-
-        So a drawing is never found by itself, nor by the same designer's variants of it. A concept that no other design draws
-        is not in the ranking and its queries are wrong: leave them out before asking.
-        """
-        own = self.row_design == design
-        others = self.total - self._sum(own, len(self.captions))
-        remaining = np.bincount(self.row_caption[~own], minlength=len(self.captions)) > 0
-        z = F.normalize(features, dim=1)
-        without = (z @ F.normalize(others, dim=1).T).masked_fill(~torch.from_numpy(remaining), -2.0)
-        asked = pd.Index(self.concepts).get_indexer(concepts)
-        mine = torch.from_numpy(asked)[:, None] == torch.from_numpy(self.concept)
-        return self._rank(torch.where(mine, without, z @ self.prototypes.T), concepts)
-
-    def _rank(self, similarity: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """``similarity`` [queries, captions] to the prototypes; a concept counts as its best caption."""
-        score = torch.full((len(similarity), len(self.concepts)), -2.0)
-        score.scatter_reduce_(1, torch.from_numpy(self.concept).expand(len(similarity), -1), similarity, "amax")
-        best = score.topk(min(10, len(self.concepts)), dim=1).indices.numpy()
-        names = np.asarray(self.concepts)[best]
-        asked = np.asarray(concepts)
-        return pd.DataFrame({
-            "top1": names[:, 0] == asked,
-            "top10": (names == asked[:, None]).any(1),
-            "subgroup": self.subgroup.loc[names[:, 0]].to_numpy() == self.subgroup.loc[asked].to_numpy(),
-        })  # fmt: skip
-
-
-def within_caption_distance(features: Tensor, captions: list[str]) -> pd.Series:
-    """Mean cosine distance between the images of each caption, by caption (captions with one image are left out)."""
-    z, rows = F.normalize(features, dim=1), {}
-    for caption, place in pd.Series(range(len(captions))).groupby(captions):
-        if len(place) > 1:
-            some = z[place.to_numpy(copy=True)]
-            n = len(some)
-            rows[caption] = float(1 - ((some @ some.T).sum() - n) / (n * (n - 1)))
-    return pd.Series(rows)
+def named_by_captions(table: pd.DataFrame, labels: Sequence[str]) -> str:
+    """What captions name: the last of the labels that is the same for all images of a caption, or else the caption itself."""
+    for label in reversed(labels):
+        if table.groupby("caption")[label].nunique(dropna=False).max() == 1 and table[label].notna().all():
+            return label
+    return "caption"
 
 
 def known_designs(
     retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Answers for the gallery's own images of some captions, and the rows they are about; each is ranked without its design."""
+    """Answers for the gallery's own images of some captions, and the rows they are about; each is ranked without its own design."""
     several = table.groupby("concept")["design"].transform("nunique") > 1
     wanted = (several & table["caption"].isin(captions)).to_numpy()
     rows = table.assign(row=range(len(table)))[wanted]
@@ -101,7 +50,7 @@ def known_designs(
 
 
 def two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[list[str], list[int], list[int]]:
-    """The first caption of each concept in ``captions`` that two images show, and the rows of two images of it, drawn at random."""
+    """The first caption of each concept in ``captions`` that has two images, and the rows of two images of it, drawn at random."""
     rows = table.assign(row=range(len(table))).groupby("caption")["row"].agg(list)
     concept = table.drop_duplicates("caption").set_index("caption")["concept"]
     several = [caption for caption in captions if len(rows.get(caption, ())) > 1]
@@ -109,6 +58,30 @@ def two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[
     rng = np.random.default_rng(seed)
     pairs = [rng.choice(rows[caption], 2, replace=False).tolist() for caption in chosen]
     return chosen, [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def sets_of_concepts(
+    table: pd.DataFrame, made: Sequence[Sequence[str]], seed: int
+) -> tuple[list[int], list[int], list[list[int]]]:
+    """Sets with the same number of images of each concept: two of real images that share none, drawn at random, and one of each generated set.
+
+    Args:
+        table: ``concept`` of the real images. made: the concepts of the images of each generated set.
+
+    Returns:
+        Rows of the first and of the second real set, and places in each generated set. Of a concept they have half of its real images, or as
+        many as the generated set that has the fewest.
+    """
+    rows = table.assign(row=range(len(table))).groupby("concept")["row"].agg(list)
+    places = [pd.Series(range(len(concepts))).groupby(np.asarray(concepts)).agg(list) for concepts in made]
+    rng, first, second, chosen = np.random.default_rng(seed), [], [], [[] for _ in made]
+    for concept, mine in rows.items():
+        count = min(len(mine) // 2, *(len(some.get(concept, ())) for some in places))
+        drawn = rng.choice(mine, 2 * count, replace=False).tolist()
+        first, second = first + drawn[:count], second + drawn[count:]
+        for picked, some in zip(chosen, places):
+            picked += some.get(concept, [])[:count]
+    return first, second, chosen
 
 
 def compared(real: Tensor, features: Tensor, *, source: str, w: float, seed: int) -> pd.DataFrame:
@@ -122,23 +95,21 @@ def compared(real: Tensor, features: Tensor, *, source: str, w: float, seed: int
 
 
 def with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w: float) -> list[dict]:
-    """Shares over all captions (group ``all``) and by group; ``about`` has the ``concept`` and ``group`` of every answer."""
-    rows = []
+    """Shares over all captions (group ``all``) and by group, with intervals over clusters.
+
+    Args:
+        asked: ``top1``, ``top10`` and ``subgroup`` of each answer.
+        about: ``concept`` and ``group`` of each; ``cluster``, by which answers are resampled, is the concept where it is missing.
+    """
+    rows, clusters = [], about["cluster" if "cluster" in about else "concept"].to_numpy()
     for group in ["all", *sorted(set(about["group"]))]:
         mine = np.ones(len(about), bool) if group == "all" else (about["group"] == group).to_numpy()
-        concepts = about["concept"].to_numpy()[mine]
+        concepts = len(set(about["concept"].to_numpy()[mine]))
         for name in ("top1", "top10", "subgroup"):
-            found = mean_with_interval(asked[name].to_numpy()[mine], concepts)
-            rows.append(
-                {
-                    "source": source,
-                    "guidance_scale": w,
-                    "group": group,
-                    "measure": name,
-                    "concepts": len(set(concepts)),
-                    **found,
-                }
-            )
+            found = mean_with_interval(asked[name].to_numpy()[mine], clusters[mine])
+            rows.append({
+                "source": source, "guidance_scale": w, "group": group, "measure": name, "concepts": concepts, **found,
+            })  # fmt: skip
     return rows
 
 
@@ -161,8 +132,13 @@ def judge_images(
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
     """Faithfulness, diversity and the distance to real images, of generated images by guidance scale beside real ones.
 
-    Tables of a gallery have ``caption``, ``concept`` (what must be recognized), ``subgroup`` and ``group``, and ``design``, which is empty
-    where there are none.
+    Tables have ``caption``, ``concept`` (what is to be recognized: of photographs with classes, the class), ``subgroup``, ``group``, ``design``
+    ("" where there are none) and, where images of a concept are independent, ``cluster``, by which they are resampled.
+
+    With designs, real images are those of a design that the encoder has never seen, and those of the designs that it knows, each ranked
+    without its own design. A set has one image of the first caption of each concept. Without designs, real images are held-out images of the
+    gallery's concepts; a set has as many images of each concept as there are; and generated images are resampled by caption, or one by one
+    where concepts have no more than one caption each, since those concepts are all that there are.
 
     Args:
         gallery: features float [N, D] and rows of the real images that the encoder knows.
@@ -171,40 +147,59 @@ def judge_images(
         captions: those that were drawn.
 
     Returns:
-        ``faithfulness`` (top1, top10 and subgroup by source, w and group), ``diversity`` (mean distance within a caption) and ``sets`` (one image
-        of each concept against as many real ones; empty where fewer than three concepts have two images).
+        ``faithfulness`` (top1, top10 and subgroup by source, w and group), ``diversity`` (mean distance within a caption; NaN where no caption has
+        two images) and ``sets`` (generated sets and another real one against real images; empty where sets have fewer than four).
+
+    Raises:
+        InputError: no held-out image shows a concept of the gallery.
     """
     features, table = gallery
     retrieval, designs = Retrieval(features, table), bool((table["design"] != "").any())
-    about = table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
-    asked = retrieval.ask(held_out[0], held_out[1]["concept"].tolist())
-    faithful = with_intervals(asked, held_out[1], source=NEW_DESIGN if designs else HELD_OUT, w=np.nan)
+    known = held_out[1]["concept"].isin(retrieval.concepts).to_numpy(copy=True)
+    if not known.any():
+        raise InputError(
+            f"none of {len(known)} held-out images shows what the {len(table)} training images show; faithfulness is measured against "
+            "held-out images of the same classes or captions."
+        )
+    about = pd.concat([table, held_out[1]]).drop_duplicates("caption").set_index("caption")[["concept", "group"]]
+    concept = about["concept"]
+    by_caption = not designs and concept[concept.index.isin(captions)].duplicated().any()
+    real_features = held_out[0][torch.from_numpy(known)]
+    asked = retrieval.ask(real_features, held_out[1]["concept"][known].tolist())
+    faithful = with_intervals(asked, held_out[1][known], source=NEW_DESIGN if designs else HELD_OUT, w=np.nan)
     if designs:
         faithful += with_intervals(*known_designs(retrieval, features, table, captions), source=KNOWN_DESIGNS, w=np.nan)
-    known = table["caption"].isin(captions).to_numpy(copy=True)
-    distance = within_caption_distance(features[torch.from_numpy(known)], table["caption"][known].tolist())
-    concept = about["concept"]
-    real = "real designs" if designs else "real images"
-    diverse = [{"source": real, "guidance_scale": np.nan, **mean_with_interval(distance, concept.loc[distance.index])}]
-    chosen, real_set, other_set = two_real_sets(table, captions, seed)
-    comparable = len(chosen) > 2
-    sets = (
-        [compared(features[real_set], features[other_set], source=OTHER_DESIGNS, w=np.nan, seed=seed)]
-        if comparable
-        else []
-    )
+    drawn = table["caption"].isin(captions).to_numpy(copy=True)
+    distance = within_caption_distance(features[torch.from_numpy(drawn)], table["caption"][drawn].tolist())
+    diverse = [_diversity(distance, concept, source="real designs" if designs else "real images", w=np.nan)]
     for w, (found, written) in made.items():
-        asked = retrieval.ask(found, concept.loc[written].tolist())
-        faithful += with_intervals(asked, about.loc[written], source="generated", w=w)
-        distance = within_caption_distance(found, written)
-        diverse.append(
-            {"source": "generated", "guidance_scale": w, **mean_with_interval(distance, concept.loc[distance.index])}
-        )
-        if comparable:
-            first = [written.index(caption) for caption in chosen]
-            sets.append(compared(features[real_set], found[first], source="generated", w=w, seed=seed))
+        answers = about.loc[written]
+        if not designs:
+            answers = answers.assign(cluster=written if by_caption else range(len(written)))
+        asked = retrieval.ask(found, answers["concept"].tolist())
+        faithful += with_intervals(asked, answers, source="generated", w=w)
+        diverse.append(_diversity(within_caption_distance(found, written), concept, source="generated", w=w))
+    if designs:
+        chosen, first, second = two_real_sets(table, captions, seed)
+        places = [[written.index(caption) for caption in chosen] for _, written in made.values()]
+    else:
+        first, second, places = sets_of_concepts(table, [concept.loc[written] for _, written in made.values()], seed)
+    sets = []
+    if len(first) >= FEWEST_IN_A_SET:
+        other = OTHER_DESIGNS if designs else OTHER_IMAGES
+        sets.append(compared(features[first], features[second], source=other, w=np.nan, seed=seed))
+        for (w, (found, _)), mine in zip(made.items(), places):
+            sets.append(compared(features[first], found[mine], source="generated", w=w, seed=seed))
     none = pd.DataFrame(columns=["metric", "value", "low", "high", "n", "k", "source", "guidance_scale"])
     return {
         "faithfulness": pd.DataFrame(faithful), "diversity": pd.DataFrame(diverse),
         "sets": pd.concat(sets, ignore_index=True) if sets else none,
     }  # fmt: skip
+
+
+def _diversity(distance: pd.Series, concept: pd.Series, *, source: str, w: float) -> dict:
+    """The mean of distances within captions, resampled by concept."""
+    found = {"mean": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+    if len(distance):
+        found = mean_with_interval(distance, concept.loc[distance.index])
+    return {"source": source, "guidance_scale": w, **found}

@@ -6,8 +6,9 @@ over images asks about the caption. All sums run in double precision and in bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -249,23 +250,31 @@ def collapse(features: Tensor) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["alarm", "value", "bound", "raised"])
 
 
-def describe(features: Tensor, captions: pd.Series) -> pd.DataFrame:
+def describe(features: Tensor, captions: Sequence[str]) -> pd.DataFrame:
     """One row on the features of captioned images, before any label is asked.
 
     Args:
         features: float [N, D].
-        captions: [N], of which some have several images.
+        captions: [N].
 
     Returns:
         ``alignment`` of the images of a caption, ``uniformity`` over captions, mean cosine ``within`` and ``between`` captions,
-        ``effective_rank``, ``dimensions`` and ``alarms`` (names of those that :func:`collapse` raises, or none).
+        ``effective_rank``, ``dimensions`` and ``alarms`` (names of those that :func:`collapse` raises, or none). Alignment and ``within`` are
+        NaN where no caption has two images, uniformity and ``between`` where there is only one caption.
     """
-    ids = torch.from_numpy(pd.factorize(captions)[0].copy())
-    first = torch.from_numpy(captions.reset_index(drop=True).drop_duplicates().index.to_numpy(copy=True))
-    similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
-    alarms = collapse(features)
-    return pd.DataFrame([{
-        "alignment": alignment(features, ids), "uniformity": uniformity(features[first]), "within": similarity["within"],
-        "between": similarity["between"], "effective_rank": effective_rank(features), "dimensions": features.shape[1],
-        "alarms": ", ".join(alarms.loc[alarms["raised"], "alarm"]) or "none",
-    }])  # fmt: skip
+    ids = torch.from_numpy(pd.factorize(np.asarray(captions, object))[0].copy())
+    first = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
+    repeated, several = len(first) < len(ids), len(first) > 1
+    row = dict.fromkeys(("alignment", "uniformity", "within", "between"), np.nan)
+    if repeated:
+        row["alignment"] = alignment(features, ids)
+    if several:
+        row["uniformity"] = uniformity(features[first])
+    if repeated and several:
+        row |= caption_similarity(features, ids).set_index("pairs")["mean"].to_dict()
+    elif len(ids) > 1:  # all pairs are of one kind; positives at cosine c have the squared distance 2 - 2 c
+        row["within" if repeated else "between"] = 1 - alignment(features, torch.zeros_like(ids)) / 2
+    raised = collapse(features).query("raised")["alarm"]
+    return pd.DataFrame([
+        row | {"effective_rank": effective_rank(features), "dimensions": features.shape[1], "alarms": ", ".join(raised) or "none"}
+    ])  # fmt: skip

@@ -13,7 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from stablerep.errors import InputError
 from stablerep.probes import linear_probe
+from stablerep.statistics import mean_with_interval
 
 FEWEST = 30  # items of a group, below which its accuracy is not given
 DRAWS = 300  # of the bootstrap
@@ -26,6 +28,9 @@ NEUTRAL = (
     "a picture of somebody",
 )
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
+# sources in the table of shares
+TRAINING, BALANCE = "training images of the concepts", "balance"
+AS_READ, CORRECTED = "generated, as read", "generated, corrected"
 KNOWN_CLASSES = {"gender": ("woman", "man", "person"), "tone": TONES}  # of the emoji, in the order of figures
 
 
@@ -97,25 +102,35 @@ def read_people(
         ``shares``: ``attribute``, ``source`` (training images of the concepts; balance; generated, as read; generated, corrected),
         ``guidance_scale``, ``label``, ``share``, ``low``, ``high`` (bootstrap over captions and test clusters). ``confusion``:
         ``attribute``, ``truth``, ``prediction``, ``share``.
+
+    Raises:
+        InputError: a label that is none of the classes.
     """
     shares, confusions = [], []
     for attribute, names in classes.items():
-        tested_labels = labels["test"][attribute].tolist()
+        known = {part: labels[part][attribute].astype(str).tolist() for part in ("train", "validation", "test")}
+        for part, there in known.items():
+            if unknown := sorted(set(there) - set(names)):
+                raise InputError(
+                    f"{attribute} of a {part} image is {unknown[0]!r}; its classes are {', '.join(names)}."
+                )
         # one probe reads the held-out real people (for its confusion) and all generated images
         asked = torch.cat([features["test"], *(found for found, _ in made.values())])
-        known = {part: labels[part][attribute].tolist() for part in ("train", "validation")}
+        start = len(known["test"])
         answers = linear_probe(
-            {**features, "test": asked}, {**known, "test": tested_labels + [""] * (len(asked) - len(tested_labels))}
+            {**features, "test": asked}, {**known, "test": known["test"] + [""] * (len(asked) - start)}
         )
-        tested, start = answers.iloc[: len(tested_labels)], len(tested_labels)
+        tested = answers.iloc[:start]
         matrix = confusion_shares(tested["truth"], tested["prediction"], names)
         for i, j in np.ndindex(matrix.shape):
             confusions.append(
                 {"attribute": attribute, "truth": names[i], "prediction": names[j], "share": matrix[i, j]}
             )
-        for label, share in trained[attribute].value_counts(normalize=True).reindex(names, fill_value=0).items():
-            shares.append(_row(attribute, "training images of the concepts", np.nan, label, share))
-            shares.append(_row(attribute, "balance", np.nan, label, 1 / len(names)))
+        for label, share in (
+            trained[attribute].astype(str).value_counts(normalize=True).reindex(names, fill_value=0).items()
+        ):
+            shares.append(_row(attribute, TRAINING, np.nan, label, share))
+            shares.append(_row(attribute, BALANCE, np.nan, label, 1 / len(names)))
         for w, (_, caption_ids) in made.items():
             read = answers["prediction"].iloc[start : start + len(caption_ids)].to_numpy()
             start += len(caption_ids)
@@ -123,9 +138,9 @@ def read_people(
             counted = pd.Series(read).value_counts(normalize=True).reindex(names, fill_value=0).to_numpy()
             fixed = correct_shares(counted, matrix)
             for k, label in enumerate(names):
-                for source, values, drawn in (("as read", counted, draws[0]), ("corrected", fixed, draws[1])):
+                for source, values, drawn in ((AS_READ, counted, draws[0]), (CORRECTED, fixed, draws[1])):
                     low, high = np.quantile(drawn[:, k], [0.025, 0.975])
-                    shares.append(_row(attribute, f"generated, {source}", w, label, values[k], low, high))
+                    shares.append(_row(attribute, source, w, label, values[k], low, high))
     return pd.DataFrame(shares), pd.DataFrame(confusions)
 
 
@@ -164,37 +179,66 @@ def share_draws(
     return np.array(seen), np.array(fixed)
 
 
-def group_accuracy(
-    items: pd.DataFrame, classes: Mapping[str, Sequence[str]], *, seed: int, draws: int = DRAWS
-) -> pd.DataFrame:
+def group_accuracy(items: pd.DataFrame, classes: Mapping[str, Sequence[str]], *, seed: int) -> pd.DataFrame:
     """Accuracy by group, with a 95 % bootstrap interval over clusters.
 
-    Groups of fewer than :data:`FEWEST` items keep their number and have no accuracy: an interval of a handful of items, all right or all wrong,
-    would have no width. Disparities between small groups are biased upwards (Lum, Zhang and Bower 2022).
+    Groups of fewer than ``FEWEST`` = 30 items keep their number and have no accuracy: an interval over a handful of items, all right or all
+    wrong, has no width. A group whose items are all of one cluster has no interval. Disparities between small groups are biased upwards
+    (Lum, Zhang and Bower 2022).
 
     Args:
-        items: ``correct``, ``cluster`` and a column for each attribute; an item may stand in several rows, one for each seed.
+        items: ``id``, ``cluster``, ``correct`` and a column for each attribute; an item may stand in several rows, one for each seed, and
+            counts once.
         classes: the groups of each attribute, in order.
 
     Returns:
-        ``attribute``, ``label``, ``accuracy``, ``low``, ``high``, ``items``.
+        ``attribute``, ``label``, ``accuracy``, ``low``, ``high``, ``items``, ``clusters``. Groups without items are left out.
     """
-    rng, rows = np.random.default_rng(seed), []
-    numbers, clusters = pd.factorize(items["cluster"])
-    weights = rng.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=draws)[:, numbers]
-    correct = items["correct"].to_numpy(float)
+    rows = []
     for attribute, names in classes.items():
         for label in names:
-            mine = (items[attribute].astype(str) == label).to_numpy()
-            value, low, high = np.nan, np.nan, np.nan
-            if mine.sum() >= FEWEST:
-                some = weights[:, mine]
-                with np.errstate(invalid="ignore"):
-                    drawn = (some @ correct[mine]) / some.sum(1)
-                value, (low, high) = correct[mine].mean(), np.nanquantile(drawn, [0.025, 0.975])
-            if mine.any():
+            mine = items[items[attribute].astype(str) == label]
+            count, clusters = mine["id"].nunique(), mine["cluster"].nunique()
+            found = {"mean": np.nan, "low": np.nan, "high": np.nan}
+            if count >= FEWEST:
+                found |= mean_with_interval(mine["correct"], mine["cluster"], seed=seed)
+                if clusters < 2:
+                    found |= {"low": np.nan, "high": np.nan}
+            if count:
                 rows.append({
-                    "attribute": attribute, "label": label, "accuracy": float(value), "low": float(low), "high": float(high),
-                    "items": int(mine.sum()),
+                    "attribute": attribute, "label": label, "accuracy": found["mean"], "low": found["low"], "high": found["high"],
+                    "items": count, "clusters": clusters,
                 })  # fmt: skip
-    return pd.DataFrame(rows, columns=["attribute", "label", "accuracy", "low", "high", "items"])
+    return pd.DataFrame(rows, columns=["attribute", "label", "accuracy", "low", "high", "items", "clusters"])
+
+
+def shifted_labels(shares: pd.DataFrame) -> list[str]:
+    """Labels, with their attribute, whose corrected share of the generated images differs from the training images' at every guidance scale."""
+    found = []
+    for (attribute, label), part in shares.groupby(["attribute", "label"], sort=False):
+        trained = part[part["source"] == TRAINING]["share"].iloc[0]
+        made = part[part["source"] == CORRECTED]
+        if len(made) and ((made["low"] > trained) | (made["high"] < trained)).all():
+            found.append(f"{label} ({attribute})")
+    return found
+
+
+def group_gaps(groups: pd.DataFrame) -> pd.DataFrame:
+    """By attribute and arm, the group of the lowest accuracy and that of the highest; suppressed groups count for nothing.
+
+    Args:
+        groups: of :func:`group_accuracy`, with ``arm``.
+
+    Returns:
+        ``attribute``, ``arm``, ``lowest`` and ``low`` (its accuracy), ``highest`` and ``high``, ``gap``, and ``apart``: the two intervals do not
+        touch.
+    """
+    rows = []
+    for attribute, part in groups.dropna(subset=["accuracy"]).groupby("attribute", sort=False):
+        for arm, some in part.groupby("arm", sort=False):
+            low, high = some.loc[some["accuracy"].idxmin()], some.loc[some["accuracy"].idxmax()]
+            rows.append({
+                "attribute": attribute, "arm": arm, "lowest": low["label"], "low": low["accuracy"], "highest": high["label"],
+                "high": high["accuracy"], "gap": high["accuracy"] - low["accuracy"], "apart": bool(low["high"] < high["low"]),
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=["attribute", "arm", "lowest", "low", "highest", "high", "gap", "apart"])

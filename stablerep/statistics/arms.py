@@ -60,7 +60,7 @@ def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> p
         The columns are there when no pair was run, too.
 
     Raises:
-        ValueError: a missing column.
+        ValueError: a missing column, or two arms of a pair that were asked other items.
     """
     _need(items, "arm", "probe", "id", "cluster", "correct")
     rows = []
@@ -69,7 +69,14 @@ def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> p
         cluster = part.drop_duplicates("id").set_index("id")["cluster"].loc[mean.index]
         for claim, first, second in pairs:
             if first in mean and second in mean:
-                found = paired_difference(mean[first], mean[second], cluster)
+                asked = mean[[first, second]].notna()
+                alone = int((asked[first] != asked[second]).sum())
+                if alone:
+                    raise ValueError(
+                        f"{first} and {second} were asked other items on {probe}: {alone} were asked of one alone."
+                    )
+                both = asked[first]
+                found = paired_difference(mean[first][both], mean[second][both], cluster[both])
                 rows.append({"claim": claim, "probe": probe, "first": first, "second": second, **found})
     columns = ["claim", "probe", "first", "second", "difference", "low", "high", "p_better", "n"]
     return pd.DataFrame(rows, columns=columns)

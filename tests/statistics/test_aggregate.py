@@ -158,6 +158,20 @@ def test_holm_is_closed_testing_with_bonferroni(p):
     assert holm(p)["adjusted"].to_dict() == pytest.approx(closed_test(p))
 
 
+def step_down(p: pd.Series) -> pd.Series:
+    """Holm's formula as the docstring states it."""
+    climbing = p.sort_values()
+    return np.minimum(climbing * np.arange(len(p), 0, -1), 1).cummax().reindex(p.index)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_the_formula_of_its_docstring_to_the_last_bit(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        p = pd.Series(rng.random(rng.integers(1, 17)) ** 3).add_prefix("C")
+        assert holm(p)["adjusted"].tolist() == step_down(p).tolist()
+
+
 @given(p_values)
 def test_holm_keeps_order_and_never_helps(p):
     found = holm(p)

@@ -223,7 +223,7 @@ def test_one_seed_is_the_bootstrap_over_concepts():
     first, second = (table[table["seed"] == 1].sort_values("id") for table in pair(rng))
     found = paired_difference_over_seeds(first, second, seed=5)
     assert found == pytest.approx(
-        paired_difference(first["correct"], second["correct"], first["concept"], seed=5) | {"seeds": 1}
+        paired_difference(first["correct"], second["correct"], first["cluster"], seed=5) | {"seeds": 1}
     )
 
 

@@ -156,8 +156,7 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
         gallery = part.where(part.table["design"] != p.held_out_design)
         held_out = part.where((part.table["design"] == p.held_out_design) & part.table["caption"].isin(captions.texts))
     else:
-        gallery, test = part, study.corpus.split("test")
-        held_out = test.where(test.table["caption"].isin(gallery.table["caption"]))
+        gallery, held_out = part, study.corpus.split("test")
     real = [(features_of(backbone, some.images(study.size)), described(some, study)) for some in (gallery, held_out)]
     found, grid = {}, []
     for w in p.guidance_scales:
@@ -172,14 +171,14 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
 
 
 def described(part, study: Study) -> pd.DataFrame:
-    """The rows of a part under the names that the audit reads: of other corpora the cluster takes the place of the concept."""
+    """The rows of a part under the names that the audit reads: of other corpora, what captions name takes the place of the concept."""
+    from stablerep.audits.faithfulness import named_by_captions
+
     if study.about.designs:
         return part.table
-    label = study.about.labels[-1] if study.about.labels else study.about.cluster
-    table = part.table.assign(
-        concept=part.table[study.about.cluster].astype(str), subgroup=part.table[label].astype(str)
-    )
-    return table.assign(group=table["subgroup"], design="")
+    what = part.table[named_by_captions(study.corpus.table, study.about.labels)].astype(str)
+    cluster = part.table[study.about.cluster].astype(str)
+    return part.table.assign(concept=what, subgroup=what, group=what, design="", cluster=cluster)
 
 
 def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:

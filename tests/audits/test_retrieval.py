@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from stablerep.audits.faithfulness import Retrieval, within_caption_distance
+from stablerep.audits.retrieval import Retrieval, within_caption_distance
 
 
 def gallery() -> Retrieval:
