@@ -178,38 +178,14 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     }
 
 
-def gaps(groups: pd.DataFrame) -> pd.DataFrame:
-    """By attribute and arm, the groups of the lowest and the highest accuracy, the gap between them, and whether their intervals lie ``apart``."""
-    rows = []
-    for attribute, part in groups.dropna(subset=["accuracy"]).groupby("attribute", sort=False):
-        for arm, some in part.groupby("arm", sort=False):
-            low, high = some.loc[some["accuracy"].idxmin()], some.loc[some["accuracy"].idxmax()]
-            rows.append({
-                "attribute": attribute, "arm": arm, "lowest": low["label"], "low": low["accuracy"], "highest": high["label"],
-                "high": high["accuracy"], "gap": high["accuracy"] - low["accuracy"], "apart": bool(low["high"] < high["low"]),
-            })  # fmt: skip
-    return pd.DataFrame(rows, columns=["attribute", "arm", "lowest", "low", "highest", "high", "gap", "apart"])
-
-
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C8: do the generated images show others than the training images, and do encoders serve groups unequally?"""
-    far = []
-    for (attribute, label), part in tables["shares"].groupby(["attribute", "label"], sort=False):
-        trained = part[part["source"] == "training images of the concepts"]["share"].iloc[0]
-        generated = part[part["source"] == "generated, corrected"]
-        if ((generated["low"] > trained) | (generated["high"] < trained)).all():
-            far.append(f"{label} ({attribute})")
-    apart = gaps(tables["groups"]).query("apart")["arm"].unique()
+    from stablerep.audits.people import group_gaps, shifted_labels
+
+    far, apart = shifted_labels(tables["shares"]), group_gaps(tables["groups"]).query("apart")["arm"].unique()
     word = "reproduced" if len(apart) and far else "partly" if len(apart) or far else "not reproduced"
     why = (
         f"Shares of generated images that differ from the training images at every w: {', '.join(far) or 'none'}. "
         f"Encoders whose groups lie apart: {', '.join(apart) or 'none'}"
     )
-    return [
-        Answer(
-            "C8",
-            word,
-            why,
-            "reproduced when both questions show a difference outside the intervals, partly when one does",
-        )
-    ]
+    return [Answer("C8", word, why, "reproduced when both questions show a difference outside the intervals, partly when one does")]
