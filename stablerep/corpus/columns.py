@@ -40,6 +40,10 @@ def choose_columns(kinds: Mapping[str, str], class_labels: Collection[str], opti
     def check(option: str, name: str, wanted: str) -> str:
         if name not in kinds:
             raise InputError(f"{option} is {name!r}, but {where} has the columns {', '.join(kinds)}.")
+        if name in ("id", "split") and option in ("labels", "people"):
+            raise InputError(
+                f"{option} is {name!r}, which says which image this is or where it belongs; {wanted} says what it shows."
+            )
         if kinds[name] == "nested":
             raise InputError(f"column {name!r} of {where} holds lists or structures; {wanted} holds words or numbers.")
         return name

@@ -73,6 +73,9 @@ class HubPart:
             return Path(value["path"]).read_bytes()  # written there by `datasets` when it fetched loose image files
         return value["bytes"]
 
+    def place(self, row: int) -> str:
+        return f"{self.name}, row {row + 1}"
+
     def content(self) -> str:
         """Hash of every value. The fingerprint that ``datasets`` keeps will not do: it depends on the time of a file."""
         digest = hashlib.sha256("\x1f".join(self.data.column_names).encode())

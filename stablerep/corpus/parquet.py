@@ -67,6 +67,9 @@ class ParquetPart:
     def image_bytes(self, value: Any) -> bytes | None:
         return value["bytes"] if isinstance(value, dict) else value
 
+    def place(self, row: int) -> str:
+        return f"{self.name}, row {row + 1}"
+
     def content(self) -> str:
         return content_hash(Path(self.path))
 

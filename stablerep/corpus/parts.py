@@ -46,6 +46,9 @@ class Part(Protocol):
     def content(self) -> str:
         """A hash of everything in it."""
 
+    def place(self, row: int) -> str:
+        """Where a row (counted from 0) stands, for messages."""
+
 
 def describe(part: Part, options: Options) -> tuple[str, Columns, dict[str, str], dict[str, list[str]]]:
     """Image column, roles and kinds of the other columns, and names of classes, as the first part of a source decides them."""
@@ -66,7 +69,7 @@ def open_parts(
         {columns.cluster} & set(kinds)
     )
     frames = []
-    for part in parts:
+    for part in _progress(parts, "reading tables"):
         present = part.schema()
         if missing := sorted(needed - {None} - set(present.names)):
             raise InputError(
@@ -83,7 +86,7 @@ def open_parts(
     of = np.repeat(np.arange(len(parts)), np.diff(starts))
 
     def place(i: int) -> str:
-        return f"{parts[of[i]].name}, row {i - starts[of[i]] + 1}"
+        return parts[of[i]].place(int(i - starts[of[i]]))
 
     if "id" in rows:
         ids = rows["id"].tolist()
@@ -94,10 +97,21 @@ def open_parts(
     images = PartImages(
         tuple(parts), tuple(starts.tolist()), image, pd.Series(np.arange(len(table)), index=table["id"])
     )
-    digest = fingerprint([(part.name, part.content()) for part in parts], options)
+    digest = fingerprint(contents(parts), options)
     return Corpus(
         table, name, digest, images, columns.labels, columns.cluster, people=columns.people, notes=(*notes, *decided)
     )
+
+
+def contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
+    """Name and content hash of each part, for the fingerprint."""
+    return [(part.name, part.content()) for part in _progress(parts, "hashing files")]
+
+
+def _progress(parts: Sequence[Part], what: str):
+    from tqdm import tqdm
+
+    return tqdm(parts, desc=what, delay=5, ncols=90)
 
 
 def _frame(part: Part, columns: list[str], schema: pa.Schema) -> pd.DataFrame:
@@ -142,6 +156,4 @@ class PartImages:
                 raise InputError("it has no bytes")
             return decode_image(data, size)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{part.name}, row {row + 1}: the image cannot be read ({str(error).rstrip('.')})."
-            ) from error
+            raise InputError(f"{part.place(row)}: the image cannot be read ({str(error).rstrip('.')}).") from error

@@ -30,9 +30,14 @@ def assemble(
         named: the split that files or folders name for each row, or None.
         place: says where row i stands, for messages.
     """
+    from tqdm import tqdm
+
+    stages = tqdm(total=3, desc="checking and splitting rows", delay=5, ncols=90)
     ids = _checked_ids(ids, place)
+    stages.update()
     notes: list[str] = []
     captions = _captions(rows, ids, columns, options, place)
+    stages.update()
     if columns.split is not None:
         splits = _named_in_column(rows[columns.split], columns.split, place)
     else:
@@ -47,6 +52,8 @@ def assemble(
         notes.append(f"{why}, so 70 % train, 10 % validate and 20 % test, {_rule(columns)}.")
     else:
         notes += _complete(splits, units, strata)
+    stages.update()
+    stages.close()
     keep = {*columns.labels, *columns.people, columns.cluster}
     taken = {"id", "caption", "split", *({columns.caption} - keep)}
     further = rows.drop(columns=[name for name in rows if name in taken])
@@ -71,6 +78,9 @@ def templates_for(columns: Columns, named: Sequence[str], options: Options) -> t
 
 def refuse_repeated(values: Iterable[object], what: str, place: Place) -> None:
     """Raise ``InputError`` naming the second row of a value that occurs twice."""
+    values = list(values)
+    if len(set(values)) == len(values):
+        return
     first: dict[object, int] = {}
     for i, value in enumerate(values):
         if first.setdefault(value, i) != i:

@@ -84,7 +84,7 @@ def split_of(
         by_stratum.setdefault(stratum, []).append(unit)
     split = {}
     for members in by_stratum.values():
-        members.sort(key=lambda c: hashlib.sha256(f"split:{c}".encode("utf-8", "surrogatepass")).hexdigest())
+        members.sort(key=lambda c: hashlib.sha256(f"split:{c}".encode("utf-8", "surrogatepass")).digest())
         for rank, unit in enumerate(members):
             place = (rank + 0.5) / len(members)
             split[unit] = "test" if place < test else "validation" if place < test + validation else "train"

@@ -17,7 +17,7 @@ from stablerep.corpus.hashing import fingerprint
 from stablerep.corpus.locating import Found, locate
 from stablerep.corpus.options import Options, read_options
 from stablerep.corpus.parquet import ParquetPart, parquet_parts
-from stablerep.corpus.parts import describe
+from stablerep.corpus.parts import contents, describe
 from stablerep.corpus.rows import templates_for
 from stablerep.corpus.sources import EMBEDDED, load_corpus
 from stablerep.corpus.splits import CARVED, SHARES, SPLIT_NAMES, trusted
@@ -92,7 +92,7 @@ def _of_parts(found: Found, options: Options) -> Summary:
     train, exact = _train(parts, counts, splits, columns, options)
     captions = min(images, _captions(columns, kinds, names, options) or images)
     return Summary(
-        name, fingerprint([(part.name, part.content()) for part in parts], options), images, captions, train,
+        name, fingerprint(contents(parts), options), images, captions, train,
         min(train, captions), columns.labels, columns.cluster, columns.people, exact_train=exact, notes=found.notes,
     )  # fmt: skip
 

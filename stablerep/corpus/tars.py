@@ -50,7 +50,10 @@ class TarPart:
         return rows_of(self).schema.append(pa.field(IMAGE, pa.binary()))
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        return rows_of(self).select(list(names))
+        rows = rows_of(self)
+        if not self.sidecar:
+            image_places(self)  # while the shard's headers are at hand
+        return rows.select(list(names))
 
     def batches(self, column: str, wanted: np.ndarray) -> Iterator[tuple[int, pa.Array]]:
         import pyarrow as pa
@@ -67,6 +70,9 @@ class TarPart:
 
     def image_bytes(self, value: Any) -> bytes | None:
         return value
+
+    def place(self, row: int) -> str:
+        return f"{self.name}, key {rows_of(self)['key'][row]}"
 
     def content(self) -> str:
         digests = [content_hash(Path(path)) for path in (self.path, self.sidecar) if path]
@@ -89,19 +95,13 @@ def tar_parts(found: Found) -> tuple[list[TarPart], list[str | None], str]:
 
 def open_tars(found: Found, options: Options) -> Corpus:
     """Open shards as one corpus. Raises ``InputError`` naming the shard, and the row or key where there is one."""
-    from tqdm import tqdm
-
     if options.image_column is not None:
         raise InputError(f"image_column is {options.image_column!r}; in a shard the image is the file beside KEY.txt.")
     parts, splits, name = tar_parts(found)
-    notes = list(found.notes)
-    for part in tqdm(parts, desc="reading shards", delay=5, ncols=90):
-        if failed := (len(part.sidecar_part()) - len(part) if part.sidecar else 0):
-            notes.append(
-                f"{part.sidecar_part().name} lists {failed} images that could not be fetched; the shard has none of them."
-            )
-    if len(notes) > 5:
-        notes[5:] = [f"{len(notes) - 5} further shards have such images."]
+    with_sidecar = [part for part in parts if part.sidecar]
+    failed = sum(len(part.sidecar_part()) - len(part) for part in with_sidecar)
+    lost = f"{failed} images that the files beside the shards list could not be fetched; no shard has them."
+    notes = (*found.notes, lost) if failed else found.notes
     return open_parts(parts, splits, name, options, notes)
 
 
@@ -112,7 +112,7 @@ def succeeded(table: pa.Table) -> pa.Table:
     return table.filter(pc.equal(table["status"], "success")) if "status" in table.column_names else table
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=4)
 def rows_of(part: TarPart) -> pa.Table:
     """The columns of a shard's images: ``id`` (shard and key), ``key``, ``caption``, ``label``, and what ``KEY.json`` holds."""
     import pyarrow as pa

@@ -183,6 +183,13 @@ def test_templates_need_labels_with_names_and_no_captions(tmp_path):
         load_corpus(write(tmp_path / "y.parquet", label=[1, 2]), templates="{}")
 
 
+def test_an_id_is_no_label(tmp_path):
+    path = write(tmp_path / "x.parquet", text=["a"], id=["b"])
+    with pytest.raises(ValueError, match="labels is 'id', which says which image this is"):
+        load_corpus(path, labels="id")
+    assert load_corpus(path, cluster="id").cluster == "id"
+
+
 @pytest.mark.parametrize("options", [{"labels": ["x"]}, {"cluster": "x"}, {"people": ["x"]}])
 def test_columns_that_do_not_exist_are_named(tmp_path, options):
     path = write(tmp_path / "x.parquet", text=["a"])
