@@ -4,7 +4,7 @@ Colours are the colour-blind-safe set of Wong (2011); figures have a white groun
 """
 
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS
-from stablerep.figures.images import diversity, faithfulness, image_grid, sample_grid, set_measures
+from stablerep.figures.images import designs_of, diversity, faithfulness, image_grid, sample_grid, set_measures
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, groups, people, shares, splits
 
@@ -14,6 +14,7 @@ __all__ = [
     "comparison",
     "confusion",
     "curves",
+    "designs_of",
     "diversity",
     "faithfulness",
     "groups",

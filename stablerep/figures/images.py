@@ -14,6 +14,8 @@ from stablerep.figures.canvas import BLUE, GREEN, GREY, canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from stablerep.corpus import Corpus
+
 
 def faithfulness(table: pd.DataFrame) -> Figure:
     """Retrieval of the caption's concept against w, with a band for each kind of real images; ``table`` covers all captions."""
@@ -97,6 +99,15 @@ def set_measures(table: pd.DataFrame) -> Figure:
         if metrics != ("kid",):
             axis.set_ylim(0, 1.08 * table.loc[table["metric"].isin(metrics), ["value", "high"]].max().max())
     return figure
+
+
+def designs_of(corpus: Corpus, captions: Sequence[str], designs: Sequence[str], size: int) -> Figure:
+    """Some captions, a row each, in every design; white where a design has not drawn one. ``size`` is the side of a drawing in pixels."""
+    pixels = corpus.images(size).permute(0, 2, 3, 1).numpy()
+    place = {(row.caption, row.design): i for i, row in enumerate(corpus.table.itertuples())}
+    blank = np.full_like(pixels[0], 255)
+    rows = [[pixels[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
+    return image_grid(np.asarray(rows), captions, [design.replace("-", "-\n", 1) for design in designs], zoom=0.9)
 
 
 def image_grid(

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def shares(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figure:
+def shares(table: pd.DataFrame, attribute: str) -> Figure:
     """Shares of gender or tone: labels of the corpus, balance, and generated images (as read, and corrected) over w."""
     part = table[table["attribute"] == attribute]
+    classes = list(part["label"].unique())
     rows = -(-len(classes) // 3)  # three panels side by side can be read on a phone
     figure, axes = canvas(min(3, len(classes)), rows, width=6.5, height=2.7 * rows + 0.7, sharey=True, sharex=True)
     for axis, label in zip(axes.flat, classes):
@@ -45,12 +46,13 @@ def shares(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figur
     return figure
 
 
-def confusion(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figure:
+def confusion(table: pd.DataFrame, attribute: str) -> Figure:
     """How the reader misreads real people of held-out concepts: rows are the label, columns what was read."""
     import seaborn as sns
 
     part = table[table["attribute"] == attribute]
-    matrix = part.pivot(index="truth", columns="prediction", values="share").loc[list(classes), list(classes)]
+    classes = list(part["truth"].unique())
+    matrix = part.pivot(index="truth", columns="prediction", values="share").loc[classes, classes]
     figure, axes = canvas(width=1.2 + 0.8 * len(classes), height=0.9 + 0.6 * len(classes))
     sns.heatmap(100 * matrix, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, ax=axes[0][0])
     axes[0][0].set_xlabel("read as (%)")
@@ -60,14 +62,15 @@ def confusion(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Fi
     return figure
 
 
-def groups(table: pd.DataFrame, attribute: str, classes: Sequence[str]) -> Figure:
+def groups(table: pd.DataFrame, attribute: str) -> Figure:
     """Accuracy by gender or tone, a colour per encoder."""
     part = table[table["attribute"] == attribute]
+    classes = list(part["label"].unique())
     figure, axes = canvas(width=8, height=3.6)
     arms = list(dict.fromkeys(part["arm"]))
     for k, name in enumerate(arms):
-        mine = part[part["arm"] == name].set_index("label").reindex(list(classes)).dropna(subset=["accuracy"])
-        x = np.array([list(classes).index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.16
+        mine = part[part["arm"] == name].set_index("label").reindex(classes).dropna(subset=["accuracy"])
+        x = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.16
         errors = 100 * np.array([mine["accuracy"] - mine["low"], mine["high"] - mine["accuracy"]])
         axes[0][0].errorbar(
             x, 100 * mine["accuracy"], yerr=errors.clip(0), fmt="o", capsize=3, color=ARM_COLOURS[name], label=name

@@ -188,4 +188,11 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"Shares of generated images that differ from the training images at every w: {', '.join(far) or 'none'}. "
         f"Encoders whose groups lie apart: {', '.join(apart) or 'none'}"
     )
-    return [Answer("C8", word, why, "reproduced when both questions show a difference outside the intervals, partly when one does")]
+    return [
+        Answer(
+            "C8",
+            word,
+            why,
+            "reproduced when both questions show a difference outside the intervals, partly when one does",
+        )
+    ]

@@ -124,7 +124,10 @@ def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int,
     )  # fmt: skip
     label = p.label or study.about.labels[-1]
     return study.pretraining(
-        images, recipe, f"{title_of(method)}, seed {seed}", label=label if METHODS[method].traits.ids == "class" else None
+        images,
+        recipe,
+        f"{title_of(method)}, seed {seed}",
+        label=label if METHODS[method].traits.ids == "class" else None,
     )
 
 

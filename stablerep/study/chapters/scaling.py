@@ -50,6 +50,11 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
     ]  # fmt: skip
 
 
+def by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the table ``scaling``, each number of captions as an arm of its own."""
+    return table.assign(arm=[f"{row.arm}, {row.captions:,} captions" for row in table.itertuples()])
+
+
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
     """Table ``scaling``: a row per arm, number of captions and probe, with intervals."""
     items = pd.concat([one.items() for one in asked], ignore_index=True)
