@@ -1,4 +1,4 @@
-"""Drawing: pure functions from a results table to a matplotlib figure.
+"""Drawing: pure functions from a results table to a matplotlib figure; tables for pages are in :mod:`stablerep.figures.tables`.
 
 Colours are the colour-blind-safe set of Wong (2011); figures have a white ground, so that they read the same on a dark page.
 """

@@ -29,7 +29,7 @@ def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
 def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
     """Accuracy of every arm: this run above, the stored reference below, one column per probe.
 
-    Tables as made by ``chapters.compare.summarize``.
+    Tables of :func:`stablerep.statistics.summarize`.
     """
     rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
     figure, axes = canvas(
