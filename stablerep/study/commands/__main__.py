@@ -1,3 +1,3 @@
-from stablerep.study.commands import main
+from stablerep.study.commands.main import main
 
 main()

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from typer.core import TyperGroup
 
-from stablerep.errors import InputError
+from stablerep.errors import InputError, readable
 from stablerep.study.commands.sentences import sentences
 
 
@@ -48,20 +47,18 @@ def chapter_command(name: str):
     from stablerep.study.parameters.base import SCHEMAS
 
     described = [row for row in describe_schema(SCHEMAS[name]) if row.name not in ("preset", "live")]
-    lists = {row.name for row in described if row.kind.startswith("list")}
     own = {row.name: _option(name, row) for row in described}
 
     def command(**options) -> None:
         parameter, file, preset, live, output, dry_run, allow = (options.pop(key) for key in COMMON)
         with sentences():
-            given = given_parameters(parameter)
-            for key, value in options.items():
+            fields = chapter_fields(name)
+            given = given_parameters(parameter, fields=fields)
+            for key, value in (options | {"preset": preset, "live": live}).items():
                 if value is not None:
-                    _give(given, key, _value(key, value, key in lists))
-            for key, value in (("preset", preset), ("live", live)):
-                if value is not None:
-                    _give(given, key, value)
-            execute(name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow)
+                    _give(given, key, _value(key, value, fields))
+            filed = given_parameters([], file, fields=fields)
+            execute(name, filed | given, output=output, dry_run=dry_run, allow=allow)
 
     parameters = own | COMMON
     command.__signature__ = inspect.Signature(
@@ -161,14 +158,24 @@ def _option(chapter: str, row) -> tuple[Any, Any]:
     return Annotated[str | None, typer.Option(flag, metavar=kind, help=text, autocompletion=complete)], None
 
 
-def _value(name: str, text: Any, several: bool) -> Any:
-    """The value of an option as YAML has it; ``a,b`` is a list where one is wanted."""
+def chapter_fields(*names: str) -> dict[str, Any]:
+    """The fields of the parameters of some chapters by name; of all chapters when none is named."""
+    from stablerep.study.parameters.base import SCHEMAS
+
+    schemas = [SCHEMAS[name] for name in names if name in SCHEMAS] if names else SCHEMAS.values()
+    return {name: field for schema in schemas for name, field in schema.model_fields.items()}
+
+
+def _value(name: str, text: Any, fields: dict[str, Any]) -> Any:
+    """The value of an option: as the schema has it, or as papermill does where there is none."""
+    from stablerep.study.parameters.text_values import papermill_value, schema_value
+
     if not isinstance(text, str):
         return text
     try:
-        return yaml.safe_load(f"[{text}]" if several and not text.lstrip().startswith("[") else text)
-    except yaml.YAMLError:
-        raise InputError(f"the value of {name}, {text!r}, could not be read.") from None
+        return schema_value(fields[name], text) if name in fields else papermill_value(text)
+    except InputError as error:
+        raise InputError(f"the value of {name}, {error}") from None
 
 
 def _give(given: dict, name: str, value: Any) -> None:
@@ -177,26 +184,39 @@ def _give(given: dict, name: str, value: Any) -> None:
     given[name] = value
 
 
-def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, Any]:
-    """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; values are read as YAML, the pairs win.
+def given_parameters(pairs: list[str], file: Path | None = None, *, fields: dict[str, Any]) -> dict[str, Any]:
+    """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; the pairs win.
+
+    Args:
+        fields: by name, the fields of the schema (:func:`chapter_fields`); other names get the types that papermill gives them.
 
     Raises:
-        ValueError: a pair without ``=``, two pairs that contradict each other, or a file that is not a mapping.
+        InputError, MissingError: a pair without ``=``, two pairs that contradict each other, or a file that is not a mapping.
     """
     filed, given = {}, {}
     if file is not None:
-        try:
-            filed = yaml.safe_load(file.read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(filed, dict):
-            raise InputError(f"{file} holds a {type(filed).__name__}; it must map parameter names to values.")
+        filed = _read_mapping(file)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise InputError(f"{pair!r} is not name=value, for example guidance_scale=4.")
-        _give(given, name, _value(name, value, False))
+        _give(given, name, _value(name, value, fields))
     return filed | given
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    import yaml
+    from papermill.iorw import NoDatesSafeLoader  # a date stays the text that was written
+
+    with readable(file):
+        text = file.read_text(encoding="utf-8-sig")
+    try:
+        found = yaml.load(text, NoDatesSafeLoader) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file} holds a {type(found).__name__}; it must map parameter names to values.")
+    return found
 
 
 def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path]) -> None:

@@ -10,7 +10,6 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from stablerep.study.book.build import check_offline
 from stablerep.study.book.whole import book_parameters, make_book
 from stablerep.study.chapters import compute_tables
 from stablerep.study.experiments.study import Study
@@ -19,6 +18,7 @@ from stablerep.study.notebooks.execution import execute_notebook
 from stablerep.study.parameters.base import SCHEMAS, ParameterError, resolve
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
+from tests.study.book.offline import check_offline
 
 # The chapter on scaling draws its stored results too, once there are some.
 FIGURES = {"corpus": 3, "generator": 4, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
@@ -94,7 +94,7 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
     placed = {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
     built = []
     monkeypatch.setattr(
-        "stablerep.study.book.build.build_book",
+        "stablerep.study.book.whole.build_book",
         lambda root, output, chapters, **options: built.append((output, options)) or output / "index.html",
     )
     for title in (None, "Larger drawings"):
@@ -102,13 +102,12 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
     (first, options), (second, named) = built
     assert (
         first.parent == second.parent == root / "_build" / "books"
-        and first.name == options["record"]["key"] != second.name
+        and first.name == options["record"].key != second.name
     )
     assert (
-        options["record"]["changed"] == {"corpus": {"size": 48}}
-        and options["record"]["title"] == "StableRep at small scale"
+        options["record"].changed == {"corpus": {"size": 48}} and options["record"].title == "StableRep at small scale"
     )
-    assert named["record"]["title"] == "Larger drawings"
+    assert named["record"].title == "Larger drawings"
     assert placed == {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
 
 
