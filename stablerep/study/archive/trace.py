@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stablerep.errors import InputError
-from stablerep.study.book.provenance_page import CHAPTERS
-from stablerep.study.chapters import HEADLINES
-from stablerep.study.parameters.base import SCHEMAS
+from stablerep.study.chapters import CHAPTERS, chapter, schemas
 from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import hash_file
 from stablerep.study.store.runs import Run, RunStore
@@ -75,7 +73,7 @@ class Chain:
 def figure_names(root: Path) -> dict[str, str]:
     """The chapter of each figure, from the committed notebooks."""
     found = {}
-    for name in SCHEMAS:
+    for name in schemas():
         for cell in json.loads((root / "notebooks" / f"{name}.ipynb").read_text())["cells"]:
             if figure := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
                 found[figure] = name
@@ -84,9 +82,9 @@ def figure_names(root: Path) -> dict[str, str]:
 
 def known_names() -> dict[str, str]:
     """The chapter of every chapter, figure (``fig-...``) and table (``compare/arms``)."""
-    found = {name: name for name in SCHEMAS} | figure_names(project_root())
-    for name in SCHEMAS:
-        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {HEADLINES[name].table}
+    found = {name: name for name in schemas()} | figure_names(project_root())
+    for name in schemas():
+        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {chapter(name).HEADLINE.table}
         found |= {f"{name}/{table}": name for table in sorted(tables)}
     return found
 
@@ -146,7 +144,7 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             chain = _chapter_chain(what, run.info["parameters"]["name"], notebook)
     else:
         near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], n=1, cutoff=0.4)
-        nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(SCHEMAS)}"
+        nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
     sets, waiting = _synthetic_sets(store), list(chain.first)
     chain.execution = _read_link(chain.about["key"], store, sets) if chain.about else None

@@ -44,13 +44,13 @@ def sweep_command(
 ) -> None:
     """Execute a notebook for every combination of some values. All are checked before the first one starts."""
     with sentences():
-        from stablerep.study.commands.run import given_parameters
-        from stablerep.study.parameters.base import allow_paths
+        from stablerep.study.commands.run import chapter_fields, given_parameters
+        from stablerep.study.parameters.paths import allow_paths
         from stablerep.study.sweeps.combinations import combinations, resolve_all
 
         allow_paths(allow)
         swept = combinations(grid, pairs=pairs, file=file)
-        fixed = given_parameters(parameter) | ({"preset": preset} if preset else {})
+        fixed = given_parameters(parameter, fields=chapter_fields(notebook)) | ({"preset": preset} if preset else {})
         parameters = resolve_all(notebook, swept, fixed)
         from stablerep.study.sweeps.sweep import begin_sweep, run_sweep
 

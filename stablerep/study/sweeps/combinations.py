@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stablerep.errors import InputError
-from stablerep.study.parameters.base import ParameterError, Parameters, anchor_paths, resolve
+from stablerep.study.chapters import resolve
+from stablerep.study.parameters.base import Parameters
+from stablerep.study.parameters.errors import ParameterError
+from stablerep.study.parameters.paths import anchor_paths
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
 MOST = 10_000  # combinations; more is a slip of the keyboard

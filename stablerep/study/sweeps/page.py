@@ -39,9 +39,9 @@ def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> p
 
 def write_page(sweep: Sweep, results: pd.DataFrame) -> Path:
     """Write ``summary.md`` and, where something numeric was swept, ``summary.png`` into the sweep's folder."""
-    from stablerep.study.chapters import HEADLINES
+    from stablerep.study.chapters import chapter
 
-    about = HEADLINES[sweep.notebook]
+    about = chapter(sweep.notebook).HEADLINE
     swept = [
         name if name not in about.keys else f"parameter {name}"
         for name in dict.fromkeys(name for one in sweep.swept for name in one)

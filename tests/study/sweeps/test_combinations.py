@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stablerep.study.parameters.base import ParameterError
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.sweeps.combinations import combinations, grid_values, resolve_all
 
 

@@ -60,7 +60,7 @@ def test_synthesize_refuses_before_it_opens_a_generator(monkeypatch, tmp_path):
     base = ["synthesize", tmp_path / "set", "--captions", tmp_path / "captions.txt"]
     assert refused(*base, "-w", "0.5") == "guidance_scale is 0.5; it is at least 1 (no guidance) and at most 30."
     assert "sampler is 'euler'" in refused(*base, "--sampler", "euler")
-    assert "No such file" in refused("synthesize", tmp_path / "set", "--captions", tmp_path / "absent.txt")
+    assert "there is no file" in refused("synthesize", tmp_path / "set", "--captions", tmp_path / "absent.txt")
     assert not (tmp_path / "set").exists()
 
 
@@ -104,4 +104,4 @@ def test_when_all_processes_fail_the_reason_is_told(tiny_pipeline, tmp_path, mon
         "synthesize 1 of 2 failed: no memory",
         "synthesize 2 of 2 failed: no memory",
     ]
-    assert "the set is not finished; the same command goes on with it." in result.stderr
+    assert "the set is not finished; run the same command again to continue." in result.stderr
