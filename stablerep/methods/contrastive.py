@@ -90,7 +90,12 @@ class CLIP(Contrastive):
 
 
 def contrastive_loss(
-    out: dict[str, Tensor], ids: Tensor, *, temperature: float = 0.1, image_weight: float = 1.0, text_weight: float = 1.0
+    out: dict[str, Tensor],
+    ids: Tensor,
+    *,
+    temperature: float = 0.1,
+    image_weight: float = 1.0,
+    text_weight: float = 1.0,
 ) -> Tensor:
     """The loss of what :meth:`Contrastive.project` gives. ``ids`` int64 [N] name what makes two views positives: image, class or caption.
 
@@ -103,9 +108,7 @@ def contrastive_loss(
         parts.append(image_weight * gathered_multi_positive(out["head"], ids, temperature=temperature))
     if "text" in out:
         texts = ids.unique(sorted=True)
-        parts.append(
-            text_weight * gathered_image_text(out["image"], out["text"], ids, texts, logit_scale=out["scale"])
-        )
+        parts.append(text_weight * gathered_image_text(out["image"], out["text"], ids, texts, logit_scale=out["scale"]))
     return sum(parts)
 
 
