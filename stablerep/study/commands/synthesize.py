@@ -38,7 +38,7 @@ def synthesize_command(
         str | None, typer.Option(help="tcp://HOST:PORT of a dask scheduler, its scheduler file, or local.")
     ] = None,
 ) -> None:
-    """Make a synthetic set: captions x images in webdataset shards. Killed at any moment, it goes on where it was."""
+    """Make a synthetic set: captions x images in webdataset shards. Killed at any moment, the same command continues it."""
     with sentences():
         if workers > 1 or cluster:
             own = {
@@ -76,16 +76,18 @@ def share_synthesis(output: Path, options: dict, workers: int, cluster: str | No
     Raises:
         RuntimeError: the set is not finished, because every process failed; with what the last one said.
     """
-    from stablerep.study.sweeps.workers import run_tasks, synthesis_tasks
+    from stablerep.study.sweeps.task import Task
+    from stablerep.study.sweeps.workers import run_tasks
     from stablerep.synthesis import SyntheticSet
 
     pairs = tuple(part for name, value in options.items() for part in (f"--{name}", str(value)))
-    said = ""
-    for finished in run_tasks(synthesis_tasks([str(output), *pairs], workers), workers=workers, cluster=cluster):
+    arguments, said = ("synthesize", str(output), *pairs), ""
+    tasks = [Task(f"synthesize {number} of {workers}", arguments) for number in range(1, workers + 1)]
+    for finished in run_tasks(tasks, workers=workers, cluster=cluster):
         if finished.status == "failed":
             said = finished.error
             typer.echo(f"{finished.task.name} failed: {said.splitlines()[-1]}", err=True)
     if not (output / "set.json").is_file():
-        raise FailedError(f"the set is not finished; the same command goes on with it. {said}".strip())
+        raise FailedError(f"the set is not finished; run the same command again to continue. {said}".strip())
     totals = SyntheticSet(output).totals
     typer.echo(f"{totals['images']} images of {totals['captions']} captions by {workers} processes: {output}")

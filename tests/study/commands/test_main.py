@@ -186,7 +186,7 @@ def test_interruption_is_told_calmly(monkeypatch):
     monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", stop)
     result = call("run", "corpus")
     assert result.exit_code == 130
-    assert result.stderr == "Stopped. The same command goes on where this one was.\n"
+    assert result.stderr == "Stopped. Run the same command again to continue.\n"
 
 
 # The run store
