@@ -139,12 +139,14 @@ def share_synthesis(output: Path, options: dict, workers: int, cluster: str | No
     Raises:
         FailedError: the set is not finished, because every process failed; with what the last one said.
     """
-    from stablerep.study.sweeps.workers import run_tasks, synthesis_tasks
+    from stablerep.study.sweeps.task import Task
+    from stablerep.study.sweeps.workers import run_tasks
     from stablerep.synthesis import SyntheticSet
 
     pairs = tuple(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value)))
-    said = ""
-    for finished in run_tasks(synthesis_tasks([str(output), *pairs], workers), workers=workers, cluster=cluster):
+    arguments, said = ("synthesize", str(output), *pairs), ""
+    tasks = [Task(f"synthesize {number} of {workers}", arguments) for number in range(1, workers + 1)]
+    for finished in run_tasks(tasks, workers=workers, cluster=cluster):
         if finished.status == "failed":
             said = finished.error
             typer.echo(f"{finished.task.name} failed: {said.splitlines()[-1]}", err=True)
