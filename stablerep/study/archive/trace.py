@@ -15,8 +15,8 @@ from stablerep.study.store.provenance import hash_file
 from stablerep.study.store.runs import Run, RunStore
 
 _HASH = "[0-9a-f]{16}"
-_RUN = re.compile(f"(?!{_HASH}-)[a-z][a-z0-9_-]*-{_HASH}")  # the key of a run, but not two hashes in a row
-_MADE = re.compile(f"(?P<captions>{_HASH})-(?P<generator>.+)-(float16|float32)(-.+)?")
+# The key of a run, but not two hashes in a row; maybe with the part of it that was read behind, such as "-first1".
+_RUN = re.compile(f"((?!{_HASH}-)[a-z][a-z0-9_]*-{_HASH})(?:-(.+))?")
 
 
 @dataclass
@@ -146,12 +146,12 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
         near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], n=1, cutoff=0.4)
         nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
-    sets, waiting = _synthetic_sets(store), list(chain.first)
-    chain.execution = _read_link(chain.about["key"], store, sets) if chain.about else None
+    waiting = list(chain.first)
+    chain.execution = _read_link(chain.about["key"], store) if chain.about else None
     while waiting:
         key = waiting.pop()
         if key not in chain.links:
-            chain.links[key] = found = _read_link(key, store, sets)
+            chain.links[key] = found = _read_link(key, store)
             waiting += found.needs
     needed = {key for link in chain.links.values() for key in link.needs}
     chain.first = [key for key in chain.first if key not in needed]
@@ -187,17 +187,7 @@ def _chapter_chain(what: str, chapter: str, notebook: dict) -> Chain:
     return chain
 
 
-def _synthetic_sets(store: RunStore) -> dict[str, str]:
-    """The key of each synthesis by the fingerprint of its set, with which the fingerprints of all its parts begin."""
-    from stablerep.synthesis import set_fingerprint
-
-    return {
-        set_fingerprint(info["inputs"]["captions"], info["inputs"]["generator"], info["parameters"]["precision"]): info["key"]
-        for info in store.records() if info["step"] == "synthesis"
-    }  # fmt: skip
-
-
-def _read_link(key: str, store: RunStore, sets: dict[str, str]) -> Link:
+def _read_link(key: str, store: RunStore) -> Link:
     """One run, from its record."""
     run: Run | None = store.find(key)
     if run is None:
@@ -206,18 +196,10 @@ def _read_link(key: str, store: RunStore, sets: dict[str, str]) -> Link:
         key, run.info["step"], False, run.info["version"], run.info["parameters"], provenance=run.info["provenance"]
     )
     for name, value in run.info["inputs"].items():
-        made = next((one for one in sets if value == one or value.startswith(f"{one}-")), None)
-        if _RUN.fullmatch(value):
-            link.needs[value] = name
-        elif made:
-            link.needs[sets[made]] = name + (f" ({value[len(made) + 1 :]})" if value != made else "")
+        if found := _RUN.fullmatch(value):
+            link.needs[found[1]] = name + (f" ({found[2]})" if found[2] else "")
         else:
             link.inputs[name] = value
     for other in run.info["provenance"].get("uses", ()):
         link.needs.setdefault(other, "read within")
     return link
-
-
-def is_lost_set(name: str, value: str) -> bool:
-    """Whether an input that is no run names images that a generator made, whose run is then no longer in the store."""
-    return name == "images" and _MADE.fullmatch(value) is not None
