@@ -93,7 +93,7 @@ def test_the_best_scale_is_told_beside_each_kind_of_real_images():
         "The best guidance scale is **w = 3**: the caption's concept comes first for 40.0 % [35.0, 45.0] of generated images, against 80.0 % "
         "[75.0, 85.0] of real ones in known designs (a ratio of **0.50**) and 50.0 % [45.0, 55.0] in the held-out design (**0.80**)."
     )
-    said = tables.best_scale_sentence(faithful((HELD_OUT, 0.8)), "class")
+    said = tables.best_scale_sentence(faithful((HELD_OUT, 0.8)))
     assert "the caption's class" in said and said.endswith("of real ones that were held out (a ratio of **0.50**).")
     with pytest.raises(ValueError, match="no generated images"):
         tables.best_scale(table[table["source"] != "generated"])
@@ -128,6 +128,9 @@ def test_the_sentence_on_sets_says_what_they_depend_on():
         "KID is smallest at w = 1; captions are recognized most often at w = 4. Each set has n = 40 images"
     )
     assert "k = 3 for precision and recall, 5 for density and coverage" in said and "64 x 64 pixels" in said
+    assert "images, one of each concept." in said
+    photographs = sets().replace("real, other designs", "real, other images")
+    assert "images, as many of a class as there are." in tables.sets_sentence(photographs, 4.0)
     assert tables.sets_sentence(sets()[:0], 4.0).startswith("There are too few images")
 
 
