@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
-from stablerep.probes.extraction import progress
 from stablerep.probes.parts import three_parts
 
 if TYPE_CHECKING:
@@ -30,24 +30,26 @@ class LabelledImages:
     """What a probe needs of a set.
 
     Attributes:
-        images: uint8 [N, 3, size, size].
+        images: uint8 [N, 3, size, size], or what stands for such a tensor and decodes images when they are asked for.
         labels: [N] names, or for several labels an image bool [N, C].
         parts: [N] train, validation or test.
         ids: [N]. clusters: [N], what belongs together when items are resampled (a concept, a drawing's title).
         classes: names of the C columns; empty for single labels.
+        pixels: what names the images without decoding them; empty where they are in memory.
     """
 
-    images: torch.Tensor
+    images: torch.Tensor | OnDemandImages
     labels: np.ndarray
     parts: np.ndarray
     ids: np.ndarray
     clusters: np.ndarray
     classes: tuple[str, ...] = ()
+    pixels: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything in it, 16 hexadecimal digits."""
-        digest = hashlib.sha256(self.images.contiguous().numpy())
+        digest = hashlib.sha256(self.pixels.encode() if self.pixels else self.images.contiguous().numpy())
         for column in (self.labels, self.parts, self.ids, self.clusters, np.array(self.classes, object)):
             digest.update("\x1f".join(map(str, column.ravel().tolist())).encode() + b"\x1e")
         return digest.hexdigest()[:16]
@@ -91,7 +93,7 @@ TRANSFER_SETS = {s.name: s for s in (
     TransferSet("emoji subgroup", "mean per class", "embedded", "emoji", "subgroup", "concept"),
     TransferSet("emoji keywords", "11-point mAP", "embedded", "keywords"),
     TransferSet("digits", "top-1", "embedded", "digits"),
-    TransferSet("clip art", "mean per class", "embedded", "clip-art"),
+    TransferSet("clip art", "mean per class", "embedded", "clip-art", cluster="stem"),
     _path("CIFAR-10", "cifar10", "top-1"),
     _path("Fashion-MNIST", "fashion_mnist", "top-1"),
     # opened alike, so that the images of the three are decoded once
@@ -126,37 +128,25 @@ def open_set(which: TransferSet, size: int) -> LabelledImages:
         raise InputError(f"{which.name} is read from a folder below STABLEREP_DATA, which is not set.")
     if which.source in READERS:
         return READERS[which.source](size)
-    table, images = _opened(which.source, json.dumps(which.options), size, os.environ.get("STABLEREP_DATA", ""))
+    corpus = _opened(which.source, json.dumps(which.options), os.environ.get("STABLEREP_DATA", ""))
+    table, images = corpus.table, OnDemandImages(corpus, size)
     kept = table[which.label].notna().to_numpy(copy=True)
     if which.source == "emoji":  # variants in skin tones would outweigh everything else
         kept &= (table["skin_tone"] == 0).to_numpy()
     if not kept.all():  # among them test images of public sets whose labels are kept secret
-        table, images = table[kept].reset_index(drop=True), images[torch.from_numpy(np.flatnonzero(kept))]
+        table, images = table[kept].reset_index(drop=True), images.only(kept)
     labels, ids = (table[column].astype(str).to_numpy(object) for column in (which.label, "id"))
     clusters = table[which.cluster].astype(str).to_numpy(object)
-    if which.source == "clip-art":  # variants of a drawing are no independent items
-        from stablerep.corpus.clip_art import stem_of
-
-        clusters = table["caption"].map(stem_of).to_numpy(object)
-    return LabelledImages(images, labels, three_parts(table["split"].to_numpy(object), labels, ids), ids, clusters)
+    parts = three_parts(table["split"].to_numpy(object), labels, ids)
+    return LabelledImages(images, labels, parts, ids, clusters, pixels=f"{corpus.fingerprint}-{size}px")
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(source: str, options: str, size: int, data: str) -> tuple[pd.DataFrame, torch.Tensor]:
-    """Table and images of a corpus below the folder ``data``; kept until another is asked for."""
+def _opened(source: str, options: str, data: str) -> Corpus:
+    """A corpus below the folder ``data``; kept until another is asked for."""
     from stablerep.corpus import load_corpus
 
-    corpus = load_corpus(source, **json.loads(options))
-    return corpus.table, _all_images(corpus, size)
-
-
-def _all_images(corpus: Corpus, size: int) -> torch.Tensor:
-    """The images of a corpus in memory, uint8 [N, 3, size, size], also where it makes them only when they are asked for."""
-    images = corpus.images(size)
-    if isinstance(images, torch.Tensor):
-        return images
-    starts = progress(range(0, len(images), 1024), desc=f"images of {corpus.name}", unit="batch")
-    return torch.cat([torch.as_tensor(images[start : start + 1024]) for start in starts])
+    return load_corpus(source, **json.loads(options))
 
 
 def _keywords(size: int, *, least: int = 60) -> LabelledImages:
@@ -179,7 +169,8 @@ def _keywords(size: int, *, least: int = 60) -> LabelledImages:
     classes = tuple(sorted(word for word in kept if word))
     labels = np.array([[word in mine for word in classes] for mine in words])
     ids = table["id"].to_numpy(object)
-    return LabelledImages(_all_images(corpus, size), labels, parts, ids, table["concept"].to_numpy(object), classes)
+    images, clusters = OnDemandImages(corpus, size), table["concept"].to_numpy(object)
+    return LabelledImages(images, labels, parts, ids, clusters, classes, pixels=f"{corpus.fingerprint}-{size}px")
 
 
 def _digits(size: int) -> LabelledImages:

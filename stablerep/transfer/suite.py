@@ -191,5 +191,6 @@ def _limited(data: LabelledImages, limit: int) -> LabelledImages:
         kept.append(rows if len(rows) <= limit else rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)])
     rows = np.sort(np.concatenate(kept))
     return LabelledImages(
-        data.images[torch.from_numpy(rows)], data.labels[rows], data.parts[rows], data.ids[rows], data.clusters[rows], data.classes
+        data.images.only(rows) if data.pixels else data.images[torch.from_numpy(rows)], data.labels[rows], data.parts[rows], data.ids[rows],
+        data.clusters[rows], data.classes, data.pixels,
     )  # fmt: skip

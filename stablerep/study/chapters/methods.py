@@ -92,7 +92,7 @@ def ask(p: Parameters, study: Study) -> list[Trained]:
     images = study.real_images(captions, several=True)
     found = []
     for seed in range(p.seed, p.seed + p.seeds):
-        for method in ("random", *p.methods):
+        for method in ("random", *possible(p, study)):
             run = None if method == "random" else train(method, images, p, study, seed, len(captions))
             recipe = encoder_recipe(p, study)
             evaluation = study.probed(run, recipe, seed, p.probe_designs)
@@ -102,6 +102,12 @@ def ask(p: Parameters, study: Study) -> list[Trained]:
                 diagnosed(run, p, study, seed) if seed == p.seed else None,
             ))  # fmt: skip
     return found
+
+
+def possible(p: Parameters, study: Study) -> list[str]:
+    """The methods to train, without those that learn classes where the corpus has none."""
+    label = p.label or study.about.labels
+    return [method for method in p.methods if label or METHODS[method].traits.ids != "class"]
 
 
 def title_of(method: str) -> str:
@@ -122,13 +128,8 @@ def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int,
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
-    label = p.label or study.about.labels[-1]
-    return study.pretraining(
-        images,
-        recipe,
-        f"{title_of(method)}, seed {seed}",
-        label=label if METHODS[method].traits.ids == "class" else None,
-    )
+    label = (p.label or study.about.labels[-1]) if METHODS[method].traits.ids == "class" else None
+    return study.pretraining(images, recipe, f"{title_of(method)}, seed {seed}", label=label)
 
 
 def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
@@ -160,7 +161,10 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
     from stablerep.transfer import transfer_scores
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
-    pairs = *PAIRS, *((LEARNED, title_of(method), RANDOM) for method in p.methods)
+    pairs = (
+        *PAIRS,
+        *((LEARNED, title, RANDOM) for title in dict.fromkeys(one.evaluated.arm for one in asked) if title != RANDOM),
+    )
     transfer = [
         transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked
     ]
