@@ -46,7 +46,7 @@ class LabelledImages:
     classes: tuple[str, ...] = ()
     pixels: str = ""
 
-    @property
+    @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of everything in it, 16 hexadecimal digits."""
         digest = hashlib.sha256(self.pixels.encode() if self.pixels else self.images.contiguous().numpy())
@@ -173,6 +173,7 @@ def _keywords(size: int, *, least: int = 60) -> LabelledImages:
     return LabelledImages(images, labels, parts, ids, clusters, classes, pixels=f"{corpus.fingerprint}-{size}px")
 
 
+@functools.lru_cache(maxsize=1)
 def _digits(size: int) -> LabelledImages:
     """Handwritten digits that scikit-learn brings, 8 pixels a side, dark on white here: half for training, a fifth for validation."""
     from sklearn.datasets import load_digits
@@ -186,9 +187,8 @@ def _digits(size: int) -> LabelledImages:
         pd.Series([hashlib.sha256(f"digit {i}".encode()).hexdigest() for i in ids]).groupby(labels).rank(method="first")
     )
     tenth = rank.to_numpy() % 10
-    return LabelledImages(
-        images, labels, np.where(tenth < 5, "train", np.where(tenth < 7, "validation", "test")).astype(object), ids, ids
-    )
+    parts = np.where(tenth < 5, "train", np.where(tenth < 7, "validation", "test")).astype(object)
+    return LabelledImages(images, labels, parts, ids, ids)
 
 
 def _voc2007(size: int) -> LabelledImages:
