@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from stablerep.methods import METHODS
 from stablerep.seeding import seed_for
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.study import ARMS, SIZE, Study, arm, evaluate
 from stablerep.study.parameters.base import resolve
 from stablerep.study.store.runs import RunStore
-from stablerep.methods import METHODS
 
 PROBES = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
 
