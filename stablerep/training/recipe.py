@@ -63,17 +63,17 @@ class PretrainingRecipe:
                 f"views have {self.view.size} pixels a side, the encoder is made for {self.encoder.image_size}; they must agree."
             )
         self._serves("crops_per_image", self.crops_per_image >= 0, "contrastive", "with 1 or more, or 0 for its own")
-        self._serves("chunk", self.chunk >= 0, "contrastive", "by gradient caching, with 1 view or more")
+        self._serves("chunk", self.chunk >= 0, "contrastive", "with a chunk of 1 or more", what="gradient caching")
         self._serves("teacher_momentum", 0 <= self.teacher_momentum < 1, "teacher", "from 0 to below 1")
         self._check_positives()
         self._check_head()
         self._check_weights()
 
-    def _serves(self, name: str, valid: bool, trait: str, how: str) -> None:
+    def _serves(self, name: str, valid: bool, trait: str, how: str, *, what: str = "it") -> None:
         """Refuse an option that is not valid, or is given (it is not 0) to a method without the trait."""
         value = getattr(self, name)
         if not valid or (value and not getattr(self.traits, trait)):
-            raise InputError(f"{name} is {value}; it serves {', '.join(methods_with(trait))}, {how}.")
+            raise InputError(f"{name} is {value}; {what} serves {', '.join(methods_with(trait))}, {how}.")
 
     def _check_positives(self) -> None:
         if self.traits.several and (self.images_per_caption < 1 or self.views_per_caption < 2):

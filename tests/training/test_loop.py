@@ -236,7 +236,7 @@ def test_a_method_is_a_class_and_a_line(data, tmp_path, monkeypatch):
     assert losses(tmp_path)[-1] < losses(tmp_path)[0] and summary["weights"] == 48 * 4 + 4
     assert made[0].progress == [(when, (k + (when == "after")) / 4) for k in range(4) for when in ("before", "after")]
     assert load_file(tmp_path / "heads.safetensors") == {}
-    with pytest.raises(ValueError, match="chunk is 4; it serves simclr"):
+    with pytest.raises(ValueError, match="chunk is 4; gradient caching serves simclr"):
         recipe_of("plain", chunk=4)
 
 

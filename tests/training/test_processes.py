@@ -75,49 +75,53 @@ def test_two_processes_that_were_cut_take_the_same_steps(name, two_processes):
     assert losses(two_processes / name / "whole").shape == (6,)
 
 
-KILLED = """
-import sys, torch
-from pathlib import Path
-import accelerate, pandas, tqdm, transformers
-from stablerep.captioned_images import CaptionedImages
-from stablerep.encoders import EncoderRecipe
-from stablerep.training import PretrainingRecipe, pretrain
-torch.set_num_threads(1)
-images = torch.randint(256, (128, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-words = [f"{first}{last}" for first in "bdfgklmnprst" for last in "aeiouy"][:64]  # merges that are equally frequent
-encoder = EncoderRecipe(name="test_resnet", stem="published", head_width=64, head_size=32, text_width=64, text_layers=1, joint_size=32)
-recipe = PretrainingRecipe(method="stablerep+", steps=30, views_per_step=16, encoder=encoder)
-input()  # everything is loaded; the turn of this process comes
-pretrain(CaptionedImages(images, torch.arange(128) // 2, words, "toy"), recipe, Path(sys.argv[1]), progress="", checkpoint_every=3)
-"""
+def train_words(folder: Path) -> None:
+    """Thirty steps on captions whose merges are equally frequent, with a checkpoint after every three."""
+    images = torch.randint(256, (128, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    words = [f"{first}{last}" for first in "bdfgklmnprst" for last in "aeiouy"][:64]
+    data = CaptionedImages(images, torch.arange(128) // 2, words, "toy")
+    pretrain(data, recipe_of("stablerep+", steps=30), folder, progress="", checkpoint_every=3)
 
 
 @pytest.mark.slow
 def test_a_process_killed_twice_ends_as_one_that_was_not(tmp_path):
     """SIGKILL, and a new process each time, whose hash tables and memory are others: vocabulary, order and views are the same.
 
-    The processes load their libraries side by side and learn one after the other.
+    The processes load their libraries side by side, and learn one after the other.
     """
-    whole, *cut = (
-        subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name)], stdin=subprocess.PIPE)
-        for name in ("whole", "cut", "cut", "cut")
-    )
+    command = [sys.executable, "-m", __name__, str(tmp_path / "cut")]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True) for _ in range(3)
+    ]
+    threads = torch.get_num_threads()
     try:
+        torch.set_num_threads(1)
+        train_words(tmp_path / "whole")
         checkpoint, seen = tmp_path / "cut" / "checkpoint.pt", 0.0
-        whole.communicate(b"\n")
-        for process in cut[:2]:
-            process.stdin.write(b"\n")
-            process.stdin.flush()
+        for process in processes[:2]:
+            print("go", file=process.stdin, flush=True)
             while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime == seen):
                 time.sleep(0.01)
             process.kill()
             assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed; give it more steps"
             seen = checkpoint.stat().st_mtime
-        cut[2].communicate(b"\n")
-        assert (whole.returncode, cut[2].returncode) == (0, 0)
+        processes[2].communicate("go\n")
+        assert processes[2].returncode == 0
         assert_same_run(tmp_path / "whole", tmp_path / "cut")
     finally:
-        for process in (whole, *cut):
+        torch.set_num_threads(threads)
+        for process in processes:
             process.kill()
             process.wait()
             process.stdin.close()
+
+
+if __name__ == "__main__":  # a process that is killed: loads everything, waits for its turn, and learns
+    import accelerate  # noqa: F401
+
+    from stablerep.methods.contrastive import text_tower
+
+    text_tower(300, 299, SMALL_VIT)
+    torch.set_num_threads(1)
+    input()
+    train_words(Path(sys.argv[1]))
