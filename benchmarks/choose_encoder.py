@@ -15,8 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
-from stablerep.study.experiments.study import Study, arm
-from stablerep.study.parameters.base import resolve
+from stablerep.study.chapters import resolve
+from stablerep.study.experiments.arms import arm
+from stablerep.study.experiments.study import Study
 
 CANDIDATES = (
     ("resnet10t", "published"), ("resnet10t", "no-pool"), ("resnet18", "published"), ("resnet14t", "published"),

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from stablerep.study.store.runs import RunStore
-from stablerep.study.sweeps.workers import last_lines
+from stablerep.study.sweeps.task import last_lines
 
 COMMAND = (sys.executable, "-m", "stablerep.study.commands")
 CHAPTER = ("run", "generator", "--preset", "smoke")

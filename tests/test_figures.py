@@ -202,6 +202,22 @@ def test_guidance_scales_are_in_order_beside_the_yardstick():
         assert len({lines[source].get_linestyle() for source in YARDSTICKS}) == 2  # told apart without colour
 
 
+def test_one_kind_of_real_images_is_enough():
+    """As of photographs, which have no designs."""
+    measures = ("top1", "top10", "subgroup")
+    figure = figures.faithfulness(over_scales(["real, held-out images"], measures))
+    assert "real, held-out images" in figure.axes[0].get_legend_handles_labels()[1]
+    table = over_scales(["real images"], ["distance"])
+    assert "between real images" in figures.diversity(table).axes[0].get_legend_handles_labels()[1]
+    table.loc[table["source"] == "real images", ["mean", "low", "high"]] = np.nan  # each caption has one image
+    assert figures.diversity(table).axes[0].get_legend_handles_labels()[1] == ["between generated images"]
+
+
+def test_sets_that_were_too_small_leave_their_panels_empty():
+    figure = figures.set_measures(sets_table()[:0])
+    assert [axis.texts[0].get_text() for axis in figure.axes] == ["too few images"] * 3
+
+
 def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
     table = sets_table()
     drawn = {}

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from stablerep.losses import FeatureQueue, image_text, multi_positive, multi_positive_among
-from stablerep.training import method_loss
+from stablerep.methods.contrastive import contrastive_loss
 
 IDS = {
     "two views each": [0, 1, 2, 3, 0, 1, 2, 3],
@@ -116,8 +116,8 @@ def test_the_loss_of_stablerep_plus_is_the_weighted_sum_with_half_of_each_direct
 
     def fast(head, images, texts, scale):
         out = {"head": head, "image": images, "text": texts, "scale": scale}
-        return method_loss(
-            "stablerep+", out, torch.tensor(ids), 0.2, image_weight=image_weight, text_weight=text_weight
+        return contrastive_loss(
+            out, torch.tensor(ids), temperature=0.2, image_weight=image_weight, text_weight=text_weight
         )
 
     expected, expected_gradients = value_and_gradients(lambda *x: slow(*x) + 0 * sum(v.sum() for v in x), *inputs)

@@ -180,7 +180,8 @@ def test_truncation_in_words(tokenizer):
     )
     assert str(truncated(tokenizer, [long + "7", long + "hand"])) == (
         "2 of 2 captions are longer than 22 tokens; their ends are not read, and 1 group of captions is the same without them: "
-        "'red apple red apple red apple  … le red apple red apple apple 7' and 'red apple red apple red apple  … red apple red apple apple hand'."
+        "'red apple red apple red apple  … ed apple red apple red apple 7'"
+        " and 'red apple red apple red apple  … apple red apple red apple hand'."
     )
 
 

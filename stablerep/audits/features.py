@@ -1,4 +1,4 @@
-"""What features look like before any label is asked: how near positives lie, how far the rest spreads, how many dimensions carry it.
+"""What features look like before any label is used: how near positives lie, how far the rest spreads, how many dimensions carry it.
 
 Positives are named by ids, as in :mod:`stablerep.losses`: ids = image index over two views asks about augmentation, ids = caption
 over images asks about the caption. All sums run in double precision and in blocks of rows, so that N x N never stands in memory.
@@ -251,7 +251,7 @@ def collapse(features: Tensor) -> pd.DataFrame:
 
 
 def describe(features: Tensor, captions: Sequence[str]) -> pd.DataFrame:
-    """One row on the features of captioned images, before any label is asked.
+    """One row on the features of captioned images, before any label is used.
 
     Args:
         features: float [N, D].

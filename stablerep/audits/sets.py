@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stablerep.encoders import extract_features
+from stablerep.errors import InputError
 from stablerep.seeding import generator_for, seed_for
 from stablerep.statistics import bootstrap_mean, interval
 from stablerep.torchvision_shim import ensure_torchvision_imports
@@ -219,10 +220,10 @@ def named_extractor(name: str, *, device: str = "cpu") -> Callable[[Tensor], Ten
             in timm, 384, 768 or 1024 features. Weights are downloaded once, and then read from the cache of torch or the Hub.
 
     Raises:
-        ValueError: another name, or weights that are neither in the cache nor can be downloaded. Nothing else takes their place.
+        InputError: another name, or weights that are neither in the cache nor can be downloaded. Nothing else takes their place.
     """
     if name not in SIDES:
-        raise ValueError(f"extractor is {name!r}; valid names are {', '.join(SIDES)}.")
+        raise InputError(f"extractor is {name!r}; valid names are {', '.join(SIDES)}.")
     ensure_torchvision_imports()
     import timm
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -234,7 +235,7 @@ def named_extractor(name: str, *, device: str = "cpu") -> Callable[[Tensor], Ten
             network = timm.create_model(DINOV2[name], pretrained=True, num_classes=0, img_size=SIDES[name])
     except Exception as error:  # urllib, the Hub and its HTTP client share no class of errors
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
-        raise ValueError(
+        raise InputError(
             f"the weights of {name} are not in the cache and could not be loaded from the network: {reason}."
         ) from error
     network = network.to(device).requires_grad_(False)

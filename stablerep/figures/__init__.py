@@ -1,8 +1,9 @@
-"""Drawing: pure functions from a results table to a matplotlib figure.
+"""Drawing: pure functions from a results table to a matplotlib figure; tables for pages are in :mod:`stablerep.figures.tables`.
 
 Colours are the colour-blind-safe set of Wong (2011); figures have a white ground, so that they read the same on a dark page.
 """
 
+from stablerep.figures import tables
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS
 from stablerep.figures.images import designs_of, diversity, faithfulness, image_grid, sample_grid, set_measures
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
@@ -27,4 +28,5 @@ __all__ = [
     "shares",
     "splits",
     "sweep",
+    "tables",
 ]

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
-    """Retrieval of the caption's concept against w, with a band for each kind of real images; ``table`` covers all captions."""
+    """Retrieval of the caption's concept against w, with a band for each kind of real images (one or two); ``table`` covers all captions."""
     measures = {"top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first"}
     figure, axes = canvas(3, width=9.5, height=3.4, sharey=True)
     for axis, (name, title) in zip(axes[0], measures.items()):
         part = table[table["measure"] == name]
         made = part[part["source"] == "generated"].sort_values("guidance_scale")
-        for real, colour, style in zip(
-            part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--"), strict=True
-        ):
+        for real, colour, style in zip(part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--")):
             axis.axhspan(100 * real.low, 100 * real.high, color=colour, alpha=0.2, lw=0)
             axis.axhline(100 * real.mean, color=colour, ls=style, label=real.source)
         errors = 100 * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
@@ -48,13 +46,14 @@ def faithfulness(table: pd.DataFrame) -> Figure:
 
 
 def diversity(table: pd.DataFrame) -> Figure:
-    """Mean cosine distance between images of one caption against w; real designs as a band."""
+    """Mean cosine distance between images of one caption against w; real images as a band, where they have captions with several."""
     figure, axes = canvas(width=5.5, height=3.6)
     axis = axes[0][0]
-    real = table[table["source"] == "real designs"].iloc[0]
+    real = table[table["source"] != "generated"].iloc[0]
     made = table[table["source"] == "generated"].sort_values("guidance_scale")
-    axis.axhspan(real["low"], real["high"], color=GREY, alpha=0.25, lw=0)
-    axis.axhline(real["mean"], color=GREY, label="between real designs")
+    if pd.notna(real["mean"]):
+        axis.axhspan(real["low"], real["high"], color=GREY, alpha=0.25, lw=0)
+        axis.axhline(real["mean"], color=GREY, label=f"between {real['source']}")
     errors = np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
     axis.errorbar(
         made["guidance_scale"],
@@ -75,7 +74,8 @@ def diversity(table: pd.DataFrame) -> Figure:
 def set_measures(table: pd.DataFrame) -> Figure:
     """Distance, fidelity and diversity of generated sets against w; dashed, another set of real images.
 
-    ``table`` has a row per ``source``, ``guidance_scale`` and ``metric`` with ``value``, ``low``, ``high``.
+    ``table`` has a row per ``source``, ``guidance_scale`` and ``metric`` with ``value``, ``low``, ``high``. Without rows, as where sets are
+    too small to compare, the panels stay empty.
     """
     panels = {
         "kernel distance (KID)": ("kid",),
@@ -84,7 +84,7 @@ def set_measures(table: pd.DataFrame) -> Figure:
     }
     figure, axes = canvas(3, width=9.5, height=3.4)
     for axis, (title, metrics) in zip(axes[0], panels.items()):
-        for metric, colour, marker in zip(metrics, (GREEN, BLUE), "os"):
+        for metric, colour, marker in zip(metrics if len(table) else (), (GREEN, BLUE), "os"):
             part = table[table["metric"] == metric]
             made = part[part["source"] == "generated"].sort_values("guidance_scale")
             real = part[part["source"] != "generated"].iloc[0]
@@ -95,6 +95,9 @@ def set_measures(table: pd.DataFrame) -> Figure:
             axis.axhline(real["value"], color=colour, ls="--", label=f"{metric}, {real['source']}")
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("guidance scale w")
+        if table.empty:
+            axis.text(0.5, 0.5, "too few images", ha="center", va="center", transform=axis.transAxes)
+            continue
         axis.legend(fontsize=7)
         if metrics != ("kid",):
             axis.set_ylim(0, 1.08 * table.loc[table["metric"].isin(metrics), ["value", "high"]].max().max())

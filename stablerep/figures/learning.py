@@ -29,7 +29,7 @@ def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
 def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
     """Accuracy of every arm: this run above, the stored reference below, one column per probe.
 
-    Tables as made by ``chapters.compare.summarize``.
+    Tables of :func:`stablerep.statistics.summarize`.
     """
     rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
     figure, axes = canvas(
@@ -59,10 +59,10 @@ def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
             marker="o",
             capsize=3,
             label=method,
-            color=ARM_COLOURS[method],
+            color=ARM_COLOURS.get(method, GREY),
         )
     for method, part in published.groupby("method", sort=False):
-        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS[method])
+        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS.get(method, GREY))
     sizes = sorted(table["captions"].unique())
     ours.set_title(f"emoji, {probe}", fontsize=10)
     theirs.set_title("the paper, figure 6: ImageNet, linear probe", fontsize=10)

@@ -73,7 +73,13 @@ def groups(table: pd.DataFrame, attribute: str) -> Figure:
         x = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.16
         errors = 100 * np.array([mine["accuracy"] - mine["low"], mine["high"] - mine["accuracy"]])
         axes[0][0].errorbar(
-            x, 100 * mine["accuracy"], yerr=errors.clip(0), fmt="o", capsize=3, color=ARM_COLOURS[name], label=name
+            x,
+            100 * mine["accuracy"],
+            yerr=errors.clip(0),
+            fmt="o",
+            capsize=3,
+            color=ARM_COLOURS.get(name, GREY),
+            label=name,
         )
     axes[0][0].set_xticks(range(len(classes)), classes)
     axes[0][0].set_ylabel("accuracy of the probe (%)")

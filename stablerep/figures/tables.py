@@ -144,15 +144,14 @@ def best_scale(faithfulness: pd.DataFrame) -> float:
     return float(made["guidance_scale"].iloc[-1])
 
 
-def best_scale_sentence(faithfulness: pd.DataFrame, what: str = "concept") -> str:
+def best_scale_sentence(faithfulness: pd.DataFrame) -> str:
     """Markdown: the best guidance scale, and how often captions are recognized there, beside each kind of real images.
 
     Args:
         faithfulness: of :func:`stablerep.audits.faithfulness.judge_images`.
-        what: what is recognized, such as concept or class.
     """
     top = faithfulness[(faithfulness["group"] == "all") & (faithfulness["measure"] == "top1")].set_index("source")
-    scale = best_scale(faithfulness)
+    scale, what = best_scale(faithfulness), "class" if "real, held-out images" in top.index else "concept"
     made = top.loc[["generated"]]
     best = made[made["guidance_scale"] == scale].iloc[0]
     beside = {
@@ -210,20 +209,22 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[list(dict.fromkeys(names)), list(SET_METRICS)].rename_axis(index=None, columns=None).round(3)
 
 
-def sets_sentence(sets: pd.DataFrame, best: float, *, size: int = 32, each: str = "one of each concept") -> str:
+def sets_sentence(sets: pd.DataFrame, best: float, *, size: int = 32) -> str:
     """Markdown: at which guidance scale generated images are nearest to real ones, and what the numbers of the table depend on.
 
     Args:
         sets: of :func:`stablerep.audits.faithfulness.judge_images`.
         best: the guidance scale at which captions are recognized most often.
         size: side of the images in pixels.
-        each: which images of a set there are.
     """
     if sets.empty:
         return "There are too few images of a kind to compare sets of them."
     n, k, k_coverage = (
         int(sets[sets["metric"] == metric][column].iloc[0])
         for metric, column in (("kid", "n"), ("precision", "k"), ("density", "k"))
+    )
+    each = (
+        "as many of a class as there are" if (sets["source"] == "real, other images").any() else "one of each concept"
     )
     kid = sets[(sets["metric"] == "kid") & (sets["source"] == "generated")].set_index("guidance_scale")["value"]
     return (

@@ -19,7 +19,7 @@ FEW_SHOT_METHODS = ("class mean", "logistic")
 def few_shot_episodes(
     labels: Sequence, *, ways: int = 5, shots: int = 5, queries: int = 15, episodes: int = 600, seed: int = 0
 ) -> pd.DataFrame:
-    """Episodes that depend on the seed and the labels alone, so that every encoder is asked the same.
+    """Episodes that depend on the seed and the labels alone, so that every encoder gets the same questions.
 
     Protocol: each episode draws ``ways`` classes without replacement among those with at least ``shots + 1`` items, then ``shots``
     items of each as support and, of the others, ``queries`` or as many as there are. Episode k is the same whatever the number of episodes.

@@ -45,7 +45,7 @@ def class_text_features(
     for name in names:
         if not name.strip() or names.count(name) > 1:
             raise ValueError(
-                f"name {name!r} stands {names.count(name)} times; names must not be empty, and each must stand once."
+                f"name {name!r} occurs {names.count(name)} times; names must not be empty, and each must occur once."
             )
     for template in templates:
         if template.count("{}") != 1:

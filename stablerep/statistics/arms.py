@@ -60,7 +60,7 @@ def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> p
         The columns are there when no pair was run, too.
 
     Raises:
-        ValueError: a missing column, or two arms of a pair that were asked other items.
+        ValueError: a missing column, or two arms of a pair that answered different items.
     """
     _need(items, "arm", "probe", "id", "cluster", "correct")
     rows = []
@@ -73,7 +73,7 @@ def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> p
                 alone = int((asked[first] != asked[second]).sum())
                 if alone:
                     raise ValueError(
-                        f"{first} and {second} were asked other items on {probe}: {alone} were asked of one alone."
+                        f"{first} and {second} answered different items on {probe}: {alone} items have an answer of only one of them."
                     )
                 both = asked[first]
                 found = paired_difference(mean[first][both], mean[second][both], cluster[both])

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from stablerep.audits import features as diagnostics
 from stablerep.audits.features import (
@@ -334,3 +335,36 @@ def test_cka_that_is_not_defined_is_refused():
     with pytest.raises(ValueError, match="all equally far apart"):
         linear_cka(gaussian(6, 4), torch.eye(6))
     assert linear_cka(torch.eye(6), torch.eye(6), debiased=False) == pytest.approx(1)
+
+
+def test_a_description_holds_each_measure_of_captioned_images():
+    features, captions = gaussian(60, 8), [f"caption {i // 3}" for i in range(60)]
+    (row,) = diagnostics.describe(features, captions).to_dict("records")
+    ids = torch.arange(60) // 3
+    similarity = caption_similarity(features, ids).set_index("pairs")["mean"]
+    assert row["alignment"] == alignment(features, ids) and row["uniformity"] == uniformity(features[::3])
+    assert (row["within"], row["between"]) == (similarity["within"], similarity["between"])
+    assert row["effective_rank"] == effective_rank(features) and row["dimensions"] == 8 and row["alarms"] == "none"
+    shuffled = torch.randperm(60, generator=torch.Generator().manual_seed(0)).tolist()
+    (again,) = diagnostics.describe(features[shuffled], [captions[i] for i in shuffled]).to_dict("records")
+    assert again["alignment"] == pytest.approx(row["alignment"]) and again["between"] == pytest.approx(row["between"])
+    alike = torch.ones(60, 8) + 1e-6 * gaussian(60, 8)
+    assert diagnostics.describe(alike, captions)["alarms"].item() == "constant, alike"
+
+
+def test_captions_with_one_image_each_have_no_alignment_and_one_caption_no_uniformity():
+    features = gaussian(20, 8)
+    cosines = (F.normalize(features, dim=1) @ F.normalize(features, dim=1).T)[~torch.eye(20, dtype=bool)].mean().item()
+    (row,) = diagnostics.describe(features, range(20)).to_dict("records")
+    assert (
+        math.isnan(row["alignment"])
+        and math.isnan(row["within"])
+        and row["between"] == pytest.approx(cosines, abs=1e-6)
+    )
+    assert row["uniformity"] == uniformity(features)
+    (row,) = diagnostics.describe(features, ["a"] * 20).to_dict("records")
+    assert (
+        math.isnan(row["uniformity"])
+        and math.isnan(row["between"])
+        and row["within"] == pytest.approx(cosines, abs=1e-6)
+    )

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from stablerep.audits import retrieval
 from stablerep.audits.retrieval import Retrieval, within_caption_distance
+from stablerep.errors import InputError
 
 
 def gallery() -> Retrieval:
@@ -96,3 +98,31 @@ def test_distance_within_captions_by_hand():
     assert found.to_dict() == pytest.approx(
         {"two alike, one other": 2 / 3, "two at right angles": 1, "equal": 0, "opposed": 2}, abs=1e-6
     )
+
+
+def test_a_concept_that_the_gallery_does_not_have_is_never_found():
+    asked = gallery().ask(torch.eye(14)[[3]], ["unknown"])
+    assert not asked.to_numpy().any()
+
+
+def test_a_caption_of_several_concepts_is_refused():
+    table = pd.DataFrame({"caption": ["a face", "a face"], "concept": ["old", "young"], "subgroup": ["x", "x"]})
+    with pytest.raises(InputError, match="the caption 'a face' show several concepts"):
+        Retrieval(torch.eye(2), table)
+
+
+def test_blocks_of_queries_change_no_answer(monkeypatch):
+    query = torch.randn(40, 14, generator=torch.Generator().manual_seed(0))
+    concepts = [f"c{i % 12}" for i in range(40)]
+    whole = gallery().ask(query, concepts)
+    monkeypatch.setattr(retrieval, "BLOCK", 3 * 13)  # three queries at a time
+    pd.testing.assert_frame_equal(gallery().ask(query, concepts), whole)
+
+
+def test_distances_of_many_images_come_from_their_sum(monkeypatch):
+    features = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    captions = ["a"] * 35 + ["b"] * 25
+    whole = within_caption_distance(features, captions)
+    monkeypatch.setattr(retrieval, "BLOCK", 100)
+    assert within_caption_distance(features, captions).to_dict() == pytest.approx(whole.to_dict(), abs=1e-6)
+    assert within_caption_distance(features[:2], ["a", "b"]).empty

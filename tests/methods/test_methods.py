@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from stablerep.encoders import EncoderRecipe, backbone_width, recipe_backbone
+from stablerep.methods.base import Batch
 from stablerep.methods.byol import BYOL
 from stablerep.methods.classification import Classifier
 from stablerep.methods.dino import DINO
@@ -22,6 +23,10 @@ VIT = EncoderRecipe(name="test_vit", stem="published", patch_size=8, depth=2, he
 
 def views(n: int = 6, seed: int = 0) -> torch.Tensor:
     return torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+
+
+def batch(n: int = 6, labels=None) -> Batch:
+    return Batch(views(n), torch.arange(n) if labels is None else labels)
 
 
 @pytest.fixture(params=[RESNET, VIT], ids=["resnet", "vit"])
@@ -38,7 +43,7 @@ def test_the_teacher_starts_as_the_student_and_receives_no_gradient(name, encode
     model = PAIRS[name](encoder)
     for mine, slow in ((model.backbone, model.teacher[0]), (model.projector, model.teacher[1])):
         assert all(torch.equal(v, slow.state_dict()[k]) for k, v in mine.state_dict().items())
-    model(views()).backward()
+    model(batch()).backward()
     assert all(p.grad is None for p in model.teacher.parameters())
     trained = [p for p in model.backbone.parameters() if p.requires_grad]
     assert trained and all(p.grad is not None for p in trained)
@@ -63,7 +68,7 @@ def test_byol_is_two_minus_twice_its_loss_in_squared_distance():
     torch.manual_seed(1)
     model = BYOL(RESNET)
     x = views()
-    loss = model(x)
+    loss = model(Batch(x, torch.arange(6)))
     torch.manual_seed(1)
     again = BYOL(RESNET)
     first, second = normalize(x).chunk(2)
@@ -86,7 +91,7 @@ def test_moco_contrasts_each_query_with_all_keys():
 
 def test_moco_does_not_train_the_patch_embedding():
     model = MoCoV3(VIT)
-    model(views()).backward()
+    model(batch()).backward()
     assert all(p.grad is None for p in model.backbone.patch_embed.parameters())
     assert all(p.grad is not None for p in model.backbone.blocks.parameters())
 
@@ -97,7 +102,7 @@ def test_dino_matches_the_other_view_to_the_sharpened_centred_teacher():
     torch.manual_seed(2)
     again = DINO(RESNET, prototypes=20)
     x = views()
-    loss = model(x).item()
+    loss = model(Batch(x, torch.arange(6))).item()
     first, second = normalize(x).chunk(2)
     t = [again.teacher(v) for v in (first, second)]
     s = [again.projector(again.backbone(v)) for v in (first, second)]
@@ -112,7 +117,7 @@ def test_dino_holds_its_last_layer_at_first():
     model = DINO(RESNET, frozen=0.5)
     for progress, held in ((0.2, True), (0.7, False)):
         model.zero_grad(set_to_none=True)
-        model(views()).backward()
+        model(batch()).backward()
         model.before_step(progress)
         assert (model.projector.last_layer.weight_v.grad is None) == held
 
@@ -151,11 +156,25 @@ def test_with_nothing_hidden_the_encoding_is_that_of_the_backbone():
     torch.testing.assert_close(tokens, whole, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["test_vit", "test_vit2", "vit_tiny_patch16_224"])
+def test_every_prefix_token_takes_part_and_none_is_painted(name):
+    """One class token, registers, positions with and without the prefix: whatever timm's own forward does."""
+    torch.manual_seed(0)
+    model = MAE(EncoderRecipe(name=name, stem="published", patch_size=8, depth=2)).eval()
+    prefix = [p for n, p in model.backbone.named_parameters() if n in ("cls_token", "reg_token")]
+    tokens = model.encode(normalize(views(2)), torch.tensor([[3, 1], [0, 15]]))
+    assert tokens.shape[:2] == (2, 2) and len(prefix) >= 1
+    tokens.square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in prefix)
+    assert torch.equal(model.backbone(views(2)), model.backbone(views(2)))  # the backbone itself sees everything again
+    assert not [n for n, _ in model.named_modules() if "patch_drop." in n]
+
+
 def test_the_loss_of_mae_by_hand():
     torch.manual_seed(0)
     model = MAE(VIT).eval()
     torch.manual_seed(5)
-    loss = model(views(3)).item()
+    loss = model(batch(3)).item()
     torch.manual_seed(5)
     order = torch.rand(3, 16).argsort(1)
     x = normalize(views(3))
@@ -195,4 +214,4 @@ def test_a_classifier_is_cross_entropy_of_a_linear_layer(encoder):
     features = model.backbone(normalize(views()))
     scores = features @ model.classifier.weight.T + model.classifier.bias
     expected = -sum(scores[i].log_softmax(0)[c] for i, c in enumerate(labels)) / 6
-    assert model(views(), labels).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert model(batch(6, labels)).item() == pytest.approx(expected.item(), rel=1e-5)

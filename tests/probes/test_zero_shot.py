@@ -136,8 +136,8 @@ def test_the_lists_of_templates_are_fit_for_use(templates):
     [
         ([], ("{}",), "0 names and 1 templates"),
         (["a"], (), "1 names and 0 templates"),
-        (["a", "b", "a"], ("{}",), "name 'a' stands 2 times"),
-        (["a", " "], ("{}",), "name ' ' stands"),
+        (["a", "b", "a"], ("{}",), "name 'a' occurs 2 times"),
+        (["a", " "], ("{}",), "name ' ' occurs"),
         (["a"], ("a photo",), "template 'a photo' has 0 places"),
         (["a"], ("{} and {}",), "has 2 places"),
     ],

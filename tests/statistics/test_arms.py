@@ -86,7 +86,9 @@ def test_pairs_are_answered_on_the_same_items():
 
 def test_arms_that_answered_other_items_are_no_pair():
     table = items({"a": 0.5, "b": 0.5})
-    with pytest.raises(ValueError, match="a and b were asked other items on linear kind: 1 were asked of one alone"):
+    with pytest.raises(
+        ValueError, match="a and b answered different items on linear kind: 1 items have an answer of only one of them"
+    ):
         differences(table[(table["arm"] == "b") | (table["id"] != "3/1")], PAIRS)
 
 

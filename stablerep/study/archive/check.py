@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from stablerep.errors import InputError
 from stablerep.study.archive.graph import CRATE, GONE, METADATA, SUMS
-from stablerep.study.store.folder import file_names, identify
+from stablerep.study.store.folder import IDENTITY, file_names, identify
 
 _BROKEN = (
     KeyError,
@@ -203,7 +203,7 @@ def _read_run(name: str, content: bytes, actual: dict, found: Examination) -> di
     key = PurePosixPath(name).parts[1]
     try:
         info = json.loads(content)
-        identity = identify(info["step"], info["version"], info["parameters"], info["inputs"])
+        identity = identify(*(info.get(name) for name in IDENTITY))
         files = {file: entry["sha256"] for file, entry in info["files"].items()}
         if (
             info["key"] != key

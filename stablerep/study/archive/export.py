@@ -27,8 +27,8 @@ from stablerep.errors import InputError
 from stablerep.study.archive.graph import METADATA, SUMS, crate
 from stablerep.study.archive.private_paths import Shortener, holds_path, own_folders
 from stablerep.study.archive.trace import Chain, executed_notebook, known_names, trace
+from stablerep.study.chapters import schemas
 from stablerep.study.notebooks.execution import stored_hash
-from stablerep.study.parameters.base import SCHEMAS
 from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import hash_file
 from stablerep.study.store.runs import Run, RunStore
@@ -139,7 +139,7 @@ def _chains(what: Sequence[str], contents: Contents, folder: Path | None) -> lis
     """The chain of each chapter once, and those of runs; the chapters go into ``contents``."""
     chains: dict[str, Chain] = {}
     known = known_names()
-    for name in what or SCHEMAS:
+    for name in what or schemas():
         try:
             notebook = executed_notebook(known[name], contents.store, folder) if name in known else {}
         except ValueError as error:

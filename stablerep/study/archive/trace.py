@@ -9,16 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stablerep.errors import InputError
-from stablerep.study.book.provenance_page import CHAPTERS
-from stablerep.study.chapters import HEADLINES
-from stablerep.study.parameters.base import SCHEMAS
+from stablerep.study.chapters import CHAPTERS, chapter, schemas
 from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import hash_file
 from stablerep.study.store.runs import Run, RunStore
 
 _HASH = "[0-9a-f]{16}"
-_RUN = re.compile(f"(?!{_HASH}-)[a-z][a-z0-9_-]*-{_HASH}")  # the key of a run, but not two hashes in a row
-_MADE = re.compile(f"(?P<captions>{_HASH})-(?P<generator>.+)-(float16|float32)(-.+)?")
+# The key of a run, but not two hashes in a row; maybe with the part of it that was read behind, such as "-first1".
+_RUN = re.compile(f"((?!{_HASH}-)[a-z][a-z0-9_]*-{_HASH})(?:-(.+))?")
 
 
 @dataclass
@@ -75,7 +73,7 @@ class Chain:
 def figure_names(root: Path) -> dict[str, str]:
     """The chapter of each figure, from the committed notebooks."""
     found = {}
-    for name in SCHEMAS:
+    for name in schemas():
         for cell in json.loads((root / "notebooks" / f"{name}.ipynb").read_text())["cells"]:
             if figure := cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"):
                 found[figure] = name
@@ -84,9 +82,9 @@ def figure_names(root: Path) -> dict[str, str]:
 
 def known_names() -> dict[str, str]:
     """The chapter of every chapter, figure (``fig-...``) and table (``compare/arms``)."""
-    found = {name: name for name in SCHEMAS} | figure_names(project_root())
-    for name in SCHEMAS:
-        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {HEADLINES[name].table}
+    found = {name: name for name in schemas()} | figure_names(project_root())
+    for name in schemas():
+        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {chapter(name).HEADLINE.table}
         found |= {f"{name}/{table}": name for table in sorted(tables)}
     return found
 
@@ -146,14 +144,14 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             chain = _chapter_chain(what, run.info["parameters"]["name"], notebook)
     else:
         near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], n=1, cutoff=0.4)
-        nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(SCHEMAS)}"
+        nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
-    sets, waiting = _synthetic_sets(store), list(chain.first)
-    chain.execution = _read_link(chain.about["key"], store, sets) if chain.about else None
+    waiting = list(chain.first)
+    chain.execution = _read_link(chain.about["key"], store) if chain.about else None
     while waiting:
         key = waiting.pop()
         if key not in chain.links:
-            chain.links[key] = found = _read_link(key, store, sets)
+            chain.links[key] = found = _read_link(key, store)
             waiting += found.needs
     needed = {key for link in chain.links.values() for key in link.needs}
     chain.first = [key for key in chain.first if key not in needed]
@@ -189,17 +187,7 @@ def _chapter_chain(what: str, chapter: str, notebook: dict) -> Chain:
     return chain
 
 
-def _synthetic_sets(store: RunStore) -> dict[str, str]:
-    """The key of each synthesis by the fingerprint of its set, with which the fingerprints of all its parts begin."""
-    from stablerep.synthesis import set_fingerprint
-
-    return {
-        set_fingerprint(info["inputs"]["captions"], info["inputs"]["generator"], info["parameters"]["precision"]): info["key"]
-        for info in store.records() if info["step"] == "synthesis"
-    }  # fmt: skip
-
-
-def _read_link(key: str, store: RunStore, sets: dict[str, str]) -> Link:
+def _read_link(key: str, store: RunStore) -> Link:
     """One run, from its record."""
     run: Run | None = store.find(key)
     if run is None:
@@ -208,18 +196,10 @@ def _read_link(key: str, store: RunStore, sets: dict[str, str]) -> Link:
         key, run.info["step"], False, run.info["version"], run.info["parameters"], provenance=run.info["provenance"]
     )
     for name, value in run.info["inputs"].items():
-        made = next((one for one in sets if value == one or value.startswith(f"{one}-")), None)
-        if _RUN.fullmatch(value):
-            link.needs[value] = name
-        elif made:
-            link.needs[sets[made]] = name + (f" ({value[len(made) + 1 :]})" if value != made else "")
+        if found := _RUN.fullmatch(value):
+            link.needs[found[1]] = name + (f" ({found[2]})" if found[2] else "")
         else:
             link.inputs[name] = value
     for other in run.info["provenance"].get("uses", ()):
         link.needs.setdefault(other, "read within")
     return link
-
-
-def is_lost_set(name: str, value: str) -> bool:
-    """Whether an input that is no run names images that a generator made, whose run is then no longer in the store."""
-    return name == "images" and _MADE.fullmatch(value) is not None

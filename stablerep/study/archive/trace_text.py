@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from stablerep.study.archive.trace import Chain, Link, is_lost_set
+from stablerep.study.archive.trace import Chain, Link
 
 # What the words on a run say already; these parameters are not named again beside them.
 _SAID = {
@@ -58,14 +58,10 @@ def made_by(provenance: dict) -> str:
 
 def describe_link(link: Link) -> str:
     """A few words on one run, without its seed."""
-    from stablerep.study.plans.planning import describe_run
-
     if link.missing:
         return "no longer in the store"
-    try:
-        return describe_run(link.step, link.parameters).removesuffix(f", seed {link.parameters.get('seed')}")
-    except (KeyError, TypeError):  # of an earlier version of the step, which had other parameters
-        return link.step
+    what = link.provenance.get("what") or link.step
+    return what.removesuffix(f", seed {link.parameters.get('seed')}")
 
 
 def _tree(chain: Chain) -> list[str]:
@@ -96,12 +92,7 @@ def _tree(chain: Chain) -> list[str]:
             shown.update(link.key for link in group)
             for name in one.inputs:
                 values = dict.fromkeys(link.inputs[name] for link in group)
-                lost = (
-                    ", a synthetic set that is no longer in the store"
-                    if any(is_lost_set(name, value) for value in values)
-                    else ""
-                )
-                lines.append(f"{'  ' * (depth + 1)}{name} {', '.join(values)}{lost}")
+                lines.append(f"{'  ' * (depth + 1)}{name} {', '.join(values)}")
             add(
                 list(dict.fromkeys(key for link in group for key in link.needs)),
                 depth + 1,

@@ -11,22 +11,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from stablerep.errors import InputError
-from stablerep.study.book.notes import RECORD
+from stablerep.study.book.record import RECORD, Record
 
 
 class _Read(BaseModel, strict=True, frozen=True):
-    """What is read from a book may come from anyone, so that types are checked and names that are not known are left out."""
-
-
-class Record(_Read):
-    """``book.json``: what a book is (:func:`stablerep.study.book.whole.book_record`)."""
-
-    title: str
-    key: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-    preset: str
-    live: bool
-    changed: dict[str, dict[str, Any]]
-    chapters: list[Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")]]  # a name that would lead out of the book is none
+    """Types are checked and unknown names are left out, because a book may come from anyone."""
 
 
 class Number(_Read, extra="allow"):
@@ -80,11 +69,13 @@ class Page(_Read):
 
 
 def read_record(folder: Path) -> Record:
-    """Read what the book in a folder of pages is. Raises ``ValueError``: no book, one of before there were records, or one that cannot be read."""
+    """Read what the book in a folder of pages is. Raises ``InputError``: not a book, without a record, or one that cannot be read."""
     if not (folder / "index.html").is_file():
-        raise InputError(f"{folder} is no book; give the folder of its pages, such as _build/html.")
+        raise InputError(f"{folder} is not a book; give the folder of its pages, such as _build/html.")
     if not (folder / RECORD).is_file():
-        raise InputError(f"{folder} was built before books kept what they are; `stablerep book` builds it anew.")
+        raise InputError(
+            f"{folder} has no {RECORD}, which says what a book is; `stablerep book` builds the book again."
+        )
     return _checked(folder / RECORD, Record.model_validate)
 
 
@@ -96,17 +87,16 @@ def read_book(folder: Path) -> tuple[Record, dict[str, Page]]:
 
 def _checked(path: Path, read: Callable[[Any], Any]) -> Any:
     try:
-        return read(
-            json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-        )  # NaN is a number that is missing
+        # NaN stands for a number that is missing
+        return read(json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None))
     except ValidationError as error:
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}, {' '.join(str(error).split())}"
-    raise InputError(f"{path} could not be read: {reason}. `stablerep book` builds the book anew.")
+    raise InputError(f"{path} could not be read: {reason}. `stablerep book` builds the book again.")
 
 
 def _page(notebook: dict) -> Page:

@@ -66,20 +66,12 @@ class Comparison:
 def compare_chapter(name: str, first: Page | None, second: Page | None) -> Comparison:
     """Compare a chapter in two books, either of which may lack it."""
     if not first or not second:
-        return Comparison(
-            name, [f"Only the {'first' if first else 'second'} book has this chapter."], [], [], None, [], []
-        )
+        alone = f"Only the {'first' if first else 'second'} book has this chapter."
+        return Comparison(name, [alone], [], [], None, [], [])
     figures = [(first.figures.get(one), second.figures.get(one)) for one in first.figures | second.figures]
     if silent := _lacking(first.about, second.about):
-        return Comparison(
-            name,
-            [f"{silent} no record of how this chapter was computed; `stablerep book` builds it anew."],
-            [],
-            [],
-            None,
-            [],
-            figures,
-        )
+        note = f"{silent} no record of how this chapter was computed; `stablerep book` builds the book again."
+        return Comparison(name, [note], [], [], None, [], figures)
     a, b, notes = first.about, second.about, []
     values = [(one, *(side.parameters.get(one, ...) for side in (a, b))) for one in a.parameters | b.parameters]
     different, equal = (
@@ -101,26 +93,16 @@ def compare_chapter(name: str, first: Page | None, second: Page | None) -> Compa
 
 def _lacking(first, second) -> str:
     """Which of two books has no such thing, as the start of a sentence; empty when both have it."""
-    return (
-        ""
-        if first and second
-        else "The first book has"
-        if second
-        else "The second book has"
-        if first
-        else "Both books have"
-    )
+    if first and second:
+        return ""
+    return "The first book has" if second else "The second book has" if first else "Both books have"
 
 
 def _shown(value: Any) -> str:
     """A value of a parameter or key as a reader writes it; empty where there is none."""
-    return (
-        ""
-        if value is ... or value is None
-        else value
-        if isinstance(value, str)
-        else json.dumps(value, ensure_ascii=False)
-    )
+    if value is ... or value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def number_text(value: float, unit: str, *, signed: bool = False) -> str:
@@ -142,21 +124,19 @@ def parameter_sentence(chapters: list[Comparison]) -> str:
         where.setdefault(found, []).append(chapter.name)
     if not where:
         return "No parameter differs between the books."
-    texts = [
-        f"{name} ({left or 'none'} and {right or 'none'} in {', '.join(names)})"
-        for (name, left, right), names in where.items()
-    ]
-    return (
-        f"The books differ in {', '.join(texts if len(where) <= FEW else dict.fromkeys(name for name, _, _ in where))}."
-    )
+    if len(where) > FEW:
+        texts = list(dict.fromkeys(name for name, _, _ in where))
+    else:
+        texts = [
+            f"{one} ({a or 'none'} and {b or 'none'} in {', '.join(names)})" for (one, a, b), names in where.items()
+        ]
+    return f"The books differ in {', '.join(texts)}."
 
 
 def diff_books(first: Path, second: Path, page: Path) -> Path:
     """Write one page that needs nothing else, with both books side by side, and return its path. Raises as :func:`read_book` does, and
     ``ValueError`` for a ``page`` that is a folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    from stablerep.study.book.whole import changed_sentence
 
     if page.is_dir():
         raise InputError(f"{page} is a folder; give the path of the page to write, such as {page / 'diff.html'}.")
@@ -166,7 +146,7 @@ def diff_books(first: Path, second: Path, page: Path) -> Path:
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     text = environment.get_template(TEMPLATE.name).render(
-        books=(a, b), changed=[changed_sentence(one.model_dump()) for one in (a, b)], sentence=parameter_sentence(chapters), same=left == right,
+        books=(a, b), sentence=parameter_sentence(chapters), same=left == right,
         chapters=chapters, short=SHORT, shares=SHARES, number=number_text,
     )  # fmt: skip
     with written_aside(page) as aside:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-RECORD = "book.json"  # beside _config.yml while the pages are built, then in the folder of the pages
+from stablerep.errors import UserError
+from stablerep.study.book.record import Record
+
 WORDS = {
     "notebook": "the notebook's source", "library": "the library", "stored": "the stored results", "corpus": "the corpus",
     "generator": "the generator",
@@ -14,13 +16,16 @@ WORDS = {
 
 
 def stale_inputs(name: str, notebook: dict) -> list[str] | None:
-    """In words, what has changed since a chapter was executed; None when the notebook does not say from what it was made."""
+    """In words, what has changed since a chapter was executed; None when the notebook has no record of its inputs."""
     from stablerep.study.notebooks.execution import current_inputs
 
     about = notebook["metadata"].get("stablerep") or {}
     if "inputs" not in about:
         return None
-    now = current_inputs(name, SimpleNamespace(**about["parameters"]))
+    try:
+        now = current_inputs(name, SimpleNamespace(**about["parameters"]))
+    except UserError:  # a corpus or a generator that is no longer there
+        return [WORDS["corpus"]]
     return [WORDS[key] for key in WORDS if now.get(key) != about["inputs"].get(key)]
 
 
@@ -30,10 +35,12 @@ def stale_chapters(folder: Path, names: list[str]) -> list[str]:
     for name in names:
         found = stale_inputs(name, json.loads((folder / f"{name}.ipynb").read_text()))
         if found is None:
-            sentences.append(f"{name} does not say from what it was made; `stablerep run {name}` executes it anew.")
+            sentences.append(
+                f"{name} has no record of what it was made from; `stablerep run {name}` executes it again."
+            )
         elif found:
             sentences.append(
-                f"{name} was executed before {' and '.join(found)} changed; `stablerep book` executes it anew."
+                f"{name} was executed before {' and '.join(found)} changed; `stablerep book` executes it again."
             )
     return sentences
 
@@ -41,51 +48,54 @@ def stale_chapters(folder: Path, names: list[str]) -> list[str]:
 def add_chapter_notes(name: str, notebook: dict) -> None:
     """Put notes into an executed chapter: below its title what is stale or not the preset's, and at its end what it was made from."""
     about = notebook["metadata"].get("stablerep") or {}
-    found = stale_inputs(name, notebook)
-    top = []
+    found, top = stale_inputs(name, notebook), []
     if found is None:
-        top.append(
-            _note(
-                "Of unknown make",
-                "warning",
-                "This page was not executed by `stablerep`, so that it cannot be told whether it is what its sources would give now.",
-            )
-        )
+        text = "This page was not executed by `stablerep`, so nobody can tell whether its sources would give the same page now."
+        top.append(_note("Origin unknown", "warning", text))
     elif found:
-        top.append(
-            _note(
-                "Stale",
-                "warning",
-                f"This page was executed before {' and '.join(found)} changed. What it shows may not be what its sources would give now.",
-            )
-        )
+        text = f"This page was executed before {' and '.join(found)} changed. Its sources might give another page now."
+        top.append(_note("Stale", "warning", text))
     if changed := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
         values = ", ".join(f"`{name} = {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items())
-        text = f"Computed with {values}; everything else is as the preset `{about['preset']}` has it."
+        text = f"Computed with {values}; everything else comes from the preset `{about['preset']}`."
         if not about["parameters"].get("live", True):
             text = (
-                f"Asked for with {values}, but drawn from stored results, whose numbers these parameters do not change."
+                f"Requested with {values}, but drawn from stored results, whose numbers these parameters do not change."
             )
         top.append(_note("Other parameters", "note", text))
+    if accepted := about.get("accepted"):
+        text = f"{len(accepted)} runs behind this page were made by earlier code and taken by name (`--accept-old`): {', '.join(f'`{key}`' for key in accepted)}."
+        top.append(_note("Runs of earlier code", "warning", text))
+    if libraries := about.get("libraries"):
+        text = "; ".join(f"{name} {' and '.join(versions)}" for name, versions in libraries.items())
+        top.append(
+            _note(
+                "Other versions",
+                "note",
+                f"Some runs behind this page were made with versions that were not installed when it was executed: {text}.",
+            )
+        )
     if top:
         notebook["cells"].insert(1, _cell("notes", "\n\n".join(top)))
     if about.get("inputs"):
-        hashes = ", ".join(f"{WORDS[key].removeprefix('the ')} `{value}`" for key, value in about["inputs"].items())
+        hashes = ", ".join(
+            f"{WORDS.get(key, key).removeprefix('the ')} `{value}`" for key, value in about["inputs"].items()
+        )
         notebook["cells"].append(_cell("made-from", f"Made from {hashes}; run `{about['key']}`."))
 
 
-def add_front_note(text: str, record: dict) -> str:
+def add_front_note(text: str, record: Record) -> str:
     """The first page with the book's title and, below it, the parameters that are not the preset's."""
-    from stablerep.study.book.whole import changed_sentence
-
-    title, _, rest = text.partition("\n")
-    sentence = changed_sentence(record)
-    where = f"at the preset `{record['preset']}`" + ("" if record["live"] else ", from stored results")
-    note = f"This book was computed {where}, with other parameters: {sentence}." if sentence else ""
-    if sentence and not record["live"]:
-        note = f"This book was drawn from stored results, whose numbers its parameters do not change: {sentence}."
-    parts = [f"# {record['title']}", _note("Other parameters", "note", note) if note else "", rest.lstrip("\n")]
-    return "\n\n".join(part for part in parts if part)
+    _, _, rest = text.partition("\n")
+    note = ""
+    if changes := record.changes():
+        sentence = f"This book was computed at the preset `{record.preset}` with other parameters: {changes}."
+        if not record.live:
+            sentence = (
+                f"This book was drawn from stored results, whose numbers its parameters do not change: {changes}."
+            )
+        note = _note("Other parameters", "note", sentence)
+    return "\n\n".join(part for part in (f"# {record.title}", note, rest.lstrip("\n")) if part)
 
 
 def _note(title: str, kind: str, text: str) -> str:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stablerep.study.book.contents import CHAPTERS
+from stablerep.study.chapters import chapter_names
 from stablerep.study.markdown import markdown_table
+from stablerep.study.plans.costs import duration
 from stablerep.study.store.provenance import gather, git_state, hash_package
 
-CHAPTERS = Path("book/chapters")  # executed notebooks, and the page on their provenance; not under version control
-
-
-def chapter_names(root: Path) -> list[str]:
-    """The chapters that the table of contents of the book names, in its order."""
-    listed = re.findall(
-        rf"^\s*-\s*file:\s*{CHAPTERS.as_posix()}/(\w+)\s*$", (Path(root) / "_toc.yml").read_text(), re.MULTILINE
-    )
-    return [name for name in listed if name != "provenance"]
+UNKNOWN = "not recorded"
 
 
 def source_hash(notebook: dict) -> str:
@@ -32,8 +26,7 @@ def source_hash(notebook: dict) -> str:
 def chapter_row(name: str, notebook: dict) -> list[str]:
     """One row of the table of chapters: name, preset, parameters given, run time, date and hash.
 
-    ``metadata.stablerep`` (``preset`` and ``changed``) is read when the notebook has it, else papermill's record of its
-    parameters.
+    Preset and parameters are those of ``metadata.stablerep`` where the notebook has it, else of papermill's record.
     """
     record = notebook["metadata"].get("papermill", {})
     given = dict(record.get("parameters") or {})
@@ -43,18 +36,12 @@ def chapter_row(name: str, notebook: dict) -> list[str]:
     parameters = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items())) or "none"
     return [
         f"[](/{(CHAPTERS / name).as_posix()}.ipynb)",
-        f"`{preset}`" if preset else "not recorded",
+        f"`{preset}`" if preset else UNKNOWN,
         parameters.replace("|", "\\|"),
-        _duration(record.get("duration")),
-        str(record.get("start_time") or "not recorded")[:16].replace("T", " "),
+        duration(record["duration"]) if record.get("duration") is not None else UNKNOWN,
+        str(record.get("start_time") or UNKNOWN)[:16].replace("T", " "),
         f"`{source_hash(notebook)}`",
     ]
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "not recorded"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def write_provenance(root: Path, chapters: Path | None = None, page: Path | None = None) -> Path:
@@ -70,17 +57,14 @@ def write_provenance(root: Path, chapters: Path | None = None, page: Path | None
     page = Path(page or chapters / "provenance.md")
     rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
     now, commit = gather(), git_state(root)
+    at = f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}" if commit else "none known"
     facts = {
         "Package": f"stablerep {now['stablerep']}, source files `{hash_package()}`",
-        "Commit": f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}"
-        if commit
-        else "none known",
+        "Commit": at,
         "Book built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Machine": f"{now['device']}, {now['threads']} threads, {now['platform']}",
     }
-    versions = {"Python": now["python"]} | {
-        name: version or "not installed" for name, version in now["packages"].items()
-    }
+    versions = {"Python": now["python"]} | {name: one or "not installed" for name, one in now["packages"].items()}
     parts = [
         "# Provenance",
         "This page was written when the book was built. The hash of a notebook covers its text and code, but not its outputs.",

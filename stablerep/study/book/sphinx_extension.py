@@ -7,8 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.study.book.build import CHAPTERS, missing_chapters, write_provenance
-from stablerep.study.book.notes import RECORD, add_chapter_notes, add_front_note
+from stablerep.study.book.build import missing_chapters
+from stablerep.study.book.contents import CHAPTERS
+from stablerep.study.book.notes import add_chapter_notes, add_front_note
+from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.record import RECORD, Record
+from stablerep.study.chapters import chapter_names
+from stablerep.study.claims import MARK, claims_table
+
+SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -29,28 +36,37 @@ def require_chapters(app: Sphinx, config: object) -> None:
         write_provenance(root)
 
 
-def fold_injected_parameters(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Fold the cell that papermill injects, which has no room for tags of ours in the notebook."""
-    if not app.env.doc2path(docname).endswith(".ipynb"):
+def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Say on each page what it was made from and whether that still holds; fold the parameters that papermill injected."""
+    if app.env.doc2path(docname).endswith(".ipynb"):
+        notebook = json.loads(source[0])
+        fold_injected_parameters(notebook)
+        if Path(docname).parent == CHAPTERS:
+            add_chapter_notes(Path(docname).name, notebook)
+        source[0] = json.dumps(notebook)
         return
-    notebook = json.loads(source[0])
+    source[0] = fill_marks(source[0])
+    if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
+        source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
+
+
+def fill_marks(text: str) -> str:
+    """What follows from the chapters, in the place of its marks: the table of claims, and links to the schemas of parameters."""
+    if MARK in text:
+        text = text.replace(MARK, claims_table())
+    if SCHEMAS in text:
+        links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
+        text = text.replace(SCHEMAS, ", ".join(links))
+    return text
+
+
+def fold_injected_parameters(notebook: dict) -> None:
+    """Papermill's cell of parameters has no room for tags of ours in the notebook, so that it gets them here."""
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if "injected-parameters" in tags and "hide-input" not in tags:
             cell["metadata"]["tags"] = [*tags, "hide-input"]
             cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show the parameters of this run"
-    source[0] = json.dumps(notebook)
-
-
-def add_notes(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Say on each page what it was made from and with which parameters, and whether that still holds."""
-    path = Path(docname)
-    if path.parent == CHAPTERS and app.env.doc2path(docname).endswith(".ipynb"):
-        notebook = json.loads(source[0])
-        add_chapter_notes(path.name, notebook)
-        source[0] = json.dumps(notebook)
-    elif docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
-        source[0] = add_front_note(source[0], json.loads(record.read_text()))
 
 
 def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
@@ -79,8 +95,7 @@ def add_schemas(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
-    app.connect("source-read", fold_injected_parameters)
-    app.connect("source-read", add_notes)
+    app.connect("source-read", change_sources)
     app.connect("doctree-read", require_alt_text)
     app.connect("build-finished", add_schemas)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stablerep.errors import nearest
+from stablerep.study.book.build import build_book, missing_chapters
+from stablerep.study.book.contents import CHAPTERS, check_pages
+from stablerep.study.book.record import TITLE, Record
+from stablerep.study.chapters import chapter_names, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
-from stablerep.study.parameters.base import SCHEMAS, ParameterError, Parameters, preset_differences, resolve
+from stablerep.study.parameters.base import Parameters
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.plans.costs import duration
+from stablerep.study.plans.planning import ChapterPlan, plan_chapters, summary, total
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
-
-TITLE = "StableRep at small scale"
 
 
 def book_parameters(given: dict) -> dict[str, Parameters]:
@@ -24,43 +29,44 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
     Raises:
         ParameterError: a name that no chapter declares (with the nearest), or a value that a chapter refuses; all at once.
     """
-    known = dict.fromkeys(name for schema in SCHEMAS.values() for name in schema.model_fields)
+    known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            problems.append(
-                f"no chapter has a parameter {name!r}; {f'did you mean {near[0]}?' if near else 'the book has ' + ', '.join(known)}"
-            )
-    for chapter, schema in SCHEMAS.items():
+            hint = nearest(name, known) or f"the book has {', '.join(known)}"
+            problems.append(f"no chapter has a parameter {name!r}; {hint}")
+    for chapter, schema in schemas().items():
         try:
-            resolved[chapter] = resolve(
-                chapter, {name: value for name, value in given.items() if name in schema.model_fields}
-            )
+            own = {name: value for name, value in given.items() if name in schema.model_fields}
+            resolved[chapter] = resolve(chapter, own)
         except ParameterError as error:
             for line in str(error).splitlines():
                 wrong.setdefault(line, []).append(chapter)
     for line, chapters in wrong.items():
-        declaring = [chapter for chapter, schema in SCHEMAS.items() if line.split()[0] in schema.model_fields]
+        declaring = [chapter for chapter, schema in schemas().items() if line.split()[0] in schema.model_fields]
         problems += [line] if chapters == declaring else [f"{chapter}: {line}" for chapter in chapters]
     if problems:
         raise ParameterError("\n".join(problems))
     return resolved
 
 
-def book_record(parameters: dict[str, Parameters], title: str | None = None) -> dict:
-    """What a book is: ``title``, ``key`` (a hash of the title and of all that determines its chapters), ``preset``, ``live``, ``changed``
-    (by chapter, the parameters other than the preset's) and ``chapters``."""
-    store, changed, title = RunStore(), {}, title or TITLE
+def book_record(parameters: dict[str, Parameters], title: str | None = None) -> Record:
+    """What the book of these parameters is."""
+    store, title = RunStore(), title or TITLE
     keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
-    for name, p in parameters.items():
-        different = {k: v for k, (v, _) in preset_differences(name, p).items() if k != "live"}
-        changed |= {name: different} if different else {}
+    different = {
+        name: {k: v for k, (v, _) in preset_differences(name, p).items() if k != "live"}
+        for name, p in parameters.items()
+    }
     first = next(iter(parameters.values()))
-    return {
-        "title": title, "key": hashlib.sha256("\n".join([title, *keys]).encode()).hexdigest()[:16], "preset": first.preset,
-        "live": first.live, "changed": changed, "chapters": list(parameters),
-    }  # fmt: skip
+    return Record(
+        title=title, key=_key(title, *keys), preset=first.preset, live=first.live,
+        changed={name: values for name, values in different.items() if values}, chapters=list(parameters),
+    )  # fmt: skip
+
+
+def _key(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def make_book(
@@ -73,39 +79,44 @@ def make_book(
     book takes the place of another. Each book has its own folder of executed chapters too, so that two made at once do not mix; what both
     need is computed once, in the run store.
     """
-    import tempfile
-
     from filelock import FileLock
-
-    from stablerep.study.book.build import CHAPTERS, build_book, check_pages
 
     root, store = project_root(), RunStore()
     parameters = book_parameters(given)
     record = book_record(parameters, title)
     check_pages(pages)  # before the long part
-    plain = not record["changed"] and title is None
-    output = output or root / "_build" / ("html" if plain else f"books/{record['key']}")
-    log("\n".join(describe_book(parameters, record, store)))
-    began, executed = time.monotonic(), {}
+    plain = not record.changed and title is None
+    output = output or root / "_build" / ("html" if plain else f"books/{record.key}")
+    plans = plan_chapters(parameters.items(), store)
+    log("\n".join(describe_book(record, plans, store)))
+    began, executed, estimates = time.monotonic(), {}, [total([plan]).seconds for plan in plans]
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
         for number, (name, p) in enumerate(parameters.items(), 1):
-            started = time.monotonic()
-            log(f"[{number}/{len(SCHEMAS)}] {name}")
+            started, place = time.monotonic(), f"[{number}/{len(parameters)}] {name}"
+            log(place)
             executed[name] = execute_notebook(name, p.model_dump(), store=store)
             place_chapter(executed[name], name, Path(scratch))
+            now = time.monotonic()
+            left = time_left(estimates, number, now - began)
             log(
-                f"[{number}/{len(SCHEMAS)}] {name}: {time.monotonic() - started:.0f} s, {time.monotonic() - began:.0f} s in all"
+                f"{place}: {now - started:.0f} s, {now - began:.0f} s in all"
+                + (f", about {duration(left)} left" if left else "")
             )
         log("building the pages")
         index = build_book(root, output, Path(scratch), record=record, strict=strict, pages=pages)
     if plain:
-        with FileLock(
-            root / "book" / ".chapters.lock"
-        ):  # `jupyter-book build .` by hand reads the chapters of the last plain book
+        # `jupyter-book build .` by hand reads the chapters of the last plain book
+        with FileLock(root / "book" / ".chapters.lock"):
             for name, run in executed.items():
                 place_chapter(run, name, root / CHAPTERS)
     log(f"done in {time.monotonic() - began:.0f} s")
     return index
+
+
+def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
+    """Seconds that the chapters after the first ``done`` will take: their estimates, corrected by the ratio of spent to estimated so far."""
+    estimated, rest = sum(estimates[:done]), sum(estimates[done:])
+    return rest * spent / estimated if estimated else rest
 
 
 def build_executed(
@@ -114,49 +125,33 @@ def build_executed(
     """Build the pages of the chapters that the last plain book left in ``book/chapters``, whatever has changed since: a page that is stale says so.
 
     Raises:
-        RuntimeError: a chapter was never executed, or (``strict``) is stale.
+        FailedError: a chapter was never executed, or (``strict``) is stale.
     """
-    from stablerep.study.book.build import CHAPTERS, build_book, chapter_names, missing_chapters
-
     root, changed, about = project_root(), {}, {}
     if not missing_chapters(root):
         for name in chapter_names(root):
             about = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"].get("stablerep", {})
             if different := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
                 changed[name] = different
-    record = {
-        "title": title or TITLE, "key": hashlib.sha256(json.dumps([title, changed, about.get("inputs")]).encode()).hexdigest()[:16],
-        "preset": about.get("preset", "unknown"), "live": about.get("parameters", {}).get("live", True), "changed": changed,
-        "chapters": chapter_names(root),
-    }  # fmt: skip
+    record = Record(
+        title=title or TITLE, key=_key(json.dumps([title, changed, about.get("inputs")])), preset=about.get("preset", "unknown"),
+        live=about.get("parameters", {}).get("live", True), changed=changed, chapters=chapter_names(root),
+    )  # fmt: skip
     return build_book(root, output, record=record, strict=strict, pages=pages)
 
 
-def describe_book(parameters: dict[str, Parameters], record: dict, store: RunStore) -> list[str]:
+def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore) -> list[str]:
     """The plan of a book in lines: a chapter each, with what it would compute that no earlier one does, and the sum."""
-    from stablerep.study.plans.planning import plan_chapters, summary, total
-
-    source = "" if record["live"] else ", from stored results"
-    lines = [
-        f"{record['title']}, at preset {record['preset']}{source}{': ' + sentence if (sentence := changed_sentence(record)) else ''}"
-    ]
-    plans = plan_chapters(parameters.items(), store)
+    source, changes = "" if record.live else ", from stored results", record.changes()
+    lines = [f"{record.title}, at preset {record.preset}{source}{': ' + changes if changes else ''}"]
     for plan in plans:
-        cost = total([plan])
+        state = "executed before" if plan.executed else f"about {duration(total([plan]).seconds)}"
         runs = f"{len(plan.missing)} of {len(plan.runs)} runs to compute" if plan.runs else "no runs of its own"
-        lines.append(
-            f"  {plan.name:10s} {'executed before' if plan.executed else 'about ' + duration(cost.seconds):15s} {runs}"
-        )
+        lines.append(f"  {plan.name:10s} {state:15s} {runs}")
     return [*lines, summary(plans, store)]
 
 
-def changed_sentence(record: dict) -> str:
-    """``guidance_scale = 4 (compare, scaling, bias), seed = 1 (all chapters)``; empty for a book at the preset's values."""
-    where: dict[tuple[str, str], list[str]] = {}
-    for chapter, values in record["changed"].items():
-        for name, value in values.items():
-            where.setdefault((name, str(value)), []).append(chapter)
-    everywhere = len(record["chapters"])
-    return ", ".join(
-        f"{name} = {value} ({'all chapters' if len(chapters) == everywhere else ', '.join(chapters)})" for (name, value), chapters in where.items()
-    )  # fmt: skip
+def plan_text(given: dict, title: str | None = None) -> str:
+    """What :func:`make_book` would do, without doing it."""
+    parameters, store = book_parameters(given), RunStore()
+    return "\n".join(describe_book(book_record(parameters, title), plan_chapters(parameters.items(), store), store))

@@ -1,3 +1,4 @@
 from stablerep.study.commands.main import main
 
-main()
+if __name__ == "__main__":
+    main()

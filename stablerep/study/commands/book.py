@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -56,27 +57,27 @@ def book(
     if context.invoked_subcommand:
         return
     with sentences():
-        from stablerep.study.book.whole import book_parameters, book_record, build_executed, describe_book, make_book
-        from stablerep.study.commands.run import given_parameters
-        from stablerep.study.parameters.base import allow_paths, anchor_paths
+        from stablerep.study.book.contents import check_pages
+        from stablerep.study.book.whole import build_executed, make_book, plan_text
+        from stablerep.study.commands.run import chapter_fields, given_parameters
+        from stablerep.study.parameters.paths import allow_paths, anchor_paths
 
         allow_paths(allow)
-        given = anchor_paths(given_parameters(parameter, file))
+        check_pages(add)
+        given = anchor_paths(given_parameters(parameter, file, fields=chapter_fields()))
         given |= {name: value for name, value in (("preset", preset), ("live", live)) if value is not None}
         if dry_run:
-            from stablerep.study.store.runs import RunStore
-
-            parameters = book_parameters(given)
-            typer.echo("\n".join(describe_book(parameters, book_record(parameters, title), RunStore())))
+            typer.echo(plan_text(given, title))
             return
         if execute:
-            typer.echo(f"The book: {make_book(given, title=title, output=output, strict=strict, pages=add)}")
+            index = make_book(given, title=title, output=output, strict=strict, pages=add)
         elif given:
             raise InputError(
                 f"--no-execute builds chapters as they were executed; {', '.join(given)} would change nothing."
             )
         else:
-            typer.echo(f"The book: {build_executed(title=title, output=output, strict=strict, pages=add)}")
+            index = build_executed(title=title, output=output, strict=strict, pages=add)
+        typer.echo(f"The book: {index}")
 
 
 @book_app.command("diff")
@@ -92,8 +93,9 @@ def diff(
         from stablerep.study.book.diff import default_page, diff_books
         from stablerep.study.root import project_root
 
-        folders = []
+        folders, books = [], project_root() / "_build" / "books"
         for name in (first, second):
-            known = [] if Path(name).exists() else sorted((project_root() / "_build" / "books").glob(f"{name}*"))
+            is_key = not Path(name).exists() and re.fullmatch("[0-9a-f]{1,16}", name)
+            known = sorted(books.glob(f"{name}*")) if is_key else []
             folders.append(known[0] if len(known) == 1 else Path(name))
         typer.echo(f"Both books: {diff_books(*folders, output or default_page(*folders))}")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from typer.core import TyperGroup
 
-from stablerep.errors import InputError
+from stablerep.errors import InputError, readable
 from stablerep.study.commands.sentences import sentences
 
 
@@ -49,22 +48,18 @@ def chapter_command(name: str):
     from stablerep.study.parameters.description import describe_schema
 
     described = [row for row in describe_schema(chapter(name).Parameters) if row.name not in ("preset", "live")]
-    lists = {row.name for row in described if row.kind.startswith("list")}
     own = {row.name: _option(name, row) for row in described}
 
     def command(**options) -> None:
         parameter, file, preset, live, output, dry_run, allow, accept = (options.pop(key) for key in COMMON)
         with sentences():
-            given = given_parameters(parameter)
-            for key, value in options.items():
+            fields = chapter_fields(name)
+            given = given_parameters(parameter, fields=fields)
+            for key, value in (options | {"preset": preset, "live": live}).items():
                 if value is not None:
-                    _give(given, key, _value(key, value, key in lists))
-            for key, value in (("preset", preset), ("live", live)):
-                if value is not None:
-                    _give(given, key, value)
-            execute(
-                name, given_parameters([], file) | given, output=output, dry_run=dry_run, allow=allow, accept=accept
-            )
+                    _give(given, key, _value(key, value, fields))
+            filed = given_parameters([], file, fields=fields)
+            execute(name, filed | given, output=output, dry_run=dry_run, allow=allow, accept=accept)
 
     parameters = own | COMMON
     command.__signature__ = inspect.Signature(
@@ -154,6 +149,15 @@ COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
+def check_plan(name: str, parameters) -> None:
+    """Ask for everything that a chapter would need, and compute nothing: what it must refuse, such as a corpus without people, is
+    refused before anything starts."""
+    if parameters.live:
+        from stablerep.study.plans.planning import plan_chapters
+
+        plan_chapters([(name, parameters)])
+
+
 def accept_old(names: list[str]) -> None:
     """Let this process, and the notebooks it executes, take runs of some steps, or of some keys, whose code has changed since."""
     import os
@@ -186,14 +190,25 @@ def _option(name: str, row) -> tuple[Any, Any]:
     return Annotated[str | None, typer.Option(flag, metavar=kind, help=text, autocompletion=complete)], None
 
 
-def _value(name: str, text: Any, several: bool) -> Any:
-    """The value of an option as YAML has it; ``a,b`` is a list where one is wanted."""
+def chapter_fields(*names: str) -> dict[str, Any]:
+    """The fields of the parameters of some chapters by name; of all chapters when none is named."""
+    from stablerep.study.chapters import schemas
+
+    known = schemas()
+    chosen = [known[name] for name in names if name in known] if names else known.values()
+    return {name: field for schema in chosen for name, field in schema.model_fields.items()}
+
+
+def _value(name: str, text: Any, fields: dict[str, Any]) -> Any:
+    """The value of an option: as the schema has it, or as papermill does where there is none."""
+    from stablerep.study.parameters.text_values import papermill_value, schema_value
+
     if not isinstance(text, str):
         return text
     try:
-        return yaml.safe_load(f"[{text}]" if several and not text.lstrip().startswith("[") else text)
-    except yaml.YAMLError:
-        raise InputError(f"the value of {name}, {text!r}, could not be read.") from None
+        return schema_value(fields[name], text) if name in fields else papermill_value(text)
+    except InputError as error:
+        raise InputError(f"the value of {name}, {error}") from None
 
 
 def _give(given: dict, name: str, value: Any) -> None:
@@ -202,26 +217,39 @@ def _give(given: dict, name: str, value: Any) -> None:
     given[name] = value
 
 
-def given_parameters(pairs: list[str], file: Path | None = None) -> dict[str, Any]:
-    """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; values are read as YAML, the pairs win.
+def given_parameters(pairs: list[str], file: Path | None = None, *, fields: dict[str, Any]) -> dict[str, Any]:
+    """``["w=4", "seeds=2"]`` and a YAML file to a dictionary; the pairs win.
+
+    Args:
+        fields: by name, the fields of the schema (:func:`chapter_fields`); other names get the types that papermill gives them.
 
     Raises:
-        ValueError: a pair without ``=``, two pairs that contradict each other, or a file that is not a mapping.
+        InputError, MissingError: a pair without ``=``, two pairs that contradict each other, or a file that is not a mapping.
     """
     filed, given = {}, {}
     if file is not None:
-        try:
-            filed = yaml.safe_load(file.read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
-        if not isinstance(filed, dict):
-            raise InputError(f"{file} holds a {type(filed).__name__}; it must map parameter names to values.")
+        filed = _read_mapping(file)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise InputError(f"{pair!r} is not name=value, for example guidance_scale=4.")
-        _give(given, name, _value(name, value, False))
+        _give(given, name, _value(name, value, fields))
     return filed | given
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    import yaml
+    from papermill.iorw import NoDatesSafeLoader  # a date stays the text that was written
+
+    with readable(file):
+        text = file.read_text(encoding="utf-8-sig")
+    try:
+        found = yaml.load(text, NoDatesSafeLoader) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file} holds a {type(found).__name__}; it must map parameter names to values.")
+    return found
 
 
 def execute(
@@ -241,6 +269,7 @@ def execute(
 
         typer.echo(describe_plan(name, parameters))
         return
+    check_plan(name, parameters)
     from stablerep.study.notebooks import execution
 
     found = execution.execute_notebook(name, given).path(f"{name}.ipynb")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -40,7 +39,7 @@ def show(key: str) -> None:
 
         run = RunStore().find(key)
         if run is None:
-            raise InputError(f"there is no complete run {key!r}; `stablerep runs list` shows those there are.")
+            raise InputError(f"there is no complete run {key!r}; `stablerep runs list` lists the runs.")
         typer.echo(json.dumps(run.info, indent=1))
 
 
@@ -51,10 +50,8 @@ def verify(keys: Annotated[list[str] | None, typer.Argument(help="Runs to check;
         from stablerep.study.store.runs import RunStore
 
         store = RunStore()
-        table = store.list()
-        names = keys or [
-            key for key in table["key"] if (store.root / key).is_dir()
-        ]  # those that were cut off lie elsewhere
+        # those that were cut off lie elsewhere
+        names = keys or [key for key in store.list()["key"] if (store.root / key).is_dir()]
         wrong = 0
         for key in names:
             problems = store.verify(key)
@@ -62,8 +59,8 @@ def verify(keys: Annotated[list[str] | None, typer.Argument(help="Runs to check;
             for problem in problems:
                 typer.echo(f"{key}: {problem}")
         typer.echo(f"{len(names) - wrong} of {len(names)} runs are whole.")
-    if wrong:
-        sys.exit(1)
+        if wrong:
+            raise typer.Exit(1)
 
 
 @runs_app.command()

@@ -30,7 +30,7 @@ def sweep_command(
     cluster: Annotated[
         str | None, typer.Option(help="tcp://HOST:PORT of a dask scheduler, its scheduler file, or local.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was begun.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep that was begun.")] = False,
     allow: Annotated[
         list[Path],
         typer.Option("--allow-path", metavar="FOLDER", help="A folder outside the project that parameters may name."),
@@ -44,16 +44,14 @@ def sweep_command(
 ) -> None:
     """Execute a notebook for every combination of some values. All are checked before the first one starts."""
     with sentences():
-        from stablerep.study.commands.run import given_parameters
-        from stablerep.study.parameters.base import allow_paths
+        from stablerep.study.commands.run import chapter_fields, given_parameters
+        from stablerep.study.parameters.paths import allow_paths
         from stablerep.study.sweeps.combinations import combinations, resolve_all
 
         allow_paths(allow)
         swept = combinations(grid, pairs=pairs, file=file)
-        fixed = given_parameters(parameter) | ({"preset": preset} if preset else {})
+        fixed = given_parameters(parameter, fields=chapter_fields(notebook)) | ({"preset": preset} if preset else {})
         parameters = resolve_all(notebook, swept, fixed)
-        from stablerep.study.sweeps.sweep import begin_sweep, run_sweep
-
         if dry_run:
             from stablerep.study.plans.planning import plan_chapters, summary
             from stablerep.study.store.runs import RunStore
@@ -65,21 +63,23 @@ def sweep_command(
                 typer.echo(f"[{number}/{len(plans)}] {', '.join(f'{k} = {v}' for k, v in one.items())}: {state}")
             typer.echo(summary(plans, store))
             return
-        begun = begin_sweep(notebook, swept, parameters, folder=output, resume=resume)
-        typer.echo(f"{len(swept)} combinations, table: {begun.folder / 'table.csv'}")
+        from stablerep.study.sweeps.page import write_results
+        from stablerep.study.sweeps.sweep import begin_sweep, run_sweep
+
+        sweep = begin_sweep(notebook, swept, parameters, folder=output, resume=resume)
+        table, total = sweep.folder / "table.csv", len(swept)
+        typer.echo(f"{total} combinations, table: {table}")
         try:
-            run_sweep(begun, workers=workers, cluster=cluster, log=typer.echo)
+            run_sweep(sweep, workers=workers, cluster=cluster, log=typer.echo)
         except KeyboardInterrupt:
-            left = len(begun.waiting)
+            left = len(sweep.waiting)
             typer.echo(
-                f"Stopped with {left} of {len(swept)} combinations to go; the same command with --resume does the rest.",
+                f"Stopped with {left} of {total} combinations to go; the same command with --resume does the rest.",
                 err=True,
             )
             raise typer.Exit(130) from None
-        failed = [row for row in begun.rows if row["status"] == "failed"]
-        typer.echo(f"Results: {begun.folder / 'results.csv'}; page: {begun.folder / 'summary.md'}")
-        if failed:
-            typer.echo(
-                f"{len(failed)} of {len(swept)} combinations failed; {begun.folder / 'table.csv'} says why.", err=True
-            )
+        page = write_results(sweep)
+        typer.echo(f"Results: {sweep.folder / 'results.csv'}; page: {page}")
+        if failed := sum(row["status"] == "failed" for row in sweep.rows):
+            typer.echo(f"{failed} of {total} combinations failed; {table} says why.", err=True)
             raise typer.Exit(1)

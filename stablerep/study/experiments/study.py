@@ -362,6 +362,12 @@ class Study:
         return Evaluated(which.name, seed, run, evaluation, first or len(captions))
 
 
+def corpus_options(parameters: Parameters | None) -> dict:
+    """The options of :func:`stablerep.corpus.load_corpus` that a chapter's parameters give."""
+    found = {name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))}
+    return found if getattr(parameters, "corpus", "emoji") != "emoji" else {}
+
+
 def sampling_of(p: Parameters, guidance_scale: float) -> Sampling:
     """How a chapter's parameters make synthetic images, at one guidance scale."""
     from stablerep.generator.sampling import Sampling

@@ -126,7 +126,7 @@ def plan_chapters(
     store = store or RunStore()
     planning = PlanningStore(store.root, Costs(store, speed=speed))
     plans, seen, wanted = [], set(), list(wanted)
-    for (name, parameters), identity in zip(wanted, notebook_identities(wanted)):
+    for (name, parameters), identity in zip(wanted, notebook_identities(wanted, planning)):
         if parameters.live:
             chapter(name).ask(parameters, PlanningStudy(planning, parameters))
         executed = store.find(store.key(**identity)) is not None

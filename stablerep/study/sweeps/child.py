@@ -1,7 +1,7 @@
 """A command that does not outlive the process that started it: ``python -m stablerep.study.sweeps.child PARENT PROGRAM ARGUMENTS...``.
 
 Linux sends it a signal when its parent dies, even by SIGKILL; a Jupyter kernel below it ends by itself when its own parent is gone. Elsewhere
-the command runs as any other.
+the command runs like any other. It can be interrupted even where the sweep cannot, such as in the background of a script.
 """
 
 import ctypes
@@ -18,6 +18,7 @@ def main() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit("the process that asked for this command is gone.")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(program[0], program)  # what was set stays
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stablerep.errors import InputError
-from stablerep.study.parameters.base import ParameterError, Parameters, anchor_paths, resolve
+from stablerep.study.chapters import resolve
+from stablerep.study.parameters.base import Parameters
+from stablerep.study.parameters.errors import ParameterError
+from stablerep.study.parameters.paths import anchor_paths
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
 MOST = 10_000  # combinations; more is a slip of the keyboard
@@ -20,7 +23,7 @@ def grid_values(text: str) -> tuple[str, list[Any]]:
     Values are read as YAML; ``caption_counts=[32,64],[64,128]`` has two, which are lists.
 
     Raises:
-        ValueError: no ``=``, no values, a range that goes nowhere, or what YAML cannot read.
+        InputError: no ``=``, no values, an empty range, or what YAML cannot read.
     """
     import yaml
 
@@ -48,7 +51,7 @@ def combinations(grid: list[str], *, pairs: bool = False, file: Path | None = No
         file: a CSV file with a header, or a YAML file with a list of mappings.
 
     Raises:
-        ValueError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
+        InputError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
             combinations, or more than ``MOST``.
     """
     named = [grid_values(text) for text in grid]
@@ -64,14 +67,18 @@ def combinations(grid: list[str], *, pairs: bool = False, file: Path | None = No
             f"pairs need lists of one length; these have {', '.join(f'{name} {count}' for name, count in lengths.items())}."
         )
     columns = [values for _, values in named]
-    product = zip(*columns) if pairs else itertools.product(*columns)
-    found = [dict(zip(lengths, values)) | row for values in (product if columns else [()]) for row in rows]
+    product = zip(*columns) if pairs and columns else itertools.product(*columns)
+    found = [dict(zip(lengths, values)) | row for values in product for row in rows]
     if len(found) > MOST:
         raise InputError(f"the sweep has {len(found):,} combinations; at most {MOST:,} are run.")
     for place, one in enumerate(found):
         if one in found[:place]:
-            raise InputError(f"the combination {', '.join(f'{k} = {v}' for k, v in one.items())} stands there twice.")
+            raise InputError(f"the combination {_shown(one)} occurs twice.")
     return found
+
+
+def _shown(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
@@ -109,14 +116,13 @@ def resolve_all(notebook: str, found: list[dict[str, Any]], fixed: dict[str, Any
             for line in str(error).splitlines():
                 problems.setdefault(line, []).append(number)
     if problems:
-        count = len(found)
-        raise ParameterError("\n".join(
-            line if len(where) == count else f"{line.rstrip('.')} (combination{'s' if len(where) > 1 else ''} {_places(where)} of {count})."
-            for line, where in problems.items()
-        ))  # fmt: skip
+        raise ParameterError("\n".join(_placed(line, numbers, len(found)) for line, numbers in problems.items()))
     return resolved
 
 
-def _places(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    return shown if len(numbers) <= 5 else f"{shown} and {len(numbers) - 5} more"
+def _placed(sentence: str, numbers: list[int], total: int) -> str:
+    """A sentence with the combinations that it is about, unless these are all."""
+    if len(numbers) == total:
+        return sentence
+    shown = ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+    return f"{sentence.rstrip('.')} (combination{'s' if len(numbers) > 1 else ''} {shown} of {total})."

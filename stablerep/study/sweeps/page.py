@@ -1,18 +1,15 @@
-"""The page that sums up a sweep: what was run, the headline numbers against what was swept, and what failed."""
+"""What a sweep ends with: the table of all its results, and a page with the headline numbers against what was swept, and what failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
+from stablerep.study.chapters import Headline, chapter
 from stablerep.study.markdown import markdown_table
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from stablerep.study.sweeps.sweep import Sweep
+from stablerep.study.sweeps.sweep import Sweep
 
 SEED = "seed"
 
@@ -37,15 +34,29 @@ def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> p
     return pd.DataFrame(rows)
 
 
-def write_page(sweep: Sweep, results: pd.DataFrame) -> Path:
-    """Write ``summary.md`` and, where something numeric was swept, ``summary.png`` into the sweep's folder."""
-    from stablerep.study.chapters import HEADLINES
+def write_results(sweep: Sweep) -> Path:
+    """Write ``results.csv``, ``results.parquet`` and :func:`the page <page_text>`, ``summary.md``, into the sweep's folder.
 
-    about = HEADLINES[sweep.notebook]
-    swept = [
-        name if name not in about.keys else f"parameter {name}"
-        for name in dict.fromkeys(name for one in sweep.swept for name in one)
-    ]
+    Returns:
+        The path of the page.
+    """
+    results = sweep.results()
+    with written_aside(sweep.folder / "results.csv") as aside:
+        results.to_csv(aside, index=False)
+    lists = {name: results[name].map(str) for name in results if results[name].map(type).eq(list).any()}
+    results = results.assign(**lists)  # as text
+    with written_aside(sweep.folder / "results.parquet") as aside:
+        results.to_parquet(aside, index=False)
+    with written_aside(sweep.folder / "summary.md") as aside:
+        aside.write_text(page_text(sweep, results))
+    return sweep.folder / "summary.md"
+
+
+def page_text(sweep: Sweep, results: pd.DataFrame) -> str:
+    """The page; its figure, ``summary.png``, is drawn into the sweep's folder where something numeric was swept."""
+    about = chapter(sweep.notebook).HEADLINE
+    names = dict.fromkeys(name for one in sweep.swept for name in one)
+    swept = [f"parameter {name}" if name in about.keys else name for name in names]
     states = pd.Series([row["status"] for row in sweep.rows]).replace("found", "done").value_counts()
     counted = ", ".join(f"{count} {state}" for state, count in states.items())
     parts = [
@@ -53,35 +64,34 @@ def write_page(sweep: Sweep, results: pd.DataFrame) -> Path:
         f"{len(sweep.rows)} combinations: {counted}. Preset `{sweep.parameters[0].preset}`.",
     ]
     if not results.empty:
-        keys = list(about.keys)
-        means = over_seeds_of(results, swept, keys)
-        repeated = SEED in swept and means["seeds"].max() > 1
-        intervals = "95 % Student-t intervals over seeds" if repeated else "95 % intervals as in the chapter"
-        numeric = [
-            name
-            for name in swept
-            if name != SEED and pd.api.types.is_numeric_dtype(means[name]) and means[name].nunique() > 1
-        ]
-        if numeric:
-            _draw(means, numeric[0], swept, keys, about.unit, sweep.folder / "summary.png")
-            others = [name for name in swept if name not in (numeric[0], SEED)]
-            held = f" Values of {', '.join(others)} are averaged in the figure, not in the table." if others else ""
-            alt = f"{about.unit.capitalize()} against {numeric[0]}, a line for each of {', '.join(keys)}."
-            parts.append(
-                f":::{{figure}} summary.png\n:alt: {alt}\n\nThe {about.unit} against {numeric[0]}; bars: {intervals}.{held}\n:::"
-            )
-        parts += ["## Numbers", f"Mean and {intervals}.", _markdown(_shown(means, about.unit))]
+        parts += _numbers(over_seeds_of(results, swept, list(about.keys)), swept, about, sweep.folder / "summary.png")
     parts += ["## Combinations", _markdown(sweep.table().drop(columns=["error", "path"]).reset_index())]
-    failed = [(n, row["error"]) for n, row in enumerate(sweep.rows, 1) if row["status"] == "failed"]
+    failed = [(number, row["error"]) for number, row in enumerate(sweep.rows, 1) if row["status"] == "failed"]
     if failed:
-        parts += ["## What failed", *(f"Combination {n}:\n\n```text\n{error}\n```" for n, error in failed)]
-    target = sweep.folder / "summary.md"
-    with written_aside(target) as aside:
-        aside.write_text("\n\n".join(parts) + "\n")
-    return target
+        parts += ["## What failed", *(f"Combination {number}:\n\n```text\n{error}\n```" for number, error in failed)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _draw(means: pd.DataFrame, x: str, swept: list[str], keys: list[str], unit: str, target: Path) -> None:
+def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Path) -> list[str]:
+    """The figure, drawn to ``target``, and the table of numbers."""
+    keys, unit = list(about.keys), about.unit
+    repeated = SEED in swept and means["seeds"].max() > 1
+    intervals = "95 % Student-t intervals over seeds" if repeated else "95 % intervals as in the chapter"
+    parts = ["## Numbers", f"Mean and {intervals}.", _markdown(_shown(means, unit))]
+    axes = [name for name in swept if name != SEED]
+    numeric = [name for name in axes if pd.api.types.is_numeric_dtype(means[name]) and means[name].nunique() > 1]
+    if not numeric:
+        return parts
+    x = numeric[0]
+    _draw(means, x, keys, unit, target)
+    others = ", ".join(name for name in axes if name != x)
+    held = f" Values of {others} are averaged in the figure, not in the table." if others else ""
+    alt = f"{unit.capitalize()} against {x}, a line for each of {', '.join(keys)}."
+    figure = f":::{{figure}} {target.name}\n:alt: {alt}\n\nThe {unit} against {x}; bars: {intervals}.{held}\n:::"
+    return [figure, *parts]
+
+
+def _draw(means: pd.DataFrame, x: str, keys: list[str], unit: str, target: Path) -> None:
     import matplotlib
 
     from stablerep import figures
@@ -94,16 +104,13 @@ def _draw(means: pd.DataFrame, x: str, swept: list[str], keys: list[str], unit: 
 
 def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
     """Numbers as a reader wants them: shares in percent, with the interval behind."""
-    percent = unit != "captions"
-    scale, digits = (100, 1) if percent else (1, 0)
+    scale, digits, sign = (1, 0, "") if unit == "captions" else (100, 1, " %")
 
     def text(row) -> str:
         interval = "" if pd.isna(row.low) else f" [{scale * row.low:.{digits}f}, {scale * row.high:.{digits}f}]"
-        return f"{scale * row.value:.{digits}f}{' %' if percent else ''}{interval}"
+        return f"{scale * row.value:.{digits}f}{sign}{interval}"
 
-    return means.drop(columns=["value", "low", "high"]).assign(
-        **{unit: [text(row) for row in means[["value", "low", "high"]].itertuples()]}
-    )
+    return means.drop(columns=["value", "low", "high"]).assign(**{unit: list(map(text, means.itertuples()))})
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """Sweeps: one notebook at many combinations of parameters, each in a process of its own, with a table of what happened.
 
 The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end), and at its end
-``results.csv`` and ``results.parquet`` (the headline numbers of all, one row per number) and ``summary.md`` with its figure. What is
+what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, ``results.parquet`` and ``summary.md`` with its figure. What is
 expensive lies in the run store: a combination that was executed is found there, whoever executed it.
 """
 
@@ -20,6 +20,8 @@ from stablerep.errors import InputError
 from stablerep.study.notebooks.execution import notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.store.runs import RunStore
+from stablerep.study.sweeps.task import Task
+from stablerep.study.sweeps.workers import run_tasks
 
 DONE = ("done", "found")
 
@@ -42,29 +44,30 @@ class Sweep:
     rows: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keys = [
-            self.store.key(**identity) for identity in notebook_identities((self.notebook, p) for p in self.parameters)
-        ]
+        identities = notebook_identities((self.notebook, p) for p in self.parameters)
+        self.keys = [self.store.key(**identity) for identity in identities]
         self.rows = [{"status": "waiting", "seconds": 0.0, "attempts": 0, "path": "", "error": ""} for _ in self.swept]
-        self.look()
+        self.find_executed()
 
-    def look(self) -> None:
+    def find_executed(self) -> None:
         """Mark the combinations that were executed before."""
-        for number, key in enumerate(self.keys):
-            if self.rows[number]["status"] not in DONE and self.store.find(key):
-                self.rows[number] |= {"status": "found", "path": f"{key}/{self.notebook}.ipynb", "error": ""}
+        for number in self.waiting:
+            if self.store.find(self.keys[number]):
+                self.rows[number] |= {"status": "found", "path": self.path(number), "error": ""}
+
+    def path(self, number: int) -> str:
+        """Where the executed notebook of a combination is, relative to the run store."""
+        return f"{self.keys[number]}/{self.notebook}.ipynb"
 
     @property
     def waiting(self) -> list[int]:
+        """Numbers, from 0, of the combinations that were not executed."""
         return [number for number, row in enumerate(self.rows) if row["status"] not in DONE]
 
     def table(self) -> pd.DataFrame:
         """One row per combination: its parameters and what became of it."""
-        return (
-            pd.concat([pd.DataFrame(self.swept), pd.DataFrame(self.rows)], axis=1)
-            .rename_axis("combination")
-            .rename(lambda n: n + 1)
-        )
+        table = pd.concat([pd.DataFrame(self.swept), pd.DataFrame(self.rows)], axis=1)
+        return table.rename_axis("combination").rename(lambda number: number + 1)
 
     def save(self) -> None:
         with written_aside(self.folder / "table.csv") as aside:
@@ -74,13 +77,11 @@ class Sweep:
         """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's keys, ``value``,
         ``low``, ``high``."""
         parts = []
-        for number, (one, key, row) in enumerate(zip(self.swept, self.keys, self.rows), 1):
+        for number, (one, row) in enumerate(zip(self.swept, self.rows)):
             if row["status"] in DONE:
-                about = json.loads(self.store.find(key).path(f"{self.notebook}.ipynb").read_text())["metadata"][
-                    "stablerep"
-                ]
+                about = json.loads((self.store.root / row["path"]).read_text())["metadata"]["stablerep"]
                 part = pd.DataFrame(about["headline"]["rows"]).astype(dict.fromkeys(("value", "low", "high"), float))
-                for place, (name, value) in enumerate({"combination": number, **one}.items()):
+                for place, (name, value) in enumerate({"combination": number + 1, **one}.items()):
                     part.insert(place, name if name not in part else f"parameter {name}", [value] * len(part))
                 parts.append(part)
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -98,29 +99,27 @@ def begin_sweep(
     """Open the folder of a sweep, ``sweeps/<notebook>-<key>`` by default.
 
     Raises:
-        ValueError: the folder has a sweep of something else, or one that was begun and ``resume`` is not set.
+        InputError: the folder has a sweep of something else, or one that was begun and ``resume`` is not set.
     """
     key = sweep_key(notebook, parameters)
     folder = Path(folder or Path("sweeps") / f"{notebook}-{key}")
     about = folder / "sweep.json"
-    if about.exists():
-        there = json.loads(about.read_text())
-        if there["key"] != key:
-            raise InputError(
-                f"{folder} holds another sweep, of {there['notebook']} with {there['combinations']} combinations; name another folder."
-            )
-        if not resume:
-            ended = len(swept) - len(Sweep(notebook, swept, parameters, folder, RunStore()).waiting)
-            raise InputError(
-                f"this sweep was begun before ({ended} of {len(swept)} combinations are executed); --resume goes on with it: {folder}"
-            )
-    found = Sweep(notebook, swept, parameters, folder, RunStore())
-    with written_aside(about) as aside:
-        aside.write_text(
-            json.dumps({"notebook": notebook, "key": key, "combinations": len(swept), "swept": swept}, indent=1) + "\n"
+    before = json.loads(about.read_text()) if about.exists() else None
+    if before and before["key"] != key:
+        raise InputError(
+            f"{folder} holds another sweep, of {before['notebook']} with {before['combinations']} combinations; name another folder."
         )
-    found.save()
-    return found
+    sweep = Sweep(notebook, swept, parameters, folder, RunStore())
+    if before and not resume:
+        ended = len(swept) - len(sweep.waiting)
+        raise InputError(
+            f"this sweep was begun before ({ended} of {len(swept)} combinations are executed); add --resume to continue it: {folder}"
+        )
+    with written_aside(about) as aside:
+        content = {"notebook": notebook, "key": key, "combinations": len(swept), "swept": swept}
+        aside.write_text(json.dumps(content, indent=1) + "\n")
+    sweep.save()
+    return sweep
 
 
 def run_sweep(sweep: Sweep, *, workers: int, cluster: str | None = None, log: Callable = print) -> Sweep:
@@ -128,61 +127,43 @@ def run_sweep(sweep: Sweep, *, workers: int, cluster: str | None = None, log: Ca
 
     Interrupted, the table says what ended and what was stopped; begun again with ``resume``, the rest is executed.
     """
-    from stablerep.study.sweeps.workers import Task, run_tasks
+    waiting, total = sweep.waiting, len(sweep.rows)
+    tasks = [_task(sweep, number) for number in waiting]
+    number_of = dict(zip(map(id, tasks), waiting))
 
-    tasks, number_of = [], {}
-    for number in sweep.waiting:
-        given = [f"{name}={json.dumps(value)}" for name, value in sweep.parameters[number].model_dump().items()]
-        name = ", ".join(f"{k} = {v}" for k, v in sweep.swept[number].items())
-        pairs = tuple(part for pair in given for part in ("-p", pair))
-        tasks.append(Task(name, ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)}))
-        number_of[name] = number
-        sweep.rows[number]["status"] = "waiting"
-
-    def note(event: str, task) -> None:
-        if event == "started":
-            sweep.rows[number_of[task.name]]["status"] = "running"
-            sweep.save()
+    def note(event: str, task: Task) -> None:
         if event == "waiting":
             log("the cluster has no worker yet; waiting for one")
+        else:
+            sweep.rows[number_of[id(task)]]["status"] = "running"
+            sweep.save()
 
-    ended = len(sweep.rows) - len(tasks)
+    ended = total - len(tasks)
     if ended:
-        log(f"{ended} of {len(sweep.rows)} combinations were executed before")
+        log(f"{ended} of {total} combinations were executed before")
     try:
         for finished in run_tasks(tasks, workers=workers, cluster=cluster, on_event=note):
-            number = number_of[finished.task.name]
-            path = f"{sweep.keys[number]}/{sweep.notebook}.ipynb" if finished.status == "done" else ""
+            number = number_of[id(finished.task)]
             sweep.rows[number] |= {
-                "status": finished.status, "seconds": round(finished.seconds, 1), "attempts": finished.attempts, "path": path,
-                "error": finished.error,
+                "status": finished.status, "seconds": round(finished.seconds, 1), "attempts": finished.attempts,
+                "path": sweep.path(number) if finished.status == "done" else "", "error": finished.error,
             }  # fmt: skip
             sweep.save()
             ended += 1
             problem = f": {finished.error.splitlines()[-1]}" if finished.error else ""
-            log(
-                f"[{ended}/{len(sweep.rows)}] {finished.task.name}: {finished.status} in {finished.seconds:.0f} s{problem}"
-            )
+            log(f"[{ended}/{total}] {finished.task.name}: {finished.status} in {finished.seconds:.0f} s{problem}")
     finally:
         for row in sweep.rows:
             if row["status"] in ("running", "waiting"):
                 row["status"] = "stopped"
-        sweep.look()  # one may have ended at the last moment
+        sweep.find_executed()  # one may have ended at the last moment
         sweep.save()
-    write_results(sweep)
     return sweep
 
 
-def write_results(sweep: Sweep) -> None:
-    """The tidy table of all results and the summary page."""
-    from stablerep.study.sweeps.page import write_page
-
-    results = sweep.results()
-    with written_aside(sweep.folder / "results.csv") as aside:
-        results.to_csv(aside, index=False)
-    plain = results.assign(
-        **{name: results[name].map(str) for name in results if results[name].map(type).eq(list).any()}
-    )  # lists as text
-    with written_aside(sweep.folder / "results.parquet") as aside:
-        plain.to_parquet(aside, index=False)
-    write_page(sweep, plain)
+def _task(sweep: Sweep, number: int) -> Task:
+    """The command that executes a combination."""
+    values = sweep.parameters[number].model_dump().items()
+    pairs = (part for name, value in values for part in ("-p", f"{name}={json.dumps(value)}"))
+    shown = ", ".join(f"{name} = {value}" for name, value in sweep.swept[number].items())
+    return Task(shown, ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from stablerep.study.chapters import resolve
 from stablerep.study.notebooks import execution
-from stablerep.study.parameters.base import resolve
 from stablerep.study.store.runs import Run, RunStore
 
 GENERATOR = "0123456789abcdef"

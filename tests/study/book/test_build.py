@@ -19,13 +19,14 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stablerep.study.book.build import (
-    CHAPTERS,
     build_book,
-    chapter_names,
     check_chapters,
-    check_offline,
-    write_provenance,
 )
+from stablerep.study.book.contents import CHAPTERS
+from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.record import Record
+from stablerep.study.chapters import chapter_names
+from tests.study.book.offline import check_offline
 
 ROOT = Path(__file__).parents[3]
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
@@ -119,11 +120,11 @@ def test_every_page_of_the_contents_is_there(html):
 
 def test_chapters_that_papermill_alone_executed_say_that_their_make_is_unknown(html):
     note = page(html, "chapters/compare").find("div", class_="admonition")
-    assert "Of unknown make" in note.get_text()
+    assert "Origin unknown" in note.get_text()
 
 
 def test_a_strict_build_refuses_them(root, tmp_path):
-    with pytest.raises(RuntimeError, match="compare does not say from what it was made") as error:
+    with pytest.raises(RuntimeError, match="compare has no record of what it was made from") as error:
         build_book(root, tmp_path / "html", strict=True)
     assert len(str(error.value).splitlines()) == 1 + len(chapter_names(root))
     assert not (tmp_path / "html").exists()
@@ -134,7 +135,7 @@ def test_title_and_parameters_of_the_book_are_on_its_first_page(root, tmp_path):
         "title": "Guidance: w = 4 & more", "key": "0" * 16, "preset": "smoke", "live": True, "changed": {"compare": {"guidance_scale": 4.0}},
         "chapters": chapter_names(root),
     }  # fmt: skip
-    html = build_book(root, tmp_path / "html", record=record).parent
+    html = build_book(root, tmp_path / "html", record=Record(**record)).parent
     first = page(html, "introduction")
     assert first.find("h1").get_text().startswith("Guidance: w = 4 & more")
     assert "guidance_scale = 4.0 (compare)" in first.find("div", class_="admonition").get_text()

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from stablerep.study.book.built import Number, read_book
 from stablerep.study.book.diff import Row, default_page, diff_books, number_text
-from stablerep.study.book.offline import check_offline
 from stablerep.study.commands.main import app
+from tests.study.book.offline import check_offline
 
 INPUTS = {"notebook": "a" * 16, "library": "b" * 16, "stored": "c" * 16, "corpus": "d" * 16}
 
@@ -357,7 +357,7 @@ def test_chapters_without_a_record_are_said(two, tmp_path):
 
 
 def test_what_is_no_book(two, tmp_path):
-    with pytest.raises(ValueError, match="is no book; give the folder of its pages"):
+    with pytest.raises(ValueError, match="is not a book; give the folder of its pages"):
         read_book(tmp_path / "absent")
     with pytest.raises(ValueError, match="out is a folder; give the path of the page"):
         (tmp_path / "out").mkdir()
@@ -367,7 +367,7 @@ def test_what_is_no_book(two, tmp_path):
     assert (result.exit_code, result.stdout) == (
         2,
         "",
-    ) and "was built before books kept what they are; `stablerep book`" in result.stderr
+    ) and "has no book.json, which says what a book is; `stablerep book`" in result.stderr
 
 
 def set_in(about: dict, place: str, value) -> None:

@@ -8,8 +8,9 @@ import json
 import pytest
 
 from stablerep.study.book.notes import WORDS, add_chapter_notes, add_front_note, stale_chapters, stale_inputs
+from stablerep.study.book.record import Record
+from stablerep.study.chapters import resolve
 from stablerep.study.notebooks import execution
-from stablerep.study.parameters.base import resolve
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_page_of_unknown_make_says_so(notebook):
     del notebook["metadata"]["stablerep"]
     assert stale_inputs("compare", notebook) is None
     add_chapter_notes("compare", notebook)
-    assert "Of unknown make" in sources(notebook)[1] and len(notebook["cells"]) == 3
+    assert "Origin unknown" in sources(notebook)[1] and len(notebook["cells"]) == 3
 
 
 def test_other_parameters_are_named(notebook):
@@ -83,25 +84,27 @@ def test_stale_chapters_are_told_in_sentences(notebook, tmp_path):
     for name, content in (("compare", notebook), ("bias", unknown), ("scaling", old)):
         (tmp_path / f"{name}.ipynb").write_text(json.dumps(content))
     first, second = stale_chapters(tmp_path, ["compare", "bias", "scaling"])
-    assert first == "bias does not say from what it was made; `stablerep run bias` executes it anew."
+    assert first == "bias has no record of what it was made from; `stablerep run bias` executes it again."
     assert second.startswith("scaling was executed before") and "the library" in second and "the corpus" in second
 
 
-RECORD = {
-    "title": "w = 4",
-    "key": "0" * 16,
-    "preset": "smoke",
-    "live": True,
-    "chapters": ["corpus", "compare", "bias"],
-    "changed": {"compare": {"guidance_scale": 4.0, "seed": 1}, "bias": {"seed": 1}, "corpus": {"seed": 1}},
-}
+RECORD = Record.model_validate(
+    {
+        "title": "w = 4",
+        "key": "0" * 16,
+        "preset": "smoke",
+        "live": True,
+        "chapters": ["corpus", "compare", "bias"],
+        "changed": {"compare": {"guidance_scale": 4.0, "seed": 1}, "bias": {"seed": 1}, "corpus": {"seed": 1}},
+    }
+)
 
 
 def test_the_first_page_names_the_book_and_its_parameters():
     text = add_front_note("# Old title\n\nProse.\n", RECORD)
     assert text.startswith("# w = 4\n\n") and text.endswith("\n\nProse.\n")
     assert "guidance_scale = 4.0 (compare), seed = 1 (all chapters)" in text
-    stored = add_front_note("# Old title\n", RECORD | {"live": False})
+    stored = add_front_note("# Old title\n", RECORD.model_copy(update={"live": False}))
     assert "drawn from stored results, whose numbers its parameters do not change: guidance_scale" in stored
-    plain = add_front_note("# Old title\n\nProse.\n", RECORD | {"changed": {}})
+    plain = add_front_note("# Old title\n\nProse.\n", RECORD.model_copy(update={"changed": {}}))
     assert plain == "# w = 4\n\nProse.\n"

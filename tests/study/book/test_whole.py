@@ -10,15 +10,15 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from stablerep.study.book.build import check_offline
 from stablerep.study.book.whole import book_parameters, make_book
-from stablerep.study.chapters import compute_tables
+from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook
-from stablerep.study.parameters.base import SCHEMAS, ParameterError, resolve
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
+from tests.study.book.offline import check_offline
 
 # The chapter on scaling draws its stored results too, once there are some.
 FIGURES = {"corpus": 3, "generator": 4, "methods": 3, "compare": 1, "scaling": 1, "bias": 6}
@@ -34,12 +34,12 @@ def store(tmp_path_factory):
     patch.undo()
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_every_parameter_is_read(name, store):
     """A parameter that changes nothing would be a lie. What is computed here, the notebooks below find."""
     read = set()
 
-    class Recording(SCHEMAS[name]):
+    class Recording(schemas()[name]):
         def __getattribute__(self, attribute):
             read.add(attribute)
             return super().__getattribute__(attribute)
@@ -49,10 +49,10 @@ def test_every_parameter_is_read(name, store):
     compute_tables(name, p, Study(store))
     code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
     read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
-    assert set(SCHEMAS[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
+    assert set(schemas()[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_every_notebook_runs_at_the_smoke_preset(name, store):
     run = execute_notebook(name, {"preset": "smoke"}, store=store, log=None)
     notebook = json.loads(run.path(f"{name}.ipynb").read_text())
@@ -76,9 +76,9 @@ def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
     index = make_book({"preset": "smoke"}, output=tmp_path / "html", strict=True, log=lines.append)
     assert set(store.list()["key"]) == before, "the chapters were executed above; the book computes nothing again"
     assert "nothing would be computed" in lines[0], "a plan comes first"
-    assert json.loads((index.parent / "book.json").read_text())["chapters"] == list(SCHEMAS)
+    assert json.loads((index.parent / "book.json").read_text())["chapters"] == list(schemas())
     assert check_offline(index.parent) == []
-    for name in SCHEMAS:
+    for name in schemas():
         page = BeautifulSoup((index.parent / "book" / "chapters" / f"{name}.html").read_text(), "html.parser")
         text = page.get_text()
         assert "Traceback" not in text and "Warning" not in text
@@ -94,7 +94,7 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
     placed = {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
     built = []
     monkeypatch.setattr(
-        "stablerep.study.book.build.build_book",
+        "stablerep.study.book.whole.build_book",
         lambda root, output, chapters, **options: built.append((output, options)) or output / "index.html",
     )
     for title in (None, "Larger drawings"):
@@ -102,13 +102,12 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
     (first, options), (second, named) = built
     assert (
         first.parent == second.parent == root / "_build" / "books"
-        and first.name == options["record"]["key"] != second.name
+        and first.name == options["record"].key != second.name
     )
     assert (
-        options["record"]["changed"] == {"corpus": {"size": 48}}
-        and options["record"]["title"] == "StableRep at small scale"
+        options["record"].changed == {"corpus": {"size": 48}} and options["record"].title == "StableRep at small scale"
     )
-    assert named["record"]["title"] == "Larger drawings"
+    assert named["record"].title == "Larger drawings"
     assert placed == {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
 
 
@@ -131,7 +130,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
 
 def test_a_book_from_stored_results_trains_nothing(store):
     """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
-    stored = [name for name in SCHEMAS if (project_root() / "results" / name / "record.json").exists()]
+    stored = [name for name in schemas() if (project_root() / "results" / name / "record.json").exists()]
     assert stored, "no stored results are committed"
     before = set(store.list()["key"])
     for name in stored:
@@ -140,7 +139,7 @@ def test_a_book_from_stored_results_trains_nothing(store):
     assert {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_plain_papermill_runs_every_notebook(name, store, tmp_path):
     """Without our command line; what the notebooks need was computed above."""
     command = [

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from stablerep.study.chapters import resolve
 from stablerep.study.commands.main import app
-from stablerep.study.parameters.base import resolve
 from stablerep.study.store.runs import RunStore
 
 HEAVY = {
@@ -146,7 +146,7 @@ def test_mistakes_are_one_sentence_and_start_nothing(nothing_starts, arguments, 
 
 
 def test_missing_parameter_file_is_one_sentence(nothing_starts, tmp_path):
-    assert "absent.yaml could not be read as YAML" in refused("run", "compare", "-f", tmp_path / "absent.yaml")
+    assert "there is no file" in refused("run", "compare", "-f", tmp_path / "absent.yaml")
 
 
 def test_several_mistakes_take_a_line_each(nothing_starts):
@@ -215,7 +215,7 @@ def test_interruption_is_told_calmly(monkeypatch):
     monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", stop)
     result = call("run", "corpus")
     assert result.exit_code == 130
-    assert result.stderr == "Stopped. The same command goes on where this one was.\n"
+    assert result.stderr == "Stopped. Run the same command again to continue.\n"
 
 
 # The run store

@@ -10,11 +10,12 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from stablerep.errors import InputError, MissingError
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.commands.main import app
-from stablerep.study.commands.run import given_parameters
+from stablerep.study.commands.run import chapter_fields, given_parameters
 from stablerep.study.notebooks import execution
-from stablerep.study.notebooks.schema import describe_schema
-from stablerep.study.parameters.base import SCHEMAS, resolve
+from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 
 
@@ -36,12 +37,12 @@ def call(*arguments: str):
     return CliRunner().invoke(app, ["run", *arguments])
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", schemas())
 def test_every_parameter_is_an_option_with_what_a_reader_needs(name):
     result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["run", name, "--help"])
     assert result.exit_code == 0
     text = re.sub(r"\s", "", result.stdout)  # lines break after hyphens too
-    for row in describe_schema(SCHEMAS[name]):
+    for row in describe_schema(schemas()[name]):
         assert f"--{row.name.replace('_', '-')}" in text
         if row.name not in ("preset", "live"):
             assert row.help.replace(" ", "") in text and row.valid.replace(" ", "") in text
@@ -104,7 +105,10 @@ def test_truth_values_and_lists(asked):
             ["scaling", "--caption-counts", "32"],
             "caption_counts is [32]: list should have at least 2 items after validation, not 1.",
         ),
-        (["compare", "--encoder", "[a"], "the value of encoder, '[a', could not be read."),
+        (
+            ["scaling", "--caption-counts", "[32, 64"],
+            "the value of caption_counts, '[32, 64' could not be read as a list; write a,b or [a, b].",
+        ),
         (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
     ],
 )
@@ -178,48 +182,69 @@ def test_the_shell_completes(line, expected):
 # Pairs and files
 
 
-def test_pairs_are_read_as_yaml(tmp_path):
+def given(pairs, file=None, chapter="compare"):
+    return given_parameters(pairs, file, fields=chapter_fields(chapter) if chapter else {})
+
+
+def test_pairs_are_read_as_the_schema_says():
     pairs = [
         "guidance_scale=4",
+        "learning_rate=1e-3",
         "sampler=ddim",
-        "guidance_scales=[1, 2.5]",
         "live=false",
-        "encoder=a=b",
+        "encoder=NO",
         "seed=",
-        "name='7'",
+        "generator=a=b",
     ]
-    assert given_parameters(pairs) == {
-        "guidance_scale": 4, "sampler": "ddim", "guidance_scales": [1, 2.5], "live": False, "encoder": "a=b", "seed": None,
-        "name": "7",
+    assert given([*pairs, "probe_designs=[noto, twemoji]"]) == {
+        "guidance_scale": 4, "learning_rate": 0.001, "sampler": "ddim", "live": False, "encoder": "NO", "seed": None,
+        "generator": "a=b", "probe_designs": ["noto", "twemoji"],
     }  # fmt: skip
+
+
+def test_without_a_schema_pairs_are_read_as_papermill_reads_them():
+    pairs = ["day=2024-03-01", "lr=1e-3", "time=16:9", "answer=NO", "tag=#tag", "n=3", "on=True", "x=[1, 2]"]
+    found = given(pairs, chapter=None)
+    assert found == {
+        "day": "2024-03-01", "lr": 0.001, "time": "16:9", "answer": "NO", "tag": "#tag", "n": 3, "on": True, "x": "[1, 2]",
+    }  # fmt: skip
+
+
+def test_a_date_in_a_file_stays_what_was_written(tmp_path):
+    (tmp_path / "run.yaml").write_bytes(b"\xef\xbb\xbfday: 2024-03-01\r\nn: 2\r\n")
+    assert given([], tmp_path / "run.yaml", chapter=None) == {"day": "2024-03-01", "n": 2}
 
 
 def test_pairs_win_over_the_file(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("seeds: 2\nguidance_scale: 3\n")
-    assert given_parameters(["seeds=5"], file) == {"seeds": 5, "guidance_scale": 3}
+    assert given(["seeds=5"], file) == {"seeds": 5, "guidance_scale": 3}
     file.write_text("")
-    assert given_parameters([], file) == {}
+    assert given([], file) == {}
 
 
 @pytest.mark.parametrize("pair", ["guidance_scale", "=4", "guidance_scale 4"])
 def test_pair_without_equals_sign(pair):
-    with pytest.raises(ValueError, match="is not name=value"):
-        given_parameters([pair])
+    with pytest.raises(InputError, match="is not name=value"):
+        given([pair])
 
 
 def test_unreadable_values_and_files(tmp_path):
-    with pytest.raises(ValueError, match="the value of seeds, '\\[1', could not be read"):
-        given_parameters(["seeds=[1"])
+    assert call("compare", "-p", "seeds=[1").stderr.startswith("seeds is '[1': input should be a valid integer")
     file = tmp_path / "run.yaml"
-    with pytest.raises(ValueError, match="run.yaml could not be read"):
-        given_parameters([], file)
+    with pytest.raises(MissingError, match="there is no file .*run.yaml"):
+        given([], file)
+    with pytest.raises(InputError, match="cannot be read: is a directory"):
+        given([], tmp_path)
+    file.write_bytes(b"encoder: \xe9")
+    with pytest.raises(InputError, match="run.yaml is not text in UTF-8: byte 9 is 0xe9"):
+        given([], file)
     file.write_text("a: [1")
-    with pytest.raises(ValueError, match="could not be read as YAML") as error:
-        given_parameters([], file)
+    with pytest.raises(InputError, match="could not be read as YAML") as error:
+        given([], file)
     assert "\n" not in str(error.value)
     file.write_text("1: 2")
     assert call("corpus", "-f", str(file)).stderr.startswith("corpus has no parameter 1; it has preset")
     file.write_text("- 1")
-    with pytest.raises(ValueError, match="holds a list; it must map"):
-        given_parameters([], file)
+    with pytest.raises(InputError, match="holds a list; it must map"):
+        given([], file)

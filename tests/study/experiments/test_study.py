@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from stablerep.methods import METHODS
 from stablerep.probes.suite import evaluate
 from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
@@ -17,7 +18,6 @@ from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, arm
 from stablerep.study.experiments.study import SIZE, Study
 from stablerep.study.store.runs import RunStore
-from stablerep.methods import METHODS
 
 PROBES = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
 

@@ -7,14 +7,19 @@ import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import papermill
 import pytest
+from typer.testing import CliRunner
 
+from stablerep.errors import InputError, MissingError, StorageError
+from stablerep.study.chapters import resolve
+from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER
 from stablerep.study.notebooks.execution import execute_notebook, place_chapter
-from stablerep.study.parameters.base import ParameterError, resolve
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 
@@ -31,8 +36,12 @@ def executed(monkeypatch):
     asked = []
 
     def copy(source, target, *, parameters, **options):
-        asked.append((Path(source).name, parameters, options))
-        shutil.copy(source, target)
+        if isinstance(source, nbformat.NotebookNode):
+            asked.append((source, parameters, options))
+            nbformat.write(source, target)
+        else:
+            asked.append((Path(source).name, parameters, options))
+            shutil.copy(source, target)
 
     monkeypatch.setattr(papermill, "execute_notebook", copy)
     return asked
@@ -179,8 +188,10 @@ def test_notebooks_from_elsewhere_need_trust(tmp_path, executed):
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match="could not be read as a notebook"):
             execution.execute_file(tmp_path / name, {}, out, trust=True)
-    with pytest.raises(ValueError, match="is no notebook"):
+    with pytest.raises(MissingError, match="there is no file .*absent.ipynb"):
         execution.execute_file(tmp_path / "absent.ipynb", {}, out, trust=True)
+    with pytest.raises(ValueError, match="notes.txt is not a notebook; give the path of an .ipynb file"):
+        execution.execute_file(tmp_path / "notes.txt", {}, out, trust=True)
     assert executed == [] and not out.exists()
 
 
@@ -198,6 +209,75 @@ def test_other_notebooks_have_the_parameters_of_their_cell(tmp_path, executed):
     with pytest.raises(ValueError, match="foreign.ipynb has no parameter 'b'; it has a."):
         execution.execute_file(path, {"b": 1}, tmp_path / "out.ipynb", trust=True)
     assert executed == []
+
+
+BARE = {"cells": [], "nbformat": 4, "nbformat_minor": 5}
+V3 = {
+    "nbformat": 3, "nbformat_minor": 0, "metadata": {"name": "old"},
+    "worksheets": [{"metadata": {}, "cells": [
+        {"cell_type": "code", "input": "n = 1", "outputs": [], "language": "python", "collapsed": False, "metadata": {}},
+    ]}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {}, {"language_info": {"name": "python"}}, {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        {"kernelspec": {"name": "conda-env-sd-py", "display_name": "Python [conda env:sd]", "language": "python"}},
+    ],
+    ids=["bare", "language", "kernel", "environment"],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_notebooks_lack_a_kernel_or_begin_with_a_mark(tmp_path, executed, metadata, encoding):
+    path = tmp_path / "мои {n} тетради.ipynb"
+    path.write_text(json.dumps(BARE | {"metadata": metadata}), encoding=encoding, newline="\r\n")
+    assert execution.execute_file(path, {}, tmp_path / "out.ipynb", trust=True, loud=False) == tmp_path / "out.ipynb"
+    ((given, _, options),) = executed
+    assert given.metadata.kernelspec.name == options["kernel_name"] == "python3"
+    assert given.metadata.language_info.name == given.metadata.kernelspec.language == "python"
+
+
+def test_a_notebook_of_an_earlier_format_is_upgraded(tmp_path, executed):
+    (tmp_path / "old.ipynb").write_text(json.dumps(V3))
+    execution.execute_file(tmp_path / "old.ipynb", {}, tmp_path / "out.ipynb", trust=True, loud=False)
+    written = nbformat.read(tmp_path / "out.ipynb", as_version=nbformat.NO_CONVERT)
+    assert written.nbformat == 4 and [cell.source for cell in written.cells] == ["n = 1"]
+
+
+def test_a_notebook_in_another_language_is_refused(tmp_path, executed):
+    kernel = {"name": "ir", "display_name": "R", "language": "R"}
+    (tmp_path / "r.ipynb").write_text(json.dumps(BARE | {"metadata": {"kernelspec": kernel}}))
+    with pytest.raises(InputError, match="r.ipynb is written in R; only notebooks in Python are executed."):
+        execution.execute_file(tmp_path / "r.ipynb", {}, tmp_path / "out.ipynb", trust=True)
+
+
+def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tmp_path, executed):
+    path = foreign(tmp_path, "print(1)")
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path, tmp_path / "file" / "out.ipynb"):
+        with pytest.raises(StorageError, match=f"{output} cannot be written"):
+            execution.execute_file(path, {}, output, trust=True)
+    assert executed == []
+
+
+@pytest.mark.slow
+def test_values_reach_a_notebook_as_they_were_written(tmp_path):
+    """Through the command line, papermill and a kernel, into a folder whose name has braces."""
+    cell = "day = time = answer = tag = ''\nlr = 0.1"
+    path = foreign(tmp_path, "print([day, time, answer, tag, lr])", parameters=cell)
+    bare = json.loads(path.read_text())
+    bare["metadata"] = {}
+    path.write_text(json.dumps(bare))
+    pairs = ("day=2024-03-01", "time=16:9", "answer=NO", "tag=#tag", "lr=1e-3")
+    out = tmp_path / "{n}" / "my out.ipynb"
+    arguments = ["execute", str(path), "-o", str(out), "--trust", *(part for pair in pairs for part in ("-p", pair))]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    written = nbformat.read(out, as_version=4)
+    assert written.cells[-1].outputs[0].text == "['2024-03-01', '16:9', 'NO', '#tag', 0.001]\n"
+    record = written.metadata.papermill
+    assert (record.input_path, record.output_path) == ("foreign.ipynb", "my out.ipynb")
 
 
 def test_many_identities_are_those_of_each_and_hash_what_they_read_once(monkeypatch):

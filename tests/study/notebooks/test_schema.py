@@ -84,7 +84,7 @@ def test_sync_by_command(tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("seeds = None", "seeds = 3"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
     assert result.exit_code == 1 and result.stderr.startswith("bias: the parameters cell differs")
-    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "written anew: bias\n"
+    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: bias\n"
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
 
 

@@ -27,7 +27,7 @@ def test_a_function_is_shown_as_it_runs():
 
 def test_a_method_is_moved_to_the_margin():
     shown = source_of("stablerep.methods.byol:BYOL.loss")
-    assert shown.startswith("def forward(self, views: Tensor)") and "self.predictor" in shown
+    assert shown.startswith("def loss(self, batch: Batch)") and "self.predictor" in shown
 
 
 def test_a_notebook_gets_a_block_of_python():

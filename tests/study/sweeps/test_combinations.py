@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stablerep.study.parameters.base import ParameterError
+from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.sweeps.combinations import combinations, grid_values, resolve_all
 
 
@@ -92,7 +92,7 @@ def test_slips_are_told():
         combinations([])
     with pytest.raises(ValueError, match="seed is given twice"):
         combinations(["seed=1", "seed=2"])
-    with pytest.raises(ValueError, match="the combination seed = 1 stands there twice"):
+    with pytest.raises(ValueError, match="the combination seed = 1 occurs twice"):
         combinations(["seed=1,1"])
     with pytest.raises(ValueError, match="10,201 combinations"):
         combinations(["a=0..100", "b=0..100"])

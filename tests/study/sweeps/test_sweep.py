@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,11 +17,12 @@ from typer.testing import CliRunner
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks.execution import notebook_identity
 from stablerep.study.store.runs import RunStore
-from stablerep.study.sweeps import workers
+from stablerep.study.sweeps import sweep as module
 from stablerep.study.sweeps.combinations import combinations, resolve_all
-from stablerep.study.sweeps.page import over_seeds_of
+from stablerep.study.sweeps.page import over_seeds_of, write_results
 from stablerep.study.sweeps.sweep import begin_sweep, run_sweep, sweep_key
-from stablerep.study.sweeps.workers import Finished
+from stablerep.study.sweeps.task import Finished
+from tests.study.sweeps.programs import wait_for
 
 
 @pytest.fixture
@@ -74,13 +74,14 @@ def pretended(monkeypatch, store):
                 executed(store, "compare", p, p.guidance_scale / 10)
                 yield Finished(task, "done", 2.0, 1, "", "")
 
-    monkeypatch.setattr(workers, "run_tasks", run)
+    monkeypatch.setattr(module, "run_tasks", run)
     return asked
 
 
 def test_a_sweep_by_hand(pretended, store):
     said = []
     sweep = run_sweep(prepared(["guidance_scale=1,2,4", "seed=0,1"]), workers=2, log=said.append)
+    write_results(sweep)
     assert [row["status"] for row in sweep.rows] == ["done"] * 4 + ["failed"] * 2
     table = pd.read_csv(sweep.folder / "table.csv")
     assert table["combination"].tolist() == [1, 2, 3, 4, 5, 6] and table["guidance_scale"].tolist() == [
@@ -105,12 +106,13 @@ def test_the_same_sweep_goes_on_only_when_told(pretended, store):
     before = len(pretended)
     with pytest.raises(
         ValueError,
-        match=r"begun before \(2 of 3 combinations are executed\); --resume goes on with it: sweeps/compare-",
+        match=r"begun before \(2 of 3 combinations are executed\); add --resume to continue it: sweeps/compare-",
     ):
         prepared(["guidance_scale=1,2,4"])
     again = run_sweep(prepared(["guidance_scale=1,2,4"], resume=True), workers=1, log=lambda line: None)
     assert [row["status"] for row in again.rows] == ["found", "found", "failed"]
     assert len(pretended) == before + 1  # only the one that had failed
+    write_results(again)
     pd.testing.assert_frame_equal(again.results(), pd.read_parquet(again.folder / "results.parquet"), check_dtype=False)
 
 
@@ -134,7 +136,7 @@ def test_an_interruption_is_written_down(store, monkeypatch):
         on_event("started", tasks[1])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "run_tasks", interrupted)
+    monkeypatch.setattr(module, "run_tasks", interrupted)
     result = CliRunner().invoke(app, ["sweep", "compare", "-g", "guidance_scale=1,2,4", "--preset", "smoke"])
     assert result.exit_code == 130
     assert "Stopped with 3 of 3 combinations to go; the same command with --resume does the rest." in result.stderr
@@ -144,7 +146,7 @@ def test_an_interruption_is_written_down(store, monkeypatch):
 
 def test_summary_page(pretended, store):
     sweep = run_sweep(prepared(["guidance_scale=1,2,4", "seed=0,1"]), workers=2, log=lambda line: None)
-    text = (sweep.folder / "summary.md").read_text()
+    text = write_results(sweep).read_text()
     assert text.startswith("# Sweep of compare: guidance_scale, seed\n") and "6 combinations: 4 done, 2 failed." in text
     assert ":::{figure} summary.png" in text and (sweep.folder / "summary.png").read_bytes()[:4] == b"\x89PNG"
     assert "| 1 | A | linear group | 2 | 10.0 % [10.0, 10.0] |" in text  # both seeds alike
@@ -173,7 +175,7 @@ def test_a_page_can_be_added_to_the_book(pretended, tmp_path):
     from tests.study.book.test_build import project
 
     sweep = run_sweep(prepared(["guidance_scale=1,2"]), workers=1, log=lambda line: None)
-    html = build_book(project(tmp_path / "project"), tmp_path / "html", pages=[sweep.folder / "summary.md"]).parent
+    html = build_book(project(tmp_path / "project"), tmp_path / "html", pages=[write_results(sweep)]).parent
     page = BeautifulSoup((html / "book" / "added" / "1" / "summary.html").read_text(), "html.parser")
     assert page.find("h1").get_text().startswith("Sweep of compare: guidance_scale")
     assert page.find("figure").find("img")["alt"].startswith("Accuracy against guidance_scale")
@@ -225,39 +227,24 @@ def test_the_key_depends_on_what_is_asked():
 
 @pytest.mark.slow
 def test_a_real_sweep_killed_in_the_middle_is_resumed_and_computes_nothing_twice(store, tmp_path):
-    """Four notebooks by two workers; the sweep is killed without a word when the first has ended."""
-    command = [
-        sys.executable,
-        "-m",
-        "stablerep.study.commands",
-        "sweep",
-        "corpus",
-        "-g",
-        "size=32,48",
-        "-g",
-        "flags=true,false",
-        "--preset",
-        "smoke",
-        "--workers",
-        "2",
-    ]
+    """Three notebooks by two workers; the sweep is killed without a word when the first has ended."""
+    grid = ("-g", "size=32,48,64", "--preset", "smoke", "--workers", "2")
+    command = [sys.executable, "-m", "stablerep.study.commands", "sweep", "corpus", *grid]
     process = subprocess.Popen(command, start_new_session=True)
-    end = time.monotonic() + 120
-    while not any(path.is_dir() for path in store.root.glob("notebook-*")):
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.1)
+    wait_for(lambda: process.poll() is not None or any(map(Path.is_dir, store.root.glob("notebook-*"))), 300)
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     created = {run["key"]: run["created"] for run in store.list().query("complete").to_dict("records")}
-    assert 1 <= len(created) < 4
+    assert 1 <= len(created) < 3
     refused = subprocess.run(command, capture_output=True, text=True)
-    assert refused.returncode == 2 and "--resume goes on with it" in refused.stderr
+    assert refused.returncode == 2 and "add --resume to continue it" in refused.stderr
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     after = store.list()
-    assert len(after) == 4 and after["complete"].all()
+    assert len(after) == 3 and after["complete"].all()
     assert created.items() <= dict(zip(after["key"], after["created"])).items()
     (folder,) = Path("sweeps").iterdir()
     table = pd.read_csv(folder / "table.csv")
     assert sorted(table["status"].unique()) == ["done", "found"] and (table["status"] == "found").sum() >= len(created)
-    assert len(pd.read_csv(folder / "results.csv")) == 4 * 2  # two designs each
+    assert len(pd.read_csv(folder / "results.csv")) == 3 * 2  # two designs each

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from stablerep.encoders import EncoderRecipe
 from stablerep.generator import Sampling, load_generator
+from stablerep.study.commands.encoders import ABOUT, open_images
 from stablerep.study.commands.main import app
-from stablerep.study.commands.pretrain import ABOUT, open_images
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
 from tests.conftest import TINY_CAPTIONS

@@ -1,20 +1,24 @@
-"""``stablerep pretrain`` and ``stablerep probe``: one encoder in a folder of its own, by as many processes as ``torchrun`` starts.
+"""``stablerep pretrain``, ``probe`` and ``transfer``: an encoder in a folder of its own, by as many processes as ``torchrun`` starts, and
+what encoders have learned.
 
-The run store is left aside here: its locks would have the processes of one training wait for each other.
+The run store is left aside by ``pretrain``: its locks would have the processes of one training wait for each other.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stablerep.errors import InputError
+from stablerep.errors import InputError, readable
 from stablerep.study.commands.sentences import sentences
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stablerep.captioned_images import CaptionedImages
     from stablerep.synthesis import SyntheticSet
     from stablerep.training import PretrainingRecipe
@@ -52,32 +56,34 @@ def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes
         Whether this call wrote it, in a folder that was empty or not there.
 
     Raises:
-        ValueError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
+        InputError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
+        StorageError: the folder cannot be written.
     """
-    import json
     from dataclasses import asdict
 
     from stablerep.checkpoint import written_aside
 
-    about = json.loads(json.dumps({"recipe": asdict(recipe), "images": images, "processes": processes}))
+    about = json.loads(json.dumps({"images": images, "processes": processes, **asdict(recipe)}))
     path = folder / ABOUT
     if path.is_file():
-        there = json.loads(path.read_text())
-        differing = [name for name in ("images", "processes") if there[name] != about[name]]
-        differing += [name for name, value in about["recipe"].items() if there["recipe"].get(name) != value]
-        if differing:
-            name = differing[0]
-            old, new = (where[name] if name in where else where["recipe"].get(name) for where in (there, about))
+        with readable(path):
+            text = path.read_text(encoding="utf-8")
+        try:
+            there = dict(json.loads(text))
+        except (ValueError, TypeError):
+            raise InputError(f"{path} is damaged; name another folder.") from None
+        if name := next((name for name in about if there.get(name) != about[name]), None):
             raise InputError(
-                f"{folder} holds a pre-training with {name} {old} instead of {new}; continue that one, or name another folder."
+                f"{folder} holds a pre-training with {name} {there.get(name)} instead of {about[name]}; "
+                "continue that one, or name another folder."
             )
-    elif folder.exists() and any(folder.iterdir()) and first:
+        return False
+    if first and folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} holds something else; name a new folder.")
-    elif first:
+    if first:
         with written_aside(path) as aside:
             aside.write_text(json.dumps(about, indent=1) + "\n")
-        return True
-    return False
+    return first
 
 
 def release_folder(folder: Path) -> None:
@@ -93,7 +99,10 @@ def release_folder(folder: Path) -> None:
 def pretrain_command(
     folder: Annotated[Path, typer.Argument(help="Folder of the encoder; an unfinished one is continued.")],
     images: Annotated[
-        str, typer.Option(help="Folder of a synthetic set, emoji, or another source of captioned images.")
+        str,
+        typer.Option(
+            "--images", "--corpus", help="Folder of a synthetic set, emoji, or another source of captioned images."
+        ),
     ] = "emoji",
     method: Annotated[
         str, typer.Option(help="simclr, clip, stablerep, stablerep+, caption-as-class, mae, byol, moco-v3 or dino.")
@@ -119,8 +128,10 @@ def pretrain_command(
     ] = False,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
 ) -> None:
-    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch; killed at any moment, it goes on where it was."""
+    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an interruption, the same command
+    continues."""
     with sentences():
+        from stablerep.checkpoint import storing
         from stablerep.encoders import EncoderRecipe
         from stablerep.training import PretrainingRecipe, pretrain
         from stablerep.views import ViewRecipe
@@ -132,34 +143,26 @@ def pretrain_command(
         )  # fmt: skip
         if recipe.traits.ids == "class":
             raise InputError(
-                f"method is {method!r}, which learns classes; this command has captions alone: the library's pretrain takes classes."
+                f"method is {method!r}, which learns classes; this command has captions alone, so choose another method."
             )
         first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
+        progress = method if first else ""
         data = open_images(images, image_size, designs=designs, in_memory=in_memory)
         claimed = claim_folder(folder, recipe, data.fingerprint, processes, first=first)
         if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
             typer.echo(f"{folder} holds the finished encoder.")
             return
         try:
-            made = pretrain(
-                data, recipe, folder, progress="" if not first else method, checkpoint_every=checkpoint_every
-            )
+            with storing(folder):
+                made = pretrain(data, recipe, folder, progress=progress, checkpoint_every=checkpoint_every)
         except ValueError:
             if claimed and not (folder / "checkpoint.pt").exists():
                 release_folder(folder)
             raise
         if first:
-            typer.echo(
-                f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second. Encoder: {folder / 'encoder.safetensors'}"
-            )
-            typer.echo(f"`stablerep probe {folder}` asks what it has learned.")
-
-
-def score_text(row) -> str:
-    """A row of :func:`stablerep.transfer.transfer_scores` in words: the score with its interval, or why there is none."""
-    if row.reason:
-        return f"skipped: {row.reason}"
-    return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
+            speed = f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second"
+            typer.echo(f"{speed}. Encoder: {folder / 'encoder.safetensors'}")
+            typer.echo(f"`stablerep probe {folder}` tests what it has learned.")
 
 
 def probe_command(
@@ -179,7 +182,6 @@ def probe_command(
 ) -> None:
     """Probe the encoder in a folder: on held-out emoji, or on other sets, each by its own metric."""
     with sentences():
-        from stablerep.checkpoint import written_aside
         from stablerep.corpus import load_corpus
         from stablerep.probes.suite import evaluate
         from stablerep.statistics import mean_with_interval
@@ -197,9 +199,56 @@ def probe_command(
             items = evaluate(backbone, load_corpus("emoji"), size)
             for probe, part in items.groupby("probe", sort=False):
                 found = mean_with_interval(part["correct"], part["concept"])
-                typer.echo(
-                    f"{probe:18s} {100 * found['mean']:5.1f} % [{100 * found['low']:.1f}, {100 * found['high']:.1f}] {found['n']} items"
-                )
-        if output is not None:
-            with written_aside(output) as aside:
-                items.to_parquet(aside, index=False)
+                mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
+                typer.echo(f"{probe:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
+        keep_items(items, output)
+
+
+def transfer_command(
+    keys: Annotated[
+        list[str], typer.Argument(help="Pre-training runs; `stablerep runs list` shows them. A key may be shortened.")
+    ],
+    sets: Annotated[
+        list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. All that are at hand by default.")
+    ] = [],
+    limit: Annotated[int, typer.Option(help="At most so many images of each part; 0 takes all.", min=0)] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Also write the per-item results here, as parquet.")
+    ] = None,
+) -> None:
+    """Probe encoders on other sets, each by its own metric; a set that is not there is named with the reason."""
+    with sentences():
+        import pandas as pd
+
+        from stablerep.study.experiments.study import Study
+        from stablerep.transfer import AT_HAND, transfer_average, transfer_scores
+
+        study, scores, items = Study(), {}, []
+        for key in keys:
+            found, recipe = study.pretrained_run(key)
+            part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit)
+            items.append(part.astype({"truth": str}).assign(run=found.key))
+            scores[found.key] = transfer_scores(part)
+            typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")
+            for row in scores[found.key].itertuples():
+                typer.echo(f"  {row.set:16s} {score_text(row)}")
+        for row in transfer_average(scores).itertuples():
+            left_out = f"; left out: {row.left_out}" if row.left_out else ""
+            typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")
+        keep_items(pd.concat(items, ignore_index=True), output)
+
+
+def score_text(row) -> str:
+    """A row of :func:`stablerep.transfer.transfer_scores` in words: the score with its interval, or why there is none."""
+    if row.reason:
+        return f"skipped: {row.reason}"
+    return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
+
+
+def keep_items(items: pd.DataFrame, output: Path | None) -> None:
+    """Write the results of a probe, a row an item, where the user wants them."""
+    from stablerep.checkpoint import written_aside
+
+    if output is not None:
+        with written_aside(output) as aside:
+            items.to_parquet(aside, index=False)

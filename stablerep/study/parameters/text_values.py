@@ -1,0 +1,62 @@
+"""Values that a reader writes on the command line: text, read as the schema of a chapter says, or else as papermill reads it."""
+
+from __future__ import annotations
+
+import json
+import types
+from contextlib import suppress
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from stablerep.errors import InputError
+
+
+def schema_value(field: FieldInfo, text: str) -> Any:
+    """The value of a parameter from its text; what its type cannot be read from stays text, for the schema to refuse.
+
+    A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in brackets or not.
+    An empty text is None: not given.
+
+    Raises:
+        InputError: a list whose bracket is not closed.
+    """
+    if not text.strip():
+        return None
+    return _typed(field.annotation, text.strip())
+
+
+def _typed(kind: Any, text: str) -> Any:
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (types.UnionType, Literal) or kind is str:
+        return text
+    if get_origin(kind) is list:
+        return [_typed(get_args(kind)[0], item) for item in _items(text)]
+    for one in (bool,) if kind is bool else (int, float):
+        with suppress(ValidationError):
+            return TypeAdapter(one).validate_python(text)
+    return text
+
+
+def _items(text: str) -> list[str]:
+    """``a,b``, ``[a, b]`` or ``["a", "b"]`` as texts."""
+    if not text.startswith("["):
+        return [item.strip() for item in text.split(",")]
+    if not text.endswith("]"):
+        raise InputError(f"{text!r} could not be read as a list; write a,b or [a, b].")
+    with suppress(ValueError):
+        return [item if isinstance(item, str) else json.dumps(item) for item in json.loads(text)]
+    return [item.strip().strip("\"'") for item in text[1:-1].split(",") if item.strip()]
+
+
+def papermill_value(text: str) -> Any:
+    """A value for a notebook without a schema, typed as ``papermill -p`` types it: True, False and None, whole numbers, numbers, else text."""
+    literals = {"True": True, "False": False, "None": None}
+    if text in literals:
+        return literals[text]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
