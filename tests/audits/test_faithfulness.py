@@ -1,4 +1,4 @@
-"""What a judge says of generated images beside real ones, with designs and without, on features whose answer is known."""
+"""Faithfulness, diversity and sets, on features in which every image shows plainly what it is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from stablerep.audits.faithfulness import (
+    FEWEST_IN_A_SET,
     HELD_OUT,
     KNOWN_DESIGNS,
     NEW_DESIGN,
@@ -18,17 +20,15 @@ from stablerep.audits.faithfulness import (
     OTHER_IMAGES,
     compared,
     judge_images,
+    known_designs,
     named_by_captions,
     picture_grid,
     sets_of_concepts,
     two_real_sets,
     with_intervals,
 )
+from stablerep.audits.retrieval import Retrieval
 from stablerep.errors import InputError
-
-
-def noise(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_shares_by_group_have_their_own_concepts():
@@ -41,13 +41,14 @@ def test_shares_by_group_have_their_own_concepts():
     assert top["n"].to_dict() == {"all": 4, "people": 3, "food": 1}
 
 
-def test_answers_are_resampled_by_cluster_where_there_is_one():
-    about = pd.DataFrame({"concept": "a", "group": "g"}, index=range(100))
-    asked = pd.DataFrame({"top1": np.arange(100) < 50, "top10": True, "subgroup": True})
-    by_concept = pd.DataFrame(with_intervals(asked, about, source="s", w=1.0)).iloc[0]
-    by_image = pd.DataFrame(with_intervals(asked, about.assign(cluster=range(100)), source="s", w=1.0)).iloc[0]
-    assert by_concept["low"] == by_concept["high"] == 0.5  # one concept cannot be resampled
-    assert by_image["high"] - by_image["low"] == pytest.approx(2 * 1.96 * 0.05, rel=0.1) and by_image["concepts"] == 1
+def test_answers_are_resampled_by_cluster_or_else_by_concept():
+    about = pd.DataFrame({"concept": ["a"] * 50 + ["b"] * 50, "group": "g"})
+    asked = pd.DataFrame({"top1": [True] * 50 + [False] * 50, "top10": True, "subgroup": True})
+    by_concept = pd.DataFrame(with_intervals(asked, about, source="", w=1.0)).iloc[0]
+    assert (by_concept["low"], by_concept["high"]) == (0, 1)  # two concepts, one of which is found
+    one_by_one = pd.DataFrame(with_intervals(asked, about.assign(cluster=range(100)), source="", w=1.0)).iloc[0]
+    assert one_by_one["high"] - one_by_one["low"] == pytest.approx(2 * 1.96 * 0.05, rel=0.15)
+    assert by_concept["mean"] == one_by_one["mean"] == 0.5
 
 
 def test_two_real_sets_show_the_same_concepts_in_two_designs():
@@ -69,20 +70,23 @@ def test_two_real_sets_show_the_same_concepts_in_two_designs():
     assert two_real_sets(table, captions, seed=0) == (chosen, first, second) != two_real_sets(table, captions, seed=1)
 
 
-def test_sets_of_concepts_have_as_many_images_of_each():
-    real = pd.DataFrame({"concept": ["cat"] * 9 + ["dog"] * 40 + ["owl"] * 10})
-    made = [["dog"] * 7 + ["cat"] * 20, ["cat"] * 20 + ["dog"] * 12]
-    first, second, places = sets_of_concepts(real, made, seed=0)
-    counts = {"cat": 4, "dog": 7}  # half of nine cats, the fewest generated dogs, no generated owls
-    for rows in (first, second):
-        assert real["concept"].iloc[rows].value_counts().to_dict() == counts
-    assert not set(first) & set(second)
-    for written, mine in zip(made, places):
-        assert pd.Series(written).iloc[mine].value_counts().to_dict() == counts and len(set(mine)) == len(mine)
+def test_sets_without_designs_have_as_many_of_each_concept_as_all_can():
+    table = pd.DataFrame({"concept": ["a"] * 9 + ["b"] * 6 + ["c"] * 1 + ["d"] * 4})
+    made = [["a"] * 5 + ["b"] * 2 + ["c"] * 3, ["b"] * 7 + ["a"] * 3 + ["c"] * 3]
+    first, second, places = sets_of_concepts(table, made, seed=0)
+    assert not set(first) & set(second) and len(set(first)) == len(first)
+    for concepts in (
+        table["concept"].iloc[first],
+        table["concept"].iloc[second],
+        *(pd.Series(m)[p] for m, p in zip(made, places)),
+    ):
+        # nine of a halve to four, but three were made; one of c makes no two sets; of d nothing was made
+        assert concepts.value_counts().to_dict() == {"a": 3, "b": 2}
+    assert places[0] == [0, 1, 2, 5, 6]  # the first of each
 
 
 def test_set_measures_name_what_they_compare():
-    features = noise(40, 6)
+    features = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     found = compared(features, features, source="generated", w=2.0, seed=0).set_index("metric")
     assert found.loc[["precision", "recall", "coverage"], "value"].eq(1).all()  # a set against itself
     assert found["guidance_scale"].eq(2).all() and found["n"].eq(40).all() and found["subset_size"].eq(20).all()
@@ -90,110 +94,130 @@ def test_set_measures_name_what_they_compare():
     assert small["k"].dropna().eq(3).all()  # four images have three others
 
 
-def drawings(concepts=20, designs=("ink", "chalk", "wood"), spread=0.2):
-    """Features and rows of drawings: a direction for each concept, with noise."""
-    rows = [(f"caption {c}", f"c{c}", f"s{c % 4}", f"g{c % 2}", d) for c in range(concepts) for d in designs]
-    table = pd.DataFrame(rows, columns=["caption", "concept", "subgroup", "group", "design"])
-    codes = noise(concepts, 32, seed=1).repeat_interleave(len(designs), 0)
-    return codes + spread * noise(len(table), 32, seed=2), table
-
-
-def test_drawings_are_judged_beside_a_new_design_and_the_known_ones():
-    features, table = drawings()
-    new = (table["design"] == "wood").to_numpy(copy=True)
-    captions = [f"caption {c}" for c in range(20)]
-    written = [caption for caption in captions for _ in range(3)]
-    right = features[table.index[table["design"] == "ink"].to_numpy(copy=True)].repeat_interleave(3, 0)
-    made = {1.0: (noise(60, 32, seed=5), written), 4.0: (right + 0.1 * noise(60, 32, seed=6), written)}
-    gallery = features[torch.from_numpy(~new)], table[~new].reset_index(drop=True)
-    held_out = features[torch.from_numpy(new)], table[new].reset_index(drop=True)
-    tables = judge_images(gallery, held_out, made, captions, seed=0)
-    top = tables["faithfulness"].query("measure == 'top1' and group == 'all'").set_index(["source", "guidance_scale"])
-    assert top.index.get_level_values(0).unique().tolist() == [NEW_DESIGN, KNOWN_DESIGNS, "generated"]
-    assert top.loc[("generated", 4.0), "mean"] == 1 > top.loc[("generated", 1.0), "mean"]
-    assert (top["concepts"] == 20).all()
-    assert set(tables["faithfulness"]["group"]) == {"all", "g0", "g1"}
-    spread = tables["diversity"].set_index("source")["mean"]
-    assert spread.loc["real designs"] < spread.loc["generated"].iloc[0] and len(tables["diversity"]) == 3
-    sets = tables["sets"]
-    assert sets["source"].unique().tolist() == [OTHER_DESIGNS, "generated"] and (sets["n"] == 20).all()
-    kid = sets[sets["metric"] == "kid"].set_index("guidance_scale")["value"]
-    assert kid[4.0] < kid[1.0]
-
-
-def photographs(per_class=30, classes=("cat", "dog", "owl"), seed=1, spread=0.2, own=False):
-    """Features and rows of photographs, whose caption is their class or, with ``own``, one of their own."""
-    label = np.repeat(np.asarray(classes, object), per_class)
-    captions = [f"{name}, photograph {k}" for k, name in enumerate(label)] if own else [f"a {name}" for name in label]
+def test_captions_name_the_finest_label_that_their_images_share():
     table = pd.DataFrame({
-        "caption": captions, "concept": label, "subgroup": label, "group": label, "design": "",
-        "cluster": [f"{seed}-{k}" for k in range(len(label))],
+        "caption": ["a dog", "a dog", "a cat"], "kind": ["animal"] * 3, "species": ["dog", "dog", "cat"], "breed": ["pug", "poodle", "manx"],
     })  # fmt: skip
-    codes = torch.eye(8)[: len(classes)].repeat_interleave(per_class, 0)
-    return codes + spread * noise(len(table), 8, seed=seed), table
+    assert named_by_captions(table, ("kind", "species", "breed")) == "species"
+    assert (
+        named_by_captions(table, ("kind",)) == "kind"
+        and named_by_captions(table, ()) == named_by_captions(table, ("breed",)) == "caption"
+    )
+    assert named_by_captions(table.assign(species=["dog", None, "cat"]), ("species",)) == "caption"  # not known of all
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_photographs_are_judged_beside_held_out_ones_of_the_same_classes(own):
-    gallery, held_out = photographs(own=own), photographs(20, seed=2, own=own)
-    captions = gallery[1]["caption"].drop_duplicates().tolist()
-    images = 2 if own else 10
-    written = [caption for caption in captions for _ in range(images)]
-    shown = gallery[1].drop_duplicates("caption").set_index("caption")["concept"].loc[written]
-    place = torch.tensor([("cat", "dog", "owl").index(name) for name in shown])
-    made = {3.0: (torch.eye(8)[place] + 0.1 * noise(len(written), 8, seed=3), written)}
-    tables = judge_images(gallery, held_out, made, captions, seed=0)
-    top = tables["faithfulness"].query("measure == 'top1' and group == 'all'").set_index("source")
-    assert top.index.tolist() == [HELD_OUT, "generated"] and (top["mean"] > 0.9).all() and (top["concepts"] == 3).all()
-    assert top["n"].tolist() == [60, len(written)]
-    sets = tables["sets"]
-    assert sets["source"].unique().tolist() == [OTHER_IMAGES, "generated"]
-    assert sets["n"].unique().tolist() == [3 * (15 if own else 10)]
-    real = tables["diversity"].set_index("source").loc["real images"]
-    assert real.isna()[["mean", "low", "high"]].all() == own  # a caption of its own has one image
+def test_the_grid_has_the_first_images_of_the_first_captions():
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 3, 4, 4)
+    rows = picture_grid(images, torch.arange(60) % 10, [f"caption {c}" for c in range(10)], 3.0)
+    assert [(row["caption"], row["index"]) for row in rows] == [(f"caption {c}", i) for c in range(8) for i in range(4)]
+    shown = [int(np.asarray(Image.open(io.BytesIO(row["png"])))[0, 0, 0]) for row in rows]
+    assert shown == [c + 10 * i for c in range(8) for i in range(4)] and {row["guidance_scale"] for row in rows} == {
+        3.0
+    }
 
 
-def test_classes_with_one_caption_each_are_not_resampled():
-    """A judge that fails on one class of three: the interval is that of images, for there are no other classes."""
-    gallery, held_out = photographs(), photographs(20, seed=2)
-    captions = ["a cat", "a dog", "a owl"]
-    written = [caption for caption in captions for _ in range(40)]
-    place = torch.tensor([0] * 40 + [1] * 40 + [0] * 40)  # owls are drawn as cats
-    tables = judge_images(gallery, held_out, {1.0: (torch.eye(8)[place], written)}, captions, seed=0)
-    row = tables["faithfulness"].query("source == 'generated' and measure == 'top1' and group == 'all'").iloc[0]
-    assert row["mean"] == pytest.approx(2 / 3)
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * (2 / 9 / 120) ** 0.5, rel=0.1)
+# The whole judgement
 
 
-def test_held_out_images_of_other_things_are_refused_and_left_out():
-    gallery, held_out = photographs(), photographs(20, seed=2)
-    strange = held_out[1].assign(concept="fish")
-    made = {1.0: (torch.eye(8)[:3], ["a cat", "a dog", "a owl"])}
-    with pytest.raises(InputError, match="none of 60 held-out images shows what the 90 training images show"):
-        judge_images(gallery, (held_out[0], strange), made, ["a cat"], seed=0)
-    some = held_out[1].assign(concept=held_out[1]["concept"].replace("owl", "fish"))
-    found = judge_images(gallery, (held_out[0], some), made, ["a cat"], seed=0)
-    assert found["faithfulness"].query("source == @HELD_OUT")["n"].iloc[0] == 40
-    assert found["sets"].empty and {"metric", "value", "source"} <= set(found["sets"])  # three images are no set
+def seen(concepts, seed: int, noise: float = 0.05) -> torch.Tensor:
+    """Features: a direction for each of twelve concepts, and a little noise."""
+    directions = F.normalize(torch.randn(12, 16, generator=torch.Generator().manual_seed(99)), dim=1)
+    rows = directions[[int(str(one).removeprefix("c")) for one in concepts]]
+    return rows + noise * torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_what_captions_name_is_the_finest_label_that_they_determine():
-    table = pd.DataFrame({
-        "caption": ["a cat", "a cat", "a dog"], "kind": ["animal"] * 3, "animal": ["cat", "cat", "dog"], "age": ["old", "young", "old"],
-    })  # fmt: skip
-    assert named_by_captions(table, ("kind", "animal")) == "animal"
-    assert named_by_captions(table, ("kind", "age")) == "kind"
-    assert named_by_captions(table, ("age",)) == named_by_captions(table, ()) == "caption"
-    assert named_by_captions(table.assign(animal=["cat", "cat", None]), ("animal",)) == "caption"
+def drawn(designs, count: int = 12, times: int = 1) -> pd.DataFrame:
+    """A caption for each concept, in every design; the concepts are of three groups."""
+    rows = [
+        (f"caption {c}", f"c{c}", f"s{c % 3}", f"g{c % 3}", d)
+        for c in range(count)
+        for d in designs
+        for _ in range(times)
+    ]
+    return pd.DataFrame(rows, columns=["caption", "concept", "subgroup", "group", "design"])
 
 
-def test_the_grid_shows_the_first_images_of_the_first_captions():
-    images = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8)
-    ids = torch.arange(30) % 10
-    rows = picture_grid(images, ids, [f"caption {k}" for k in range(10)], 2.0)
-    assert [(row["caption"], row["index"]) for row in rows[:4]] == [
-        ("caption 0", 0), ("caption 0", 1), ("caption 0", 2), ("caption 1", 0),
-    ]  # fmt: skip
-    assert len(rows) == 8 * 3
-    read = np.asarray(Image.open(io.BytesIO(rows[3]["png"])))
-    assert np.array_equal(read, images[1].permute(1, 2, 0).numpy())
+CAPTIONS = [f"caption {c}" for c in range(10)]
+
+
+def written(count: int = 2) -> list[str]:
+    return [caption for caption in CAPTIONS for _ in range(count)]
+
+
+def test_designs_are_judged_against_new_and_known_ones():
+    table, held = drawn(("ink", "chalk")), drawn(("wood",), 10)
+    right, wrong = seen([f"c{caption.split()[1]}" for caption in written()], 3), seen(["c11"] * 20, 4)
+    gallery = seen(table["concept"], 1), table
+    tables = judge_images(
+        gallery, (seen(held["concept"], 2), held), {1.0: (right, written()), 4.0: (wrong, written())}, CAPTIONS, seed=0
+    )
+    every = tables["faithfulness"]
+    top = every[(every["measure"] == "top1") & (every["group"] == "all")].set_index(["source", "guidance_scale"])[
+        "mean"
+    ]
+    assert (
+        top[NEW_DESIGN].item() == top[KNOWN_DESIGNS].item() == top["generated"][1.0] == 1 and top["generated"][4.0] == 0
+    )
+    assert set(every["group"]) == {"all", "g0", "g1", "g2"} and set(every["source"]) == {
+        NEW_DESIGN,
+        KNOWN_DESIGNS,
+        "generated",
+    }
+    known = every[(every["source"] == KNOWN_DESIGNS) & (every["group"] == "all")]
+    assert set(known["n"]) == {20}  # ten captions in two designs
+    diverse = tables["diversity"].set_index("guidance_scale")
+    assert tables["diversity"]["source"].tolist() == ["real designs", "generated", "generated"]
+    assert (diverse["mean"] > 0).all() and (diverse["mean"] < 0.1).all()
+    sets = tables["sets"].set_index(["source", "guidance_scale", "metric"])["value"]
+    assert set(tables["sets"]["source"]) == {OTHER_DESIGNS, "generated"} and (tables["sets"]["n"] == 10).all()
+    assert sets["generated"][1.0]["kid"] < sets["generated"][4.0]["kid"]
+
+
+def test_a_known_design_is_found_by_the_other_ones_alone():
+    """Two designs draw a concept, a third another: its images cannot be found without itself, and are not asked for."""
+    table = pd.concat([drawn(("ink", "chalk"), 3), drawn(("ink",), 4)[3:]], ignore_index=True)
+    features = seen(table["concept"], 1)
+    answers, about = known_designs(Retrieval(features, table), features, table, ["caption 0", "caption 3"])
+    assert about["caption"].tolist() == ["caption 0"] * 2 and set(about["design"]) == {"ink", "chalk"}
+    assert len(answers) == 2 and answers["top1"].all()
+    # the two drawings of the first concept have nothing in common, and a trace of the second concept: only its own drawing is like either
+    apart = torch.eye(8)[[0, 7, 1, 1, 2, 2, 3]]
+    apart[:2, 1] = 0.1
+    answers, _ = known_designs(Retrieval(apart, table), apart, table, ["caption 0"])
+    assert not answers["top1"].any()
+
+
+def test_images_without_designs_are_judged_against_held_out_ones():
+    table, held = drawn(("",), 10, times=4), drawn(("",), 12, times=2)
+    held = held.assign(
+        caption="new " + held["caption"]
+    )  # the last two concepts are in no gallery: they cannot be found, nor asked for
+    gallery = seen(table["concept"], 1), table
+    made = {2.0: (seen([f"c{caption.split()[1]}" for caption in written(3)], 3), written(3))}
+    tables = judge_images(gallery, (seen(held["concept"], 2), held), made, CAPTIONS, seed=0)
+    every = tables["faithfulness"].query("group == 'all' and measure == 'top1'").set_index("source")
+    assert (
+        every.index.tolist() == [HELD_OUT, "generated"]
+        and every["mean"].tolist() == [1, 1]
+        and every["n"].tolist() == [20, 30]
+    )
+    assert tables["diversity"]["source"].tolist() == ["real images", "generated"]
+    assert (
+        set(tables["sets"]["source"]) == {OTHER_IMAGES, "generated"} and (tables["sets"]["n"] == 20).all()
+    )  # two of each concept
+
+
+def test_sets_of_a_handful_are_not_compared():
+    table, held = drawn(("ink", "chalk"), FEWEST_IN_A_SET - 1), drawn(("wood",), FEWEST_IN_A_SET - 1)
+    some = CAPTIONS[: FEWEST_IN_A_SET - 1]
+    made = {1.0: (seen(table["concept"].unique(), 3), some)}
+    tables = judge_images((seen(table["concept"], 1), table), (seen(held["concept"], 2), held), made, some, seed=0)
+    assert tables["sets"].empty and {"metric", "value", "source"} <= set(tables["sets"])
+    assert np.isnan(tables["diversity"].set_index("source").loc["generated", "mean"])  # one image of each caption
+
+
+def test_held_out_images_of_other_things_are_refused():
+    table = drawn(("ink", "chalk"), 4)
+    held = drawn(("wood",), 8)[4:]
+    with pytest.raises(InputError, match="none of 4 held-out images shows what the 8 training images show"):
+        judge_images((seen(table["concept"], 1), table), (seen(held["concept"], 2), held), {}, CAPTIONS[:4], seed=0)

@@ -1,4 +1,4 @@
-"""Reading whom images show through a known confusion, and accuracy by group, on inputs whose answer is known."""
+"""People: reading through a confusion, shares that are known, neutral captions, and accuracy by group."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fairlearn.metrics import MetricFrame
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score
 
 from stablerep.audits.people import (
+    AS_READ,
+    BALANCE,
     CORRECTED,
     FEWEST,
     KNOWN_CLASSES,
     NEUTRAL,
-    TONES,
     TRAINING,
     classes_of,
     confusion_shares,
@@ -31,41 +30,6 @@ from stablerep.audits.people import (
 from stablerep.errors import InputError
 
 GENDERS = ("woman", "man", "person")
-
-
-def people(emoji) -> pd.DataFrame:
-    table = emoji.table[emoji.table["subgroup"].str.startswith("person") & (emoji.table["gender"] != "")]
-    return table.assign(tone=[TONES[k] for k in table["skin_tone"]])
-
-
-# Whom to ask for
-
-
-def test_classes_of_the_emoji_have_their_order_and_others_are_sorted(emoji):
-    assert classes_of(people(emoji), ("gender", "tone")) == KNOWN_CLASSES
-    table = pd.DataFrame({"gender": ["woman", "man"], "age": ["3-9", None], "race": ["White", "Black"]})
-    found = classes_of(table, ("gender", "age", "race"))
-    assert found == {"gender": GENDERS, "age": ("3-9",), "race": ("Black", "White")}
-    assert classes_of(pd.DataFrame({"gender": ["Male", "Female"]}), ("gender",)) == {"gender": ("Female", "Male")}
-
-
-def test_neutral_captions_name_neither_gender_nor_tone(emoji):
-    table = people(emoji)
-    captions = neutral_captions(table, 48)
-    assert len(set(captions)) == len(captions) >= 40
-    for caption in captions:
-        assert not {"woman", "women", "man", "men", "girl", "boy"} & set(caption.replace(":", " ").split()), caption
-        assert "skin tone" not in caption
-    assert set(captions) <= set(emoji.split("train").table["caption"])
-    assert neutral_captions(table, 5) == captions[:5]
-    # their concepts are drawn with both genders and all tones, so that a generator could draw either
-    rich = table[table["concept"].isin(table[table["caption"].isin(captions)]["concept"])]
-    assert rich.groupby("concept")["gender"].nunique().min() == 3
-
-
-def test_photographs_are_asked_for_in_captions_of_our_own():
-    assert neutral_captions(pd.DataFrame({"caption": ["Female"], "age": ["3-9"]}), 4) == list(NEUTRAL[:4])
-
 
 # Reading through a confusion
 
@@ -115,6 +79,9 @@ def test_correction_by_hand():
     np.testing.assert_allclose(
         correct_shares(np.array([0.9, 0.1]), confusion), [1, 0], atol=1e-4
     )  # more than all: clipped
+
+
+def test_perfect_reader_needs_no_correction():
     np.testing.assert_allclose(correct_shares(np.array([0.2, 0.3, 0.5]), np.eye(3)), [0.2, 0.3, 0.5], atol=1e-9)
 
 
@@ -137,94 +104,160 @@ def test_draws_of_shares_surround_the_estimate():
     assert np.array_equal(again[1], fixed)
 
 
-def faces(count: int, shares, rng) -> tuple[torch.Tensor, pd.DataFrame]:
-    """Features of people of two attributes, numbers among them: one dimension for each class, with noise."""
-    young = rng.choice([0, 1], count, p=shares)
-    race = rng.choice(["a", "b", "c"], count)
-    codes = np.column_stack([young == 0, young == 1, *(race == name for name in "abc")]).astype(np.float32)
-    features = torch.from_numpy(codes + rng.normal(0, 0.15, codes.shape).astype(np.float32))
-    return features, pd.DataFrame({"young": young, "race": race, "cluster": [f"c{i}" for i in range(count)]})
+# Whom images show
 
 
-def test_people_of_any_classes_are_read():
-    """Generated images of which three quarters are of class 1, though the training images were even."""
+def shown(rng, labels: list[str]) -> torch.Tensor:
+    """Features in which a label is plain to see: a corner for each, and a little noise."""
+    corners = 4 * np.eye(3, 5)
+    return torch.from_numpy(
+        corners[[GENDERS.index(label) for label in labels]] + 0.1 * rng.normal(size=(len(labels), 5))
+    ).float()
+
+
+@pytest.fixture(scope="module")
+def reading():
+    """Shares and confusion of images whose labels an encoder sees without fail."""
     rng = np.random.default_rng(0)
-    real = {part: faces(count, (0.5, 0.5), rng) for part, count in (("train", 200), ("validation", 80), ("test", 150))}
-    made = {w: (faces(240, (0.25, 0.75), rng)[0], np.arange(240) % 12) for w in (1.0, 4.0)}
-    features, labels = ({part: some[k] for part, some in real.items()} for k in (0, 1))
-    classes = classes_of(labels["train"], ("young", "race"))
-    assert classes == {"young": ("0", "1"), "race": ("a", "b", "c")}
-    shares, confusion = read_people(features, labels, made, classes, labels["train"], seed=0)
-    ones = shares[(shares["label"] == "1") & (shares["source"] == CORRECTED)]
-    assert ones["guidance_scale"].tolist() == [1.0, 4.0] and ones["share"].between(0.65, 0.85).all()
-    assert (ones["low"] < ones["share"]).all() and (ones["share"] < ones["high"]).all()
-    trained = shares[(shares["label"] == "1") & (shares["source"] == TRAINING)]["share"].item()
-    assert trained == pytest.approx((labels["train"]["young"] == 1).mean())
-    for _, part in shares.groupby(["attribute", "source", "guidance_scale"], dropna=False):
-        assert part["share"].sum() == pytest.approx(1)
-    assert len(confusion) == 2 * 2 + 3 * 3
-    assert set(shifted_labels(shares)) == {"0 (young)", "1 (young)"}
-    with pytest.raises(InputError, match="race of a train image is 'c'; its classes are a, b"):
-        read_people(features, labels, made, {"race": ("a", "b")}, labels["train"], seed=0)
+    labels = {
+        part: pd.DataFrame({"gender": rng.choice(GENDERS, n)})
+        for part, n in (("train", 90), ("validation", 30), ("test", 60))
+    }
+    labels["test"]["cluster"] = [f"c{k // 2}" for k in range(60)]
+    features = {part: shown(rng, table["gender"].tolist()) for part, table in labels.items()}
+    drawn = {1.0: ["woman"] * 10 + ["man"] * 30, 4.0: ["woman"] * 40}
+    made = {w: (shown(rng, list(some)), np.repeat(np.arange(8), 5)) for w, some in drawn.items()}
+    trained = pd.DataFrame({"gender": ["woman"] * 3 + ["man"]})
+    return labels, features, made, trained, read_people(features, labels, made, {"gender": GENDERS}, trained, seed=0)
+
+
+def test_shares_are_those_that_were_drawn(reading):
+    shares, confusion = reading[-1]
+    assert list(shares.columns) == ["attribute", "source", "guidance_scale", "label", "share", "low", "high"]
+    by_source = {
+        source: part.set_index(["guidance_scale", "label"])["share"] for source, part in shares.groupby("source")
+    }
+    assert set(by_source) == {TRAINING, BALANCE, AS_READ, CORRECTED}
+    for source in (AS_READ, CORRECTED):
+        assert by_source[source].to_dict() == pytest.approx({
+            (1.0, "woman"): 0.25, (1.0, "man"): 0.75, (1.0, "person"): 0, (4.0, "woman"): 1, (4.0, "man"): 0, (4.0, "person"): 0,
+        }, abs=1e-4)  # fmt: skip
+    assert by_source[TRAINING].droplevel(0).to_dict() == {"woman": 0.75, "man": 0.25, "person": 0}
+    assert (by_source[BALANCE] == 1 / 3).all()
+    made = shares[shares["guidance_scale"].notna()]
+    assert (made["low"] <= made["share"] + 1e-4).all() and (made["share"] <= made["high"] + 1e-4).all()
+    one = made[(made["source"] == AS_READ) & (made["guidance_scale"] == 1.0) & (made["label"] == "man")].iloc[0]
+    assert (
+        one["low"] < 0.6 and one["high"] > 0.9
+    )  # eight captions, of which six are men: captions are resampled, not images
+    matrix = confusion.pivot(index="truth", columns="prediction", values="share").loc[list(GENDERS), list(GENDERS)]
+    np.testing.assert_array_equal(matrix, np.eye(3))
+
+
+def test_a_label_that_is_no_class_is_refused(reading):
+    labels, features, made, trained, _ = reading
+    broken = labels | {"validation": labels["validation"].replace("man", "king")}
+    with pytest.raises(InputError, match="gender of a validation image is 'king'; its classes are woman, man, person"):
+        read_people(features, broken, made, {"gender": GENDERS}, trained, seed=0)
+
+
+def test_labels_that_shift_do_so_at_every_scale(reading):
+    shares, _ = reading[-1]
+    # women are 75 % of the training images: fewer at w = 1, more at w = 4, but on both sides; there are men at w = 1 alone
+    assert shifted_labels(shares) == ["woman (gender)", "man (gender)"]
+    one = shares[(shares["label"] == "man") & (shares["source"] == CORRECTED)].index[0]
+    assert shifted_labels(shares.assign(low=shares["low"].where(shares.index != one, 0.2))) == ["woman (gender)"]
+    assert shifted_labels(shares[shares["guidance_scale"].isna()]) == []  # nothing was drawn
+
+
+# Labels and captions
+
+
+def test_classes_have_the_order_of_figures_or_of_the_alphabet(emoji):
+    assert classes_of(emoji.table, emoji.people) == {name: KNOWN_CLASSES[name] for name in ("tone", "gender")}
+    table = pd.DataFrame(
+        {"gender": ["Male", "Female", None, ""], "age": [30, 9, 30, None], "tone": ["dark", "light", "", None]}
+    )
+    found = classes_of(table, ("gender", "age", "tone"))
+    assert found["gender"] == ("Female", "Male") and found["age"] == ("30.0", "9.0")
+    assert found["tone"] == KNOWN_CLASSES["tone"]  # of the emoji, those too that are not there
+
+
+def test_neutral_captions_name_neither_gender_nor_tone(emoji):
+    people = emoji.where(emoji.table["subgroup"].str.startswith("person")).table
+    captions = neutral_captions(people, 48)
+    assert len(set(captions)) == len(captions) >= 40
+    for caption in captions:
+        assert not {"woman", "women", "man", "men", "girl", "boy"} & set(caption.replace(":", " ").split()), caption
+        assert "skin tone" not in caption
+    assert set(captions) <= set(emoji.split("train").table["caption"])
+    assert neutral_captions(people, 5) == captions[:5]
+    # their concepts are drawn with both genders and all tones, so that a generator could draw either
+    table = people[people["concept"].isin(people[people["caption"].isin(captions)]["concept"])]
+    assert table.groupby("concept")["gender"].nunique().min() == 3
+    assert table.groupby("concept")["tone"].nunique().min() == 6
+
+
+def test_photographs_have_captions_of_their_own():
+    table = pd.DataFrame({"caption": ["a man of 30"], "gender": ["Male"], "split": ["train"]})
+    assert neutral_captions(table, 4) == list(NEUTRAL[:4]) and len(neutral_captions(table, 99)) == len(NEUTRAL)
 
 
 # Accuracy by group
 
 
-def answers(groups: dict[str, tuple[int, int, float]], *, seeds: int = 1, attribute: str = "age") -> pd.DataFrame:
-    """Of each group: clusters, images of each, and the share of clusters that are answered rightly."""
+def answers(**right) -> pd.DataFrame:
+    """Items of groups, two of a cluster: how many, and how many of them are answered rightly."""
     rows = [
-        {"id": f"{label}/{c}/{k}", "cluster": f"{label}/{c}", attribute: label, "seed": seed, "correct": c < share * clusters}
-        for label, (clusters, images, share) in groups.items()
-        for seed in range(seeds) for c in range(clusters) for k in range(images)
+        {"id": f"{group}/{k}", "cluster": f"{group}{k // 2}", "gender": group, "correct": k < good}
+        for group, (count, good) in right.items() for k in range(count)
     ]  # fmt: skip
-    return pd.DataFrame(rows).assign(truth="x", prediction=lambda table: np.where(table["correct"], "x", "y"))
+    return pd.DataFrame(rows)
 
 
-def test_groups_have_the_accuracies_of_fairlearn():
-    items = answers({"old": (40, 2, 0.25), "young": (60, 1, 0.5)})
-    found = group_accuracy(items, {"age": ("young", "old")}, seed=0).set_index("label")
-    frame = MetricFrame(
-        metrics=accuracy_score, y_true=items["truth"], y_pred=items["prediction"], sensitive_features=items["age"]
+def test_accuracy_by_group_by_hand():
+    found = group_accuracy(answers(woman=(60, 45), man=(40, 40)), {"gender": GENDERS}, seed=0).set_index("label")
+    assert found.index.tolist() == ["woman", "man"]  # nobody is a person
+    assert found.loc["woman", ["accuracy", "items", "clusters"]].tolist() == [0.75, 60, 30]
+    # 30 clusters, not 60 items: a share of 0.75 has deviation 0.079
+    assert found.loc["woman", "high"] - found.loc["woman", "low"] == pytest.approx(2 * 1.96 * 0.0791, rel=0.15)
+    assert found.loc["man", ["accuracy", "low", "high"]].tolist() == [1, 1, 1]
+
+
+def test_small_groups_keep_their_number_alone():
+    found = group_accuracy(answers(woman=(FEWEST, 3), man=(FEWEST - 1, 3)), {"gender": GENDERS}, seed=0).set_index(
+        "label"
     )
-    assert found["accuracy"].to_dict() == pytest.approx(frame.by_group.to_dict())
-    assert found.index.tolist() == ["young", "old"] and found["items"].tolist() == [60, 80]
+    assert found.loc["woman", "accuracy"] == pytest.approx(3 / FEWEST)
+    assert found.loc["man", ["accuracy", "low", "high"]].isna().all() and found.loc["man", "items"] == FEWEST - 1
 
 
-def test_an_interval_holds_clusters_not_images():
-    """Four images of a cluster are all right or all wrong: the interval is that of 40 clusters, twice as wide as that of 160 images."""
-    row = group_accuracy(answers({"old": (40, 4, 0.5)}), {"age": ("old",)}, seed=0).iloc[0]
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.5 / 40**0.5, rel=0.1) and row["clusters"] == 40
+def test_an_item_of_several_seeds_counts_once():
+    items = answers(woman=(20, 10))
+    found = group_accuracy(pd.concat([items] * 3), {"gender": GENDERS}, seed=0).iloc[0]
+    assert found["items"] == 20 and np.isnan(found["accuracy"])  # sixty rows do not make a group of sixty
+    large = pd.concat([answers(woman=(40, 20)), answers(woman=(40, 40))])
+    found = group_accuracy(large, {"gender": GENDERS}, seed=0).iloc[0]
+    assert (found["items"], found["accuracy"]) == (40, 0.75)
 
 
-@pytest.mark.parametrize(("images", "suppressed"), [(1, True), (FEWEST - 1, True), (FEWEST, False)])
-def test_small_groups_keep_their_number_and_have_no_accuracy(images, suppressed):
-    row = group_accuracy(answers({"old": (images, 1, 1.0)}), {"age": ("old", "nobody")}, seed=0)
-    assert len(row) == 1 and row["items"].item() == images  # a group without items is left out
-    assert row[["accuracy", "low", "high"]].isna().all(axis=None) == suppressed
+def test_a_group_of_one_cluster_has_no_interval():
+    found = group_accuracy(answers(woman=(40, 20)).assign(cluster="one"), {"gender": GENDERS}, seed=0).iloc[0]
+    assert found["accuracy"] == 0.5 and np.isnan(found["low"]) and np.isnan(found["high"]) and found["clusters"] == 1
+    none = group_accuracy(answers(woman=(40, 20)), {"gender": ("man",)}, seed=0)
+    assert none.empty and "accuracy" in none
 
 
-def test_an_item_counts_once_however_many_seeds_answered_it():
-    """Ten images at three seeds are ten images."""
-    row = group_accuracy(answers({"old": (10, 1, 0.5)}, seeds=3), {"age": ("old",)}, seed=0).iloc[0]
-    assert row["items"] == 10 and np.isnan(row["accuracy"])
-    row = group_accuracy(answers({"old": (40, 1, 0.5)}, seeds=3), {"age": ("old",)}, seed=0).iloc[0]
-    assert row["items"] == 40 and row["accuracy"] == 0.5
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * 0.5 / 40**0.5, rel=0.1)
-
-
-def test_one_cluster_has_no_interval():
-    row = group_accuracy(answers({"old": (1, 50, 1.0)}), {"age": ("old",)}, seed=0).iloc[0]
-    assert row["accuracy"] == 1 and np.isnan(row["low"]) and np.isnan(row["high"])
-
-
-def test_gaps_pass_over_suppressed_groups():
-    groups = group_accuracy(
-        answers({"old": (90, 1, 0.2), "young": (90, 1, 0.8), "few": (5, 1, 0.0)}),
-        {"age": ("old", "young", "few")},
-        seed=0,
-    ).assign(arm="a")
-    (row,) = group_gaps(groups).to_dict("records")
-    assert (row["lowest"], row["highest"], row["apart"]) == ("old", "young", True)
-    assert row["gap"] == pytest.approx(0.6)
-    assert group_gaps(groups[groups["label"] == "few"]).empty
+def test_gaps_lie_between_the_lowest_and_the_highest_group():
+    rows = [
+        ("tone", "a", "dark", 0.2, 0.1, 0.3), ("tone", "a", "light", 0.6, 0.5, 0.7), ("tone", "a", "medium", 0.4, 0.3, 0.5),
+        ("tone", "b", "dark", 0.5, 0.4, 0.6), ("tone", "b", "light", 0.55, 0.45, 0.65), ("tone", "b", "medium", np.nan, np.nan, np.nan),
+        ("gender", "a", "man", 0.5, np.nan, np.nan), ("gender", "a", "woman", 0.9, 0.8, 1.0),
+    ]  # fmt: skip
+    gaps = group_gaps(pd.DataFrame(rows, columns=["attribute", "arm", "label", "accuracy", "low", "high"]))
+    assert gaps[["attribute", "arm", "lowest", "highest", "apart"]].values.tolist() == [
+        ["tone", "a", "dark", "light", True], ["tone", "b", "dark", "light", False], ["gender", "a", "man", "woman", False],
+    ]  # fmt: skip
+    assert gaps["gap"].tolist() == pytest.approx([0.4, 0.05, 0.4])
+    nobody = group_gaps(pd.DataFrame(rows[5:6], columns=["attribute", "arm", "label", "accuracy", "low", "high"]))
+    assert nobody.empty and "apart" in nobody
