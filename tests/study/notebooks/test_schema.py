@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from stablerep.study.commands.main import app
-from stablerep.study.notebooks import chapter as notebooks
 from stablerep.study.notebooks.schema import describe_schema, json_schema, parameters_cell, sync_notebook, write_schemas
 from stablerep.study.parameters.base import SCHEMAS, Seeded, knob, resolve
 from stablerep.study.root import project_root
@@ -76,7 +75,7 @@ def test_sync_writes_what_differs(tmp_path):
 
 def test_sync_by_command(tmp_path, monkeypatch):
     shutil.copytree(project_root() / "notebooks", tmp_path / "notebooks")
-    monkeypatch.setattr(notebooks, "project_root", lambda: tmp_path)
+    monkeypatch.setattr("stablerep.study.root.project_root", lambda: tmp_path)
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
     path = tmp_path / "notebooks" / "bias.ipynb"
     path.write_text(path.read_text().replace("seeds = None", "seeds = 3"))
