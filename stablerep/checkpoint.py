@@ -33,8 +33,7 @@ def storing(place: Path) -> Iterator[None]:
             or not _concerns(error, Path(place).absolute())
         ):
             raise
-        why = (error.strerror or os.strerror(error.errno)).lower()
-        sentence = f"{place} cannot be written ({why}): {REMEDIES[error.errno]}, or name another place."
+        sentence = f"{place} cannot be written ({error.strerror or os.strerror(error.errno)}): {REMEDIES[error.errno]}, or name another place."
         raise StorageError(sentence, error) from error
 
 

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_weights, written_aside
+from stablerep.errors import StorageError
 
 STATE = {
     "model": {"w": torch.arange(12.0).view(3, 4), "n": torch.tensor(7)}, "step": 40, "log": [[0, 1.5], [1, 1.25]], "seconds": 0.1,
@@ -76,6 +77,44 @@ def test_a_block_that_writes_nothing_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError), written_aside(tmp_path / "table"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path, number):
+    path = tmp_path / "table"
+    named = () if number in (errno.ENOSPC, errno.EDQUOT) else (str(tmp_path / ".table.1.part"),)
+    with pytest.raises(StorageError, match=f"^{path} cannot be written .*, or name another place.$") as error:
+        with written_aside(path):
+            raise OSError(number, "reason", *named)
+    assert error.value.errno == number and list(tmp_path.iterdir()) == []
+
+
+def test_a_path_through_a_file_and_a_folder_of_the_name(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "x").mkdir(parents=True)
+    for path, why in [
+        ("file/table", "a part of the path is a file"),
+        ("file/a/table", "a part"),
+        ("folder", "it is a folder"),
+    ]:
+        with (
+            pytest.raises(StorageError, match=f"{path} cannot be written .*: {why}"),
+            written_aside(tmp_path / path) as aside,
+        ):
+            aside.write_text("x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_errors_about_other_files_stay_what_they_are(tmp_path):
+    (tmp_path / "secret").write_text("")
+    for error in (
+        PermissionError(errno.EACCES, "x", str(tmp_path / "secret")),
+        BrokenPipeError(errno.EPIPE, "x"),
+        ValueError("x"),
+    ):
+        with pytest.raises(type(error)) as found, written_aside(tmp_path / "table"):
+            raise error
+        assert found.value is error
 
 
 def test_weights_are_whole_or_absent_and_a_full_disk_is_said_as_the_system_says_it(tmp_path, monkeypatch):

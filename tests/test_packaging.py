@@ -29,7 +29,8 @@ def imported(folder: str) -> dict[str, str]:
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module]
             found |= {name.split(".")[0]: path.relative_to(ROOT).as_posix() for name in names}
-    return {name: path for name, path in found.items() if name not in sys.stdlib_module_names and name != "stablerep"}
+    own = {"stablerep", *(path.stem for path in (ROOT / "scripts").rglob("*.py"))}
+    return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | own}
 
 
 def declared(*extras: str) -> set[str]:

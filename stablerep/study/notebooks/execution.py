@@ -127,7 +127,7 @@ def read_notebook(path: Path) -> NotebookNode:
         text = Path(path).read_text(encoding="utf-8-sig")
     try:
         with warnings.catch_warnings(action="ignore"):  # of cells without ids, which the upgrade gives them
-            notebook = nbformat.reads(text, as_version=4)
+            notebook = nbformat.from_dict(nbformat.reads(text, as_version=4))
             nbformat.validate(notebook)
     except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError):
         raise InputError(f"{path} could not be read as a notebook.") from None
@@ -135,9 +135,9 @@ def read_notebook(path: Path) -> NotebookNode:
     language = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name") or "python"
     if language.lower() != "python":
         raise InputError(f"{path} is written in {language}; only notebooks in Python are executed.")
-    about["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    about.setdefault("language_info", {})["name"] = "python"
-    return notebook
+    about |= {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    about |= {"language_info": {**about.get("language_info", {}), "name": "python"}}
+    return nbformat.from_dict(notebook)
 
 
 def opened_chapter(notebook: NotebookNode) -> str | None:

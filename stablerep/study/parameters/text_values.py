@@ -17,14 +17,12 @@ def schema_value(field: FieldInfo, text: str) -> Any:
     """The value of a parameter from its text; what its type cannot be read from stays text, for the schema to refuse.
 
     A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in brackets or not.
-    An empty text is None: not given.
+    An empty number, truth value or list is None: not given.
 
     Raises:
         InputError: a list whose bracket is not closed.
     """
-    if not text.strip():
-        return None
-    return _typed(field.annotation, text.strip())
+    return _typed(field.annotation, text)
 
 
 def _typed(kind: Any, text: str) -> Any:
@@ -32,6 +30,9 @@ def _typed(kind: Any, text: str) -> Any:
         kind = get_args(kind)[0]
     if get_origin(kind) in (types.UnionType, Literal) or kind is str:
         return text
+    text = text.strip()
+    if not text:
+        return None
     if get_origin(kind) is list:
         return [_typed(get_args(kind)[0], item) for item in _items(text)]
     for one in (bool,) if kind is bool else (int, float):

@@ -12,12 +12,15 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from stablerep.errors import FailedError, StorageError
+from stablerep.study.book import build
 from stablerep.study.book.build import (
     build_book,
     check_chapters,
@@ -130,17 +133,42 @@ def test_a_strict_build_refuses_them(root, tmp_path):
     assert not (tmp_path / "html").exists()
 
 
-def test_title_and_parameters_of_the_book_are_on_its_first_page(root, tmp_path):
-    record = {
-        "title": "Guidance: w = 4 & more", "key": "0" * 16, "preset": "smoke", "live": True, "changed": {"compare": {"guidance_scale": 4.0}},
-        "chapters": chapter_names(root),
-    }  # fmt: skip
-    html = build_book(root, tmp_path / "html", record=Record(**record)).parent
+PAGES = ["w: 4", "notes #2", "v1.2", "50 % of [a] {b}", "- día & noche?", "null"]
+
+
+@pytest.fixture(scope="module")
+def titled(root, tmp_path_factory) -> tuple[Path, Record]:
+    """A book with a title, other parameters, and added pages whose names mean something in YAML, addresses or patterns."""
+    folder = tmp_path_factory.mktemp("titled")
+    record = Record(
+        title="Guidance: w = 4 & more", key="0" * 16, preset="smoke", live=True, changed={"compare": {"guidance_scale": 4.0}},
+        chapters=chapter_names(root),
+    )  # fmt: skip
+    (folder / "line.png").write_bytes(base64.b64decode(figure_png()))
+    pages = [folder / f"{name}.md" for name in PAGES]
+    for name, added in zip(PAGES, pages):
+        added.write_text(f"\ufeff# Page {name}\n\n![A line](line.png)\n", encoding="utf-8")
+    return build_book(root, folder / "html", record=record, pages=pages).parent, record
+
+
+def test_title_and_parameters_of_the_book_are_on_its_first_page(titled):
+    html, record = titled
     first = page(html, "introduction")
     assert first.find("h1").get_text().startswith("Guidance: w = 4 & more")
     assert "guidance_scale = 4.0 (compare)" in first.find("div", class_="admonition").get_text()
     assert "Guidance: w = 4 & more" in page(html, "chapters/compare").find("title").get_text()
-    assert json.loads((html / "book.json").read_text()) == record
+    assert Record.model_validate_json((html / "book.json").read_text()) == record
+
+
+def test_added_pages_keep_their_names_and_images(titled):
+    html, _ = titled
+    contents = page(html, "introduction").find("nav", class_="bd-links")
+    found = {link.get_text().strip(): link["href"] for link in contents.find_all("a") if "added/" in link["href"]}
+    for number, name in enumerate(PAGES, 1):
+        target = html / "book" / "added" / str(number) / f"{name}.html"
+        assert (html / "book" / unquote(found[f"Page {name}"])).resolve() == target.resolve()
+        image = BeautifulSoup(target.read_text(), "html.parser").find("img", alt="A line")
+        assert (target.parent / unquote(image["src"])).resolve().is_file()
 
 
 def test_a_figure_has_number_caption_and_alt_text(html):
@@ -309,23 +337,54 @@ def test_a_failed_build_keeps_the_earlier_pages_and_names_every_fault(root, html
     assert not list(html.parent.glob(".html.building-*"))
 
 
-def test_a_second_build_waits_and_says_so(root, html, capfd):
+def test_a_second_build_waits_and_says_so(root, tmp_path, capfd, monkeypatch):
     from filelock import FileLock
 
-    lock = FileLock(html.parent / ".html.lock")
+    def write_one_page(source, aside, log, shown_as):
+        (aside / "_build" / "html").mkdir(parents=True)
+        (aside / "_build" / "html" / "index.html").write_text("fresh")
+
+    monkeypatch.setattr(build, "_run_jupyter_book", write_one_page)
+    html = tmp_path / "html"
+    html.mkdir()
+    (html / "index.html").write_text("earlier")
+    lock = FileLock(tmp_path / ".html.lock")
     lock.acquire()
-    (html.parent / ".html.building-left").mkdir()  # as a killed build leaves it
-    finished = threading.Thread(target=build_book, args=(root,))
+    (tmp_path / ".html.building-left").mkdir()  # as a killed build leaves it
+    finished = threading.Thread(target=build_book, args=(root, html))
     finished.start()
     told = ""
     while "waiting" not in told:
         assert finished.is_alive()
         told += capfd.readouterr().out
         time.sleep(0.01)
+    assert (html / "index.html").read_text() == "earlier"
     lock.release()
     finished.join()
-    assert (html / "index.html").is_file()
-    assert not list(html.parent.glob(".html.building-*"))
+    assert (html / "index.html").read_text() == "fresh"
+    assert not list(tmp_path.glob(".html.building-*"))
+
+
+def test_pages_that_a_build_of_two_renamings_left_behind_come_back(root, tmp_path, monkeypatch):
+    """Killed between the two renamings of the swap, a build leaves only the earlier pages; the next one takes them up."""
+
+    def fail(*arguments, **options):
+        raise FailedError("no")
+
+    monkeypatch.setattr(build, "_run_jupyter_book", fail)
+    (tmp_path / ".html.earlier").mkdir()
+    (tmp_path / ".html.earlier" / "index.html").write_text("earlier")
+    with pytest.raises(FailedError):
+        build_book(root, tmp_path / "html")
+    assert (tmp_path / "html" / "index.html").read_text() == "earlier"
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(root, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        StorageError, match="file/html cannot be written .*: a part of the path is a file, or name another"
+    ):
+        build_book(root, tmp_path / "file" / "html")
 
 
 WATCH = """<script>

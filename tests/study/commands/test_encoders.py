@@ -51,13 +51,20 @@ def made(tiny_pipeline, tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_set_is_learned_from_and_probed(made, tmp_path):
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def trained(made, tmp_path_factory) -> Path:
+    """Folder of an encoder that learned from that set."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
     result = call("pretrain", folder, "--images", made, *SMALL)
     assert result.exit_code == 0, result.stderr
     assert "48 views by 1 processes" in result.stdout and (folder / "encoder.safetensors").is_file()
-    assert call("pretrain", folder, "--images", made, *SMALL).stdout == f"{folder} holds the finished encoder.\n"
-    probed = call("probe", folder, "-s", "digits", "--limit", "60", "-o", tmp_path / "items.parquet")
+    return folder
+
+
+def test_a_set_is_learned_from_and_probed(made, trained, tmp_path):
+    assert call("pretrain", trained, "--images", made, *SMALL).stdout == f"{trained} holds the finished encoder.\n"
+    assert call("pretrain", trained, "--corpus", made, *SMALL).stdout == f"{trained} holds the finished encoder.\n"
+    probed = call("probe", trained, "-s", "digits", "--limit", "60", "-o", tmp_path / "items.parquet")
     assert probed.exit_code == 0 and probed.stdout.startswith("digits ") and "% [" in probed.stdout
     assert set(pd.read_parquet(tmp_path / "items.parquet")["set"]) == {"digits"}
 
@@ -85,12 +92,11 @@ def test_emoji_in_one_or_in_all_designs(emoji):
         (("--images", "emoji"), "with images "),
     ],
 )
-def test_a_folder_of_something_else_is_refused(made, tmp_path, more, said):
-    call("pretrain", tmp_path / "run", "--images", made, *SMALL)
-    before = (tmp_path / "run" / ABOUT).read_bytes()
-    result = call("pretrain", tmp_path / "run", "--images", made, *SMALL, *more)
+def test_a_folder_of_something_else_is_refused(made, trained, more, said):
+    before = (trained / ABOUT).read_bytes()
+    result = call("pretrain", trained, "--images", made, *SMALL, *more)
     assert result.exit_code == 2 and said in result.stderr and len(result.stderr.splitlines()) == 1
-    assert (tmp_path / "run" / ABOUT).read_bytes() == before
+    assert (trained / ABOUT).read_bytes() == before
 
 
 @pytest.mark.parametrize(

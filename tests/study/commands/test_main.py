@@ -189,6 +189,15 @@ def started(monkeypatch, tmp_path):
     return asked
 
 
+@pytest.fixture
+def kept(runs):
+    def write(folder):
+        (folder / "results.txt").write_text("0.75")
+        return {"best": 0.75}
+
+    return RunStore().obtain("probe", version=1, parameters={"w": 2}, inputs={}, compute=write)
+
+
 def test_run_says_where_the_notebook_is(started):
     result = call("run", "compare", "-p", "guidance_scale=4", "-p", "seeds=2")
     assert result.exit_code == 0, result.output
@@ -208,6 +217,47 @@ def test_run_takes_file_preset_and_output(started, tmp_path):
     assert result.stdout == f"Executed notebook: {out}\n" and out.read_text() == "executed"
 
 
+def test_bugs_keep_their_traceback(monkeypatch):
+    """A ``ValueError`` that is not meant for users, as of torch, must not look like a mistake of theirs."""
+
+    def fail(name, given):
+        raise ValueError("expected a tensor of 4 dimensions")
+
+    monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", fail)
+    result = call("run", "corpus")
+    assert type(result.exception) is ValueError and result.exit_code == 1 and result.stderr == ""
+
+
+def test_what_a_user_can_mend_is_one_sentence(started, kept, tmp_path):
+    """Files that are missing, folders or unreadable, and places that cannot be written, by every command that takes one."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "broken.ipynb").write_text("{")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "pretraining.json").write_text("[")
+    below, out = tmp_path / "file" / "below", tmp_path / "out.ipynb"
+    for arguments, said in [
+        (("run", "corpus", "-o", below), "cannot be written"),
+        (("run", "corpus", "-o", tmp_path), "cannot be written"),
+        (("run", "corpus", "-f", tmp_path), "cannot be read: is a directory"),
+        (("execute", tmp_path / "absent.ipynb", "-o", out), "there is no file"),
+        (("execute", tmp_path / "broken.ipynb", "-o", out), "could not be read as a notebook"),
+        (("execute", tmp_path, "-o", out), "is not a notebook"),
+        (("book", "-f", tmp_path / "absent.yml"), "there is no file"),
+        (("book", "--add", tmp_path / "absent.md"), "there is no file"),
+        (("book", "diff", tmp_path / "absent", "0123"), "is not a book"),
+        (("book", "diff", "", "*"), "is not a book"),
+        (("notebooks", "schema", "nothing"), "notebook is 'nothing'"),
+        (("runs", "verify", "probe-zzz"), "there is no run 'probe-zzz'"),
+        (("synthesize", tmp_path / "set", "--captions", tmp_path), "cannot be read: is a directory"),
+        (("synthesize", tmp_path / "set", "--captions", tmp_path / "latin.txt"), "is not text in UTF-8"),
+        (("pretrain", tmp_path / "file", "--steps", "1"), "cannot be written"),
+        (("pretrain", tmp_path, "--steps", "1"), "pretraining.json is damaged"),
+        (("probe", tmp_path / "file"), "holds no pre-trained encoder"),
+    ]:
+        assert said in refused(*arguments), arguments
+    assert not (tmp_path / "set").exists() and not out.exists()
+
+
 def test_interruption_is_told_calmly(monkeypatch):
     def stop(name, given):
         raise KeyboardInterrupt
@@ -219,15 +269,6 @@ def test_interruption_is_told_calmly(monkeypatch):
 
 
 # The run store
-
-
-@pytest.fixture
-def kept(runs):
-    def write(folder):
-        (folder / "results.txt").write_text("0.75")
-        return {"best": 0.75}
-
-    return RunStore().obtain("probe", version=1, parameters={"w": 2}, inputs={}, compute=write)
 
 
 def test_empty_store_is_told(runs):

@@ -264,7 +264,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tmp_path,
 @pytest.mark.slow
 def test_values_reach_a_notebook_as_they_were_written(tmp_path):
     """Through the command line, papermill and a kernel, into a folder whose name has braces."""
-    cell = "day = time = answer = tag = ''\nlr = 0.1"
+    cell = "day = ''\ntime = ''\nanswer = ''\ntag = ''\nlr = 0.1"
     path = foreign(tmp_path, "print([day, time, answer, tag, lr])", parameters=cell)
     bare = json.loads(path.read_text())
     bare["metadata"] = {}

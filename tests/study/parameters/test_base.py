@@ -490,12 +490,15 @@ def test_no_valid_set_is_refused_and_no_invalid_one_starts_a_kernel(sets):
 
 
 def as_text(value) -> str:
-    """A value in YAML; JSON has no words for these three numbers."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
-    if isinstance(value, list):
-        return f"[{', '.join(map(as_text, value))}]"
-    return json.dumps(value)
+    """A value as a reader writes it: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def written(value, field):
+    """A mistake that is one in writing too: any text fits a text, and ``noto`` or ``5`` is a list of one."""
+    if field is None or isinstance(value, list if get_origin(field.annotation) is list else str):
+        return value
+    return {str: "", list: []}.get(get_origin(field.annotation) or field.annotation, value)
 
 
 def command_line(name: str, values: dict, by_option: set[str]) -> list[str]:
@@ -523,7 +526,8 @@ def test_the_command_line_starts_the_valid_ones_and_none_else(sets, data):
         patch.setattr(
             papermill, "execute_notebook", lambda *arguments, **options: started.append(options["parameters"]) or 1 / 0
         )
-        result = CliRunner().invoke(app, command_line(name, bad, by_option))
+        wrong = {key: written(value, fields.get(key)) for key, value in bad.items()}
+        result = CliRunner().invoke(app, command_line(name, wrong, by_option))
         assert result.exit_code == 2 and result.stderr and "Traceback" not in result.stderr
         assert started == [] and not Path(folder, "runs").exists()
         result = CliRunner().invoke(app, command_line(name, good, by_option))
