@@ -19,7 +19,7 @@ from scaling_arithmetic import (
 )  # fmt: skip
 
 from stablerep.generator import Sampling, load_generator
-from stablerep.study.plans.costs import RATES, SECONDS
+from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
 from tests.conftest import TINY_CAPTIONS
@@ -57,9 +57,9 @@ def test_every_number_of_the_tables_again():
 
 
 def test_the_rates_of_the_page_are_those_of_the_estimates():
-    assert f"| {RATES['synthesis']:.0f} images a second |" in PAGE
-    assert f"| {RATES['pretraining']:,.0f} views a second |" in PAGE
-    assert f"| {SECONDS['evaluation']} s |" in PAGE
+    assert f"| {SYNTHESIS.rate:.0f} images a second |" in PAGE
+    assert f"| {PRETRAINING.rate:,.0f} views a second |" in PAGE
+    assert f"| {EVALUATION.seconds} s |" in PAGE
     assert f"assumes {ASSUMED_BYTES // 1000} kB" in PAGE
     assert f"{PAPER_VIEWS_PER_STEP:,} views in a step (43 captions × 6 images on 32 GPUs)" in PAGE
     assert (

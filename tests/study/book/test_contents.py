@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stablerep.errors import InputError, MissingError
-from stablerep.study.book.contents import chapter_names, check_pages
+from stablerep.study.book.contents import check_pages
 from stablerep.study.book.whole import time_left
 from stablerep.study.parameters.base import SCHEMAS
 from stablerep.study.root import PROJECT
