@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"one of: {'; '.join(CASES)}")
     given = parser.parse_args()
     if strange := set(given.cases) - set(CASES):
-        parser.error(f"{sorted(strange)[0]!r} is no case; there are {', '.join(CASES)}.")
+        parser.error(f"{sorted(strange)[0]!r} is not a case; there are {', '.join(CASES)}.")
     failed = False
     print("| fault | what is said | the next attempt |\n|---|---|---|", flush=True)
     for number, (name, function) in enumerate(CASES.items()):

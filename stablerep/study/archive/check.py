@@ -69,12 +69,12 @@ def examine_export(path: Path) -> Examination:
     notebook and stored result against the records, every reference of the metadata against what it names."""
     with _opened(Path(path)) as (names, odd, opened):
         found = Examination(files=len(names))
-        found.wrong += [f"{name} points out of the export." for name in names if _points_out(name)]
+        found.wrong += [f"{name} leads out of the export." for name in names if _points_out(name)]
         found.wrong += [
-            f"{name} is there {names.count(name)} times."
+            f"{name} occurs {names.count(name)} times."
             for name in sorted({name for name in names if names.count(name) > 1})
         ]
-        found.wrong += [f"{name} is no plain file." for name in sorted(odd)]
+        found.wrong += [f"{name} is not a regular file." for name in sorted(odd)]
         if found.wrong:
             return found
         actual: dict[str, tuple[str, int]] = {}  # checksum and size
@@ -114,7 +114,7 @@ def examine_export(path: Path) -> Examination:
         else:
             found.wrong.append(f"the record of {key} is missing.")
     found.wrong += [
-        f"runs/{key}/run.json is described by no action." for key in sorted(records.keys() - actions.keys())
+        f"runs/{key}/run.json is not described by any action." for key in sorted(records.keys() - actions.keys())
     ]
     for name in sorted(small):
         if name.startswith("notebooks/"):
@@ -173,7 +173,7 @@ def _wrong_metadata(entities: dict[str, dict], parts: set[str]) -> list[str]:
     if undescribed := sorted(
         unquote(n) for n, e in entities.items() if e["@type"] == "File" and unquote(n) not in parts
     ):
-        wrong.append(f"{METADATA} describes {', '.join(undescribed)}, which it does not count among its parts.")
+        wrong.append(f"{METADATA} describes {', '.join(undescribed)}, which is not among its parts.")
     return wrong
 
 
@@ -265,7 +265,7 @@ def _opened(path: Path) -> Iterator[tuple[list[str], set[str], Callable[[str], I
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile):
-        raise InputError(f"{path} is neither a folder nor a zip that can be read.") from None
+        raise InputError(f"{path} is neither a folder nor a readable zip.") from None
     with archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir() or _points_out(entry.filename)]
         odd = {entry.filename for entry in entries if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG)}

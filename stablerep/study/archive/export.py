@@ -24,7 +24,7 @@ from pathlib import Path
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import InputError
-from stablerep.study.archive.graph import METADATA, SUMS, crate
+from stablerep.study.archive.graph import METADATA, SUMS, Crate
 from stablerep.study.archive.private_paths import Shortener, holds_path, own_folders
 from stablerep.study.archive.trace import Chain, executed_notebook, known_names, trace
 from stablerep.study.chapters import schemas
@@ -65,9 +65,7 @@ class Contents:
             )
         stored = sorted(path for path in (STORED / chapter).glob("*") if path.is_file())
         if stored and about["inputs"].get("stored") != stored_hash(chapter):
-            self.notes.append(
-                f"{chapter}: it was executed before results/{chapter} changed, which is therefore left out."
-            )
+            self.notes.append(f"{chapter}: results/{chapter} changed after it was executed, and is left out.")
         elif stored and any(holds_path(path, self.folders) for path in stored):
             self.notes.append(f"{chapter}: results/{chapter} holds the path of a folder and is left out.")
         else:
@@ -120,15 +118,15 @@ def export(
     """
     output, contents = Path(output), Contents(store or RunStore(), weights)
     if output.exists() or output.is_symlink():
-        raise InputError(f"{output} exists; an export goes to a new place.")
+        raise InputError(f"{output} already exists; give another name for the export.")
     chains = _chains(what, contents, folder)
     for key in sorted({key for chain in chains for key in chain.links}):
         if run := contents.store.find(key):
             contents.add_run(run)
         else:
-            contents.notes.append(f"{key} is no longer in the store; what is known of it is its key.")
-    metadata = crate(chains, _measured(contents.files), Shortener(contents.folders))
-    contents.add_json(METADATA, metadata)
+            contents.notes.append(f"{key} is no longer in the store; only its key is known.")
+    crate = Crate(_measured(contents.files), Shortener(contents.folders))
+    contents.add_json(METADATA, crate.describe(chains))
     sums = sorted((name, digest) for name, (_, digest) in _measured(contents.files).items())
     contents.files[SUMS] = "".join(f"{digest}  {name}\n" for name, digest in sums).encode()
     _write(output, dict(sorted(contents.files.items())))

@@ -182,7 +182,7 @@ def _chapter_chain(what: str, chapter: str, notebook: dict) -> Chain:
         chain.wrong.append(f"results/{chapter}/record.json is missing; `stablerep reference {chapter}` makes it.")
     if not chain.live and about["inputs"].get("stored") != stored_hash(chapter):
         chain.wrong.append(
-            f"{chapter} was drawn before results/{chapter} changed; `stablerep run {chapter} --no-live` draws it anew."
+            f"{chapter} was drawn before results/{chapter} changed; `stablerep run {chapter} --no-live` draws it again."
         )
     return chain
 

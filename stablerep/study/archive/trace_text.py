@@ -51,9 +51,14 @@ def describe_chain(chain: Chain) -> str:
 
 def made_by(provenance: dict) -> str:
     """Version, commit, torch and machine of one record, in words."""
-    git = provenance.get("git") or {}
-    commit = f"commit {git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git else "no commit"
-    return f"stablerep {provenance['stablerep']}, {commit}, torch {provenance['packages'].get('torch')}, on {provenance['device']}"
+    version, torch, device = provenance["stablerep"], provenance["packages"].get("torch"), provenance["device"]
+    return f"stablerep {version}, {commit_of(provenance, 12)}, torch {torch}, on {device}"
+
+
+def commit_of(provenance: dict, digits: int = 40) -> str:
+    """The commit of one record, in words."""
+    git = provenance.get("git")
+    return f"commit {git['commit'][:digits]}{' with changes' if git.get('dirty') else ''}" if git else "no commit"
 
 
 def describe_link(link: Link) -> str:

@@ -33,7 +33,7 @@ def trace_command(
     with sentences():
         import json
 
-        from stablerep.study.archive import trace
+        from stablerep.study.archive.trace import trace
 
         chain = trace(what, folder=book)
         if as_json:
@@ -59,7 +59,7 @@ def export_command(
 ) -> None:
     """Export executed chapters with the records of all runs behind them, as an RO-Crate with checksums."""
     with sentences():
-        from stablerep.study.archive import export
+        from stablerep.study.archive.export import export
         from stablerep.study.archive.check import examine_export
 
         for note in export(output, what or (), folder=book, weights=weights):

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stablerep.study.archive import export
 from stablerep.study.archive.check import examine_export, verify_export
+from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
 from tests.study.archive.traced import executed_chapter, small_store
 
@@ -119,7 +119,7 @@ def test_a_changed_byte_of_a_zip_is_found_or_changes_no_file(world, place, by):
 def test_a_zip_that_was_cut_off(world, tmp_path, kept):
     whole = (world[0] / "export.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(ValueError, match="cut.zip is neither a folder nor a zip that can be read.$"):
+    with pytest.raises(ValueError, match="cut.zip is neither a folder nor a readable zip.$"):
         verify_export(tmp_path / "cut.zip")
 
 
@@ -285,7 +285,7 @@ def test_an_action_that_was_taken_out(copy, world):
         metadata["@graph"] = [entity for entity in metadata["@graph"] if entity["@id"] != f"#{key}"]
 
     change(copy / METADATA, forget)
-    assert f"runs/{key}/run.json is described by no action." in seal(copy)
+    assert f"runs/{key}/run.json is not described by any action." in seal(copy)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_an_action_that_was_taken_out(copy, world):
         ("./", lambda root: root.pop("datePublished"), "does not say what the export's datePublished is."),
         ("./", lambda root: root.update(license={"@id": "COPYING"}), "./ names COPYING, which is not described."),
         (METADATA, lambda about: about.update(conformsTo={"@id": "https://w3id.org/ro/crate/1.0"}), "does not describe a crate of version 1.1."),
-        ("./", lambda root: root["hasPart"].remove({"@id": "LICENSE"}), "describes LICENSE, which it does not count among its parts."),
+        ("./", lambda root: root["hasPart"].remove({"@id": "LICENSE"}), "describes LICENSE, which is not among its parts."),
         ("LICENSE", lambda entity: entity.update({"@id": "LICENCE"}), "names LICENSE, which is not described."),
     ],
 )  # fmt: skip
@@ -371,24 +371,24 @@ def zipped(path: Path, *entries: tuple) -> Path:
 )
 def test_names_that_leave_the_export_are_refused(tmp_path, name):
     path = zipped(tmp_path / "bad.zip", (name, 0o100644), (METADATA, 0o100644))
-    assert verify_export(path) == [f"{name} points out of the export."]
+    assert verify_export(path) == [f"{name} leads out of the export."]
     assert [p.name for p in tmp_path.iterdir()] == ["bad.zip"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_names_that_are_there_twice(tmp_path):
     path = zipped(tmp_path / "bad.zip", ("a", 0o100644), ("a", 0o100644))
-    assert verify_export(path) == ["a is there 2 times."]
+    assert verify_export(path) == ["a occurs 2 times."]
 
 
 def test_links_are_not_followed(copy, tmp_path):
-    assert verify_export(zipped(tmp_path / "bad.zip", ("a", 0o120777))) == ["a is no plain file."]
+    assert verify_export(zipped(tmp_path / "bad.zip", ("a", 0o120777))) == ["a is not a regular file."]
     shutil.move(copy / "LICENSE", tmp_path / "LICENSE")
     (copy / "LICENSE").symlink_to(tmp_path / "LICENSE")
-    assert verify_export(copy) == ["LICENSE is no plain file."]
+    assert verify_export(copy) == ["LICENSE is not a regular file."]
     (copy / "LICENSE").unlink()
     os.mkfifo(copy / "LICENSE")  # to open it would wait for ever
-    assert verify_export(copy) == ["LICENSE is no plain file."]
+    assert verify_export(copy) == ["LICENSE is not a regular file."]
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_links_are_not_followed(copy, tmp_path):
 )
 def test_what_is_no_export(tmp_path, make):
     make(tmp_path / "thing")
-    with pytest.raises(ValueError, match="thing is neither a folder nor a zip that can be read.$"):
+    with pytest.raises(ValueError, match="thing is neither a folder nor a readable zip.$"):
         verify_export(tmp_path / "thing")
 
 

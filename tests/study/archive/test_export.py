@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import stablerep
-from stablerep.study.archive import export
 from stablerep.study.archive import export as module
 from stablerep.study.archive.check import examine_export, verify_export
+from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
@@ -135,7 +136,7 @@ def test_without_names_every_executed_chapter_is_taken(world, tmp_path):
 
 def test_nothing_is_written_over(world, tmp_path):
     (tmp_path / "there").mkdir()
-    with pytest.raises(ValueError, match="there exists; an export goes to a new place"):
+    with pytest.raises(ValueError, match="there already exists; give another name for the export"):
         export(tmp_path / "there", ["compare"], world[1], folder=world[0] / "chapters")
 
 
@@ -169,7 +170,7 @@ def test_runs_that_are_gone_are_said(tmp_path):
     notes = export(tmp_path / "out", ["compare"], store, folder=tmp_path / "chapters")
     assert notes == [
         f"compare: its execution, {key}, is no longer in the store, and its own tables with it.",
-        f"{gone} is no longer in the store; what is known of it is its key.",
+        f"{gone} is no longer in the store; only its key is known.",
     ]
     found = examine_export(tmp_path / "out")
     assert found.wrong == [] and [note.split()[0] for note in found.notes] == sorted([gone, key])
@@ -214,7 +215,7 @@ def test_the_crate_is_described(world):
     }
     root = graph["./"]
     assert root["license"] == {"@id": "LICENSE"} and root["name"] == "StableRep at small scale: compare"
-    assert graph[root["author"][0]["@id"]]["name"] == "the stablerep contributors"
+    assert graph[root["author"]["@id"]]["name"] == "the stablerep contributors"
     assert graph[root["citation"]["@id"]]["@type"] == "ScholarlyArticle"
     created = max(run.info["provenance"]["created"] for run in world[2].values())
     assert root["datePublished"] == created[:10]
@@ -223,6 +224,32 @@ def test_the_crate_is_described(world):
         content = (out / name).read_bytes()
         assert graph[name]["@type"] == "File" and graph[name]["contentSize"] == str(len(content))
         assert graph[name]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_an_independent_validator_accepts_it(world, tmp_path, monkeypatch):
+    """Offline: the vocabulary comes from another package; it is that of version 1.3, which has all words of 1.1."""
+    from rocrate.vocabs import RO_CRATE
+    from rocrate_validator import models, services
+    from rocrate_validator.utils.http import HttpRequester
+
+    def read(self, address, **options):
+        assert address == "https://w3id.org/ro/crate/1.1/context"
+        return SimpleNamespace(status_code=200, headers={"Content-Type": "application/ld+json"}, json=lambda: RO_CRATE)
+
+    monkeypatch.setattr(HttpRequester, "get", read, raising=False)
+
+    def issues(path: Path) -> set[str]:
+        settings = models.ValidationSettings(
+            rocrate_uri=str(path), profile_identifier="ro-crate-1.1", requirement_severity="RECOMMENDED", offline=True, cache_path=tmp_path / "cache"
+        )  # fmt: skip
+        return {issue.message for issue in services.validate(settings).get_issues()}
+
+    assert issues(world[0] / "export") == {"The organization SHOULD have a URL."}  # the contributors have none
+    broken = Path(shutil.copytree(world[0] / "export", tmp_path / "broken"))
+    metadata = json.loads((broken / METADATA).read_text())
+    del next(entity for entity in metadata["@graph"] if entity["@id"] == "./")["datePublished"]
+    (broken / METADATA).write_text(json.dumps(metadata))
+    assert any("datePublished" in message for message in issues(broken))
 
 
 def test_every_run_is_an_action(world):
@@ -322,7 +349,7 @@ def test_a_chapter_of_a_private_folder(tmp_path, monkeypatch):
     )
     key = executed_chapter(tmp_path / "chapters", store, [])
     notes = export(tmp_path / "out", ["compare"], store, folder=tmp_path / "chapters")
-    assert "compare: it was executed before results/compare changed, which is therefore left out." in notes
+    assert "compare: results/compare changed after it was executed, and is left out." in notes
     assert f"{key}: parameters.generator held the path of mine; only the name is kept." in notes
     assert verify_export(tmp_path / "out") == []
     assert all(
@@ -352,7 +379,7 @@ def test_by_command(world, tmp_path, monkeypatch):
     result = call("verify", out)
     assert result.exit_code == 0 and result.stdout == f"{count} files and 8 runs are whole.\n"
     result = call("export", out, "compare", "--book", folder / "chapters")
-    assert result.exit_code == 2 and result.stderr == f"{out} exists; an export goes to a new place.\n"
+    assert result.exit_code == 2 and result.stderr == f"{out} already exists; give another name for the export.\n"
     shutil.copytree(folder / "export", tmp_path / "altered")
     (tmp_path / "altered" / "LICENSE").write_text("none")
     result = call("verify", tmp_path / "altered")

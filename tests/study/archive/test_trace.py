@@ -326,7 +326,7 @@ def test_a_page_drawn_from_other_stored_results_says_so(tmp_path, results):
     executed_chapter(tmp_path / "chapters", store, [], live=False)
     (results / "more.parquet").write_bytes(b"x")
     assert trace("compare", store, tmp_path / "chapters").wrong == [
-        "compare was drawn before results/compare changed; `stablerep run compare --no-live` draws it anew."
+        "compare was drawn before results/compare changed; `stablerep run compare --no-live` draws it again."
     ]
     shutil.rmtree(results)
     assert (
