@@ -59,8 +59,8 @@ def export_command(
 ) -> None:
     """Export executed chapters with the records of all runs behind them, as an RO-Crate with checksums."""
     with sentences():
-        from stablerep.study.archive.export import export
         from stablerep.study.archive.check import examine_export
+        from stablerep.study.archive.export import export
 
         for note in export(output, what or (), folder=book, weights=weights):
             typer.echo(note, err=True)
