@@ -18,7 +18,6 @@ from stablerep.study.root import project_root
 
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import Markdown
 
 ASKED = "asked.json"
 RECORD_FOLDER = (
@@ -87,11 +86,9 @@ class Chapter:
 
         return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
 
-    def verdict(self) -> Markdown:
-        """The chapter's answer to each of its claims, computed from :attr:`firmest`."""
-        from IPython.display import Markdown
-
-        return Markdown("\n\n".join(answer.markdown for answer in chapter(self.name).verdict(self.firmest)))
+    def verdict(self) -> str:
+        """Markdown: the chapter's answer to each of its claims, computed from :attr:`firmest`."""
+        return "\n\n".join(answer.markdown for answer in chapter(self.name).verdict(self.firmest))
 
     @property
     def probes(self) -> list[str]:

@@ -9,12 +9,12 @@ import pytest
 from stablerep.errors import InputError, MissingError
 from stablerep.study.book.contents import check_pages
 from stablerep.study.book.whole import time_left
-from stablerep.study.parameters.base import SCHEMAS
+from stablerep.study.chapters import chapter_names, schemas
 from stablerep.study.root import PROJECT
 
 
 def test_the_contents_name_every_chapter_in_order():
-    assert chapter_names(PROJECT) == list(SCHEMAS)
+    assert chapter_names(PROJECT) == list(schemas())
 
 
 @pytest.mark.parametrize(
