@@ -62,12 +62,8 @@ def report(costs: Sequence[tuple[str, str]] = ()) -> str:
         if finding.fix:
             lines.append(f"{'':<7}  {'':<{width}}  -> {finding.fix}")
     missing = sum(finding.state == "missing" for finding in findings)
-    lines.append("" if missing else "\nNothing that the study needs is missing.")
-    if missing:
-        lines.append(
-            f"{missing} thing{'s that the study needs are' if missing > 1 else ' that the study needs is'} missing."
-        )
-    return "\n".join(lines)
+    things = f"{missing} things that the study needs are" if missing > 1 else "1 thing that the study needs is"
+    return "\n".join([*lines, "", f"{things} missing." if missing else "Nothing that the study needs is missing."])
 
 
 def measure_speed(seconds: float = 2.0) -> dict:
@@ -109,27 +105,21 @@ def _versions() -> list[Finding]:
         found.append(Finding("packages", "missing", f"not installed: {', '.join(absent)}.", INSTALL))
     path = PROJECT / "constraints.txt"
     if not path.is_file():
-        return [
-            *found,
-            Finding("pins", "note", "there is no constraints.txt beside the library, so versions are not compared."),
-        ]
-    differing, same = [], 0
-    for name, pin in read_pins(path).items():
-        version = installed_version(name)
-        if version is None:
-            continue  # of an extra, or of another platform; what the study itself needs is told above
-        # A local label such as +cpu names the build, not the version, unless the pin asks for one.
-        agrees = version == pin or ("+" not in pin and version.split("+")[0] == pin)
-        same += agrees
-        if not agrees:
-            differing.append(f"{name} {version} (pinned {pin})")
-    if differing:
+        text = "there is no constraints.txt beside the library, so versions are not compared."
+        return [*found, Finding("pins", "note", text)]
+    # What is not installed is of an extra or of another platform; what the study itself needs is told above.
+    pinned = {name: (installed_version(name), pin) for name, pin in read_pins(path).items()}
+    pinned = {name: pair for name, pair in pinned.items() if pair[0] is not None}
+    if differing := [f"{name} {one} (pinned {pin})" for name, (one, pin) in pinned.items() if not _agrees(one, pin)]:
         text = f"{len(differing)} differ from constraints.txt: {', '.join(differing)}."
         return [*found, Finding("pins", "note", text, INSTALL)]
-    return [
-        *found,
-        Finding("pins", "ok", f"all {same} installed packages that constraints.txt pins have the pinned version."),
-    ]
+    text = f"all {len(pinned)} installed packages that constraints.txt pins have the pinned version."
+    return [*found, Finding("pins", "ok", text)]
+
+
+def _agrees(version: str, pin: str) -> bool:
+    """A local label such as +cpu names the build, not the version, unless the pin asks for one."""
+    return version == pin or ("+" not in pin and version.split("+")[0] == pin)
 
 
 def _torchvision() -> list[Finding]:
@@ -143,9 +133,9 @@ def _torchvision() -> list[Finding]:
         first = str(error).strip().splitlines()[:1]
         text = f"cannot be imported: {type(error).__name__}: {''.join(first)}"
         return [Finding("torchvision", "missing", text, f"{INSTALL} --force-reinstall")]
-    if torchvision_shim._library is None:
-        return [Finding("torchvision", "ok", "works by itself.")]
-    return [Finding("torchvision", "ok", "works with operator schemas declared by stablerep.torchvision_shim.")]
+    helped = torchvision_shim._library is not None
+    text = "works with operator schemas declared by stablerep.torchvision_shim." if helped else "works by itself."
+    return [Finding("torchvision", "ok", text)]
 
 
 def _device() -> list[Finding]:
@@ -174,23 +164,18 @@ def _generator() -> list[Finding]:
     folder = Path(stablerep.__file__).parent / "generator" / "emoji_diffusion"
     if not (folder / "model_index.json").is_file():
         return [Finding("generator", "missing", "the embedded generator is not there.", "stablerep train-generator")]
-    return [
-        Finding("generator", "ok", f"the embedded generator, {_megabytes(sum(s.st_size for s in file_stats(folder)))}.")
-    ]
+    size = sum(stat.st_size for stat in file_stats(folder))
+    return [Finding("generator", "ok", f"the embedded generator, {_megabytes(size)}.")]
 
 
 def _data() -> list[Finding]:
-    named = os.environ.get("STABLEREP_DATA")
+    named, fix = os.environ.get("STABLEREP_DATA"), "export STABLEREP_DATA=FOLDER"
     if not named:
         text = f"STABLEREP_DATA is not set; photographs ({', '.join(DATA_FOLDERS)}) are left out."
-        return [Finding("data", "note", text, "export STABLEREP_DATA=FOLDER")]
+        return [Finding("data", "note", text, fix)]
     folder = Path(named).expanduser()
     if not folder.is_dir():
-        return [
-            Finding(
-                "data", "missing", f"STABLEREP_DATA is {named}, which is not a folder.", "export STABLEREP_DATA=FOLDER"
-            )
-        ]
+        return [Finding("data", "missing", f"STABLEREP_DATA is {named}, which is not a folder.", fix)]
     there = {name: (folder / name).is_dir() for name in DATA_FOLDERS}
     return [
         Finding(f"data {name}", "ok", f"{folder / name}") if present
@@ -200,19 +185,14 @@ def _data() -> list[Finding]:
 
 
 def _tools() -> list[Finding]:
-    found = []
-    if importlib.util.find_spec("datasets"):
-        found.append(Finding("datasets", "ok", f"version {installed_version('datasets')}, for data sets on the Hub."))
-    else:
-        text = "not installed; only data sets on the Hub need it."
-        found.append(Finding("datasets", "note", text, "pip install -c constraints.txt -e '.[hub]'"))
+    hub = importlib.util.find_spec("datasets")
     browser = next(filter(shutil.which, BROWSERS), None)
-    if browser:
-        found.append(Finding("browser", "ok", f"{browser}, for the test that opens the book."))
-    else:
-        text = "no chromium; only the test that opens the book needs it."
-        found.append(Finding("browser", "note", text, "apt-get install chromium"))
-    return found
+    return [
+        Finding("datasets", "ok", f"version {installed_version('datasets')}, for data sets on the Hub.") if hub
+        else Finding("datasets", "note", "not installed; only data sets on the Hub need it.", "pip install -c constraints.txt -e '.[hub]'"),
+        Finding("browser", "ok", f"{browser}, for the test that opens the book.") if browser
+        else Finding("browser", "note", "no chromium; only the test that opens the book needs it.", "apt-get install chromium"),
+    ]  # fmt: skip
 
 
 def _store() -> list[Finding]:
@@ -225,9 +205,8 @@ def _store() -> list[Finding]:
         with tempfile.TemporaryDirectory(prefix=".stablerep-", dir=nearest):
             pass
     except OSError:
-        return [
-            Finding("runs", "missing", f"the run store {store.root} cannot be written.", "export STABLEREP_RUNS=FOLDER")
-        ]
+        text = f"the run store {store.root} cannot be written."
+        return [Finding("runs", "missing", text, "export STABLEREP_RUNS=FOLDER")]
     runs = store.list()
     complete = int(runs["complete"].sum())
     text = f"{complete} complete, {len(runs) - complete} incomplete, {_megabytes(runs['size'].sum())}, in {store.root}."
