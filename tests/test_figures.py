@@ -130,9 +130,9 @@ CASES = {
     "set_measures": figures.set_measures,
     "diversity": figures.diversity,
     "sample_grid": figures.sample_grid,
-    "shares": lambda t: figures.shares(t, "tone", TONES),
-    "confusion": lambda t: figures.confusion(t, "tone", TONES),
-    "groups": lambda t: figures.groups(t, "gender", GENDERS),
+    "shares": lambda t: figures.shares(t, "tone"),
+    "confusion": lambda t: figures.confusion(t, "tone"),
+    "groups": lambda t: figures.groups(t, "gender"),
     "people": lambda t: figures.people(t, TONES),
     "splits": figures.splits,
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
@@ -254,7 +254,7 @@ def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():
 
 def test_shares_stand_beside_labels_and_balance_for_every_class():
     table = shares_table()
-    figure = figures.shares(table, "gender", GENDERS)
+    figure = figures.shares(table, "gender")
     assert [axis.get_title() for axis in figure.axes] == list(GENDERS)
     for axis in figure.axes:
         mine = table[(table["attribute"] == "gender") & (table["label"] == axis.get_title())]
@@ -269,7 +269,7 @@ def test_shares_stand_beside_labels_and_balance_for_every_class():
 def test_the_confusion_has_labels_in_rows_and_readings_in_columns():
     table = confusion_table()
     table.loc[(table["truth"] == "woman") & (table["prediction"] == "man"), "share"] = 0.25
-    axis = figures.confusion(table, "gender", GENDERS).axes[0]
+    axis = figures.confusion(table, "gender").axes[0]
     shown = np.array([t.get_text() for t in axis.texts]).reshape(3, 3)
     assert shown.tolist() == [["100", "25", "0"], ["0", "100", "0"], ["0", "0", "100"]]
     assert [t.get_text() for t in axis.get_yticklabels()] == list(GENDERS)
@@ -277,7 +277,7 @@ def test_the_confusion_has_labels_in_rows_and_readings_in_columns():
 
 def test_groups_show_each_encoder_at_its_accuracies_where_it_has_them():
     table = groups_table().iloc[:-1]  # one group has too few people for the last encoder
-    axis = figures.groups(table, "gender", GENDERS).axes[0]
+    axis = figures.groups(table, "gender").axes[0]
     for container in axis.containers:
         part = table[table["arm"] == container.get_label()]
         np.testing.assert_allclose(points(container)[:, 1], 100 * part["accuracy"])
@@ -352,3 +352,37 @@ def test_curves_give_every_method_its_panel():
     assert [axis.get_title() for axis in figure.axes] == ["A", "B"]
     assert figure.axes[1].lines[0].get_ydata().tolist() == [9.0, 8.0, 8.5]
     figure.canvas.draw()
+
+
+def test_the_example_batch_shows_what_each_scheme_takes_for_positives():
+    from stablerep.figures.examples import example_batch
+
+    images, schemes = example_batch()
+    assert images.shape == (6, 32, 32, 3) and images.dtype == np.uint8
+    views, of_image = schemes.pop("SimCLR: two views of an image")
+    assert views.shape == images.shape and list(of_image) == [0, 0, 1, 1, 2, 2]
+    assert list(schemes["StableRep: images of a caption"]) == [0, 0, 1, 1, 2, 2]
+    assert list(schemes["Supervised contrastive: images of a subgroup"]) == [0, 0, 0, 0, 1, 1]  # cat, dog, pizza
+    assert list(schemes["Caption as class: the number of the caption"]) == [0, 0, 1, 1, 2, 2]
+
+
+def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
+    part = emoji.where(
+        emoji.table["caption"].isin(["red heart", "pizza"]) & emoji.table["design"].isin(["noto", "twemoji"])
+    )
+    part = part.where(
+        part.table["id"]
+        != part.table["id"][(part.table["caption"] == "pizza") & (part.table["design"] == "noto")].item()
+    )
+    figure = figures.designs_of(part, ["pizza", "red heart"], ["twemoji", "noto"], 16)
+    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    pixels = {
+        (row.caption, row.design): image
+        for row, image in zip(part.table.itertuples(), part.images(16).permute(0, 2, 3, 1).numpy())
+    }
+    for place, key in enumerate(
+        [("pizza", "twemoji"), ("pizza", "noto"), ("red heart", "twemoji"), ("red heart", "noto")]
+    ):
+        expected = pixels.get(key, np.full((16, 16, 3), 255))
+        assert np.array_equal(shown[place], expected), key
+    assert ("pizza", "noto") not in pixels

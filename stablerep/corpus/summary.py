@@ -78,7 +78,8 @@ def _of_opened(corpus: Corpus) -> Summary:
     train = corpus.table["split"] == "train"
     return Summary(
         corpus.name, corpus.fingerprint, len(corpus), corpus.table["caption"].nunique(), int(train.sum()),
-        corpus.table["caption"][train].nunique(), corpus.labels, corpus.cluster, corpus.people, True, True, corpus.notes,
+        corpus.table["caption"][train].nunique(), corpus.labels, corpus.cluster, corpus.people,
+        corpus.designs, exact=True, exact_train=True, notes=corpus.notes,
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def write(path, rows: int, *, classes=None, **columns):
 def agrees(source, **options):
     """The summary, checked against the opened corpus."""
     summary, corpus = summarize(source, **options), load_corpus(source, **options)
-    for name in ("name", "fingerprint", "labels", "cluster", "people"):
+    for name in ("name", "fingerprint", "labels", "cluster", "people", "designs"):
         assert getattr(summary, name) == getattr(corpus, name)
     train = corpus.table["split"] == "train"
     assert summary.images == len(corpus)
@@ -72,10 +72,15 @@ def test_captions_made_from_labels_are_bounded_by_classes(tmp_path):
 def test_embedded_corpora_and_folders_are_opened(tmp_path, emoji):
     summary = summarize("emoji")
     assert (summary.fingerprint, summary.images, summary.exact) == (emoji.fingerprint, len(emoji), True)
+    assert summary.designs == emoji.designs and summary.notes == emoji.notes
     assert summary.people == ("tone", "gender") and summary.train == (emoji.table["split"] == "train").sum()
     (tmp_path / "0.png").write_bytes(b"not decoded")
     (tmp_path / "metadata.csv").write_text("file_name,text\n0.png,a\n")
-    assert agrees(tmp_path).exact
+    assert (
+        agrees(tmp_path).exact
+        and agrees(tmp_path).exact_train
+        and agrees(tmp_path).notes == load_corpus(tmp_path).notes
+    )
 
 
 def test_what_a_summary_refuses(tmp_path):

@@ -1,0 +1,107 @@
+"""The methods: what each is trained with, when one counts as learned, and the answer to C6 by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stablerep.methods import METHODS, methods_with
+from stablerep.statistics.arms import differences
+from stablerep.study.chapters import methods, resolve
+from stablerep.study.experiments.study import Study
+from stablerep.study.store.runs import RunStore
+from tests.study.stand_ins import NotingStore, items, plain_corpus
+
+
+def against_random(table: pd.DataFrame) -> pd.DataFrame:
+    """The differences that the chapter computes: the pairs of C6, and every arm against random initialization."""
+    others = [arm for arm in table["arm"].unique() if arm != methods.RANDOM]
+    return differences(table, (*methods.PAIRS, *((methods.LEARNED, arm, methods.RANDOM) for arm in others)))
+
+
+def six_answers(**share) -> pd.DataFrame:
+    """Per-item results of methods that answer a given share of the items of 20 concepts rightly, on one probe and seed."""
+    return items({arm.replace("_", " "): right for arm, right in share.items()}, concepts=20)
+
+
+@pytest.mark.parametrize(
+    ("share", "word"),
+    [
+        (dict(Caption_as_class=0.9, Supervised=0.6, SimCLR=0.2), "reproduced"),
+        (dict(Caption_as_class=0.3, Supervised=0.8, SimCLR=0.2), "not reproduced"),
+        (dict(Caption_as_class=0.9, Supervised=0.6, SimCLR=0.6), "partly"),
+        (dict(Caption_as_class=0.9, SimCLR=0.2), "not testable at this scale"),
+    ],
+)
+def test_the_verdict_on_captions_as_classes(share, word):
+    found = against_random(six_answers(Random_initialization=0.1, **share))
+    assert methods.answer(found, "linear subgroup").word == word
+    (answer,) = methods.verdict({"differences": found})
+    assert (answer.claim, answer.word) == ("C6", word)
+
+
+def test_methods_that_know_no_more_than_an_untrained_network_settle_nothing():
+    """The same order of methods, but random initialization is as good as the best."""
+    table = six_answers(Random_initialization=0.95, Caption_as_class=0.9, Supervised=0.6, SimCLR=0.2)
+    answer = methods.answer(against_random(table), "linear subgroup")
+    assert answer.word == "not testable at this scale"
+    assert "above random initialization" in answer.why and "Caption as class minus Supervised" in answer.why
+
+
+def test_a_method_has_learned_when_its_difference_to_random_initialization_is_above_its_interval():
+    found = against_random(six_answers(Random_initialization=0.3, SimCLR=0.9, BYOL=0.3))
+    assert methods.learned(found, "linear subgroup") == ["SimCLR"] and methods.learned(found, "linear group") == []
+
+
+def test_the_answer_lists_what_was_learned_by_probe():
+    share = dict(Caption_as_class=0.9, Supervised=0.8, SimCLR=0.7)
+    asked = ((0.1, "linear subgroup"), (0.95, "linear group"), (0.1, "knn subgroup"))
+    tables = [six_answers(Random_initialization=low, **share).assign(probe=probe) for low, probe in asked]
+    first, second = methods.answer(
+        against_random(pd.concat(tables)), "linear subgroup"
+    ).lines  # neighbours learn nothing
+    assert first.endswith("linear subgroup: Caption as class, Supervised, SimCLR") and second.endswith(
+        "linear group: none"
+    )
+
+
+def test_every_method_has_a_name():
+    names = [methods.title_of(name) for name in ("random", *METHODS)]
+    assert len(set(names)) == len(names) and {name for _, *pair in methods.PAIRS for name in pair} <= set(names)
+
+
+def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):
+    """Classes for those that are told them, another rate for those with a teacher, and the same views for all."""
+    p = resolve(
+        "methods", {"preset": "smoke", "teacher_learning_rate": 2e-4, "teacher_momentum": 0.9, "seeds": 2, "seed": 3}
+    )
+    study = Study(NotingStore(tmp_path), p)
+    study.corpus = emoji
+    asked = methods.ask(p, study)
+    assert [(one.evaluated.arm, one.evaluated.seed) for one in asked] == [
+        (methods.title_of(name), seed) for seed in (3, 4) for name in ("random", *METHODS)
+    ]
+    assert [one.diagnostics is not None for one in asked] == [one.evaluated.seed == 3 for one in asked]
+    trained = [one.parameters for one in study.store.noted if one.step == "pretraining"]
+    assert [one["method"] for one in trained] == 2 * list(METHODS)
+    assert {one["steps"] * one["views_per_step"] for one in trained} == {p.steps * p.views_per_step}
+    for one in trained:
+        teacher, told = one["method"] in methods_with("teacher"), METHODS[one["method"]].traits.ids == "class"
+        assert (one["learning_rate"], one["teacher_momentum"]) == ((2e-4, 0.9) if teacher else (p.learning_rate, 0.0))
+        assert one.get("label") == ("subgroup" if told else None)
+    own = resolve("methods", {"preset": "smoke", "methods": ["supervised"], "label": "group"})
+    study = Study(NotingStore(tmp_path), own)
+    study.corpus = emoji
+    methods.ask(own, study)
+    assert [one.parameters["label"] for one in study.store.noted if one.step == "pretraining"] == ["group"]
+
+
+def test_features_of_held_out_images_are_described_once(tmp_path):
+    p = resolve("methods", {"preset": "smoke"})
+    study = Study(RunStore(tmp_path), p)
+    study.corpus = plain_corpus(8, 2)
+    run = methods.diagnosed(None, p, study, 0)
+    row = run.table().iloc[0]
+    assert row["dimensions"] > 1 and np.isfinite(row["alignment"]) and isinstance(row["alarms"], str)
+    assert methods.diagnosed(None, p, study, 0) == run != methods.diagnosed(None, p, study, 1)
