@@ -207,7 +207,7 @@ def test_a_plan_computes_nothing(store):
         ),
         (
             ["comparison", "-g", "seed=1,2"],
-            "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias.",
+            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, scaling, bias.",
         ),
     ],
 )
