@@ -129,6 +129,7 @@ def read_texts(captions: str, count: int) -> list[str]:
     from stablerep.corpus.text_files import read_captions
 
     with readable(Path(captions)):
+        Path(captions).open("rb").close()  # a folder, or a file that may not be read
         return read_captions(Path(captions))[: count or None]
 
 

@@ -13,6 +13,7 @@ from stablerep.corpus import emoji
 from stablerep.study.commands import doctor
 from stablerep.study.store import provenance
 from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
 
 
 @pytest.fixture(autouse=True)
@@ -196,10 +197,10 @@ def test_optional_tools_are_notes_with_a_command(monkeypatch):
 def test_runs_are_counted(places):
     store = RunStore()
     store.obtain(
-        "probe", version=1, parameters={}, inputs={}, compute=lambda f: (f / "a").write_bytes(bytes(3_000_000)) and {}
+        Step("probe", 1), parameters={}, inputs={}, compute=lambda f: (f / "a").write_bytes(bytes(3_000_000)) and {}
     )
     with pytest.raises(ZeroDivisionError):
-        store.obtain("probe", version=2, parameters={}, inputs={}, compute=lambda folder: 1 / 0)
+        store.obtain(Step("probe", 2), parameters={}, inputs={}, compute=lambda folder: 1 / 0)
     (finding,) = doctor._store()
     assert finding.state == "ok" and finding.text == f"1 complete, 1 incomplete, 3.0 MB, in {places / 'runs'}."
 

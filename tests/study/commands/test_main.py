@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from stablerep.study.chapters import resolve
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
 
 HEAVY = {
     "torch", "torchvision", "diffusers", "transformers", "timm", "accelerate", "pandas", "scipy", "sklearn", "matplotlib",
@@ -134,7 +135,10 @@ def nothing_starts(monkeypatch, runs):
             "seeds is 'two': input should be a valid integer, unable to parse string as an integer.",
         ),
         (["compare", "-p", "seeds"], "'seeds' is not name=value, for example guidance_scale=4."),
-        (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
+        (
+            ["comparison"],
+            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, scaling, bias.",
+        ),
         (
             ["compare", "--preset", "desktop"],
             "preset is 'desktop'; valid presets are smoke, laptop, reference, workstation, paper.",
@@ -158,7 +162,7 @@ def test_several_mistakes_take_a_line_each(nothing_starts):
 @pytest.mark.parametrize("command", ["reference", "book"])
 def test_other_commands_check_first_too(monkeypatch, runs, command):
     monkeypatch.setattr(
-        "stablerep.study.chapters.reference.compute_tables", lambda *a: pytest.fail("a computation was started")
+        "stablerep.study.notebooks.reference.compute_tables", lambda *a: pytest.fail("a computation was started")
     )
     monkeypatch.setattr(
         "stablerep.study.book.whole.execute_notebook", lambda *a, **k: pytest.fail("a notebook was started")
@@ -181,9 +185,7 @@ def started(monkeypatch, tmp_path):
         def write(folder):
             (folder / f"{name}.ipynb").write_text("executed")
 
-        return store.obtain(
-            "notebook", version=1, parameters=resolve(name, given).model_dump(), inputs={}, compute=write
-        )
+        return store.obtain(Step("notebook", 1), parameters=resolve(name, given).model_dump(), inputs={}, compute=write)
 
     monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", execute)
     return asked
@@ -195,7 +197,7 @@ def kept(runs):
         (folder / "results.txt").write_text("0.75")
         return {"best": 0.75}
 
-    return RunStore().obtain("probe", version=1, parameters={"w": 2}, inputs={}, compute=write)
+    return RunStore().obtain(Step("probe", 1), parameters={"w": 2}, inputs={}, compute=write)
 
 
 def test_run_says_where_the_notebook_is(started):
@@ -246,7 +248,7 @@ def test_what_a_user_can_mend_is_one_sentence(started, kept, tmp_path):
         (("book", "--add", tmp_path / "absent.md"), "there is no file"),
         (("book", "diff", tmp_path / "absent", "0123"), "is not a book"),
         (("book", "diff", "", "*"), "is not a book"),
-        (("notebooks", "schema", "nothing"), "notebook is 'nothing'"),
+        (("notebooks", "schema", "nothing"), "there is no chapter 'nothing'"),
         (("runs", "verify", "probe-zzz"), "there is no run 'probe-zzz'"),
         (("synthesize", tmp_path / "set", "--captions", tmp_path), "cannot be read: is a directory"),
         (("synthesize", tmp_path / "set", "--captions", tmp_path / "latin.txt"), "is not text in UTF-8"),
@@ -322,6 +324,7 @@ def pretrained(runs):
 
     from stablerep.captioned_images import CaptionedImages
     from stablerep.encoders import EncoderRecipe
+    from stablerep.study.experiments.images import ImageSet
     from stablerep.study.experiments.study import Study
     from stablerep.training import PretrainingRecipe
 
@@ -329,7 +332,9 @@ def pretrained(runs):
     data = CaptionedImages(images, torch.arange(8), [f"noise {i}" for i in range(8)], "noise")
     encoder = EncoderRecipe(name="test_vit", stem="published", patch_size=8, depth=1, head_width=32, head_size=16)
     return Study().pretraining(
-        data, PretrainingRecipe(method="simclr", steps=1, views_per_step=8, encoder=encoder, seed=4), ""
+        ImageSet("noise", lambda: data),
+        PretrainingRecipe(method="simclr", steps=1, views_per_step=8, encoder=encoder, seed=4),
+        "",
     )
 
 

@@ -109,7 +109,10 @@ def test_truth_values_and_lists(asked):
             ["scaling", "--caption-counts", "[32, 64"],
             "the value of caption_counts, '[32, 64' could not be read as a list; write a,b or [a, b].",
         ),
-        (["comparison"], "notebook is 'comparison'; the book has corpus, generator, methods, compare, scaling, bias."),
+        (
+            ["comparison"],
+            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, scaling, bias.",
+        ),
     ],
 )
 def test_mistakes_are_the_same_sentences(asked, arguments, said):
