@@ -19,13 +19,8 @@ from stablerep.errors import InputError
 from stablerep.study.archive.graph import CRATE, GONE, METADATA, SUMS
 from stablerep.study.store.folder import IDENTITY, file_names, identify
 
-_BROKEN = (
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)  # what reading JSON of another form may raise
+# What reading JSON of another form may raise, and what reading a file or a zip that is damaged.
+_BROKEN = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 _UNREADABLE = (
     KeyError,
     OSError,
@@ -264,7 +259,7 @@ def _opened(path: Path) -> Iterator[tuple[list[str], set[str], Callable[[str], I
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile):
+    except _UNREADABLE:
         raise InputError(f"{path} is neither a folder nor a readable zip.") from None
     with archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir() or _points_out(entry.filename)]

@@ -123,6 +123,14 @@ def test_a_zip_that_was_cut_off(world, tmp_path, kept):
         verify_export(tmp_path / "cut.zip")
 
 
+def test_a_zip_of_an_unknown_version(world, tmp_path):
+    content = bytearray((world[0] / "export.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 84  # the version that is needed to read the first file
+    (tmp_path / "new.zip").write_bytes(content)
+    with pytest.raises(ValueError, match="new.zip is neither a folder nor a readable zip.$"):
+        verify_export(tmp_path / "new.zip")
+
+
 def test_a_damaged_member_of_a_zip(world, tmp_path):
     content = bytearray((world[0] / "export.zip").read_bytes())
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -132,8 +140,8 @@ def test_a_damaged_member_of_a_zip(world, tmp_path):
     assert "LICENSE is damaged." in verify_export(tmp_path / "out.zip")
 
 
-def test_missing_and_extra_files_are_found(copy):
-    record = next(copy.glob("runs/*/run.json"))
+def test_missing_and_extra_files_are_found(copy, world):
+    record = copy / "runs" / world[1]["untrained"].key / "run.json"
     record.unlink()
     (copy / "notes.txt").write_text("x")
     assert verify_export(copy) == [
@@ -171,7 +179,7 @@ def test_damaged_metadata(copy, content):
 @pytest.mark.parametrize(
     "how",
     [
-        lambda info: info["parameters"].update(steps=6), lambda info: info["inputs"].update(images="other"), lambda info: info.update(version=4),
+        lambda info: info["parameters"].update(steps=6), lambda info: info["inputs"].update(images="other"), lambda info: info.update(version=99),
         lambda info: info.update(key="pretraining-" + "0" * 16), lambda info: info.update(step="evaluation"),
         lambda info: info.update(step="evaluation", shortened=["x"]), lambda info: info.update(key="pretraining-" + "0" * 16, shortened=["x"]),
     ],

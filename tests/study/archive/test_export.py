@@ -23,6 +23,7 @@ from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
 from tests.study.archive.traced import executed_chapter, small_store
 
 
@@ -194,8 +195,8 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.floats
 def test_every_export_of_any_run_is_whole(tmp_path_factory, parameters, inputs, zipped):
     folder = tmp_path_factory.mktemp("any")
     store = RunStore(folder / "runs")
-    first = store.obtain("first", version=1, parameters=parameters, inputs=inputs, compute=lambda folder: None)
-    second = store.obtain("second", version=1, parameters={}, inputs={"first": first.key}, compute=lambda folder: None)
+    first = store.obtain(Step("first", 1), parameters=parameters, inputs=inputs, compute=lambda folder: None)
+    second = store.obtain(Step("second", 1), parameters={}, inputs={"first": first.key}, compute=lambda folder: None)
     out = folder / ("out.zip" if zipped else "out")
     notes = export(out, [second.key], store)
     found = examine_export(out)
@@ -299,7 +300,7 @@ def test_paths_and_names_of_people_stay_at_home(tmp_path, monkeypatch):
         pd.DataFrame({"file": ["/home/somebody/a.png"]}).to_parquet(folder / "files.parquet", index=False)
 
     private = store.obtain(
-        "pretraining", version=3, inputs={"images": "random-local-dir:/home/somebody/models/mine-0"}, compute=compute,
+        Step("pretraining", 3), inputs={"images": "random-local-dir:/home/somebody/models/mine-0"}, compute=compute,
         parameters={"encoder": {"name": "local-dir:/home/somebody/my models/mine"}, "method": "clip", "steps": 1, "views_per_step": 4, "seed": 0},
     )  # fmt: skip
     cell = {

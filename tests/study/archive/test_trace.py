@@ -14,7 +14,8 @@ from stablerep.study.archive.trace_text import describe_chain
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
 from stablerep.study.store.runs import RunStore
-from tests.study.archive.traced import GENERATOR, executed_chapter, plan_hash, small_store
+from stablerep.study.store.step import Step
+from tests.study.archive.traced import GENERATOR, TRAINED, executed_chapter, plan_hash, small_store
 
 
 @pytest.fixture
@@ -92,11 +93,10 @@ def test_runs_within_runs_are_links(tmp_path):
     store = RunStore(tmp_path)
 
     def inner(name):
-        return store.obtain("inner", version=1, parameters={"name": name}, inputs={}, compute=lambda folder: None)
+        return store.obtain(Step("inner", 1), parameters={"name": name}, inputs={}, compute=lambda folder: None)
 
     outer = store.obtain(
-        "outer",
-        version=1,
+        Step("outer", 1),
         parameters={},
         inputs={},
         needs=lambda: inner("a"),
@@ -113,24 +113,26 @@ def test_an_input_that_begins_as_a_run_does_is_no_link(tmp_path):
     """A name is not a shortened key, even where two runs begin so."""
     store = RunStore(tmp_path)
     for n in (0, 1):
-        store.obtain("emoji", version=1, parameters={"n": n}, inputs={}, compute=lambda folder: None)
+        store.obtain(Step("emoji", 1), parameters={"n": n}, inputs={}, compute=lambda folder: None)
     hashes = f"abcdefabcdefabcd-{GENERATOR}"
     run = store.obtain(
-        "probe", version=1, parameters={}, inputs={"corpus": "emoji", "images": hashes}, compute=lambda folder: None
+        Step("probe", 1), parameters={}, inputs={"corpus": "emoji", "images": hashes}, compute=lambda folder: None
     )
     link = trace(run.key, store).links[run.key]
     assert link.needs == {} and link.inputs == {"corpus": "emoji", "images": hashes}
 
 
-def test_the_set_of_another_precision_is_another_set(tmp_path):
+def test_a_whole_set_or_a_part_of_it(tmp_path):
     store, runs = small_store(tmp_path)
-    images = f"{plan_hash(0)}-{GENERATOR}-float16"
-    run = store.obtain("pretraining", version=3, parameters={}, inputs={"images": images}, compute=lambda folder: None)
-    assert trace(run.key, store).links[run.key].needs == {}
-    whole = store.obtain(
-        "pretraining", version=3, parameters={}, inputs={"images": images[:-2] + "32"}, compute=lambda folder: None
-    )
-    assert trace(whole.key, store).links[whole.key].needs == {runs["set 0"].key: "images"}
+    made = runs["set 0"].key
+    for images, role in ((made, "images"), (f"{made}-first1", "images (first1)")):
+        run = store.obtain(
+            TRAINED,
+            parameters=runs["trained 0"].info["parameters"] | {"steps": 9},
+            inputs={"images": images},
+            compute=lambda folder: None,
+        )
+        assert trace(run.key, store).links[run.key].needs == {made: role}
 
 
 # Runs that are gone
@@ -145,11 +147,10 @@ def test_runs_that_are_gone_are_named(world):
         key for key in chain.links if not store.find(key)
     ]
     assert {link.step for link in chain.links.values() if link.missing} == {"synthesis", "pretraining", "evaluation"}
-    lost = f"{plan_hash(0)}-{GENERATOR}-float32-first1"
-    assert chain.links[runs["trained 0"].key].inputs == {"images": lost}
+    assert chain.links[runs["trained 0"].key].needs == {runs["set 0"].key: "images (first1)"}
     lines = lines_of(chain)
     assert f"evaluation: no longer in the store  {runs['probed 1'].key[-16:]}" in lines
-    assert f"images {lost}, a synthetic set that is no longer in the store" in lines
+    assert f"images (first1): synthesis: no longer in the store  {runs['set 0'].key[-16:]}" in lines
 
 
 def test_a_run_that_another_needs_is_named_when_it_is_gone(world):
@@ -194,15 +195,13 @@ def test_runs_that_differ_otherwise_say_in_what(tmp_path):
             "view": {"rate": rate, "size": 32},
             "encoder": {"name": "r"},
         }
-        run = store.obtain(
-            "pretraining", version=3, parameters=given, inputs={"images": "x"}, compute=lambda folder: None
-        )
+        run = store.obtain(TRAINED, parameters=given, inputs={"images": "x"}, compute=lambda folder: None)
         keys.append(
             store.obtain(
-                "evaluation", version=5, parameters={}, inputs={"encoder": run.key}, compute=lambda folder: None
+                Step("evaluation", 5), parameters={}, inputs={"encoder": run.key}, compute=lambda folder: None
             ).key
         )
-    outer = store.obtain("outer", version=1, parameters={}, inputs=dict(zip("abcd", keys)), compute=lambda folder: None)
+    outer = store.obtain(Step("outer", 1), parameters={}, inputs=dict(zip("abcd", keys)), compute=lambda folder: None)
     found = [line.split("  ")[0] for line in lines_of(trace(outer.key, store)) if "pretraining" in line]
     assert sorted(found) == [
         "encoder: pretraining (seed 0): clip, r, 5 steps of 8 views; view.rate = 0.2",
@@ -211,8 +210,7 @@ def test_runs_that_differ_otherwise_say_in_what(tmp_path):
         "encoder: pretraining (seed 1): simclr, r, 5 steps of 8 views; view.rate = 0.2",
     ]
     one = store.obtain(
-        "three",
-        version=1,
+        Step("three", 1),
         parameters={},
         inputs={},
         needs=lambda: [store.find(key) for key in keys],
@@ -224,15 +222,13 @@ def test_runs_that_differ_otherwise_say_in_what(tmp_path):
 def test_what_was_shown_is_not_shown_again(tmp_path):
     store, runs = small_store(tmp_path)
     again = store.obtain(
-        "transfer",
-        version=1,
+        Step("transfer", 1),
         parameters={"set": "digits"},
         inputs={"encoder": runs["trained 0"].key},
         compute=lambda folder: None,
     )
     outer = store.obtain(
-        "outer",
-        version=1,
+        Step("outer", 1),
         parameters={},
         inputs={"a": runs["probed 0"].key, "b": again.key},
         compute=lambda folder: None,
@@ -246,7 +242,7 @@ def test_what_was_shown_is_not_shown_again(tmp_path):
 def test_a_record_of_an_earlier_version_has_words_too(tmp_path):
     store = RunStore(tmp_path)
     run = store.obtain(
-        "pretraining", version=1, parameters={"seed": 3}, inputs={"images": "x"}, compute=lambda folder: None
+        Step("pretraining", 1), parameters={"seed": 3}, inputs={"images": "x"}, compute=lambda folder: None
     )
     assert lines_of(trace(run.key, store))[1].startswith("pretraining (seed 3)  ")
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.study.chapters import resolve
+from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
 from stablerep.study.notebooks import execution
 from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.step import Step
 
 GENERATOR = "0123456789abcdef"
+SET, TRAINED, PROBED = (Step(one.name, one.version, one.describe) for one in (SYNTHESIS, PRETRAINING, EVALUATION))
 
 
 def plan_hash(seed: int) -> str:
@@ -34,23 +37,21 @@ def small_store(root: Path) -> tuple[RunStore, dict[str, Run]]:
 
     for seed in (0, 1):
         runs[f"set {seed}"] = store.obtain(
-            "synthesis", version=1, compute=write(f"set {seed}"), inputs={"captions": plan_hash(seed), "generator": GENERATOR},
+            SET, compute=write(f"set {seed}"), inputs={"captions": plan_hash(seed), "generator": GENERATOR},
             parameters={"captions": 4, "images_per_caption": 2, "guidance_scale": 2.0, "steps": 3, "seed": seed, "precision": "float32"},
         )  # fmt: skip
         runs[f"trained {seed}"] = trained = store.obtain(
-            "pretraining", version=3, compute=write(f"trained {seed}"), inputs={"images": f"{plan_hash(seed)}-{GENERATOR}-float32-first1"},
+            TRAINED, compute=write(f"trained {seed}"), inputs={"images": f"{runs[f'set {seed}'].key}-first1"},
             parameters={"method": "simclr", "steps": 5, "views_per_step": 8, "seed": seed, "encoder": {"name": "resnet10t"}},
         )  # fmt: skip
         runs[f"probed {seed}"] = store.obtain(
-            "evaluation",
-            version=5,
+            PROBED,
             compute=write(f"probed {seed}"),
             parameters={"size": 32},
             inputs={"encoder": trained.key, "corpus": "emoji"},
         )
     runs["untrained"] = store.obtain(
-        "evaluation",
-        version=5,
+        PROBED,
         compute=write("untrained"),
         parameters={"size": 32},
         inputs={"encoder": "random-resnet10t-0", "corpus": "emoji"},

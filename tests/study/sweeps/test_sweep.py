@@ -14,6 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 from typer.testing import CliRunner
 
+from stablerep.errors import MissingError
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks.execution import notebook_identity
 from stablerep.study.store.runs import RunStore
@@ -180,7 +181,7 @@ def test_a_page_can_be_added_to_the_book(pretended, tmp_path):
     assert page.find("h1").get_text().startswith("Sweep of compare: guidance_scale")
     assert page.find("figure").find("img")["alt"].startswith("Accuracy against guidance_scale")
     assert "Added" in page.find("nav", class_="bd-links").get_text()
-    with pytest.raises(ValueError, match="is no Markdown file"):
+    with pytest.raises(MissingError, match="there is no file .*absent.md"):
         build_book(tmp_path / "project", tmp_path / "html", pages=[tmp_path / "absent.md"])
 
 
