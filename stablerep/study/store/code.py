@@ -3,6 +3,8 @@
 Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach is read from
 their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them: they are left out, but for
 functions that a step names itself.
+
+Each file is read once in a process, so that what a run is named by is the code that the process has loaded, whatever is edited meanwhile.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
             raise ValueError(
                 f"code is {name!r}; it must name a module of {PACKAGE}, or one of its functions as module:function."
             )
-        digest, imported = _read(path, path.stat().st_mtime_ns)
+        digest, imported = _read(path)
         found[name] = digest
         waiting += [name.rpartition(".")[0]] if name != PACKAGE else []
         for one in imported:
@@ -62,7 +64,7 @@ def library_hash() -> str:
     top = _top()
     names = sorted(".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts]) for path in top.rglob("*.py"))
     names = [name.removesuffix(".__init__") for name in names]
-    return combined({name: _read(path, path.stat().st_mtime_ns)[0] for name in names if (path := module_path(name))})
+    return combined({name: _read(path)[0] for name in names if (path := module_path(name))})
 
 
 @functools.cache
@@ -81,9 +83,14 @@ def module_path(name: str) -> Path | None:
 
 
 @functools.cache
-def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
-    """Hash of a file's syntax and the names that it imports from the library; ``changed`` is its time, so that an edit is read anew."""
-    tree = ast.parse(path.read_bytes())
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@functools.cache
+def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Hash of a file's syntax and the names that it imports from the library."""
+    tree = ast.parse(_content(path))
     names = []
     for node in _executed(tree):
         if isinstance(node, ast.Import):
@@ -95,7 +102,7 @@ def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
 
 def _function_hash(module: str, function: str) -> str:
     path = module_path(module)
-    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
+    tree = ast.parse(_content(path)) if path else ast.Module([], [])
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function:
             return _hash(node)

@@ -29,17 +29,30 @@ def library(tmp_path, monkeypatch):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(text)
     monkeypatch.setattr(code, "_top", lambda: top)
-    return top
+    forget()
+    yield top
+    forget()
 
 
 def change(path, old: str, new: str) -> None:
-    before = path.stat().st_mtime_ns
+    """Edit a file, as if before the next process."""
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    import os
+    forget()
 
-    os.utime(path, ns=(before + 10**9, before + 10**9))  # two edits within the resolution of a clock
+
+def forget() -> None:
+    for read in (code._content, code._read, code.library_hash):
+        read.cache_clear()
+
+
+def test_a_process_names_the_code_that_it_has_loaded(library):
+    before = code.code_modules(["stablerep.loop"])
+    (library / "losses.py").write_text("def loss(x):\n    return 0 * x\n")
+    assert code.code_modules(["stablerep.loop"]) == before
+    forget()
+    assert code.code_modules(["stablerep.loop"]) != before
 
 
 def test_modules_are_those_that_are_reached(library):
@@ -124,9 +137,6 @@ def test_runs_of_earlier_code_are_taken_when_they_are_named(library, tmp_path):
 
 
 def test_the_name_of_the_library_follows_every_module(library):
-    code.library_hash.cache_clear()
     before = code.library_hash()
     change(library / "study/chapter.py", "return 1", "return 2")
-    code.library_hash.cache_clear()
     assert code.library_hash() != before
-    code.library_hash.cache_clear()
