@@ -43,7 +43,10 @@ def open_images(
     if (Path(source) / "plan.json").is_file():
         made = SyntheticSet(Path(source))
         return made.in_memory() if in_memory else made
-    part = load_corpus(source).split("train")
+    corpus = load_corpus(source)
+    for note in corpus.notes:
+        typer.echo(note, err=True)
+    part = corpus.split("train")
     if source == "emoji" and not designs:
         part = part.one_per_caption()
     return CaptionedImages.from_corpus(part, size)
