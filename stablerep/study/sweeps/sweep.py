@@ -164,6 +164,7 @@ def run_sweep(sweep: Sweep, *, workers: int, cluster: str | None = None, log: Ca
 def _task(sweep: Sweep, number: int) -> Task:
     """The command that executes a combination."""
     values = sweep.parameters[number].model_dump().items()
-    pairs = (part for name, value in values for part in ("-p", f"{name}={json.dumps(value)}"))
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
+    pairs = (part for name, text in texts.items() for part in ("-p", f"{name}={text}"))
     shown = ", ".join(f"{name} = {value}" for name, value in sweep.swept[number].items())
     return Task(shown, ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})

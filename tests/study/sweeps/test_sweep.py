@@ -15,7 +15,9 @@ from bs4 import BeautifulSoup
 from typer.testing import CliRunner
 
 from stablerep.errors import MissingError
+from stablerep.study.chapters import chapter_names, resolve
 from stablerep.study.commands.main import app
+from stablerep.study.commands.run import chapter_fields, given_parameters
 from stablerep.study.notebooks.execution import notebook_identity
 from stablerep.study.store.runs import RunStore
 from stablerep.study.sweeps import sweep as module
@@ -58,6 +60,12 @@ def executed(store: RunStore, notebook: str, parameters, value: float) -> None:
     store.obtain(**notebook_identity(notebook, parameters), compute=compute)
 
 
+def given_by(task) -> dict:
+    """The parameters that a combination's command reads from its arguments."""
+    assert task.arguments[0] == "run" and set(task.arguments[2::2]) == {"-p"}
+    return given_parameters(list(task.arguments[3::2]), fields=chapter_fields(task.arguments[1]))
+
+
 @pytest.fixture
 def pretended(monkeypatch, store):
     """Workers that succeed, but for the combinations with guidance_scale 4; lists what was asked for."""
@@ -66,12 +74,12 @@ def pretended(monkeypatch, store):
     def run(tasks, *, workers, cluster, on_event):
         for task in tasks:
             on_event("started", task)
-            given = dict(pair.split("=", 1) for pair in task.arguments[3::2])
+            given = given_by(task)
             asked.append(given)
-            if given["guidance_scale"] == "4.0":
+            if given["guidance_scale"] == 4:
                 yield Finished(task, "failed", 1.0, 2, "Traceback\nno images", "")
             else:
-                (p,) = resolve_all("compare", [{k: json.loads(v) for k, v in given.items()}], {})
+                p = resolve("compare", given)
                 executed(store, "compare", p, p.guidance_scale / 10)
                 yield Finished(task, "done", 2.0, 1, "", "")
 
@@ -100,6 +108,16 @@ def test_a_sweep_by_hand(pretended, store):
     assert results.columns.tolist() == ["combination", "guidance_scale", "seed", "arm", "probe", "value", "low", "high"]
     assert len(results) == 4 * 2 and results["value"].tolist()[:2] == [0.1, 1.1]
     pd.testing.assert_frame_equal(results, pd.read_csv(sweep.folder / "results.csv"), check_dtype=False)
+
+
+@pytest.mark.parametrize("name", chapter_names())
+def test_a_command_has_exactly_the_parameters_of_its_combination(store, monkeypatch, name):
+    asked = []
+    monkeypatch.setattr(module, "run_tasks", lambda tasks, **options: asked.extend(tasks) or iter(()))
+    swept = [{"preset": preset} for preset in ("smoke", "laptop", "reference", "workstation")]
+    sweep = begin_sweep(name, swept, resolve_all(name, swept, {}), folder=None, resume=False)
+    run_sweep(sweep, workers=1, log=print)
+    assert [resolve(name, given_by(task)) for task in asked] == sweep.parameters
 
 
 def test_the_same_sweep_goes_on_only_when_told(pretended, store):
