@@ -106,12 +106,12 @@ def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
 
 
 def check_sums(tables: dict[str, pd.DataFrame], runs: Iterable[Run]) -> dict[str, float]:
-    """The sum of the losses of every pre-training, and of every column of numbers of every table, but for times."""
+    """The sum of the losses of every pre-training, and of the sizes of the numbers in every column of every table, but for times."""
     trained = [run for run in runs if run and run.info["step"] == "pretraining"]
     sums = {f"loss {number}": round(float(run.table("log")["loss"].sum()), 6) for number, run in enumerate(trained, 1)}
     for name, table in sorted(tables.items()):
         for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
-            sums[f"{name}.{column}"] = round(float(table[column].fillna(0).sum()), 9)
+            sums[f"{name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
     return sums
 
 

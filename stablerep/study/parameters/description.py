@@ -43,7 +43,8 @@ def _kind(field: dict) -> str:
 def _valid(field: dict) -> str:
     if field["type"] == "array":
         inner = _valid(field["items"])
-        return f"{max(field.get('minItems', 0), 1)} or more" + (f", each {inner}" if inner else "")
+        least = field.get("minItems", 0)
+        return (f"{least} or more" if least else "any number") + (f", each {inner}" if inner else "")
     if "enum" in field:
         *most, last = field["enum"]
         return f"{', '.join(most)} or {last}" if most else last
