@@ -1,4 +1,4 @@
-"""The steps that chapters share: arms, nested captions, images of each kind, and the probes of a frozen encoder."""
+"""The runs that chapters share: arms, nested captions, images of each kind, and the probes of a frozen encoder."""
 
 from __future__ import annotations
 
@@ -8,24 +8,37 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stablerep.captioned_images import CaptionBatches
+from stablerep.errors import InputError
+from stablerep.generator.sampling import Sampling
 from stablerep.methods import METHODS
-from stablerep.probes.suite import evaluate
 from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, arm
-from stablerep.study.experiments.study import SIZE, Study
+from stablerep.study.experiments.study import Study, cost_of
 from stablerep.study.store.runs import RunStore
+from stablerep.tokenizer import Truncation
+from tests.study.stand_ins import NotingStore, plain_corpus
 
-PROBES = ["linear group", "linear subgroup", "knn subgroup", "one-shot concept"]
+SIZE = 32
 
 
 @pytest.fixture
 def study(tmp_path, emoji):
     made = Study(RunStore(tmp_path / "runs"))
     made.corpus = emoji  # what it would load itself
+    return made
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A study of a corpus without designs, whose captions are made from classes: four images of each of twelve."""
+    made = Study(RunStore(tmp_path / "runs"))
+    made.corpus = plain_corpus(12, 4)
     return made
 
 
@@ -36,7 +49,7 @@ class StubGenerator:
         self.made = 0
 
     def truncated(self, captions):
-        return ""
+        return Truncation(0, (), 0, len(captions), 77)
 
     def sample(self, captions, names, sampling):
         self.made += len(names)
@@ -49,6 +62,8 @@ class StubGenerator:
 def stub(monkeypatch):
     generator = StubGenerator()
     monkeypatch.setitem(experiments._GENERATORS, "stub", generator)
+    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
+    monkeypatch.setattr(experiments, "_SETS", {})
     return generator
 
 
@@ -64,10 +79,34 @@ def test_arms_are_the_comparison():
     assert {a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")} == {1}
 
 
+def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photographs):
+    assert study.arms() == list(ARMS) and study.left_out() == ""
+    assert [a.name for a in ARMS if a not in photographs.arms()] == ["StableRep real designs"]
+    assert photographs.left_out() == (
+        "This corpus has one image of each caption, not several designs, so StableRep real designs is left out."
+    )
+    names = ("CLIP real", "StableRep real designs")
+    assert [a.name for a in study.arms(*names)] == list(names) and [a.name for a in photographs.arms(*names)] == [
+        "CLIP real"
+    ]
+    assert photographs.left_out("CLIP real") == "" and "StableRep real designs" in photographs.left_out(*names)
+
+
+def test_people_are_needed_where_a_chapter_says_so(study, photographs):
+    study.need_people()
+    photographs.source = "~/birds"
+    with pytest.raises(
+        InputError, match="corpus is '~/birds', which declares no attributes of people; this chapter needs some"
+    ):
+        photographs.need_people()
+    photographs.corpus = plain_corpus(people=("gender",))
+    photographs.need_people()
+
+
 @pytest.mark.parametrize("which", [a for a in ARMS if a.method != "random"], ids=lambda a: a.name)
 def test_every_arm_sees_the_same_number_of_views(study, which):
     p = resolve("compare", {})
-    recipe = study.recipe(which, p, 3)
+    recipe = study.recipe(which, p, 3, 1280)
     assert (recipe.method, recipe.steps, recipe.views_per_step, recipe.seed) == (
         which.method,
         p.steps,
@@ -79,28 +118,87 @@ def test_every_arm_sees_the_same_number_of_views(study, which):
         and recipe.encoder.name == p.encoder
         and recipe.view.crop_min == p.crop_min
     )
+    assert recipe.encoder.image_size == recipe.view.size == study.size
+
+
+fitting = st.tuples(
+    st.sampled_from(["clip", "stablerep", "stablerep+", "simclr"]), st.integers(1, 12), st.integers(0, 8), st.integers(2, 10),
+    st.integers(8, 4096), st.integers(1, 500),
+)  # fmt: skip
+
+
+@given(fitting)
+def test_a_batch_holds_no_caption_twice_and_keeps_the_views(case):
+    method, odd, doublings, positives, captions, steps = case
+    views = 2 * odd * positives * 2**doublings
+    p = resolve("scaling", {}).model_copy(update={"views_per_step": views, "positives": positives, "steps": steps})
+    stub = Study(RunStore("unused"))
+    stub.corpus = plain_corpus(1, designs=("ink", "chalk"))
+    which = next(a for a in ARMS if a.method == method)
+    fitted = stub.recipe(which, p, 0, captions)
+    per_caption = positives if method.startswith("stablerep") else 2 if method == "simclr" else 1
+    assert fitted.views_per_step * fitted.steps == views * steps
+    assert (
+        fitted.views_per_step % (2 * (positives if METHODS[method].traits.several else 1)) == 0
+    )  # whole captions, pairs of views
+    assert fitted.captions_per_step == fitted.views_per_step // per_caption
+    fits = fitted.captions_per_step <= captions
+    assert fits or fitted.views_per_step % (4 * per_caption)  # halved as often as it can be
+    if views // per_caption <= captions:
+        assert (fitted.views_per_step, fitted.steps) == (views, steps)  # a batch that fits is left alone
+
+
+def test_batches_of_few_captions_can_be_drawn(study):
+    """A hundred captions do not fill 256 views of CLIP: such a batch would be refused by the batches themselves."""
+    p, captions = resolve("compare", {}), study.captions(100)
+    images = study.real_images(captions).load()
+    recipe = study.recipe(arm("CLIP real"), p, 0, len(captions))
+    assert (recipe.views_per_step, recipe.steps) == (p.views_per_step // 4, 4 * p.steps)
+    drawn = CaptionBatches(images, captions=recipe.captions_per_step, images_per_caption=1, seed=0)
+    ids = images.caption_ids[drawn[0]]
+    assert len(ids) == 64 == len(ids.unique())
+    with pytest.raises(ValueError, match="takes 256 captions, the set has 100"):
+        CaptionBatches(images, captions=p.views_per_step, images_per_caption=1, seed=0)
+
+
+def test_methods_of_images_alone_take_every_image_for_itself_where_captions_repeat(photographs, study):
+    """So that they see all of them, and a batch need not shrink to the number of captions."""
+    p = resolve("compare", {"positives": 4, "views_per_step": 64})
+    assert photographs.repeats_captions and not study.repeats_captions
+    assert photographs.recipe(arm("SimCLR real"), p, 0, 12).views_per_step == 64
+    assert photographs.recipe(arm("CLIP real"), p, 0, 12).views_per_step == 8
+    photographs.store = NotingStore(photographs.store.root)
+    captions, names = photographs.captions(), {}
+    for which in ("SimCLR real", "CLIP real"):
+        names[which] = photographs.arm_images(arm(which), captions, p, 0).name
+        photographs.pretrained(arm(which), captions, p, 0)
+    asked = [one.inputs["images"] for one in photographs.store.noted]
+    assert asked == [f"{names['SimCLR real']}-alone", names["CLIP real"]]
 
 
 # Captions
 
 
 def test_captions_are_the_training_captions_in_a_fixed_random_order(study, emoji):
-    captions = study.captions()
+    captions = study.captions().texts
     assert set(captions) == set(emoji.split("train").table["caption"])
-    assert len(set(captions)) == len(captions)
+    assert len(set(captions)) == len(captions) == len(study.captions())
     assert captions != sorted(captions)
-    assert captions == study.captions(0) == Study(RunStore("unused")).captions()
+    assert captions == study.captions(0).texts == Study(RunStore("unused")).captions().texts
 
 
 def test_smaller_sets_are_nested(study):
-    captions = study.captions()
+    captions = study.captions().texts
     for count in (1, 16, 96, 1024):
-        assert study.captions(count) == captions[:count]
+        assert study.captions(count).texts == captions[:count]
 
 
-def test_more_captions_than_there_are(study):
-    with pytest.raises(ValueError, match="captions is 100000; the training part has"):
+def test_more_captions_than_there_are(study, photographs):
+    with pytest.raises(InputError, match="captions is 100000; the training part has"):
         study.captions(100_000)
+    photographs.source = "~/birds"
+    assert photographs.captions(100).texts == photographs.captions().texts  # presets are written for the emoji
+    assert photographs.captions(100).name == photographs.captions().name
 
 
 # Images
@@ -108,174 +206,181 @@ def test_more_captions_than_there_are(study):
 
 def test_real_images_are_one_per_caption_or_every_design(study, emoji):
     captions = study.captions(12)
-    one, every = study.real_images(captions), study.real_images(captions, designs=True)
-    assert sorted(one.captions) == sorted(every.captions) == sorted(captions)
+    first, second = study.real_images(captions), study.real_images(captions, several=True)
+    one, every = first.load(), second.load()
+    assert sorted(one.captions) == sorted(every.captions) == sorted(captions.texts)
     assert len(one.images) == 12
-    assert len(every.images) == emoji.table["caption"].isin(captions).sum() > 12
+    assert len(every.images) == emoji.table["caption"].isin(captions.texts).sum() > 12
     assert one.images.shape[1:] == (3, SIZE, SIZE)
-    assert one.fingerprint != every.fingerprint
+    assert one.fingerprint != every.fingerprint and first.name != second.name
 
 
-SAMPLING = dict(images_per_caption=3, guidance_scale=2.0, generator="stub", sampling_steps=4, sampler="dpm++", seed=0)
+def test_names_of_real_images_are_known_before_a_pixel_is_read(tmp_path):
+    read = []
+    study = Study(RunStore(tmp_path))
+    study.corpus = plain_corpus(12, 4, read=lambda: read.append(1))
+    captions = study.captions(6)
+    sets = [
+        study.real_images(captions),
+        study.real_images(captions, at_most=2),
+        study.real_images(captions, several=True),
+    ]
+    sets += [study.real_images(study.captions(5)), study.corpus_images(study.corpus.split("test"), "judge")]
+    study.size = 16
+    sets.append(study.real_images(captions))
+    assert len({one.name for one in sets}) == len(sets) and read == []
+    assert [len(one.load().images) for one in sets] == [6, 12, 24, 5, 48, 6] and len(read) == len(sets)
 
 
-def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub, monkeypatch):
+SAMPLING = Sampling(guidance_scale=2.0, steps=4, sampler="dpm++")
+WHICH = dict(images_per_caption=3, generator="stub", seed=0)
+
+
+def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub):
     captions = study.captions(4)
-    run = study.synthetic_run(captions, **SAMPLING)
-    assert stub.made == 12 and run.info["summary"] == {"captions": 4, "images": 12, "flagged": 0}
-    assert study.synthetic_run(captions, **SAMPLING) == run and stub.made == 12
-    changes = dict(images_per_caption=2, guidance_scale=3.0, sampling_steps=5, sampler="ddim", seed=1)
-    keys = {study.synthetic_run(captions, **SAMPLING | {name: value}).key for name, value in changes.items()}
-    keys |= {study.synthetic_run(captions[::-1], **SAMPLING).key, study.synthetic_run(captions[:3], **SAMPLING).key}
+    run = study.synthetic_run(captions, SAMPLING, **WHICH)
+    assert stub.made == 12 and {"captions": 4, "images": 12, "flagged": 0}.items() <= run.info["summary"].items()
+    assert study.synthetic_run(captions, SAMPLING, **WHICH) == run and stub.made == 12
+    keys = {
+        study.synthetic_run(captions, SAMPLING, **WHICH | {name: value}).key
+        for name, value in (("images_per_caption", 2), ("seed", 1))
+    }
+    samplings = (Sampling(3.0, 4), Sampling(2.0, 5), Sampling(2.0, 4, "ddim"))
+    keys |= {study.synthetic_run(captions, sampling, **WHICH).key for sampling in samplings}
+    chosen = experiments.Named(captions.texts[::-1])
+    keys |= {study.synthetic_run(some, SAMPLING, **WHICH).key for some in (chosen, study.captions(3))}
     stub.fingerprint = "other"
-    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: "other")
-    keys.add(Study(study.store).synthetic_run(captions, **SAMPLING).key)
-    assert len(keys | {run.key}) == len(changes) + 4
+    keys.add(Study(study.store).synthetic_run(captions, SAMPLING, **WHICH).key)
+    assert len(keys | {run.key}) == 2 + 3 + 2 + 1 + 1
 
 
 def test_synthetic_images_come_from_the_run(study, stub):
     captions = study.captions(4)
-    images = study.synthetic_images(captions, **SAMPLING)
-    assert list(images.captions) == captions and len(images.images) == 12
-    assert study.synthetic_images(captions, **SAMPLING) is images  # kept in memory
-    fresh = Study(study.store).synthetic_images(captions, **SAMPLING)
-    assert torch.equal(fresh.images, images.images) and fresh.fingerprint == images.fingerprint
+    made = study.synthetic_images(captions, SAMPLING, **WHICH)
+    images = made.load()
+    assert list(images.captions) == captions.texts and len(images.images) == 12
+    assert made.name == study.synthetic_run(captions, SAMPLING, **WHICH).key
+    assert study.synthetic_images(captions, SAMPLING, **WHICH).load() is images  # kept in memory
+    experiments._SETS.clear()
+    fresh = Study(study.store).synthetic_images(captions, SAMPLING, **WHICH).load()
+    assert fresh is not images and torch.equal(fresh.images, images.images) and fresh.fingerprint == images.fingerprint
     assert stub.made == 12
 
 
 def test_each_arm_gets_its_images(study, stub):
     captions = study.captions(4)
     p = resolve("compare", {"generator": "stub", "images_per_caption": 3})
-    sizes = {a.name: len(study.arm_images(a, captions, p, 0).images) for a in ARMS}
+    sizes = {a.name: len(study.arm_images(a, captions, p, 0).load().images) for a in ARMS}
     assert sizes["SimCLR real"] == sizes["CLIP real"] == sizes["SimCLR synthetic"] == sizes["CLIP synthetic"] == 4
     assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == 12
     assert sizes["StableRep real designs"] > 4
     assert stub.made == 12  # one set for all synthetic arms
-    first, all_images = (study.arm_images(arm(n), captions, p, 0) for n in ("SimCLR synthetic", "StableRep synthetic"))
+    first, all_images = (
+        study.arm_images(arm(n), captions, p, 0).load() for n in ("SimCLR synthetic", "StableRep synthetic")
+    )
     assert torch.equal(first.images, all_images.images[::3])
+
+
+def test_where_captions_repeat_real_arms_have_as_many_images_of_each_as_synthetic_ones(photographs, stub):
+    p = resolve("compare", {"generator": "stub", "images_per_caption": 3})
+    captions = photographs.captions(4)
+    sizes = {a.name: len(photographs.arm_images(a, captions, p, 0).load().images) for a in photographs.arms()}
+    assert set(sizes.values()) == {12}
 
 
 def test_each_seed_has_its_own_images(study, stub):
     captions = study.captions(4)
     p = resolve("compare", {"generator": "stub"})
-    a, b = (study.arm_images(arm("StableRep synthetic"), captions, p, seed) for seed in (0, 1))
+    a, b = (study.arm_images(arm("StableRep synthetic"), captions, p, seed).load() for seed in (0, 1))
     assert not torch.equal(a.images, b.images)
 
 
-# Evaluation
-
-
-@pytest.fixture(scope="module")
-def some(emoji):
-    """Plain emoji of a few subgroups in three designs, and some people, whose tones are to be left out."""
-    table = emoji.table
-    chosen = table["subgroup"].isin(
-        ["food-fruit", "food-vegetable", "animal-bird", "heart", "plant-flower", "person-gesture"]
-    )
-    return emoji.where(chosen & table["design"].isin(["twemoji", "noto", "emojione"]))
-
-
-def small_eye() -> nn.Module:
-    """A frozen encoder without weights: the colours of a four by four grid."""
-    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
-
-
-@pytest.fixture(scope="module")
-def items(some) -> pd.DataFrame:
-    return evaluate(small_eye(), some)
-
-
-def test_evaluation_has_four_probes_and_a_row_per_item(items, some):
-    assert items.columns.tolist() == ["probe", "id", "concept", "design", "truth", "prediction", "correct"]
-    assert list(dict.fromkeys(items["probe"])) == PROBES
-    assert not items.duplicated(["probe", "id"]).any() and not items.isna().any().any()
-    table = some.table[(some.table["split"] == "test") & (some.table["skin_tone"] == 0)]
-    for probe, label in (("linear group", "group"), ("linear subgroup", "subgroup"), ("knn subgroup", "subgroup")):
-        part = items[items["probe"] == probe]
-        assert part["id"].tolist() == table["id"].tolist()  # held-out concepts without skin tone, all of them
-        assert part["truth"].tolist() == table[label].tolist()
-        assert (
-            part["concept"].tolist() == table["concept"].tolist()
-            and part["design"].tolist() == table["design"].tolist()
-        )
-        assert (part["correct"] == (part["truth"] == part["prediction"])).all()
-
-
-def test_probes_are_better_than_guessing(items):
-    """Colours tell hearts from vegetables: the evaluation passes information on."""
-    for probe in PROBES[:3]:
-        part = items[items["probe"] == probe]
-        assert part["correct"].mean() > 1.5 / part["truth"].nunique()
-    shot = items[items["probe"] == "one-shot concept"]
-    assert shot["correct"].mean() > 2 / shot["concept"].nunique()
-
-
-def test_one_shot_asks_each_concept_once_per_pair_of_designs(items, some):
-    shot = items[items["probe"] == "one-shot concept"]
-    pairs = shot["id"].str.split("/", n=2, expand=True)
-    assert (pairs[0] != pairs[1]).all() and (pairs[1] == shot["design"]).all() and (pairs[2] == shot["concept"]).all()
-    table = some.table[(some.table["split"] == "test") & (some.table["skin_tone"] == 0)]
-    drawn = table.groupby("concept")["design"].nunique()
-    assert len(shot) == (drawn * (drawn - 1)).sum()
-
-
-def test_evaluation_is_deterministic(items, some):
-    pd.testing.assert_frame_equal(evaluate(small_eye(), some), items)
-
-
-def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study, stub, some, tmp_path):
-    """A point of the scaling curve makes no images of its own."""
+def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study, stub):
+    """A point of the scaling curve makes no images of its own, and the last point is the comparison's own run."""
     captions, learnt = study.captions(6), []
     p = resolve("compare", {"preset": "smoke", "generator": "stub"})
-    pd.DataFrame({"seconds": [1.0, 2.0]}).to_parquet(tmp_path / "log.parquet")
 
-    def pretrained(which, images, p, seed):
+    def pretraining(images, recipe, progress):
         learnt.append(images)
-        summary = {"views": 128, "weights": 7}
-        return SimpleNamespace(
-            key=f"run {len(learnt)}",
-            folder=None,
-            info={"summary": summary},
-            table=lambda name: pd.read_parquet(tmp_path / f"{name}.parquet"),
-        )
+        return SimpleNamespace(key=images.name)
 
-    monkeypatch.setattr(study, "pretrained", pretrained)
-    monkeypatch.setattr("stablerep.training.load_backbone", lambda folder: small_eye())
-    monkeypatch.setattr(
-        experiments, "evaluate", lambda backbone, corpus: pd.DataFrame({"probe": ["x"], "correct": [True]})
-    )
-    study.evaluated(arm("StableRep synthetic"), captions, p, 0)
-    found = study.evaluated(arm("StableRep synthetic"), captions, p, 0, first=2)
-    assert found[["arm", "seed", "views", "weights", "seconds"]].values.tolist() == [
-        ["StableRep synthetic", 0, 128, 7, 2.0]
-    ]
-    whole, part = learnt
-    assert sorted(part.captions) == sorted(captions[:2])
+    monkeypatch.setattr(study, "pretraining", pretraining)
+    runs = [study.pretrained(arm("StableRep synthetic"), captions, p, 0, first=first) for first in (0, 2, 6)]
+    assert runs[0].key == runs[2].key != runs[1].key
+    whole, part = (images.load() for images in learnt[:2])
+    assert sorted(part.captions) == sorted(captions.texts[:2])
     for number, caption in enumerate(part.captions):
         same = whole.images[whole.caption_ids == list(whole.captions).index(caption)]
         assert torch.equal(part.images[part.caption_ids == number], same)
     assert stub.made == 6 * p.images_per_caption
 
 
-def test_evaluation_of_a_study_is_a_run(monkeypatch, study, some):
+# Evaluation
+
+
+def test_an_evaluation_has_items_with_what_they_cost(tmp_path):
+    pd.DataFrame({"seconds": [1.0, 2.0]}).to_parquet(tmp_path / "log.parquet")
+    pd.DataFrame({"probe": ["x"], "correct": [True]}).to_parquet(tmp_path / "results.parquet")
+
+    def run(**summary):
+        return SimpleNamespace(
+            info={"summary": summary}, table=lambda name="results": pd.read_parquet(tmp_path / f"{name}.parquet")
+        )
+
+    one = experiments.Evaluated("StableRep synthetic", 3, run(views=128, weights=7), run(), 6)
+    untrained = experiments.Evaluated("Random initialization", 3, None, run())
+    columns = ["arm", "seed", "captions", "views", "weights", "seconds", "probe"]
+    assert experiments.items_of([one, untrained])[columns].values.tolist() == [
+        ["StableRep synthetic", 3, 6, 128, 7, 2.0, "x"], ["Random initialization", 3, 0, 0, 0, 0.0, "x"],
+    ]  # fmt: skip
+
+
+def test_a_pause_in_a_run_is_no_cost(tmp_path):
+    assert cost_of(None) == {"views": 0, "weights": 0, "seconds": 0}
+    pd.DataFrame({"seconds": [2.0, 3.0, 4.0, 1004.0, 1005.0]}).to_parquet(tmp_path / "log.parquet")
+    run = SimpleNamespace(
+        info={"summary": {"views": 8, "weights": 3, "seconds": 1005.0}},
+        table=lambda name: pd.read_parquet(tmp_path / f"{name}.parquet"),
+    )
+    assert cost_of(run) == {"views": 8, "weights": 3, "seconds": 5.0}
+
+
+def test_evaluation_of_a_study_is_a_run(monkeypatch, study):
     """Random initialization is a row like any other, and is computed once."""
-    study.corpus = some
     p = resolve("compare", {"preset": "smoke"})
     asked = []
 
-    def fake(backbone, corpus):
-        asked.append(backbone)
-        return pd.DataFrame({"probe": ["linear group"], "id": ["a"], "concept": ["a"], "correct": [True]})
+    def fake(backbone, corpus, size):
+        asked.append((backbone, set(corpus.table["design"]), size))
+        return pd.DataFrame({"probe": ["linear group"], "id": ["a"], "cluster": ["a"], "correct": [True]})
 
-    monkeypatch.setattr(experiments, "evaluate", fake)
+    monkeypatch.setattr("stablerep.probes.suite.evaluate", fake)
     monkeypatch.setattr(
         "stablerep.training.random_backbone", lambda encoder, seed: SimpleNamespace(seed=seed, name=encoder.name)
     )
-    found = study.evaluated(arm("Random initialization"), [], p, 5)
-    assert found[["arm", "seed", "views"]].values.tolist() == [["Random initialization", 5, 0]]
-    study.evaluated(arm("Random initialization"), [], p, 5)
-    study.evaluated(arm("Random initialization"), [], p, 6)
-    assert [(b.seed, b.name) for b in asked] == [(5, p.encoder), (6, p.encoder)]
+    captions = study.captions(4)
+    found = study.evaluated(arm("Random initialization"), captions, p, 5)
+    assert found.items()[["arm", "seed", "views"]].values.tolist() == [["Random initialization", 5, 0]]
+    assert study.evaluated(arm("Random initialization"), captions, p, 5).evaluation == found.evaluation
+    study.evaluated(arm("Random initialization"), captions, p, 6)
+    assert [(b.seed, b.name, size) for b, _, size in asked] == [(5, p.encoder, SIZE), (6, p.encoder, SIZE)]
+    assert all(designs == set(p.probe_designs) for _, designs, _ in asked)
+    assert found.evaluation.info["summary"] == {"linear group": 1.0}
+
+
+def test_designs_name_an_evaluation_only_where_there_are_any(tmp_path, study, photographs):
+    p = resolve("compare", {"preset": "smoke"})
+    keys = {}
+    for one in (study, photographs):
+        one.store = NotingStore(tmp_path / "plan")
+        keys[one] = [
+            one.probed(None, one.encoder_recipe(p), 0, designs).key
+            for designs in (["noto", "twemoji"], ["noto", "emojione"])
+        ]
+    assert keys[study][0] != keys[study][1] and keys[photographs][0] == keys[photographs][1]
+    assert (
+        study.probed(None, study.encoder_recipe(p), 0, ["twemoji", "noto"]).key == keys[study][0]
+    )  # their order means nothing
 
 
 def test_untrained_networks_of_other_shapes_have_other_names(tmp_path):
@@ -284,3 +389,8 @@ def test_untrained_networks_of_other_shapes_have_other_names(tmp_path):
     shapes = [dict(), dict(patch_size=8), dict(depth=8), dict(patch_size=8, depth=8)]
     study = Study(RunStore(tmp_path))
     assert len({study.encoder_key(None, EncoderRecipe(name="test_vit", **shape), 0) for shape in shapes}) == len(shapes)
+
+
+def test_a_run_that_is_no_pre_training_is_told(study, tmp_path):
+    with pytest.raises(InputError, match=r"there is no complete pre-training 'pretraining-0'; `stablerep runs list`"):
+        study.pretrained_run("pretraining-0")

@@ -9,17 +9,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 
-from stablerep.study.chapters import resolve, schemas
-from stablerep.study.notebooks.chapter import Chapter, open_chapter, source_text, strip_outputs
-from stablerep.study.notebooks.schema import parameters_cell
+from stablerep.study import chapters
+from stablerep.study.chapters import corpus, resolve, schemas
+from stablerep.study.notebooks import reference
+from stablerep.study.notebooks.chapter import Chapter, notebook_path, open_chapter, source_text
+from stablerep.study.notebooks.schema import parameters_cell, sync_notebook
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
+from tests.study.stand_ins import plain_corpus
 
 ROOT = Path(__file__).resolve().parents[3]
 FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
@@ -58,9 +63,9 @@ def test_notebook_has_no_outputs(book, tmp_path):
     content, name = book
     for cell in code_cells(content):
         assert cell.outputs == [] and cell.execution_count is None, cell.id
-    copy = tmp_path / "copy.ipynb"
+    copy = tmp_path / f"{name}.ipynb"
     shutil.copy(path_of(name), copy)
-    assert not strip_outputs(copy), f"notebooks/{name}.ipynb is not as strip_outputs leaves it"
+    assert not sync_notebook(copy), f"`stablerep notebooks sync` writes notebooks/{name}.ipynb anew"
 
 
 def test_code_compiles_and_holds_no_training_loop(book):
@@ -218,24 +223,102 @@ def test_parameter_table_explains_every_parameter():
     assert changed.loc["guidance_scale", ["value", "valid"]].tolist() == ["4.0 (preset: 2.0)", "1 to 30"]
 
 
+# Tables: computed, stored, and the firmest of them
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(chapters, "STORED", tmp_path / "results")
+    monkeypatch.setattr(reference, "STORED", tmp_path / "results")
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "results"
+
+
+def test_chapter_without_a_reference_says_so(stored):
+    chapter = Chapter("bias", resolve("bias", {}))
+    assert chapter.stored is None and chapter.reference == "There is no stored reference yet."
+
+
+def test_chapter_says_how_its_reference_was_made(stored):
+    reference.make_reference("corpus", {"designs": ["noto"]})
+    told = Chapter("corpus", resolve("corpus", {"designs": ["noto"], "size": 32})).reference
+    assert told.startswith("The stored reference was computed with size = 64 on 20")
+    assert "the same parameters" in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
+    record = chapters.STORED / "corpus" / "record.json"  # of a time when the chapter had another parameter
+    content = json.loads(record.read_text())
+    content["parameters"]["seed"] = 7
+    record.write_text(json.dumps(content))
+    assert "seed" not in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
+
+
+def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
+    reference.make_reference("corpus", {"designs": ["noto"]})
+    monkeypatch.setattr(corpus, "compute", lambda p, asked: {"designs": pd.DataFrame({"computed": [p.size]})})
+    live = Chapter("corpus", resolve("corpus", {"size": 33}))
+    assert live.tables["designs"]["computed"].tolist() == [33]
+    assert live.firmest["designs"]["design"].tolist() == ["noto"] == live.beside("designs")["design"].tolist()
+    drawn = Chapter("corpus", resolve("corpus", {"live": False}))
+    assert drawn.tables["designs"]["design"].tolist() == ["noto"]
+    assert drawn.beside("designs") is None  # they are what is drawn
+
+
+def test_a_run_of_another_corpus_stands_for_itself(monkeypatch):
+    """The stored reference is of the emoji: it says nothing about birds."""
+    own = {"arms": pd.DataFrame({"arm": ["a"]})}
+    monkeypatch.setattr(chapters.chapter("compare"), "ask", lambda p, study: None)
+    monkeypatch.setattr(chapters.chapter("compare"), "compute", lambda p, asked: own)
+    birds = Chapter("compare", resolve("compare", {"corpus": "hub:owner/birds"}))
+    assert birds.firmest["arms"].equals(own["arms"]) and birds.beside("arms") is None
+    emoji = Chapter("compare", resolve("compare", {}))
+    assert emoji.firmest is emoji.stored and len(emoji.beside("arms")) > 1
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_the_verdict_on_a_page_is_the_chapters_own(name):
+    page = Chapter(name, resolve(name, {"live": False}))
+    shown = page.verdict()
+    answers = chapters.chapter(name).verdict(page.stored)
+    assert shown == "\n\n".join(answer.markdown for answer in answers)
+    assert all(f"**{claim}: " in shown for claim in chapters.chapter(name).CLAIMS)
+
+
+def test_a_page_draws_the_linear_probe_for_the_last_label_alone():
+    page = Chapter("compare", resolve("compare", {"live": False}))
+    assert page.probe == "linear subgroup"
+    every = list(page.tables["arms"]["probe"].unique())
+    assert "linear group" in every and page.probes == [one for one in every if one != "linear group"]
+
+
+def test_notes_say_what_is_left_out(emoji):
+    page = Chapter("compare", resolve("compare", {}))
+    page.study.corpus = emoji
+    assert page.notes() == ""
+    birds = Chapter("compare", resolve("compare", {"corpus": "hub:owner/birds"}))
+    birds.study.corpus = replace(plain_corpus(), notes=("2 of 9 rows were left out.",))
+    assert (
+        birds.notes() == f"{birds.study.left_out()} 2 of 9 rows were left out."
+        and "StableRep real designs" in birds.notes()
+    )
+
+
 def test_root_and_sources():
     assert project_root() == ROOT
-    assert source_text("bias") == path_of("bias").read_bytes()
+    assert source_text("bias") == path_of("bias").read_bytes() and notebook_path("bias") == path_of("bias")
     with pytest.raises(FileNotFoundError, match="notebooks/audit.ipynb is missing"):
         source_text("audit")
 
 
-# Stripping
+# What a run leaves
 
 
-def test_strip_removes_what_a_run_leaves(tmp_path):
-    path = tmp_path / "used.ipynb"
+def test_sync_removes_what_a_run_leaves(tmp_path):
+    path = tmp_path / "corpus.ipynb"
     content = json.loads(path_of("corpus").read_text())
     cell = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
     cell |= {"execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
     cell["metadata"] |= {"execution": {"status": "ok"}, "papermill": {"duration": 1}}
     content["metadata"] |= {"papermill": {}, "widgets": {}}
     path.write_text(json.dumps(content))
-    assert strip_outputs(path)
+    assert sync_notebook(path)
     assert path.read_bytes() == path_of("corpus").read_bytes()
-    assert not strip_outputs(path)
+    assert not sync_notebook(path)

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from stablerep.study.chapters import resolve, schemas
+from stablerep.study.chapters import chapter, resolve, schemas
 from stablerep.study.commands.main import app
-from stablerep.study.notebooks import chapter as notebooks
-from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, write_schemas
+from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, sync_readme, write_schemas
 from stablerep.study.parameters.base import Seeded, knob
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
@@ -68,7 +67,7 @@ def test_sync_writes_what_differs(tmp_path):
     changed = path.read_bytes()
     assert sync_notebook(path, check=True) and path.read_bytes() == changed
     assert sync_notebook(path) and path.read_bytes() == before
-    with pytest.raises(ValueError, match="absent.ipynb is no notebook of the book"):
+    with pytest.raises(ValueError, match="absent.ipynb is not a notebook of the book, which has corpus"):
         sync_notebook(tmp_path / "absent.ipynb")
     cell["metadata"] = {}
     path.write_text(json.dumps(content))
@@ -76,15 +75,38 @@ def test_sync_writes_what_differs(tmp_path):
         sync_notebook(path)
 
 
+def test_readme_lists_the_chapters(tmp_path):
+    path = tmp_path / "README.md"
+    shutil.copy(project_root() / "README.md", path)
+    before = path.read_text()
+    for name in schemas():
+        module = chapter(name)
+        assert f"| `{name}` | {module.QUESTION} | {', '.join(module.CLAIMS)} |" in before
+    assert not sync_readme(path)
+    path.write_text(before.replace("| `bias` |", "| `people` |"))
+    changed = path.read_text()
+    assert sync_readme(path, check=True) and path.read_text() == changed
+    assert sync_readme(path) and path.read_text() == before and not sync_readme(path)
+    path.write_text("No list is here.")
+    assert not sync_readme(path) and path.read_text() == "No list is here."
+
+
 def test_sync_by_command(tmp_path, monkeypatch):
     shutil.copytree(project_root() / "notebooks", tmp_path / "notebooks")
-    monkeypatch.setattr(notebooks, "project_root", lambda: tmp_path)
+    shutil.copy(project_root() / "README.md", tmp_path / "README.md")
+    monkeypatch.setattr("stablerep.study.root.project_root", lambda: tmp_path)
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
-    path = tmp_path / "notebooks" / "bias.ipynb"
-    path.write_text(path.read_text().replace("seeds = None", "seeds = 3"))
+    path, readme = tmp_path / "notebooks" / "bias.ipynb", tmp_path / "README.md"
+    before = path.read_text(), readme.read_text()
+    path.write_text(before[0].replace("seeds = None", "seeds = 3"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
-    assert result.exit_code == 1 and result.stderr.startswith("bias: the parameters cell differs")
-    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: bias\n"
+    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias differs from the chapters")
+    assert path.read_text() != before[0]
+    readme.write_text(before[1].replace("| `bias` |", "| `people` |"))
+    result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
+    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias, README.md differ from the chapters")
+    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: notebooks/bias, README.md\n"
+    assert (path.read_text(), readme.read_text()) == before
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
 
 
