@@ -118,11 +118,7 @@ def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any
     from stablerep.study.parameters.presets import preset_values
 
     usual = preset_values(chapter(name).Parameters, chapter(name).PRESETS, parameters.preset)
-    return {
-        key: (value, usual[key])
-        for key, value in parameters.model_dump().items()
-        if key != "live" and value != usual[key]
-    }
+    return {key: (value, usual[key]) for key, value in parameters.model_dump().items() if value != usual[key]}
 
 
 def compute_tables(name: str, parameters: Parameters, study=None) -> dict[str, pd.DataFrame]:

@@ -52,7 +52,7 @@ def test_each_input_makes_a_page_stale(notebook, changed):
 
 
 def test_a_change_of_the_library_makes_every_page_stale(notebook, monkeypatch):
-    monkeypatch.setattr("stablerep.study.store.provenance.hash_package", lambda: "another")
+    monkeypatch.setattr("stablerep.study.store.code.library_hash", lambda: "another")
     assert stale_inputs("compare", notebook) == ["the library"]
 
 

@@ -251,7 +251,7 @@ def test_what_a_user_can_mend_is_one_sentence(started, kept, tmp_path):
         (("notebooks", "schema", "nothing"), "there is no chapter 'nothing'"),
         (("runs", "verify", "probe-zzz"), "there is no run 'probe-zzz'"),
         (("synthesize", tmp_path / "set", "--captions", tmp_path), "cannot be read: is a directory"),
-        (("synthesize", tmp_path / "set", "--captions", tmp_path / "latin.txt"), "is not text in UTF-8"),
+        (("synthesize", tmp_path / "set", "--captions", tmp_path / "latin.txt"), "is not UTF-8"),
         (("pretrain", tmp_path / "file", "--steps", "1"), "cannot be written"),
         (("pretrain", tmp_path, "--steps", "1"), "pretraining.json is damaged"),
         (("probe", tmp_path / "file"), "holds no pre-trained encoder"),

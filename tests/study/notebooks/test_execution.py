@@ -87,7 +87,7 @@ def test_what_the_kernel_leaves_goes_into_the_notebook(store, monkeypatch):
         folder = Path(os.environ[RECORD_FOLDER])
         folder.mkdir()
         arms.to_parquet(folder / "arms.parquet")
-        (folder / ASKED).write_text('["evaluation-0123456789abcdef"]')
+        (folder / ASKED).write_text('{"runs": ["evaluation-0123456789abcdef"], "accepted": []}')
 
     monkeypatch.setattr(papermill, "execute_notebook", leave)
     run = execute_notebook("compare", {"preset": "smoke"}, store=store, log=None)
@@ -112,7 +112,7 @@ def test_execution_is_named_by_source_library_and_stored_results(store, executed
     keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
     monkeypatch.setattr(execution, "source_text", lambda name: b"other source")
     keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
-    monkeypatch.setattr("stablerep.study.store.provenance.hash_package", lambda: "other library")
+    monkeypatch.setattr("stablerep.study.store.code.library_hash", lambda: "other library")
     keys.add(execute_notebook("corpus", {}, store=store, log=None).key)
     assert len(keys) == len(executed) == 4
 

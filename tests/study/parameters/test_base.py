@@ -406,6 +406,8 @@ def mistakes(field) -> list:
     """Values that break a field: another type, just beyond a limit, no choice, too few, one twice."""
     if get_origin(field.annotation) is list:
         inner, low, high = limits_of(*get_args(field.annotation), ())
+        if inner is str:  # names of columns, any text
+            return [{}, 5, "noto", [True], [[]], [5], ["race", "race"]]
         one = get_args(inner)[0] if get_origin(inner) is Literal else 9
         wrong = [{}, 5, "noto", [True], [[]], ["no such"], *([[one][: least_of(field) - 1]] if least_of(field) else [])]
         if get_origin(inner) is Literal:
@@ -423,6 +425,8 @@ def mistakes(field) -> list:
         return [*wrong, "no such", "", 3, True]
     if kind is bool:
         return [*wrong, "perhaps", 2, 0.5]
+    if kind is str and not any(isinstance(limit, MinLen) for limit in field.metadata):  # the name of a column, or none
+        return [*wrong, 5, True]
     if kind is str:
         return [*wrong, "", 5, True, "/", "../../..", "local-dir:/"]
     wrong += ["many", True, math.nan, math.inf, -math.inf, *([1.5] if kind is int else [])]
