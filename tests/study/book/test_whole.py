@@ -46,7 +46,7 @@ def test_every_parameter_is_read(name, store):
 
     p = Recording(**resolve(name, {"preset": "smoke"}).model_dump())
     read.clear()
-    compute_tables(name, p, Study(store))
+    compute_tables(name, p, Study(store, p))
     code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
     read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
     assert set(schemas()[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
