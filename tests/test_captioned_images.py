@@ -152,3 +152,17 @@ def test_a_corpus_becomes_a_set_with_one_place_per_caption():
     assert data.images.shape == (4, 3, 16, 16) and data.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert list(data.captions) == ["apple", "red car", "zebra"] and data.caption_ids.tolist() == [1, 0, 1, 2]
     assert data.fingerprint == "f00d-16px"  # another size is another set
+
+
+@given(sizes_lists)
+def test_each_alone_gives_every_image_a_caption_of_its_own(sizes):
+    data = make_set(sizes)
+    alone = data.each_alone()
+    assert torch.equal(alone.images, data.images) and alone.fingerprint != data.fingerprint
+    assert torch.equal(alone.caption_ids.sort().values, torch.arange(len(data.images)))
+    names = [alone.captions[i] for i in alone.caption_ids.tolist()]
+    assert len(set(names)) == len(names)
+    assert [name.rpartition(" #")[0] for name in names] == [data.captions[i] for i in data.caption_ids.tolist()]
+    for caption, size in zip(data.captions, sizes):
+        numbers = [int(name.rpartition(" #")[2]) for name in names if name.rpartition(" #")[0] == caption]
+        assert numbers == list(range(1, size + 1))  # in the order of its images

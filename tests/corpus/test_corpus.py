@@ -115,3 +115,18 @@ def test_options_of_one_source_are_refused_by_another(tmp_path):
         load_corpus(caption_column="text")
     with pytest.raises(ValueError, match="mean nothing"):
         load_corpus(str(tmp_path), flags=True)
+
+
+@given(some_captions, st.integers(1, 6), st.randoms(use_true_random=False))
+def test_some_per_caption_are_nested_and_do_not_depend_on_order(captions, count, random):
+    corpus = corpus_of(captions)
+    some = corpus.some_per_caption(count)
+    found = some.table["caption"].value_counts().to_dict()
+    assert found == {caption: min(count, captions.count(caption)) for caption in set(captions)}
+    assert set(some.table["id"]) <= set(corpus.some_per_caption(count + 1).table["id"])
+    assert corpus.some_per_caption(1).table.equals(corpus.one_per_caption().table)
+    order = list(range(len(captions)))
+    random.shuffle(order)
+    shuffled = Corpus(corpus.table.iloc[order].reset_index(drop=True), "numbers", corpus.fingerprint, draw_numbers)
+    assert set(shuffled.some_per_caption(count).table["id"]) == set(some.table["id"])
+    assert some.table["number"].is_monotonic_increasing  # rows keep their order
