@@ -71,7 +71,7 @@ def train_generator(
 
     Args:
         corpus: any; only its training part is seen, as a whole in memory. ``keywords`` are used where it has them, and images are
-            weighted by its clusters (:func:`cluster_column`).
+            weighted by its clusters.
         folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights)
             and the finished ``pipeline/`` in half precision, with its recipe and losses in ``pipeline/training/``.
         resolution: side of the images in pixels, a multiple of 8. Twice the side takes about four times as long.
@@ -115,7 +115,7 @@ def train_generator(
             (folder / "samples").mkdir(exist_ok=True)
             grid.resize((grid.width * 2, grid.height * 2), 0).save(folder / "samples" / f"step-{step:06d}.png")
 
-    cluster = cluster_column(corpus)
+    cluster = corpus.cluster
     text_encoder, unet = train_denoiser(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, cluster=cluster, device=device,
         on_milestone=draw,
@@ -136,12 +136,6 @@ def train_generator(
     parts = [part.to("cpu").half() for part in (autoencoder, text_encoder, unet)]  # half precision is for storage
     _save(folder, assemble(parts[0], parts[1], tokenizer, parts[2]), record)
     return folder / "pipeline"
-
-
-def cluster_column(corpus: Corpus) -> str:
-    """The column whose values group a corpus's images: its ``cluster``, else ``concept``, else ``caption``."""
-    named = getattr(corpus, "cluster", None) or "concept"
-    return named if named in corpus.table else "caption"
 
 
 def _check(part: Corpus, resolution: int) -> None:

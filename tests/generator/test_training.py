@@ -27,7 +27,7 @@ from stablerep.generator.denoiser_training import (
     train_denoiser,
     written_captions,
 )
-from stablerep.generator.training import SHOWN, cluster_column, shown_captions, train_generator
+from stablerep.generator.training import SHOWN, shown_captions, train_generator
 from stablerep.tokenizer import train_tokenizer
 
 FIRST = AutoencoderRecipe(epochs=0.8, decoder_epochs=0.4, batch_size=4)  # 4 steps of 20 images, 2 of the decoder alone
@@ -182,15 +182,14 @@ def test_a_corpus_without_a_test_part_has_no_decibels_of_it(small, tmp_path):
     assert set(json.loads((made / "training" / "training.json").read_text())["psnr"]) == {"train"}
 
 
-def test_clusters_are_those_that_a_corpus_names(few):
-    assert cluster_column(few) == "concept"
-    assert cluster_column(labelled([])) == "caption"
-    assert cluster_column(labelled([], concept=["x"] * 24)) == "concept"
-    named = labelled([], label=["x"] * 24)
-    object.__setattr__(named, "cluster", "label")
-    assert cluster_column(named) == "label"
-    object.__setattr__(named, "cluster", None)
-    assert cluster_column(named) == "caption"
+@pytest.mark.parametrize(("cluster", "groups"), [("caption", 2), ("label", 4)])
+def test_images_are_weighted_by_the_clusters_that_a_corpus_names(small, tmp_path, cluster, groups):
+    corpus = replace(labelled([], label=list("abcd") * 6), cluster=cluster)
+    made = train_generator(
+        corpus, tmp_path, resolution=16, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu"
+    )
+    about = json.loads((made / "training" / "training.json").read_text())
+    assert (about["cluster"], about["concepts"]) == (cluster, groups)
 
 
 def test_keywords_are_used_where_there_are_any():

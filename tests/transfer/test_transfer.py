@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,9 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
+from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.encoders import EncoderRecipe
-from stablerep.probes import eleven_point_map
+from stablerep.probes import eleven_point_map, extraction
 from stablerep.training import random_backbone
 from stablerep.transfer import (
     TRANSFER_SETS,
@@ -115,31 +115,22 @@ def test_a_set_by_path_is_probed_and_the_absent_are_named(tmp_path, monkeypatch)
     assert "STABLEREP_DATA, which is not set" in transfer(Colours(), ["CIFAR-10"]).attrs["skipped"]["CIFAR-10"]
 
 
-def test_images_that_are_made_on_demand_are_read_batch_by_batch(monkeypatch):
-    """A corpus whose images are an object with slices and nothing else gives the same set."""
-    from stablerep.transfer import sets
+def test_images_are_decoded_batch_by_batch(monkeypatch):
+    """No set is decoded as a whole: its images are asked for once each, a batch at a time."""
+    asked, decode = [], OnDemandImages.__getitem__
 
-    class Slices:
-        def __init__(self, images):
-            self.images, self.largest = images, 0
+    def noting(images, index):
+        found = decode(images, index)
+        asked.append(len(found))
+        return found
 
-        def __len__(self):
-            return len(self.images)
-
-        def __getitem__(self, place):
-            assert isinstance(place, slice)
-            self.largest = max(self.largest, place.stop - place.start)
-            return self.images[place].numpy()
-
-    images = torch.arange(2500, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 8, 8)
-    corpus = SimpleNamespace(name="made", images=lambda size: made)
-    made = Slices(images)
-    assert torch.equal(sets._all_images(corpus, 8), images) and made.largest == 1024
+    monkeypatch.setattr(extraction, "BATCH", 100)
+    monkeypatch.setattr(OnDemandImages, "__getitem__", noting)
+    transfer(Colours(), ["clip art"], size=8)
+    assert max(asked) == 100 and sum(asked) == len(open_set(TRANSFER_SETS["clip art"], 8).images)
 
 
 def test_a_long_transfer_shows_its_progress(monkeypatch, capsys):
-    from stablerep.probes import extraction
-
     monkeypatch.setattr(extraction, "SILENT", 0.0)
     transfer(Colours(), ["digits", "clip art"], size=8, limit=40)
     said = capsys.readouterr().err
