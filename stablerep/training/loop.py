@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,7 +23,7 @@ from stablerep.methods.base import Batch, Method, ready
 from stablerep.schedule import cosine_rate, decay_groups
 from stablerep.seeding import seed_for
 from stablerep.synthesis import SyntheticSet
-from stablerep.tokenizer import tokenize, train_tokenizer
+from stablerep.tokenizer import tokenize, train_tokenizer, truncated
 from stablerep.training.gradient_caching import cached_backward
 from stablerep.training.recipe import PretrainingRecipe
 from stablerep.training.view_batches import ViewBatches
@@ -43,7 +44,7 @@ def pretrain(
     """Pre-train an encoder (or go on with one that was cut) and write it to ``folder``.
 
     ``data`` is in memory, or a synthetic set of any size that is read from its shards. ``classes`` names the class of every caption,
-    for ``supcon`` and ``supervised``.
+    for ``supcon`` and ``supervised``. Captions that a text tower does not read to their ends are counted at the start and said in one line.
 
     ``folder`` receives ``encoder.safetensors`` (the backbone), ``heads.safetensors`` (heads and text tower), ``recipe.json``, the
     tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written
@@ -77,6 +78,13 @@ def pretrain(
         network.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         done, rows, seconds = state["step"], state["log"], state["seconds"]
+    elif (
+        tokenizer
+        and progress != ""
+        and accelerator.is_main_process
+        and (cut := str(truncated(tokenizer, data.captions)))
+    ):
+        tqdm.write(cut, file=sys.stderr)
     accelerator.wait_for_everyone()
     model.train()
     began = time.monotonic() - seconds

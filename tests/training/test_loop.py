@@ -50,6 +50,25 @@ def test_a_run_leaves_its_files_log_and_summary(method, finished):
     assert stored["method"] == method and stored["encoder"]["name"] == "test_resnet"
 
 
+def test_captions_that_the_text_tower_cuts_are_counted_and_named_once(data, tmp_path, monkeypatch, capsys):
+    long = "red " * 30
+    names = dict(zip(data.captions, (long + "apple", long + "pear"), strict=False))
+    cut = replace(data, captions=[names.get(c, c) for c in data.captions])
+    cut_before(monkeypatch, 3)
+    with pytest.raises(Cut):
+        pretrain(cut, recipe_of("clip"), tmp_path, checkpoint_every=2)
+    said = capsys.readouterr().err
+    assert (
+        "2 of " in said
+        and "are longer than 22 tokens" in said
+        and "1 group of captions is the same without them" in said
+    )
+    monkeypatch.undo()
+    pretrain(cut, recipe_of("clip"), tmp_path)  # a run that goes on has said it already
+    pretrain(cut, recipe_of("simclr"), tmp_path / "simclr")  # reads no captions
+    assert "longer" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", FOUR)
 def test_every_method_learns(method, data, tmp_path):
     pretrain(data, recipe_of(method, steps=24), tmp_path, progress="")
