@@ -92,7 +92,7 @@ Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predictin
 The course of both stages of the training.
 ```
 
-`stablerep train-generator FOLDER` repeats the training and goes on where it was cut.
+`stablerep train-generator FOLDER` repeats the training. After an interruption, the same command continues from the last checkpoint.
 
 ## How good it is
 

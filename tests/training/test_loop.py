@@ -1,4 +1,4 @@
-"""Pre-training on toy pictures: every method learns, repeats itself, and goes on where it was cut."""
+"""Pre-training on toy pictures: every method learns, repeats itself, and continues from where it was cut."""
 
 from __future__ import annotations
 
