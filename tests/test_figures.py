@@ -177,6 +177,23 @@ def test_the_comparison_shows_each_arm_at_its_accuracy_with_its_interval():
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ARMS
 
 
+def test_a_comparison_of_fewer_arms_in_another_order_names_each_row_by_its_arm():
+    stored = arms_table(3)
+    live = stored[stored["arm"].isin(ARMS[2:0:-1])].iloc[::-1].assign(seeds=1)
+    figure = figures.comparison(live, stored, PROBES)
+    figure.canvas.draw()
+    for axis, (table, probe) in zip(figure.axes, [(t, p) for t in (live, stored) for p in PROBES]):
+        part = table[table["probe"] == probe].set_index("arm")["accuracy"]
+        places = {round(float(points(c)[0][1])): float(points(c)[0][0]) for c in axis.containers}
+        names = (
+            [t.get_text() for t in axis.get_yticklabels()]
+            if axis.get_subplotspec().is_first_col()
+            else list(part.index)
+        )
+        assert names == list(part.index)
+        assert [places[k] for k in range(len(names))] == pytest.approx(100 * part[names].to_numpy())
+
+
 def test_scaling_shows_our_points_in_order_beside_those_of_the_paper():
     table, paper = scaling_table(), figure_6()
     ours, theirs = figures.scaling(table, paper, "one-shot").axes

@@ -15,6 +15,11 @@ ARM_COLOURS = {
 METHOD_COLOURS = {entry.title: entry.colour for entry in METHODS.values()}
 
 
+def in_percent(unit: str) -> bool:
+    """Whether numbers of this unit are parts of one, which are shown in percent: accuracies and shares of anything."""
+    return unit.startswith(("accuracy", "share"))
+
+
 def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float = 4.0, **options):
     """A figure and its axes [rows, columns], in the style of the book."""
     import matplotlib.pyplot as plt

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas
+from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas, in_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,11 +29,11 @@ def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
 def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
     """Accuracy of every arm: this run above, the stored reference below, one column per probe.
 
-    Tables of :func:`stablerep.statistics.summarize`.
+    Tables of :func:`stablerep.statistics.summarize`; their arms may differ.
     """
     rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
     figure, axes = canvas(
-        len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey=True
+        len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey="row"
     )
     for line, (title, table) in zip(axes, rows):
         for axis, probe in zip(line, probes):
@@ -87,12 +87,12 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
 
     Args:
         table: ``x``, ``keys``, ``value``, ``low``, ``high``; several rows of the same x and keys are averaged.
-        unit: of the value; numbers of captions are drawn as they are, all others in percent.
+        unit: of the value; those that :func:`in_percent` names are drawn in percent, all others as they are.
     """
     panel = next((name for name in keys if name in PANELS), None)
     lines = [name for name in keys if name != panel]
     titles = list(dict.fromkeys(table[panel])) if panel else [""]
-    scale, places = 1 if unit == "captions" else 100, np.unique(table[x])
+    scale, places = 100 if in_percent(unit) else 1, np.unique(table[x])
     count = min(MOST_LINES, len(table.groupby(lines, dropna=False))) if lines else 1
     gap = 0.3 * np.diff(places).min() if len(places) > 1 else 0.0  # within which the lines stand side by side
     figure, axes = canvas(len(titles), width=max(5.5, 3.2 * len(titles) + 1.5), height=4.2)
