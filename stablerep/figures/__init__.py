@@ -19,6 +19,7 @@ __all__ = [
     "diversity",
     "faithfulness",
     "groups",
+    "in_percent",
     "image_grid",
     "people",
     "positives",
