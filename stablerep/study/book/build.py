@@ -17,7 +17,7 @@ import yaml
 
 from stablerep.checkpoint import storing
 from stablerep.errors import FailedError
-from stablerep.study.book.contents import CHAPTERS, CONTENTS, add_pages, check_pages, write_yaml
+from stablerep.study.book.contents import CHAPTERS, add_pages, check_pages, write_yaml
 from stablerep.study.book.notes import stale_chapters
 from stablerep.study.book.provenance_page import write_provenance
 from stablerep.study.book.record import RECORD, Record
@@ -29,13 +29,13 @@ START = "from jupyter_book.cli.main import main; main()"  # the package has no _
 
 def missing_chapters(root: Path, chapters: Path | None = None) -> list[str]:
     """Chapters of the table of contents that have not been executed yet."""
-    folder = Path(chapters or Path(root) / CHAPTERS)
+    folder = chapters or root / CHAPTERS
     return [name for name in chapter_names(root) if not (folder / f"{name}.ipynb").is_file()]
 
 
 def check_chapters(root: Path, chapters: Path | None = None) -> None:
     """Raise ``FailedError`` unless every chapter is there, was executed to its end and holds no error output."""
-    folder = Path(chapters or Path(root) / CHAPTERS)
+    folder = chapters or root / CHAPTERS
     if missing := missing_chapters(root, folder):
         raise FailedError(
             f"the book cannot be built: {', '.join(missing)} not executed yet; `make book` or `stablerep book` does it."
@@ -44,11 +44,11 @@ def check_chapters(root: Path, chapters: Path | None = None) -> None:
     for name in chapter_names(root):
         cells = json.loads((folder / f"{name}.ipynb").read_text())["cells"]
         for number, cell in enumerate((cell for cell in cells if cell["cell_type"] == "code"), 1):
-            error = next((output for output in cell["outputs"] if output["output_type"] == "error"), None)
-            unfinished = cell["execution_count"] is None and "".join(cell["source"]).strip()
-            if error or unfinished:
-                fault = f"{error['ename']}: {error['evalue']}" if error else "not executed"
-                faults.append(f"{name}, code cell {number}: {fault}")
+            errors = [f"{one['ename']}: {one['evalue']}" for one in cell["outputs"] if one["output_type"] == "error"]
+            if cell["execution_count"] is None and "".join(cell["source"]).strip():
+                errors.append("not executed")
+            if errors:
+                faults.append(f"{name}, code cell {number}: {errors[0]}")
                 break
     if faults:
         raise FailedError("the book cannot be built:\n" + "\n".join(faults))
@@ -75,20 +75,19 @@ def build_book(
         FailedError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed; the message holds its reasons.
         StorageError: ``output`` cannot be written.
     """
-    root = Path(root).resolve()
-    output = Path(output or root / "_build" / "html").resolve()
-    chapters = Path(chapters or root / CHAPTERS).resolve()
+    root = root.resolve()
+    output = (output or root / "_build" / "html").resolve()
+    chapters = (chapters or root / CHAPTERS).resolve()
     check_chapters(root, chapters)
     check_pages(pages)
     if strict and (stale := stale_chapters(chapters, chapter_names(root))):
         raise FailedError("\n".join(["the book is not built, because it would be stale:", *stale]))
-    with storing(output), _only_build(output) as aside:
+    with storing(output), _swapped(output) as aside:
         source, built = aside / "source", aside / "_build" / "html"
         _write_source(root, chapters, source, record, pages)
         _run_jupyter_book(source, aside, output.with_name("book.log"), shown_as=root)
         if record:
             shutil.copyfile(source / RECORD, built / RECORD)
-        _swap(built, output)
     return output / "index.html"
 
 
@@ -98,23 +97,26 @@ def _write_source(root: Path, chapters: Path, source: Path, record: Record | Non
     (source / CHAPTERS).mkdir()
     for name in chapter_names(root):
         shutil.copyfile(chapters / f"{name}.ipynb", source / CHAPTERS / f"{name}.ipynb")
-    shutil.copyfile(root / CONTENTS, source / CONTENTS)
     settings = yaml.safe_load((root / SETTINGS).read_text(encoding="utf-8"))
     if record:
         settings["title"] = record.title
         (source / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_yaml(source / SETTINGS, settings)
-    write_provenance(root, chapters, source / CHAPTERS / "provenance.md")
-    add_pages(source, pages)
+    write_provenance(root, chapters, source / CHAPTERS)
+    add_pages(root, source, pages)
 
 
 @contextmanager
-def _only_build(output: Path) -> Iterator[Path]:
-    """Hold the lock of ``output`` and yield a folder aside; say so when another build has the lock. What a killed build left is tidied up."""
+def _swapped(output: Path) -> Iterator[Path]:
+    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end; say so when another build has its lock.
+
+    What a killed build left is tidied up, and pages that it had moved away come back.
+    """
     from filelock import FileLock, Timeout
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output.parent / f".{output.name}.lock")
+    earlier = output.with_name(f".{output.name}.earlier")
+    lock = FileLock(output.with_name(f".{output.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -123,28 +125,20 @@ def _only_build(output: Path) -> Iterator[Path]:
     try:
         for left in output.parent.glob(f".{output.name}.building-*"):
             shutil.rmtree(left, ignore_errors=True)
-        if (earlier := _earlier(output)).exists():
-            if output.exists():
-                shutil.rmtree(earlier)
-            else:
-                earlier.rename(output)
+        if earlier.exists() and output.exists():
+            shutil.rmtree(earlier)
+        elif earlier.exists():
+            earlier.rename(output)
         with tempfile.TemporaryDirectory(
             prefix=f".{output.name}.building-", dir=output.parent, ignore_cleanup_errors=True
         ) as aside:
             yield Path(aside)
+            if output.exists():
+                output.rename(earlier)
+            (Path(aside) / "_build" / "html").rename(output)
+            shutil.rmtree(earlier, ignore_errors=True)
     finally:
         lock.release()
-
-
-def _earlier(output: Path) -> Path:
-    return output.with_name(f".{output.name}.earlier")
-
-
-def _swap(fresh: Path, output: Path) -> None:
-    if output.exists():
-        output.rename(_earlier(output))
-    fresh.rename(output)
-    shutil.rmtree(_earlier(output), ignore_errors=True)
 
 
 def _run_jupyter_book(source: Path, aside: Path, log: Path, shown_as: Path) -> None:

@@ -36,10 +36,10 @@ def check_pages(pages: Sequence[Path]) -> None:
                 raise InputError(f"{page} shows {image}, which is not there.")
 
 
-def add_pages(source: Path, pages: Sequence[Path]) -> None:
-    """Copy pages and the images beside them into the book's source, and name them in a last part of its contents."""
-    if not pages:
-        return
+def add_pages(root: Path, source: Path, pages: Sequence[Path]) -> None:
+    """Write the table of contents of ``root`` into a book's source, with added pages in a part of their own, and copy these with the images
+    beside them."""
+    contents = yaml.safe_load((root / CONTENTS).read_text(encoding="utf-8"))
     entries = []
     for number, page in enumerate(pages, 1):
         place = source / "book" / "added" / str(number)
@@ -47,8 +47,8 @@ def add_pages(source: Path, pages: Sequence[Path]) -> None:
         for file in (page, *page.parent.glob("*.png")):
             shutil.copyfile(file, place / file.name)
         entries.append({"file": f"book/added/{number}/{page.stem}"})
-    contents = yaml.safe_load((source / CONTENTS).read_text(encoding="utf-8"))
-    contents["parts"].append({"caption": "Added", "chapters": entries})
+    if entries:
+        contents["parts"].append({"caption": "Added", "chapters": entries})
     write_yaml(source / CONTENTS, contents)
 
 

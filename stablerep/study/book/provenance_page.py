@@ -29,32 +29,23 @@ def chapter_row(name: str, notebook: dict) -> list[str]:
     Preset and parameters are those of ``metadata.stablerep`` where the notebook has it, else of papermill's record.
     """
     record = notebook["metadata"].get("papermill", {})
-    given = dict(record.get("parameters") or {})
-    preset = given.pop("preset", None)
+    given = record.get("parameters", {})
     if ours := notebook["metadata"].get("stablerep"):
-        preset, given = ours.get("preset", preset), ours.get("changed", given)
-    parameters = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items())) or "none"
+        given = {"preset": ours["preset"], **ours["changed"]}
+    changed = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items()) if key != "preset") or "none"
     return [
         f"[](/{(CHAPTERS / name).as_posix()}.ipynb)",
-        f"`{preset}`" if preset else UNKNOWN,
-        parameters.replace("|", "\\|"),
+        f"`{given['preset']}`" if "preset" in given else UNKNOWN,
+        changed.replace("|", "\\|"),
         duration(record["duration"]) if record.get("duration") is not None else UNKNOWN,
-        str(record.get("start_time") or UNKNOWN)[:16].replace("T", " "),
+        (record.get("start_time") or UNKNOWN)[:16].replace("T", " "),
         f"`{source_hash(notebook)}`",
     ]
 
 
-def write_provenance(root: Path, chapters: Path | None = None, page: Path | None = None) -> Path:
-    """Write the provenance page from the executed notebooks and return its path.
-
-    Args:
-        root: folder of the project.
-        chapters: folder of the executed notebooks, ``root/book/chapters`` by default.
-        page: the file to write, ``provenance.md`` beside the notebooks by default.
-    """
-    root = Path(root)
-    chapters = Path(chapters or root / CHAPTERS)
-    page = Path(page or chapters / "provenance.md")
+def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> Path:
+    """Write the page on the executed notebooks in ``chapters``, ``provenance.md`` beside them or in ``folder``, and return its path."""
+    page = (folder or chapters) / "provenance.md"
     rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
     now, commit = gather(), git_state(root)
     at = f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}" if commit else "none known"

@@ -33,11 +33,12 @@ def require_chapters(app: Sphinx, config: object) -> None:
     page = root / CHAPTERS / "provenance.md"
     newest = max(path.stat().st_mtime for path in (root / CHAPTERS).glob("*.ipynb"))
     if not page.exists() or page.stat().st_mtime < newest:
-        write_provenance(root)
+        write_provenance(root, root / CHAPTERS)
 
 
 def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Say on each page what it was made from and whether that still holds; fold the parameters that papermill injected."""
+    """Say on each chapter what it was made from and whether that still holds, and fold the parameters that papermill injected; fill the
+    marks of other pages."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold_injected_parameters(notebook)
@@ -45,19 +46,11 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
             add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
-    source[0] = fill_marks(source[0])
+    # what follows from the chapters: the table of claims, and links to the schemas of their parameters
+    links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
+    source[0] = source[0].replace(MARK, claims_table()).replace(SCHEMAS, ", ".join(links))
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
-
-
-def fill_marks(text: str) -> str:
-    """What follows from the chapters, in the place of its marks: the table of claims, and links to the schemas of parameters."""
-    if MARK in text:
-        text = text.replace(MARK, claims_table())
-    if SCHEMAS in text:
-        links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-        text = text.replace(SCHEMAS, ", ".join(links))
-    return text
 
 
 def fold_injected_parameters(notebook: dict) -> None:

@@ -52,21 +52,21 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
 
 def book_record(parameters: dict[str, Parameters], title: str | None = None) -> Record:
     """What the book of these parameters is."""
-    store, title = RunStore(), title or TITLE
+    store, first = RunStore(), next(iter(parameters.values()))
     keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
-    different = {
-        name: {k: v for k, (v, _) in preset_differences(name, p).items() if k != "live"}
-        for name, p in parameters.items()
+    changed = {
+        name: {key: value for key, (value, _) in preset_differences(name, p).items()} for name, p in parameters.items()
     }
-    first = next(iter(parameters.values()))
+    return _record(title, [title or TITLE, *keys], first.preset, first.live, changed)
+
+
+def _record(title: str | None, determined_by: list[str], preset: str, live: bool, changed: dict[str, dict]) -> Record:
+    key = hashlib.sha256("\n".join(determined_by).encode()).hexdigest()[:16]
+    different = {name: {k: v for k, v in values.items() if k != "live"} for name, values in changed.items()}
+    different = {name: values for name, values in different.items() if values}
     return Record(
-        title=title, key=_key(title, *keys), preset=first.preset, live=first.live,
-        changed={name: values for name, values in different.items() if values}, chapters=list(parameters),
+        title=title or TITLE, key=key, preset=preset, live=live, changed=different, chapters=chapter_names()
     )  # fmt: skip
-
-
-def _key(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def make_book(
@@ -98,10 +98,8 @@ def make_book(
             place_chapter(executed[name], name, Path(scratch))
             now = time.monotonic()
             left = time_left(estimates, number, now - began)
-            log(
-                f"{place}: {now - started:.0f} s, {now - began:.0f} s in all"
-                + (f", about {duration(left)} left" if left else "")
-            )
+            more = f", about {duration(left)} left" if left else ""
+            log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
         log("building the pages")
         index = build_book(root, output, Path(scratch), record=record, strict=strict, pages=pages)
     if plain:
@@ -128,15 +126,12 @@ def build_executed(
         FailedError: a chapter was never executed, or (``strict``) is stale.
     """
     root, changed, about = project_root(), {}, {}
-    if not missing_chapters(root):
-        for name in chapter_names(root):
+    if not missing_chapters(root):  # of which build_book says more
+        for name in chapter_names():
             about = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"].get("stablerep", {})
-            if different := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
-                changed[name] = different
-    record = Record(
-        title=title or TITLE, key=_key(json.dumps([title, changed, about.get("inputs")])), preset=about.get("preset", "unknown"),
-        live=about.get("parameters", {}).get("live", True), changed=changed, chapters=chapter_names(root),
-    )  # fmt: skip
+            changed[name] = about.get("changed", {})
+    preset, live = about.get("preset", "unknown"), about.get("parameters", {}).get("live", True)
+    record = _record(title, [json.dumps([title, changed, about.get("inputs")])], preset, live, changed)
     return build_book(root, output, record=record, strict=strict, pages=pages)
 
 
