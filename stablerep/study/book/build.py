@@ -16,14 +16,12 @@ from pathlib import Path
 import yaml
 
 from stablerep.checkpoint import storing
-from stablerep.errors import FailedError
-from stablerep.study.book.contents import CHAPTERS, add_pages, check_pages, write_yaml
-from stablerep.study.book.notes import stale_chapters
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.errors import FailedError, InputError, readable
+from stablerep.study.book.notes import stale_chapters, write_provenance
 from stablerep.study.book.record import RECORD, Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 
-SETTINGS = "_config.yml"
+SETTINGS, CONTENTS = "_config.yml", "_toc.yml"
 START = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
 
 
@@ -52,6 +50,26 @@ def check_chapters(root: Path, chapters: Path | None = None) -> None:
                 break
     if faults:
         raise FailedError("the book cannot be built:\n" + "\n".join(faults))
+
+
+def check_pages(pages: Sequence[Path]) -> None:
+    """Refuse pages that could not be built: no Markdown, no text, no title, or an image that is not beside them.
+
+    Raises:
+        InputError, MissingError: the page, and what is wrong with it.
+    """
+    for page in pages:
+        if page.suffix != ".md":
+            raise InputError(f"{page} is not a Markdown file; add a page such as sweeps/NAME/summary.md.")
+        with readable(page):
+            text = page.read_text(encoding="utf-8-sig")
+        if not re.search(
+            r"^#{1,6}\s+\S|^[^\s#>-].*\n(=+|-+)\s*$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
+        ):
+            raise InputError(f"{page} has no title; begin it with a line such as '# My notes'.")
+        for image in re.findall(r"!\[[^\]]*\]\(<?([^)>\s]+)", text):
+            if "://" not in image and not (page.parent / image).is_file():
+                raise InputError(f"{page} shows {image}, which is not there.")
 
 
 def build_book(
@@ -101,9 +119,29 @@ def _write_source(root: Path, chapters: Path, source: Path, record: Record | Non
     if record:
         settings["title"] = record.title
         (source / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    write_yaml(source / SETTINGS, settings)
+    _write_yaml(source / SETTINGS, settings)
     write_provenance(root, chapters, source / CHAPTERS)
-    add_pages(root, source, pages)
+    _add_pages(root, source, pages)
+
+
+def _add_pages(root: Path, source: Path, pages: Sequence[Path]) -> None:
+    """Write the table of contents of ``root`` into a book's source, with added pages in a part of their own, and copy these with the images
+    beside them."""
+    contents = yaml.safe_load((root / CONTENTS).read_text(encoding="utf-8"))
+    entries = []
+    for number, page in enumerate(pages, 1):
+        place = source / "book" / "added" / str(number)
+        place.mkdir(parents=True)
+        for file in (page, *page.parent.glob("*.png")):
+            shutil.copyfile(file, place / file.name)
+        entries.append({"file": f"book/added/{number}/{page.stem}"})
+    if entries:
+        contents["parts"].append({"caption": "Added", "chapters": entries})
+    _write_yaml(source / CONTENTS, contents)
+
+
+def _write_yaml(path: Path, content: dict) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 @contextmanager

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.study.book.build import missing_chapters
-from stablerep.study.book.contents import CHAPTERS
-from stablerep.study.book.notes import add_chapter_notes, add_front_note
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 from stablerep.study.claims import MARK, claims_table
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
@@ -42,8 +40,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold_injected_parameters(notebook)
-        if Path(docname).parent == CHAPTERS:
-            add_chapter_notes(Path(docname).name, notebook)
+        add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
     # what follows from the chapters: the table of claims, and links to the schemas of their parameters

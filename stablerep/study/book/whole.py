@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stablerep.errors import nearest
-from stablerep.study.book.build import build_book, missing_chapters
-from stablerep.study.book.contents import CHAPTERS, check_pages
+from stablerep.study.book.build import build_book, check_pages, missing_chapters
 from stablerep.study.book.record import TITLE, Record
-from stablerep.study.chapters import chapter_names, preset_differences, resolve, schemas
+from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError

@@ -25,10 +25,9 @@ from stablerep.study.book.build import (
     build_book,
     check_chapters,
 )
-from stablerep.study.book.contents import CHAPTERS
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.notes import write_provenance
 from stablerep.study.book.record import Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 from tests.study.book.offline import check_offline
 
 ROOT = Path(__file__).parents[3]
