@@ -25,9 +25,8 @@ SETTINGS, CONTENTS = "_config.yml", "_toc.yml"
 START = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
 
 
-def missing_chapters(root: Path, chapters: Path | None = None) -> list[str]:
-    """Chapters of the table of contents that have not been executed yet."""
-    folder = chapters or root / CHAPTERS
+def missing_chapters(root: Path, folder: Path) -> list[str]:
+    """Chapters of the table of contents of ``root`` whose executed notebooks are not in a folder."""
     return [name for name in chapter_names(root) if not (folder / f"{name}.ipynb").is_file()]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def require_chapters(app: Sphinx, config: object) -> None:
     """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they are."""
     root = Path(app.srcdir)
-    if missing := missing_chapters(root):
+    if missing := missing_chapters(root, root / CHAPTERS):
         # Not a Sphinx error: jupyter-book would put a traceback under the sentence.
         raise SystemExit(
             f"The book needs executed notebooks and {', '.join(missing)} is missing: run `make book` (or `stablerep book`) first."

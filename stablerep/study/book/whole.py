@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stablerep.errors import nearest
-from stablerep.study.book.build import build_book, check_pages, missing_chapters
+from stablerep.study.book.build import build_book, check_chapters, check_pages
 from stablerep.study.book.record import TITLE, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
@@ -53,19 +53,18 @@ def book_record(parameters: dict[str, Parameters], title: str | None = None) -> 
     """What the book of these parameters is."""
     store, first = RunStore(), next(iter(parameters.values()))
     keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
-    changed = {
-        name: {key: value for key, (value, _) in preset_differences(name, p).items()} for name, p in parameters.items()
-    }
-    return _record(title, [title or TITLE, *keys], first.preset, first.live, changed)
+    changed = [{k: value for k, (value, _) in preset_differences(name, p).items()} for name, p in parameters.items()]
+    return _record(title or TITLE, keys, first.preset, first.live, changed)
 
 
-def _record(title: str | None, determined_by: list[str], preset: str, live: bool, changed: dict[str, dict]) -> Record:
-    key = hashlib.sha256("\n".join(determined_by).encode()).hexdigest()[:16]
-    different = {name: {k: v for k, v in values.items() if k != "live"} for name, values in changed.items()}
-    different = {name: values for name, values in different.items() if values}
-    return Record(
-        title=title or TITLE, key=key, preset=preset, live=live, changed=different, chapters=chapter_names()
-    )  # fmt: skip
+def _record(title: str, keys: list[str], preset: str, live: bool, changed: list[dict]) -> Record:
+    """The record of a book from what its chapters, in their order, say of themselves."""
+    different = {}
+    for name, values in zip(chapter_names(), changed):
+        if values := {key: value for key, value in values.items() if key != "live"}:
+            different[name] = values
+    key = hashlib.sha256("\n".join([title, *keys]).encode()).hexdigest()[:16]
+    return Record(title=title, key=key, preset=preset, live=live, changed=different, chapters=chapter_names())
 
 
 def make_book(
@@ -124,13 +123,20 @@ def build_executed(
     Raises:
         FailedError: a chapter was never executed, or (``strict``) is stale.
     """
-    root, changed, about = project_root(), {}, {}
-    if not missing_chapters(root):  # of which build_book says more
-        for name in chapter_names():
-            about = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"].get("stablerep", {})
-            changed[name] = about.get("changed", {})
-    preset, live = about.get("preset", "unknown"), about.get("parameters", {}).get("live", True)
-    record = _record(title, [json.dumps([title, changed, about.get("inputs")])], preset, live, changed)
+    root, abouts = project_root(), {}
+    check_chapters(root)
+    for name in chapter_names():
+        metadata = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"]
+        abouts[name] = {
+            "key": "",
+            "preset": "unknown",
+            "parameters": {"live": True},
+            "changed": {},
+        }  # by papermill alone
+        abouts[name] |= metadata.get("stablerep", {})
+    first = next(iter(abouts.values()))
+    keys, changed = ([about[what] for about in abouts.values()] for what in ("key", "changed"))
+    record = _record(title or TITLE, keys, first["preset"], first["parameters"]["live"], changed)
     return build_book(root, output, record=record, strict=strict, pages=pages)
 
 
