@@ -1,11 +1,11 @@
-"""A chapter's results as an archive keeps them: a folder or zip in the layout of RO-Crate 1.1, with a checksum for every file.
+"""A chapter's results as an archive keeps them: a folder or zip in the layout of RO-Crate 1.1, with checksums.
 
     ro-crate-metadata.json        what everything is, and how runs made it (JSON-LD)
-    SHA256SUMS                    the checksum of every other file; ``sha256sum -c SHA256SUMS`` checks them without this project
+    SHA256SUMS                    the checksum of every other file, for ``sha256sum -c SHA256SUMS``
     notebooks/<chapter>.ipynb     the executed notebook
     tables/<chapter>/...          its tables
     reference/<chapter>/...       the stored results that it draws or compares with, and their record
-    runs/<key>/run.json, ...      records of all runs behind it, with their tables; weights and shards only when asked for
+    runs/<key>/run.json, ...      records of all runs behind it, with their tables; weights and shards when asked for
     LICENSE, CITATION.cff
 
 Nothing in it names a person, a machine or a folder: a value that was a path keeps its last part alone
@@ -106,7 +106,7 @@ class Contents:
         self.add_json(f"runs/{run.key}/run.json", record)
 
     def add_chains(self, what: Sequence[str], folder: Path | None) -> list[Chain]:
-        """Add the chapters and runs that were asked for, each once, and what they were made from. Returns their chains."""
+        """Add what was asked for, each chapter and run once, and what it was made from. Returns the chains."""
         chains: dict[str, Chain] = {}
         for name in what or schemas():
             try:
@@ -135,13 +135,18 @@ class Contents:
 
 
 def export(
-    output: Path, what: Sequence[str] = (), store: RunStore | None = None, *, folder: Path | None = None, weights: bool = False
-) -> list[str]:  # fmt: skip
+    output: Path,
+    what: Sequence[str] = (),
+    store: RunStore | None = None,
+    *,
+    folder: Path | None = None,
+    weights: bool = False,
+) -> list[str]:
     """Write an export to a folder, or to a zip when the name ends so.
 
     Args:
-        what: chapters, or figures, tables and runs, of which figures and tables stand for their chapters; every executed chapter for none.
-        folder: of a book's pages, or of executed notebooks; see :func:`stablerep.study.archive.trace.executed_notebook`.
+        what: chapters, runs, or figures and tables, which stand for their chapters; none for every executed chapter.
+        folder: of :func:`stablerep.study.archive.trace.executed_notebook`.
         weights: take all files of the runs along, weights and shards too.
 
     Returns:

@@ -22,14 +22,14 @@ METADATA, SUMS = "ro-crate-metadata.json", "SHA256SUMS"
 CRATE = "https://w3id.org/ro/crate/1.1"
 GONE = "No longer in the run store; only its key is known."
 FORMATS = {
-    ".ipynb": "application/x-ipynb+json", ".json": "application/json", ".parquet": "application/vnd.apache.parquet", ".tar": "application/x-tar",
-    ".cff": "application/yaml", "": "text/plain",
+    ".ipynb": "application/x-ipynb+json", ".json": "application/json", ".parquet": "application/vnd.apache.parquet",
+    ".tar": "application/x-tar", ".cff": "application/yaml", "": "text/plain",
 }  # fmt: skip
 
 
 class Crate:
-    """An export as it is described: every file, and an action for each run and each executed notebook, with the software that did it, what
-    went in and what came out."""
+    """An export as it is described: every file, and an action for each run and each executed notebook, with the software
+    that did it, what went in and what came out."""
 
     def __init__(self, files: dict[str, Path], shortener: Shortener) -> None:
         """Args:
@@ -52,10 +52,10 @@ class Crate:
         actions = {key: self._action(link, f"{link.step}: {describe_link(link)}") for key, link in links.items()}
         for chain in chains:
             if name := chain.chapter:
-                actions[chain.execution.key] = self._action(
-                    chain.execution, f"executing the notebook {name}",
-                    read=self._named(f"reference/{name}/"), made=self._named(f"notebooks/{name}.ipynb", f"tables/{name}/"),
-                )  # fmt: skip
+                read = self._named(f"reference/{name}/")
+                made = self._named(f"notebooks/{name}.ipynb", f"tables/{name}/")
+                link, title = chain.execution, f"executing the notebook {name}"
+                actions[link.key] = self._action(link, title, read, made)
             if chain.stored:
                 self.ends.append(chain.stored["provenance"]["created"])
         about = ", ".join(chain.chapter or chain.first[0] for chain in chains)
@@ -63,7 +63,7 @@ class Crate:
         return self.crate.metadata.generate()
 
     def _action(self, link: Link, title: str, read: Sequence[Entity] = (), made: Sequence[Entity] = ()) -> Entity:
-        """What made a run, and the files ``made``, from other runs, inputs that are known by their hash, parameters and the files ``read``."""
+        """What made a run and the files ``made`` from other runs, hashed inputs, parameters and the files ``read``."""
         runs = [{"@id": f"#{key}"} for key in link.needs]
         inputs = [
             self._add(f"#{quote(name)}-{quote(value, safe='')}", "CreativeWork", name=name, identifier=value)
@@ -73,10 +73,12 @@ class Crate:
             self._add(f"#{link.key}:{quote(name, safe='')}", "PropertyValue", name=name, value=json.dumps(value))
             for name, value in sorted(self.shortener.values(link.parameters).items())
         ]
-        return self._add(
-            f"#{link.key}", "CreateAction", name=self.shortener.text(title, link.key, anywhere=True),
-            object=[*runs, *inputs, *values, *read], result=[*made, *self._named(f"runs/{link.key}/")], **self._done(link),
-        )  # fmt: skip
+        about = {
+            "name": self.shortener.text(title, link.key, anywhere=True),
+            "object": [*runs, *inputs, *values, *read],
+            "result": [*made, *self._named(f"runs/{link.key}/")],
+        }
+        return self._add(f"#{link.key}", "CreateAction", **about, **self._done(link))
 
     def _done(self, link: Link) -> dict:
         """The software, with its commit, and the time at which it was done, as far as they are known."""
@@ -105,11 +107,15 @@ class Crate:
             self._add(f"#author-{quote(one['name'])}", "Organization", name=one["name"]) for one in cited["authors"]
         ]
         described = {
-            "name": f"{cited['title']}: {about}", "description": "Executed notebooks, their tables, and the records of the runs behind them.",
-            "datePublished": max(self.ends, default="1970-01-01")[:10], "license": self.files["LICENSE"], "author": makers if len(makers) > 1 else makers[0],
-            "publisher": makers[0], "mentions": actions,
+            "name": f"{cited['title']}: {about}",
+            "description": "Executed notebooks, their tables, and the records of the runs behind them.",
+            "datePublished": max(self.ends, default="1970-01-01")[:10],
+            "license": self.files["LICENSE"],
+            "author": makers if len(makers) > 1 else makers[0],
+            "publisher": makers[0],
+            "mentions": actions,
             "citation": self._add(paper["url"], "ScholarlyArticle", name=paper["title"], url=paper["url"]),
-        }  # fmt: skip
+        }
         for name, value in described.items():
             self.crate.root_dataset[name] = value
 

@@ -1,7 +1,8 @@
 """Paths of a machine, taken out of what is published: the folders of a path name people, and nobody else has them.
 
-A path keeps its last part. What is text by nature (the prose, code and pictures of a notebook) is searched for this machine's own folders alone,
-since in other hands ``/a/b`` can be anything; values, error messages and printed output are searched for every absolute path.
+A path keeps its last part. What is text by nature (the prose, code and pictures of a notebook) is searched for this
+machine's own folders alone, since in other hands ``/a/b`` can be anything; values, error messages and printed output are
+searched for every absolute path.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _STOP = r"\s\"'`,;:()<>|\[\]{}\\"
-# Two parts at least: "/C15" is no path. After a letter, a dot or a slash comes the rest of a relative path or of an address.
+# Two parts at least: "/C15" is no path. After a letter, a dot or a slash comes the rest of a relative path or address.
 _ABSOLUTE = re.compile(
     rf"(?<![\w./~<-])(?:(?:file:/+|~[\w.-]*/|/(?=[^/{_STOP}]+/))[^{_STOP}]+|[A-Za-z]:(?:\\+[^{_STOP}/]+)+)"
 )
 
-# A value that is a path and nothing else, maybe after a word such as "local-dir:"; its folders may have blanks in their names.
+# A value that is a path and nothing else, maybe after a word such as "local-dir:"; its folders may have blanks.
 _VALUE = re.compile(r"((?:[\w-]{2,}:)?)((?:/[^/\n]+/|~[\w.-]*/|[A-Za-z]:\\)[^\n\"'<>|]*)")
 
 
@@ -114,7 +115,7 @@ class Shortener:
 
 
 def holds_path(path: Path, folders: list[str]) -> bool:
-    """Whether a table (``.parquet``) or a file of JSON or plain text holds an absolute path. Other files are not read."""
+    """Whether a table (``.parquet``) or a file of JSON or plain text holds a path. Other files are not read."""
     if path.suffix == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet

@@ -30,7 +30,7 @@ class Link:
     Attributes:
         missing: the run is no longer in the store; only its key is known.
         inputs: hashes of what it read that is no run, by name.
-        needs: keys of the runs that it read, each with what it was: an input's name, with the part that was read, or ``read within``.
+        needs: keys of the runs that it read, with what each was: an input, maybe with the part, or ``read within``.
     """
 
     key: str
@@ -49,9 +49,9 @@ class Chain:
 
     Attributes:
         what: as it was asked for; ``chapter``, or nothing for a run that is no notebook.
-        notebook: the executed notebook; ``about``, its ``metadata.stablerep``; ``execution``, its own run, which may be missing as any other.
+        notebook: the executed notebook; ``about``, its ``metadata.stablerep``; ``execution``, its own run, maybe missing.
         first: keys of the runs that nothing else in the chain needs; ``links``: all of them by key.
-        stored: the record of the chapter's stored results, which a page that is not live is drawn from and every page compares with.
+        stored: the record of the chapter's stored results, which a page is drawn from or compares with.
         wrong: sentences on stored results that are not what their record or the notebook says.
     """
 
@@ -98,7 +98,8 @@ def executed_notebook(chapter: str, store: RunStore, folder: Path | None = None)
     """The notebook of a chapter as the book has it.
 
     Args:
-        folder: of a book's pages, or of executed notebooks. Without one, ``book/chapters``, or else the newest execution in the store.
+        folder: of a book's pages, or of executed notebooks; ``book/chapters``, or else the newest execution in the store,
+            when None.
 
     Raises:
         NotExecutedError: it was not executed by this project.
@@ -132,7 +133,8 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
         folder: of :func:`executed_notebook`.
 
     Raises:
-        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was not executed.
+        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was not
+            executed.
     """
     store = store or RunStore()
     name, notebook, run = known_names().get(what), None, None

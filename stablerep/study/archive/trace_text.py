@@ -66,7 +66,7 @@ def describe_link(link: Link) -> str:
 
 
 def _tree(chain: Chain) -> list[str]:
-    """A line for each run, or for those that differ in their seeds alone; below it its inputs and the runs that it needs."""
+    """A line for each run, or for those that differ in their seeds alone; below it what they read."""
     lines, shown, differing = [], set(), _differing(chain.links)
 
     @functools.cache
@@ -123,7 +123,7 @@ def _flat(values: dict, place: str = "") -> dict[str, object]:
 
 
 def _differing(links: dict[str, Link]) -> dict[str, dict[str, object]]:
-    """For each run, its parameters that are not the same in all runs of its step, but for seeds and what the words on it say."""
+    """For each run, its parameters that not all runs of its step share, but for seeds and what the words on it say."""
     flat = {key: _flat(link.parameters) for key, link in links.items()}
     alike: dict[str, list[dict]] = {}
     for key, link in links.items():

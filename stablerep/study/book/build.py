@@ -72,13 +72,18 @@ def check_pages(pages: Sequence[Path]) -> None:
 
 
 def build_book(
-    root: Path, output: Path | None = None, chapters: Path | None = None, *, record: Record | None = None, strict: bool = False,
+    root: Path,
+    output: Path | None = None,
+    chapters: Path | None = None,
+    *,
+    record: Record | None = None,
+    strict: bool = False,
     pages: Sequence[Path] = (),
-) -> Path:  # fmt: skip
+) -> Path:
     """Build the HTML book and return the path of its ``index.html``.
 
-    The pages are built in a folder aside and take the place of the earlier ones only when the build succeeded. Two builds
-    into one place follow each other. Any warning is an error.
+    The pages take the place of the earlier ones only when the build succeeded. Two builds into one place follow each
+    other. Any warning is an error.
 
     Args:
         root: folder of ``_config.yml``, ``_toc.yml`` and ``book/``.
@@ -89,7 +94,7 @@ def build_book(
         strict: refuse chapters that are not what their sources would give now; else such a page carries a note.
 
     Raises:
-        FailedError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed; the message holds its reasons.
+        FailedError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed, and why.
         StorageError: ``output`` cannot be written.
     """
     root = root.resolve()
@@ -124,8 +129,8 @@ def _write_source(root: Path, chapters: Path, source: Path, record: Record | Non
 
 
 def _add_pages(root: Path, source: Path, pages: Sequence[Path]) -> None:
-    """Write the table of contents of ``root`` into a book's source, with added pages in a part of their own, and copy these with the images
-    beside them."""
+    """Write the table of contents into a book's source, with added pages in a part of their own, and copy these with the
+    images beside them."""
     contents = yaml.safe_load((root / CONTENTS).read_text(encoding="utf-8"))
     entries = []
     for number, page in enumerate(pages, 1):
@@ -145,7 +150,7 @@ def _write_yaml(path: Path, content: dict) -> None:
 
 @contextmanager
 def _swapped(output: Path) -> Iterator[Path]:
-    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end; say so when another build has its lock.
+    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end. Other builds wait and say so.
 
     What a killed build left is tidied up, and pages that it had moved away come back.
     """
@@ -182,9 +187,12 @@ def _run_jupyter_book(source: Path, aside: Path, log: Path, shown_as: Path) -> N
     """Run jupyter-book with warnings as errors; keep its log, in which files are named as under ``shown_as``."""
     options = ["--path-output", str(aside), "-W", "-n", "--keep-going"]
     done = subprocess.run(
-        [sys.executable, "-c", START, "build", str(source), *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-c", START, "build", str(source), *options],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    )
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace(str(source), str(shown_as))
     log.write_text(text)
     if done.returncode != 0:

@@ -20,8 +20,8 @@ FEW = 6  # parameters whose values the first sentence still names
 
 @dataclass(frozen=True)
 class Row:
-    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have no value in common;
-    both are None where that cannot be said."""
+    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have no
+    value in common; both are None where that cannot be said."""
 
     keys: tuple
     left: Number | None
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A chapter in two books: sentences (``notes``), parameters (name, left, right) that differ and that do not, headline rows, pairs of figures."""
+    """A chapter in two books: sentences (``notes``), parameters (name, left, right), headline rows, pairs of figures."""
 
     name: str
     notes: list[str]
@@ -105,7 +105,7 @@ def _shown(value: Any) -> str:
 
 
 def number_text(value: float, unit: str, *, signed: bool = False) -> str:
-    """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` only for what is exactly zero."""
+    """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` for exactly zero alone."""
     if signed and value == 0:
         return "0"
     text = (
@@ -117,7 +117,7 @@ def number_text(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def parameter_sentence(chapters: list[Comparison]) -> str:
-    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many parameters differ."""
+    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many differ."""
     where: dict[tuple[str, str, str], list[str]] = {}
     for chapter in chapters:
         for found in chapter.different:
@@ -131,8 +131,8 @@ def parameter_sentence(chapters: list[Comparison]) -> str:
 
 
 def diff_books(first: Path, second: Path, page: Path) -> Path:
-    """Write one page that needs nothing else, with both books side by side, and return its path. Raises as :func:`read_book` does, and
-    ``ValueError`` for a ``page`` that is a folder."""
+    """Write one page that needs nothing else, with both books side by side, and return its path. Raises as
+    :func:`read_book` does, and ``ValueError`` for a ``page`` that is a folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     if page.is_dir():
@@ -152,5 +152,5 @@ def diff_books(first: Path, second: Path, page: Path) -> Path:
 
 
 def default_page(first: Path, second: Path) -> Path:
-    """Where the comparison of two books goes unless told: ``_build/diff-KEY-KEY.html``. Raises as :func:`read_record` does."""
+    """Where a comparison goes unless told: ``_build/diff-KEY-KEY.html``. Raises as :func:`read_record` does."""
     return Path("_build") / f"diff-{read_record(first).key}-{read_record(second).key}.html"

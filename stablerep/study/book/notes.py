@@ -1,5 +1,5 @@
-"""What the book adds to its pages when it is built: parameters that are not the preset's, the hashes a page was made from, whether it is
-stale, and a page on the provenance of all chapters, the code, the machine and the versions."""
+"""What the book adds to its pages when it is built: parameters that are not the preset's, the hashes a page was made
+from, whether it is stale, and a page on the provenance of all chapters, the code, the machine and the versions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from stablerep.study.store.provenance import gather, git_state, hash_package
 
 UNKNOWN = "not recorded"
 WORDS = {
-    "notebook": "the notebook's source", "library": "the library", "stored": "the stored results", "corpus": "the corpus",
+    "notebook": "the notebook's source",
+    "library": "the library",
+    "stored": "the stored results",
+    "corpus": "the corpus",
     "generator": "the generator",
-}  # fmt: skip
+}
 
 
 def stale_inputs(name: str, notebook: dict) -> list[str] | None:
@@ -54,7 +57,7 @@ def stale_chapters(folder: Path, names: list[str]) -> list[str]:
 
 
 def add_chapter_notes(name: str, notebook: dict) -> None:
-    """Put notes into an executed chapter: below its title what is stale or not the preset's, and at its end what it was made from."""
+    """Note in a chapter below its title what is stale or not the preset's, and at its end what it was made from."""
     stale = stale_inputs(name, notebook)
     if stale is None:
         text = "This page was not executed by `stablerep`, so nobody can tell whether its sources would give the same page now."
@@ -126,7 +129,7 @@ def chapter_row(name: str, notebook: dict) -> list[str]:
 
 
 def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> Path:
-    """Write the page on the executed notebooks in ``chapters``, ``provenance.md`` beside them or in ``folder``, and return its path."""
+    """Write the page on the executed notebooks in ``chapters``, ``provenance.md`` beside them or in ``folder``."""
     page = (folder or chapters) / "provenance.md"
     rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
     now, commit = gather(), git_state(root)

@@ -36,7 +36,7 @@ class Record(BaseModel, strict=True, frozen=True):
     chapters: list[Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")]]  # a name that would lead out of the book is none
 
     def changes(self) -> str:
-        """``guidance_scale = 4 (compare, scaling, bias), seed = 1 (all chapters)``; empty for a book at the preset's values."""
+        """``guidance_scale = 4 (compare, bias), seed = 1 (all chapters)``; empty for a book at the preset's values."""
         where: dict[str, list[str]] = {}
         for chapter, values in self.changed.items():
             for name, value in values.items():
@@ -48,7 +48,7 @@ class Record(BaseModel, strict=True, frozen=True):
 
 
 class Number(BaseModel, strict=True, frozen=True, extra="allow"):
-    """A row of a headline: a number with its 95 % interval, None where there is none; the values of its keys are extras."""
+    """A row of a headline: a number with its 95 % interval, None where there is none; its keys are extras."""
 
     __pydantic_extra__: dict[str, str | int | float | bool | None]
     value: FiniteFloat | None
@@ -98,7 +98,7 @@ class Page(BaseModel, strict=True, frozen=True):
 
 
 def read_record(folder: Path) -> Record:
-    """Read what the book in a folder of pages is. Raises ``InputError``: not a book, without a record, or one that cannot be read."""
+    """What the book in a folder of pages is. Raises ``InputError``: no book, no record, or one that cannot be read."""
     if not (folder / "index.html").is_file():
         raise InputError(f"{folder} is not a book; give the folder of its pages, such as _build/html.")
     if not (folder / RECORD).is_file():
@@ -109,7 +109,7 @@ def read_record(folder: Path) -> Record:
 
 
 def read_book(folder: Path) -> tuple[Record, dict[str, Page]]:
-    """Read a book and, by name, its chapters. Raises as :func:`read_record` does, and for a chapter that cannot be read."""
+    """A book and its chapters by name. Raises as :func:`read_record` does, and for a chapter that cannot be read."""
     record, sources = read_record(folder), folder / "_sources" / "book" / "chapters"
     return record, {name: _checked(sources / f"{name}.ipynb", _page) for name in record.chapters}
 

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 def require_chapters(app: Sphinx, config: object) -> None:
-    """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they are."""
+    """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they."""
     root = Path(app.srcdir)
     if missing := missing_chapters(root, root / CHAPTERS):
         # Not a Sphinx error: jupyter-book would put a traceback under the sentence.
+        names = ", ".join(missing)
         raise SystemExit(
-            f"The book needs executed notebooks and {', '.join(missing)} is missing: run `make book` (or `stablerep book`) first."
+            f"The book needs executed notebooks and {names} is missing: run `make book` (or `stablerep book`) first."
         )
     page = root / CHAPTERS / "provenance.md"
     newest = max(path.stat().st_mtime for path in (root / CHAPTERS).glob("*.ipynb"))
@@ -35,8 +36,8 @@ def require_chapters(app: Sphinx, config: object) -> None:
 
 
 def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Say on each chapter what it was made from and whether that still holds, and fold the parameters that papermill injected; fill the
-    marks of other pages."""
+    """Say on each chapter what it was made from and whether that still holds, and fold the parameters that papermill
+    injected; fill the marks of other pages."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold_injected_parameters(notebook)

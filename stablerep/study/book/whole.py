@@ -26,7 +26,7 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
     """The parameters of every chapter, each of which takes those of the ``given`` names that it declares.
 
     Raises:
-        ParameterError: a name that no chapter declares (with the nearest), or a value that a chapter refuses; all at once.
+        ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse; all at once.
     """
     known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
@@ -68,13 +68,18 @@ def _record(title: str, keys: list[str], preset: str, live: bool, changed: list[
 
 
 def make_book(
-    given: dict, *, title: str | None = None, output: Path | None = None, strict: bool = False, pages: Sequence[Path] = (),
+    given: dict,
+    *,
+    title: str | None = None,
+    output: Path | None = None,
+    strict: bool = False,
+    pages: Sequence[Path] = (),
     log: Callable = print,
-) -> Path:  # fmt: skip
-    """Execute every chapter with the ``given`` preset and parameters and build the HTML. Returns the path of ``index.html``.
+) -> Path:
+    """Execute every chapter with the ``given`` preset and parameters, build the HTML, and return the path of its index.
 
-    Pages are in ``_build/html``; a book of other parameters or another title has a folder of its own, ``_build/books/<key>``, so that no
-    book takes the place of another. Each book has its own folder of executed chapters too, so that two made at once do not mix; what both
+    Pages are in ``_build/html``; a book of other parameters or another title has a folder of its own,
+    ``_build/books/<key>``, so that no book takes the place of another. Two that are made at once do not mix; what both
     need is computed once, in the run store.
     """
     from filelock import FileLock
@@ -110,7 +115,7 @@ def make_book(
 
 
 def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
-    """Seconds that the chapters after the first ``done`` will take: their estimates, corrected by the ratio of spent to estimated so far."""
+    """Seconds that the chapters after the first ``done`` will take: their estimates, times spent to estimated so far."""
     estimated, rest = sum(estimates[:done]), sum(estimates[done:])
     return rest * spent / estimated if estimated else rest
 
@@ -118,7 +123,7 @@ def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
 def build_executed(
     *, title: str | None = None, output: Path | None = None, strict: bool = False, pages: Sequence[Path] = ()
 ) -> Path:
-    """Build the pages of the chapters that the last plain book left in ``book/chapters``, whatever has changed since: a page that is stale says so.
+    """Build the pages of the chapters that the last plain book left in ``book/chapters``; one that is stale says so.
 
     Raises:
         FailedError: a chapter was never executed, or (``strict``) is stale.
