@@ -51,8 +51,8 @@ class Examination:
 
 
 def examine_export(path: Path) -> Examination:
-    """Check an export, a folder or a zip: every file against two lists of checksums, every record against the key of its
-    run, every notebook and stored result against the records, every reference of the metadata against what it names.
+    """Check an export, a folder or a zip: every file against two lists of checksums, every record against the key of
+    its run, every notebook and stored result against the records, every reference of the metadata against what it names.
 
     Raises:
         ValueError: no folder, and no zip that can be read.
@@ -192,7 +192,7 @@ def _read_records(files: dict[str, File], found: Examination) -> dict[str, dict]
 
 
 def _wrong_notebook(name: str, files: dict[str, File], records: dict, actions: dict) -> list[str]:
-    """Its runs are described, it is what its own record says, and it was executed with the stored results that are here."""
+    """Its runs are described, it is what its own record says, and the stored results are those that it was given."""
     try:
         about = json.loads(files[name].content)["metadata"]["stablerep"]
         chapter, key = PurePosixPath(name).stem, about["key"]

@@ -28,8 +28,8 @@ FORMATS = {
 
 
 class Crate:
-    """An export as it is described: every file, and an action for each run and each executed notebook, with the software
-    that did it, what went in and what came out."""
+    """An export as it is described: every file, and an action for each run and each executed notebook, with the
+    software that did it, what went in and what came out."""
 
     def __init__(self, files: dict[str, Path], shortener: Shortener) -> None:
         """Args:

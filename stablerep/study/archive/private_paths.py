@@ -1,8 +1,8 @@
 """Paths of a machine, taken out of what is published: the folders of a path name people, and nobody else has them.
 
 A path keeps its last part. What is text by nature (the prose, code and pictures of a notebook) is searched for this
-machine's own folders alone, since in other hands ``/a/b`` can be anything; values, error messages and printed output are
-searched for every absolute path.
+machine's own folders alone, since in other hands ``/a/b`` can be anything; values, error messages and printed output
+are searched for every absolute path.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Chain:
 
     Attributes:
         what: as it was asked for; ``chapter``, or nothing for a run that is no notebook.
-        notebook: the executed notebook; ``about``, its ``metadata.stablerep``; ``execution``, its own run, maybe missing.
+        notebook: the executed notebook; ``about``, its ``metadata.stablerep``; ``execution``, its run, maybe missing.
         first: keys of the runs that nothing else in the chain needs; ``links``: all of them by key.
         stored: the record of the chapter's stored results, which a page is drawn from or compares with.
         wrong: sentences on stored results that are not what their record or the notebook says.
@@ -98,8 +98,8 @@ def executed_notebook(chapter: str, store: RunStore, folder: Path | None = None)
     """The notebook of a chapter as the book has it.
 
     Args:
-        folder: of a book's pages, or of executed notebooks; ``book/chapters``, or else the newest execution in the store,
-            when None.
+        folder: of a book's pages, or of executed notebooks; None takes ``book/chapters``, or else the newest execution
+            in the store.
 
     Raises:
         NotExecutedError: it was not executed by this project.
@@ -133,8 +133,8 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
         folder: of :func:`executed_notebook`.
 
     Raises:
-        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was not
-            executed.
+        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was
+            not executed.
     """
     store = store or RunStore()
     name, notebook, run = known_names().get(what), None, None

@@ -129,8 +129,8 @@ def _write_source(root: Path, chapters: Path, source: Path, record: Record | Non
 
 
 def _add_pages(root: Path, source: Path, pages: Sequence[Path]) -> None:
-    """Write the table of contents into a book's source, with added pages in a part of their own, and copy these with the
-    images beside them."""
+    """Write the table of contents into a book's source, with added pages in a part of their own, and copy these with
+    the images beside them."""
     contents = yaml.safe_load((root / CONTENTS).read_text(encoding="utf-8"))
     entries = []
     for number, page in enumerate(pages, 1):
@@ -150,7 +150,7 @@ def _write_yaml(path: Path, content: dict) -> None:
 
 @contextmanager
 def _swapped(output: Path) -> Iterator[Path]:
-    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end. Other builds wait and say so.
+    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end. Others wait and say so.
 
     What a killed build left is tidied up, and pages that it had moved away come back.
     """

@@ -20,8 +20,8 @@ FEW = 6  # parameters whose values the first sentence still names
 
 @dataclass(frozen=True)
 class Row:
-    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have no
-    value in common; both are None where that cannot be said."""
+    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have
+    no value in common; both are None where that cannot be said."""
 
     keys: tuple
     left: Number | None
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A chapter in two books: sentences (``notes``), parameters (name, left, right), headline rows, pairs of figures."""
+    """A chapter in two books: sentences (``notes``), parameters (name, left, right), rows, pairs of figures."""
 
     name: str
     notes: list[str]

@@ -115,7 +115,7 @@ def make_book(
 
 
 def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
-    """Seconds that the chapters after the first ``done`` will take: their estimates, times spent to estimated so far."""
+    """Seconds that the chapters after the first ``done`` will take: estimates, times spent to estimated so far."""
     estimated, rest = sum(estimates[:done]), sum(estimates[done:])
     return rest * spent / estimated if estimated else rest
 
