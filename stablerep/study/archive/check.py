@@ -52,7 +52,7 @@ class Examination:
 
 def examine_export(path: Path) -> Examination:
     """Check an export, a folder or a zip: every file against two lists of checksums, every record against the key of
-    its run, every notebook and stored result against the records, every reference of the metadata against what it names.
+    its run, every notebook and stored result against the records, every reference against what it names.
 
     Raises:
         ValueError: no folder, and no zip that can be read.

@@ -111,7 +111,8 @@ def executed_notebook(chapter: str, store: RunStore, folder: Path | None = None)
     if not folder:
         executed = [one for one in store.records() if one["step"] == "notebook"]
         for info in sorted(executed, key=lambda one: (one["provenance"]["created"], one["key"]), reverse=True):
-            if notebook := _described(store.root / info["key"] / f"{chapter}.ipynb"):
+            run = store.find(info["key"])  # none when its files are not whole
+            if run and (notebook := _described(run.folder / f"{chapter}.ipynb")):
                 return notebook
     where = f" in {folder}" if folder else ""
     raise NotExecutedError(f"{chapter} was not executed yet{where}, or not by `stablerep`; `stablerep book` does it.")

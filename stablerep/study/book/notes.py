@@ -60,7 +60,10 @@ def add_chapter_notes(name: str, notebook: dict) -> None:
     """Note in a chapter below its title what is stale or not the preset's, and at its end what it was made from."""
     stale = stale_inputs(name, notebook)
     if stale is None:
-        text = "This page was not executed by `stablerep`, so nobody can tell whether its sources would give the same page now."
+        text = (
+            "This page was not executed by `stablerep`, "
+            "so nobody can tell whether its sources would give the same page now."
+        )
         notebook["cells"].insert(1, _cell("notes", _note("Origin unknown", "warning", text)))
         return
     about, notes = notebook["metadata"]["stablerep"], []
@@ -74,8 +77,8 @@ def add_chapter_notes(name: str, notebook: dict) -> None:
             text = f"Computed with {values}; everything else comes from the preset `{about['preset']}`."
         notes.append(_note("Other parameters", "note", text))
     if accepted := about.get("accepted"):
-        keys = ", ".join(f"`{key}`" for key in accepted)
-        text = f"{len(accepted)} runs behind this page were made by earlier code and taken by name (`--accept-old`): {keys}."
+        text = f"{len(accepted)} runs behind this page were made by earlier code and taken by name (`--accept-old`): "
+        text += ", ".join(f"`{key}`" for key in accepted) + "."
         notes.append(_note("Runs of earlier code", "warning", text))
     if libraries := about.get("libraries"):
         which = "; ".join(f"{name} {' and '.join(versions)}" for name, versions in libraries.items())
@@ -143,7 +146,8 @@ def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> 
     versions = {"Python": now["python"]} | {name: one or "not installed" for name, one in now["packages"].items()}
     parts = [
         "# Provenance",
-        "This page was written when the book was built. The hash of a notebook covers its text and code, but not its outputs.",
+        "This page was written when the book was built. "
+        "The hash of a notebook covers its text and code, but not its outputs.",
         markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
         "## Code and machine",
         markdown_table(["What", "Which"], facts.items()),
