@@ -8,11 +8,12 @@ import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 from urllib.parse import unquote
 
 from stablerep.errors import InputError
@@ -21,17 +22,16 @@ from stablerep.study.store.folder import IDENTITY, file_names, identify
 
 # What reading JSON of another form may raise, and what reading a file or a zip that is damaged.
 _BROKEN = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
-_UNREADABLE = (
-    KeyError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
+_UNREADABLE = (KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError)
 _PROMISED = {"name", "description", "datePublished", "license", "hasPart"}  # what RO-Crate asks of the root
+
+
+class File(NamedTuple):
+    """A file of an export: its checksum, its size in bytes, and its content where that is looked at."""
+
+    digest: str
+    size: int
+    content: bytes
 
 
 @dataclass
@@ -50,111 +50,81 @@ class Examination:
     notes: list[str] = field(default_factory=list)
 
 
-def verify_export(path: Path) -> list[str]:
-    """What is wrong with an export, a folder or a zip, in sentences; empty when it is whole.
+def examine_export(path: Path) -> Examination:
+    """Check an export, a folder or a zip: every file against two lists of checksums, every record against the key of
+    its run, every notebook and stored result against the records, every reference against what it names.
 
     Raises:
         ValueError: no folder, and no zip that can be read.
     """
-    return examine_export(path).wrong
-
-
-def examine_export(path: Path) -> Examination:
-    """:func:`verify_export`, with counts: every file against two lists of checksums, every record against the key of its run, every
-    notebook and stored result against the records, every reference of the metadata against what it names."""
+    found, files = Examination(), {}
     with _opened(Path(path)) as (names, odd, opened):
-        found = Examination(files=len(names))
+        found.files = len(names)
         found.wrong += [f"{name} leads out of the export." for name in names if _points_out(name)]
-        found.wrong += [
-            f"{name} occurs {names.count(name)} times."
-            for name in sorted({name for name in names if names.count(name) > 1})
-        ]
+        found.wrong += [f"{name} occurs {n} times." for name, n in sorted(Counter(names).items()) if n > 1]
         found.wrong += [f"{name} is not a regular file." for name in sorted(odd)]
         if found.wrong:
             return found
-        actual: dict[str, tuple[str, int]] = {}  # checksum and size
-        small: dict[str, bytes] = {}  # the content of those files that are read
         for name in names:
             try:
                 with opened(name) as file:
-                    actual[name], content = _measure(
-                        file, keep=name == SUMS or name.endswith((".json", ".ipynb")) or name.startswith("reference/")
-                    )
+                    files[name] = _read_file(name, file)
             except _UNREADABLE:
                 found.wrong.append(f"{name} is damaged.")
-            else:
-                if content is not None:
-                    small[name] = content
     try:
-        entities = _entities(small[METADATA])
-        parts = {unquote(part["@id"]) for part in entities["./"]["hasPart"]}
-        actions = {
-            name.removeprefix("#"): entity for name, entity in entities.items() if entity["@type"] == "CreateAction"
-        }
-        found.wrong += _wrong_metadata(entities, parts)
-        found.wrong += _wrong_files(
-            names, actual, parts, {unquote(name): entity for name, entity in entities.items()}, small.get(SUMS, b"")
-        )
+        entities = _entities(files)
+        found.wrong += _wrong_metadata(entities)
+        found.wrong += _wrong_files(names, files, entities)
     except _BROKEN:
         found.wrong.append(f"{METADATA} is missing or damaged.")
         return found
-    records = {}
-    for name in sorted(small):
-        if re.fullmatch(r"runs/[^/]+/run\.json", name):
-            records |= _read_run(name, small[name], actual, found)
+    actions = {name[1:]: entity for name, entity in entities.items() if entity["@type"] == "CreateAction"}
+    records = _read_records(files, found)
     found.runs = len(records)
     for key in sorted(actions.keys() - records.keys()):
-        if actions[key].get("description") == GONE or _is_execution(actions[key]):
+        # the execution of a notebook has a record of its own in the notebook
+        if actions[key].get("description") == GONE or key.startswith("notebook-"):
             found.notes.append(f"{key} has no record: it was no longer in the store when the export was made.")
         else:
             found.wrong.append(f"the record of {key} is missing.")
     found.wrong += [
         f"runs/{key}/run.json is not described by any action." for key in sorted(records.keys() - actions.keys())
     ]
-    for name in sorted(small):
+    for name in sorted(files):
         if name.startswith("notebooks/"):
-            found.wrong += _wrong_notebook(name, small, actual, records, actions)
+            found.wrong += _wrong_notebook(name, files, records, actions)
     return found
-
-
-def _is_execution(action: dict) -> bool:
-    """Whether an action executed a notebook, which is its own record."""
-    results = action.get("result")
-    return isinstance(results, list) and any(
-        isinstance(one, dict) and str(one.get("@id")).startswith("notebooks/") for one in results
-    )
 
 
 def _points_out(name: str) -> bool:
     path = PurePosixPath(name)
-    return (
-        not name or path.is_absolute() or ".." in path.parts or "\\" in name or re.match("[A-Za-z]:", name) is not None
-    )
+    return not name or path.is_absolute() or ".." in path.parts or "\\" in name or bool(re.match("[A-Za-z]:", name))
 
 
-def _measure(file: IO[bytes], *, keep: bool) -> tuple[tuple[str, int], bytes | None]:
-    """Checksum and size, and the content where it is wanted."""
-    digest, size, kept = hashlib.sha256(), 0, []
-    while piece := file.read(1 << 20):
-        digest.update(piece)
-        size += len(piece)
-        if keep:
-            kept.append(piece)
-    return (digest.hexdigest(), size), b"".join(kept) if keep else None
+def _read_file(name: str, file: IO[bytes]) -> File:
+    digest, size, content = hashlib.file_digest(file, "sha256").hexdigest(), file.tell(), b""
+    if name == SUMS or name.endswith((".json", ".ipynb")) or name.startswith("reference/"):
+        file.seek(0)
+        content = file.read()
+    return File(digest, size, content)
 
 
-def _entities(content: bytes) -> dict[str, dict]:
-    """The entities of the metadata by their names. Raises one of ``_BROKEN`` for anything else."""
-    listed = json.loads(content)["@graph"]
-    entities = {entity["@id"]: entity for entity in listed}
+def _entities(files: dict[str, File]) -> dict[str, dict]:
+    """The entities of the metadata by their names. Raises one of ``_BROKEN`` where there are none."""
+    listed = json.loads(files[METADATA].content)["@graph"]
+    entities = {unquote(entity["@id"]): entity for entity in listed}
     if len(entities) != len(listed):
         raise InputError("a name is given twice")
     return entities
 
 
-def _wrong_metadata(entities: dict[str, dict], parts: set[str]) -> list[str]:
-    wrong = []
-    about = entities[METADATA]
+def _parts(entities: dict[str, dict]) -> set[str]:
+    return {unquote(part["@id"]) for part in entities["./"]["hasPart"]}
+
+
+def _wrong_metadata(entities: dict[str, dict]) -> list[str]:
+    """The metadata say what they are, the root has what it must have, and whatever is named is described."""
+    wrong, about = [], entities[METADATA]
     if about["@type"] != "CreativeWork" or about["about"]["@id"] != "./" or about["conformsTo"]["@id"] != CRATE:
         wrong.append(f"{METADATA} does not describe a crate of version 1.1.")
     if lacking := sorted(_PROMISED - entities["./"].keys()):
@@ -163,29 +133,29 @@ def _wrong_metadata(entities: dict[str, dict], parts: set[str]) -> list[str]:
         for key in ("object", "result", "hasPart", "mentions", "instrument", "license", "author", "about"):
             listed = entity.get(key, [])
             for one in listed if isinstance(listed, list) else [listed]:
-                if isinstance(one, dict) and one["@id"] not in entities:
+                if isinstance(one, dict) and unquote(one["@id"]) not in entities:
                     wrong.append(f"{METADATA}: {name} names {one['@id']}, which is not described.")
-    if undescribed := sorted(
-        unquote(n) for n, e in entities.items() if e["@type"] == "File" and unquote(n) not in parts
-    ):
+    described = {name for name, entity in entities.items() if entity["@type"] == "File"}
+    if undescribed := sorted(described - _parts(entities)):
         wrong.append(f"{METADATA} describes {', '.join(undescribed)}, which is not among its parts.")
     return wrong
 
 
-def _wrong_files(
-    names: list[str], actual: dict[str, tuple[str, int]], parts: set[str], entities: dict[str, dict], sums: bytes
-) -> list[str]:
+def _wrong_files(names: list[str], files: dict[str, File], entities: dict[str, dict]) -> list[str]:
     """Every file is there, nothing else is, and each has its size and its checksum in both lists."""
+    parts = _parts(entities)
     wrong = [f"{name} is missing." for name in sorted(parts - set(names))]
     wrong += [f"{name} is not part of the export." for name in sorted(set(names) - parts - {METADATA})]
+    sums = files[SUMS].content if SUMS in files else b""
     lines = [line.partition("  ") for line in sums.decode(errors="replace").splitlines()]
     listed = {name: digest for digest, _, name in lines}
-    for name in sorted(actual.keys() & (parts | {METADATA}) - {SUMS}):
-        digest, size = actual[name]
-        described = name == METADATA or (entities[name]["sha256"], entities[name]["contentSize"]) == (digest, str(size))
-        if not described or (name == METADATA and listed.get(name, digest) != digest):
+    for name in sorted(files.keys() & (parts | {METADATA}) - {SUMS}):
+        digest, size, _ = files[name]
+        named = listed.get(name, digest)
+        entity = {"sha256": named, "contentSize": str(size)} if name == METADATA else entities[name]
+        if (entity["sha256"], entity["contentSize"]) != (digest, str(size)):
             wrong.append(f"{name} was altered: its size or checksum is not the recorded one.")
-        elif listed.get(name, digest) != digest:
+        elif named != digest:
             wrong.append(f"{SUMS} was altered: it names another checksum of {name}.")
     form = "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items()))
     if form.encode() != sums or set(listed) != parts - {SUMS} | {METADATA}:
@@ -193,36 +163,38 @@ def _wrong_files(
     return wrong
 
 
-def _read_run(name: str, content: bytes, actual: dict, found: Examination) -> dict[str, dict]:
-    """The record of a run by its key, which hashes everything that determined it; what is wrong goes into ``found``."""
-    key = PurePosixPath(name).parts[1]
-    try:
-        info = json.loads(content)
-        identity = identify(*(info.get(name) for name in IDENTITY))
-        files = {file: entry["sha256"] for file, entry in info["files"].items()}
-        if (
-            info["key"] != key
-            or not key.startswith(f"{info['step']}-")
-            or (identity["key"] != key and not info.get("shortened"))
-        ):
+def _read_records(files: dict[str, File], found: Examination) -> dict[str, dict]:
+    """Records by their keys, each of which hashes what determined its run; what is wrong goes into ``found``."""
+    records = {}
+    for name in sorted(files):
+        if not re.fullmatch(r"runs/[^/]+/run\.json", name):
+            continue
+        key = PurePosixPath(name).parts[1]
+        try:
+            info = json.loads(files[name].content)
+            computed = identify(*(info.get(name) for name in IDENTITY))["key"]
+            chapter = info["parameters"]["name"] if info["step"] == "notebook" else None
+            sums = {file: entry["sha256"] for file, entry in info["files"].items()}
+            of_step = info["key"] == key and key.startswith(f"{info['step']}-")
+        except _BROKEN:
+            found.wrong.append(f"{name} is damaged.")
+            continue
+        records[key] = info
+        if not of_step or (computed != key and not info.get("shortened")):
             found.wrong.append(f"{name} does not give its own key, {key}.")
         elif info.get("shortened"):
             found.notes.append(f"{key} cannot be checked against its key: a path in its record was shortened.")
-        chapter = info["parameters"]["name"] if info["step"] == "notebook" else None
-    except _BROKEN:
-        found.wrong.append(f"{name} is damaged.")
-        return {}
-    for file, digest in files.items():
-        place = f"tables/{chapter}/{file.removeprefix('tables/')}" if chapter else f"runs/{key}/{file}"
-        if place in actual and actual[place][0] != digest:
-            found.wrong.append(f"{place} is not the file that the record of {key} names.")
-    return {key: info}
+        for file, digest in sums.items():
+            place = f"tables/{chapter}/{file.removeprefix('tables/')}" if chapter else f"runs/{key}/{file}"
+            if place in files and files[place].digest != digest:
+                found.wrong.append(f"{place} is not the file that the record of {key} names.")
+    return records
 
 
-def _wrong_notebook(name: str, small: dict[str, bytes], actual: dict, records: dict, actions: dict) -> list[str]:
-    """A notebook's runs are described, it is what its own record says, and the stored results are those that it was executed with."""
+def _wrong_notebook(name: str, files: dict[str, File], records: dict, actions: dict) -> list[str]:
+    """Its runs are described, it is what its own record says, and the stored results are those that it was given."""
     try:
-        about = json.loads(small[name])["metadata"]["stablerep"]
+        about = json.loads(files[name].content)["metadata"]["stablerep"]
         chapter, key = PurePosixPath(name).stem, about["key"]
         wrong = [
             f"{name} asked for {one}, which the export does not describe."
@@ -233,13 +205,13 @@ def _wrong_notebook(name: str, small: dict[str, bytes], actual: dict, records: d
             if record["parameters"] != {"name": chapter, **about["parameters"]} or record["inputs"] != about["inputs"]:
                 wrong.append(f"{name} does not have the parameters and inputs of its record, {key}.")
         place = f"reference/{chapter}/"
-        reference = {file: content for file, content in sorted(small.items()) if file.startswith(place)}
-        whole = b"".join(file.removeprefix(place).encode() + content for file, content in reference.items())
-        if reference and hashlib.sha256(whole).hexdigest()[:16] != about["inputs"]["stored"]:
+        stored = {file.removeprefix(place): files[file] for file in sorted(files) if file.startswith(place)}
+        whole = b"".join(file.encode() + read.content for file, read in stored.items())
+        if stored and hashlib.sha256(whole).hexdigest()[:16] != about["inputs"]["stored"]:
             wrong.append(f"{place} is not what {name} was executed with.")
-        if f"{place}record.json" in reference:
-            for table, digest in json.loads(small[f"{place}record.json"])["sha256"].items():
-                if actual.get(place + table, ("",))[0] != digest:
+        if "record.json" in stored:
+            for table, digest in json.loads(stored["record.json"].content)["sha256"].items():
+                if table not in stored or stored[table].digest != digest:
                     wrong.append(f"{place}{table} is not the file that {place}record.json names.")
         return wrong
     except _BROKEN:

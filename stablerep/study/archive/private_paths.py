@@ -1,26 +1,26 @@
 """Paths of a machine, taken out of what is published: the folders of a path name people, and nobody else has them.
 
-A path keeps its last part. What is text by nature (the prose, code and pictures of a notebook) is searched for this machine's own folders alone,
-since in other hands ``/a/b`` can be anything; values, error messages and printed output are searched for every absolute path.
+A path keeps its last part. What is text by nature (the prose, code and pictures of a notebook) is searched for this
+machine's own folders alone, since in other hands ``/a/b`` can be anything; values, error messages and printed output
+are searched for every absolute path.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PureWindowsPath
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _STOP = r"\s\"'`,;:()<>|\[\]{}\\"
-# Two parts at least: "/C15" is no path. After a letter, a dot or a slash comes the rest of a relative path or of an address.
+# Two parts at least: "/C15" is no path. After a letter, a dot or a slash comes the rest of a relative path or address.
 _ABSOLUTE = re.compile(
     rf"(?<![\w./~<-])(?:(?:file:/+|~[\w.-]*/|/(?=[^/{_STOP}]+/))[^{_STOP}]+|[A-Za-z]:(?:\\+[^{_STOP}/]+)+)"
 )
 
-# A value that is a path and nothing else, maybe after a word such as "local-dir:"; its folders may have blanks in their names.
+# A value that is a path and nothing else, maybe after a word such as "local-dir:"; its folders may have blanks.
 _VALUE = re.compile(r"((?:[\w-]{2,}:)?)((?:/[^/\n]+/|~[\w.-]*/|[A-Za-z]:\\)[^\n\"'<>|]*)")
 
 
@@ -32,20 +32,16 @@ def own_folders(*more: Path) -> list[str]:
     return sorted({str(folder) for folder in found if folder.is_absolute()}, key=lambda folder: (-len(folder), folder))
 
 
-@dataclass
 class Shortener:
-    """Shortens paths and writes down what it shortened.
+    """Shortens paths, of which it knows this machine's own by :func:`own_folders`, and writes down what it shortened.
 
     Attributes:
-        folders: of :func:`own_folders`.
         found: the place of every value that was shortened, with the name that was kept.
     """
 
-    folders: Iterable[str]
-    found: list[tuple[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        ours = "|".join(map(re.escape, self.folders)) or r"(?!)"
+    def __init__(self, folders: list[str]) -> None:
+        self.found: list[tuple[str, str]] = []
+        ours = "|".join(map(re.escape, folders))
         self._ours = re.compile(rf"(?:file:/*|(?<![\w/]))(?:{ours})(?![\w.-])(?:[/\\]+[^{_STOP}]*)?")
 
     def text(self, text: str, place: str, *, anywhere: bool) -> str:
@@ -55,11 +51,11 @@ class Shortener:
             name = self._last_part(match[0].rstrip("/\\."), place)
             return name + ("." if match[0].endswith(".") else "")
 
-        def one(piece: str) -> str:
-            piece = self._ours.sub(last, piece)
-            return _ABSOLUTE.sub(last, piece) if anywhere else piece
-
-        return "".join(piece if _COLOUR.fullmatch(piece) else one(piece) for piece in _COLOUR.split(text))
+        pieces = _COLOUR.split(text)  # every second one is a colour
+        pieces[::2] = [self._ours.sub(last, piece) for piece in pieces[::2]]
+        if anywhere:
+            pieces[::2] = [_ABSOLUTE.sub(last, piece) for piece in pieces[::2]]
+        return "".join(pieces)
 
     def _last_part(self, path: str, place: str) -> str:
         """The last part of a path; that of a home folder would be the name of a person."""
@@ -84,39 +80,28 @@ class Shortener:
 
     def notebook(self, notebook: dict) -> dict:
         """An executed notebook without paths; what papermill noted of the environment is dropped."""
-        cells = [self._cell(cell, f"cell {number}") for number, cell in enumerate(notebook.get("cells", ()), 1)]
-        metadata = self.values(notebook["metadata"])
-        if "papermill" in metadata:
-            metadata["papermill"] = {
-                key: value for key, value in metadata["papermill"].items() if key != "environment_variables"
-            }
-        return {**notebook, "cells": cells, "metadata": metadata}
-
-    def _cell(self, cell: dict, place: str) -> dict:
-        given = "injected-parameters" in cell["metadata"].get("tags", ())
-        kept = {
-            "source": self._lines(cell["source"], place, anywhere=given),
-            "metadata": self.values(cell["metadata"], place),
-        }
-        if "outputs" in cell:
-            kept["outputs"] = [self._output(output, place) for output in cell["outputs"]]
-        return {**cell, **kept}
-
-    def _output(self, output: dict, place: str) -> dict:
-        kept = dict(output)
-        for name in ("text", "evalue", "traceback"):  # of printed lines, and of errors
-            if name in kept:
-                kept[name] = self._lines(kept[name], place, anywhere=True)
-        for kind, content in kept.get("data", {}).items():
-            if isinstance(content, (str, list)) and not kind.startswith("image/p"):  # not the base64 of PNG
-                kept["data"] = kept["data"] | {kind: self._lines(content, place, anywhere=kind == "text/plain")}
+        kept = copy.deepcopy(notebook)
+        for number, cell in enumerate(kept["cells"], 1):
+            place, given = f"cell {number}", "injected-parameters" in cell["metadata"].get("tags", ())
+            self._shorten(cell, "source", place, anywhere=given)
+            cell["metadata"] = self.values(cell["metadata"], place)
+            for output in cell.get("outputs", ()):
+                for name in ("text", "evalue", "traceback"):  # of printed lines, and of errors
+                    self._shorten(output, name, place, anywhere=True)
+                for kind in output.get("data", {}):
+                    if not kind.startswith("image/p") and not kind.endswith("json"):  # which are no text
+                        self._shorten(output["data"], kind, place, anywhere=kind == "text/plain")
+        kept["metadata"] = self.values(notebook["metadata"])
+        kept["metadata"].get("papermill", {}).pop("environment_variables", None)
         return kept
 
-    def _lines(self, text: str | list, place: str, *, anywhere: bool) -> str | list:
-        """Text as Jupyter keeps it: one string, or lines."""
-        if isinstance(text, list):
-            return [self.text(line, place, anywhere=anywhere) if isinstance(line, str) else line for line in text]
-        return self.text(text, place, anywhere=anywhere)
+    def _shorten(self, holder: dict, name: str, place: str, *, anywhere: bool) -> None:
+        """Shorten in place what a notebook may have under a name: text, in one string or in lines."""
+        content = holder.get(name)
+        if isinstance(content, list):
+            holder[name] = [self.text(line, place, anywhere=anywhere) for line in content]
+        elif content:
+            holder[name] = self.text(content, place, anywhere=anywhere)
 
     def sentences(self) -> list[str]:
         """What was shortened, a sentence for each place."""
@@ -129,18 +114,19 @@ class Shortener:
         ]
 
 
-def holds_path(path: Path, folders: Iterable[str]) -> bool:
-    """Whether a table (``.parquet``) or a file of JSON or plain text holds an absolute path. Other files are not read."""
-    shortener = Shortener(folders)
+def holds_path(path: Path, folders: list[str]) -> bool:
+    """Whether a table (``.parquet``) or a file of JSON or plain text holds a path. Other files are not read."""
     if path.suffix == ".parquet":
         import pyarrow as pa
-        import pyarrow.compute
         import pyarrow.parquet
 
-        for column in pyarrow.parquet.read_table(path).columns:
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                for value in pyarrow.compute.unique(column).to_pylist():
-                    shortener.text(value or "", "", anywhere=True)
+        columns = pyarrow.parquet.read_table(path).columns
+        texts = [one for one in columns if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
+        text = "\n".join(value or "" for column in texts for value in column.unique().to_pylist())
     elif path.suffix in (".json", ".txt", ".csv"):
-        shortener.text(path.read_text(errors="replace"), "", anywhere=path.suffix == ".json")
+        text = path.read_text(errors="replace")
+    else:
+        return False
+    shortener = Shortener(folders)
+    shortener.text(text, "", anywhere=path.suffix in (".json", ".parquet"))
     return bool(shortener.found)

@@ -12,11 +12,15 @@ from stablerep.errors import InputError
 from stablerep.study.chapters import CHAPTERS, chapter, schemas
 from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import hash_file
-from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.runs import RunStore
 
 _HASH = "[0-9a-f]{16}"
 # The key of a run, but not two hashes in a row; maybe with the part of it that was read behind, such as "-first1".
 _RUN = re.compile(f"((?!{_HASH}-)[a-z][a-z0-9_]*-{_HASH})(?:-(.+))?")
+
+
+class NotExecutedError(InputError):
+    """A chapter of which there is no executed notebook."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Link:
     Attributes:
         missing: the run is no longer in the store; only its key is known.
         inputs: hashes of what it read that is no run, by name.
-        needs: keys of the runs that it read, each with what it was: an input's name, with the part that was read, or ``read within``.
+        needs: keys of the runs that it read, with what each was: an input, maybe with the part, or ``read within``.
     """
 
     key: str
@@ -45,14 +49,15 @@ class Chain:
 
     Attributes:
         what: as it was asked for; ``chapter``, or nothing for a run that is no notebook.
-        about: the executed notebook's ``metadata.stablerep``; ``execution``, its own run, which may be missing as any other.
+        notebook: the executed notebook; ``about``, its ``metadata.stablerep``; ``execution``, its run, maybe missing.
         first: keys of the runs that nothing else in the chain needs; ``links``: all of them by key.
-        stored: the record of the chapter's stored results, which a page that is not live is drawn from and every page compares with.
+        stored: the record of the chapter's stored results, which a page is drawn from or compares with.
         wrong: sentences on stored results that are not what their record or the notebook says.
     """
 
     what: str
     chapter: str = ""
+    notebook: dict = field(default_factory=dict)
     about: dict = field(default_factory=dict)
     execution: Link | None = None
     first: list[str] = field(default_factory=list)
@@ -63,11 +68,11 @@ class Chain:
     @property
     def live(self) -> bool:
         """Whether the page shows runs; otherwise it shows the stored results."""
-        return self.about.get("parameters", {}).get("live", True)
+        return self.about["parameters"].get("live", True)
 
     def as_json(self) -> dict:
-        """All of it as JSON values."""
-        return asdict(self)
+        """All of it but the notebook as JSON values."""
+        return {name: value for name, value in asdict(self).items() if name != "notebook"}
 
 
 def figure_names(root: Path) -> dict[str, str]:
@@ -89,33 +94,32 @@ def known_names() -> dict[str, str]:
     return found
 
 
-def executed_notebook(chapter: str, store: RunStore | None = None, folder: Path | None = None) -> dict:
+def executed_notebook(chapter: str, store: RunStore, folder: Path | None = None) -> dict:
     """The notebook of a chapter as the book has it.
 
     Args:
-        folder: of a book's pages, or of executed notebooks. Without one, ``book/chapters``, or else the newest execution in the store.
+        folder: of a book's pages, or of executed notebooks; None takes ``book/chapters``, or else the newest execution
+            in the store.
 
     Raises:
-        ValueError: it was not executed by this project.
+        NotExecutedError: it was not executed by this project.
     """
-    top = Path(folder or project_root() / CHAPTERS)
+    top = folder or project_root() / CHAPTERS
     for path in (top / f"{chapter}.ipynb", top / "_sources" / CHAPTERS / f"{chapter}.ipynb"):
-        if path.is_file() and (notebook := _described(path)):
+        if notebook := _described(path):
             return notebook
     if not folder:
-        store = store or RunStore()
-        made = [
-            info for info in store.records() if info["step"] == "notebook" and info["parameters"].get("name") == chapter
-        ]
-        for info in sorted(made, key=lambda info: (info["provenance"]["created"], info["key"]), reverse=True):
-            if (run := store.find(info["key"])) and (notebook := _described(run.folder / f"{chapter}.ipynb")):
+        executed = [one for one in store.records() if one["step"] == "notebook"]
+        for info in sorted(executed, key=lambda one: (one["provenance"]["created"], one["key"]), reverse=True):
+            run = store.find(info["key"])  # none when its files are not whole
+            if run and (notebook := _described(run.folder / f"{chapter}.ipynb")):
                 return notebook
     where = f" in {folder}" if folder else ""
-    raise InputError(f"{chapter} was not executed yet{where}, or not by `stablerep`; `stablerep book` does it.")
+    raise NotExecutedError(f"{chapter} was not executed yet{where}, or not by `stablerep`; `stablerep book` does it.")
 
 
 def _described(path: Path) -> dict | None:
-    """A notebook that says from what it was made."""
+    """A notebook that is there and says from what it was made."""
     try:
         notebook = json.loads(path.read_text())
         return notebook if {"key", "runs", "parameters", "inputs"} <= notebook["metadata"]["stablerep"].keys() else None
@@ -130,76 +134,79 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
         folder: of :func:`executed_notebook`.
 
     Raises:
-        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was not executed.
+        ValueError: nothing of that name (names the nearest), several runs whose keys begin so, or a chapter that was
+            not executed.
     """
     store = store or RunStore()
-    known = known_names()
-    if what in known:
-        chain = _chapter_chain(what, known[what], executed_notebook(known[what], store, folder))
+    name, notebook, run = known_names().get(what), None, None
+    if name:
+        notebook = executed_notebook(name, store, folder)
     elif run := store.find(what):
-        chain = Chain(what, first=[run.key])
-        if run.info["step"] == "notebook" and (
-            notebook := _described(run.folder / f"{run.info['parameters']['name']}.ipynb")
-        ):
-            chain = _chapter_chain(what, run.info["parameters"]["name"], notebook)
+        if run.info["step"] == "notebook":
+            name = run.info["parameters"]["name"]
+            notebook = _described(run.folder / f"{name}.ipynb")
     else:
-        near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], n=1, cutoff=0.4)
+        near = difflib.get_close_matches(what, [*known_names(), *(info["key"] for info in store.records())], 1, 0.4)
         nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
+    if notebook:
+        about = notebook["metadata"]["stablerep"]
+        chain = Chain(what, name, notebook, about, first=list(about["runs"]))
+        _add_stored(chain)
+    else:
+        chain = Chain(what, first=[run.key])
     waiting = list(chain.first)
-    chain.execution = _read_link(chain.about["key"], store) if chain.about else None
     while waiting:
         key = waiting.pop()
         if key not in chain.links:
-            chain.links[key] = found = _read_link(key, store)
-            waiting += found.needs
+            chain.links[key] = _read_link(key, store)
+            waiting += chain.links[key].needs
     needed = {key for link in chain.links.values() for key in link.needs}
     chain.first = [key for key in chain.first if key not in needed]
+    if notebook:
+        chain.execution = _read_link(about["key"], store)
+        chain.execution.parameters, chain.execution.inputs = about["parameters"], about["inputs"]
+        chain.execution.needs = dict.fromkeys(chain.first, "asked for")
     return chain
 
 
-def _chapter_chain(what: str, chapter: str, notebook: dict) -> Chain:
-    """The chain of a chapter without the links of its runs; stored results are compared with their record."""
+def _add_stored(chain: Chain) -> None:
+    """The record of the chapter's stored results, and what is wrong with these."""
     from stablerep.study.notebooks.execution import stored_hash
 
-    about = notebook["metadata"]["stablerep"]
-    chain, path = Chain(what, chapter, about, first=list(about["runs"])), STORED / chapter / "record.json"
+    name = chain.chapter
+    path = STORED / name / "record.json"
     if path.is_file():
         try:
             chain.stored = json.loads(path.read_text())
             sums = dict(chain.stored["sha256"])
         except (ValueError, KeyError, TypeError):
-            raise InputError(
-                f"results/{chapter}/record.json could not be read as the record of stored results."
-            ) from None
-        for name, digest in sums.items():
-            table = path.parent / name
-            if not table.is_file():
-                chain.wrong.append(f"results/{chapter}/{name} is missing.")
-            elif hash_file(table) != digest:
-                chain.wrong.append(f"results/{chapter}/{name} is not the file that its record names.")
+            raise InputError(f"results/{name}/record.json could not be read as the record of stored results.") from None
+        for table, digest in sums.items():
+            if not path.with_name(table).is_file():
+                chain.wrong.append(f"results/{name}/{table} is missing.")
+            elif hash_file(path.with_name(table)) != digest:
+                chain.wrong.append(f"results/{name}/{table} is not the file that its record names.")
     elif not chain.live:
-        chain.wrong.append(f"results/{chapter}/record.json is missing; `stablerep reference {chapter}` makes it.")
-    if not chain.live and about["inputs"].get("stored") != stored_hash(chapter):
+        chain.wrong.append(f"results/{name}/record.json is missing; `stablerep reference {name}` makes it.")
+    if not chain.live and chain.about["inputs"].get("stored") != stored_hash(name):
         chain.wrong.append(
-            f"{chapter} was drawn before results/{chapter} changed; `stablerep run {chapter} --no-live` draws it again."
+            f"{name} was drawn before results/{name} changed; `stablerep run {name} --no-live` draws it again."
         )
-    return chain
 
 
 def _read_link(key: str, store: RunStore) -> Link:
     """One run, from its record."""
-    run: Run | None = store.find(key)
+    run = store.find(key)
     if run is None:
         return Link(key, key[:-17], missing=True)
-    link = Link(
-        key, run.info["step"], False, run.info["version"], run.info["parameters"], provenance=run.info["provenance"]
-    )
-    for name, value in run.info["inputs"].items():
+    info, made = run.info, run.info["provenance"]
+    link = Link(key, info["step"], False, info["version"], info["parameters"], provenance=made)
+    for name, value in info["inputs"].items():
         if found := _RUN.fullmatch(value):
             link.needs[found[1]] = name + (f" ({found[2]})" if found[2] else "")
         else:
             link.inputs[name] = value
-    for other in run.info["provenance"].get("uses", ()):
+    for other in made.get("uses", ()):
         link.needs.setdefault(other, "read within")
     return link

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable
 
 from stablerep.study.archive.trace import Chain, Link
 
@@ -17,35 +17,31 @@ _SAID = {
 
 def describe_chain(chain: Chain) -> str:
     """The chain from what was asked for down to the last inputs, then what computed it, in lines."""
-    lines = [
-        chain.what + (f", of the chapter {chain.chapter}" if chain.chapter and chain.what != chain.chapter else "")
-    ]
+    of = f", of the chapter {chain.chapter}" if chain.chapter not in ("", chain.what) else ""
+    lines = [chain.what + of]
     if about := chain.about:
-        lines.append(
-            f"notebook {about['key']}: preset {about['preset']}"
-            + "".join(f", {k} = {v}" for k, v in about["changed"].items())
-        )
+        changed = "".join(f", {name} = {value}" for name, value in about["changed"].items())
+        lines.append(f"notebook {about['key']}: preset {about['preset']}{changed}")
         lines += [f"  {name} {value}" for name, value in about["inputs"].items()]
         own = chain.execution.provenance
         lines.append(
             f"  executed in {own['seconds']:,.0f} s by {made_by(own)}" if own else "  its run is no longer in the store"
         )
-    if chain.stored:
-        made, given = chain.stored["provenance"], chain.stored["parameters"]
-        lines.append(
-            f"{'compared with' if chain.live else 'drawn from'} the stored results of {made['created'][:10]}: preset {given['preset']}"
-            + "".join(f", {name} = {given[name]}" for name in ("seed", "seeds") if name in given)
-        )
-        inputs = [(name, chain.stored[name]) for name in ("corpus", "generator") if name in chain.stored]
-        lines += [f"  {name} {value}" for name, value in [*inputs, ("library", made.get("library", "unknown"))]]
-        lines += [f"  {name} sha256 {digest[:16]}" for name, digest in sorted(chain.stored["sha256"].items())]
+    if stored := chain.stored:
+        made, given = stored["provenance"], stored["parameters"]
+        verb = "compared with" if chain.live else "drawn from"
+        seeds = "".join(f", {name} = {given[name]}" for name in ("seed", "seeds") if name in given)
+        lines.append(f"{verb} the stored results of {made['created'][:10]}: preset {given['preset']}{seeds}")
+        lines += [f"  {name} {stored[name]}" for name in ("corpus", "generator") if name in stored]
+        lines.append(f"  library {made.get('library', 'unknown')}")
+        lines += [f"  {name} sha256 {digest[:16]}" for name, digest in sorted(stored["sha256"].items())]
         lines.append(f"  computed by {made_by(made)}")
     lines += chain.wrong + _tree(chain)
-    made = [link.provenance for link in chain.links.values() if link.provenance]
-    lines += sorted({f"computed by {made_by(provenance)}" for provenance in made})
-    if made:
-        seconds = sum(provenance["seconds"] for provenance in made)
-        lines.append(f"{seconds:,.0f} s in {len(made)} {'run' if len(made) == 1 else 'runs'}")
+    runs = [link.provenance for link in chain.links.values() if not link.missing]
+    lines += sorted({f"computed by {made_by(provenance)}" for provenance in runs})
+    if runs:
+        seconds = sum(provenance["seconds"] for provenance in runs)
+        lines.append(f"{seconds:,.0f} s in {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
     return "\n".join(lines)
 
 
@@ -70,41 +66,51 @@ def describe_link(link: Link) -> str:
 
 
 def _tree(chain: Chain) -> list[str]:
-    lines, shown = [], set()
-    alike, differing = _Signatures(chain.links), _differing(chain.links.values())
+    """A line for each run, or for those that differ in their seeds alone; below it what they read."""
+    lines, shown, differing = [], set(), _differing(chain.links)
 
-    def add(keys: list[str], depth: int, role: dict[str, str]) -> None:
-        groups: dict[str, list[Link]] = {}
-        for key in keys:
-            groups.setdefault(json.dumps([alike.of(key), role.get(key, "")]), []).append(chain.links[key])
-        for group in groups.values():
+    @functools.cache
+    def alike(key: str) -> str:
+        """What a run is apart from its seed: step, parameters and inputs, and the same of the runs it needs."""
+        link = chain.links[key]
+        rest = {name: value for name, value in link.parameters.items() if name != "seed"}
+        # The hash of a synthesis's captions is that of its plan, and an untrained encoder's name ends in its seed.
+        read = {
+            name: value.rpartition("-")[0] if value.startswith("random-") else value
+            for name, value in link.inputs.items()
+            if name != "captions"
+        }
+        needs = sorted([alike(other), role] for other, role in link.needs.items())
+        return json.dumps([link.step, link.missing, rest, read, needs])
+
+    def add(roles: dict[str, str], depth: int) -> None:
+        """Runs that are alike and have the same role, such as ``encoder``, share a line."""
+        groups: dict[tuple[str, str], list[Link]] = {}
+        for key, role in roles.items():
+            groups.setdefault((alike(key), role), []).append(chain.links[key])
+        for (_, role), group in groups.items():
             one, known = group[0], {link.key for link in group} <= shown
-            seeds = [str(link.parameters["seed"]) for link in group if "seed" in link.parameters]
-            head = f"{len(group)} x {one.step}" if len(group) > 1 else one.step
-            head += f" (seeds {', '.join(seeds)})" if len(seeds) > 1 else f" (seed {seeds[0]})" if seeds else ""
-            words = describe_link(one)
-            more = "".join(f"; {name} = {value}" for name, value in differing.get(one.key, {}).items())
-            seconds = sum(link.provenance.get("seconds", 0) for link in group)
-            spent = "" if one.missing or known else f"  {seconds:,.0f} s"
-            names = ", ".join(link.key[-16:] for link in group)
-            again = " (as above)" if known and (one.needs or one.inputs) else ""
-            of = f"{role[one.key]}: " if role.get(one.key) else ""
-            lines.append(
-                f"{'  ' * depth}{of}{head}{f': {words}' if words != one.step else ''}{more}{spent}  {names}{again}"
-            )
-            if known:
-                continue
-            shown.update(link.key for link in group)
-            for name in one.inputs:
-                values = dict.fromkeys(link.inputs[name] for link in group)
-                lines.append(f"{'  ' * (depth + 1)}{name} {', '.join(values)}")
-            add(
-                list(dict.fromkeys(key for link in group for key in link.needs)),
-                depth + 1,
-                {k: v for link in group for k, v in link.needs.items()},
-            )
+            line = f"{role}: " if role else ""
+            line += f"{len(group)} x {one.step}" if len(group) > 1 else one.step
+            if seeds := [str(link.parameters["seed"]) for link in group if "seed" in link.parameters]:
+                line += f" ({'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)})"
+            if (words := describe_link(one)) != one.step:
+                line += f": {words}"
+            line += "".join(f"; {name} = {value}" for name, value in differing[one.key].items())
+            if not (one.missing or known):
+                line += f"  {sum(link.provenance['seconds'] for link in group):,.0f} s"
+            line += f"  {', '.join(link.key[-16:] for link in group)}"
+            if known and (one.needs or one.inputs):
+                line += " (as above)"
+            lines.append("  " * depth + line)
+            if not known:
+                shown.update(link.key for link in group)
+                for name in one.inputs:
+                    values = dict.fromkeys(link.inputs[name] for link in group)
+                    lines.append(f"{'  ' * (depth + 1)}{name} {', '.join(values)}")
+                add({key: role for link in group for key, role in link.needs.items()}, depth + 1)
 
-    add(chain.first, 0, {})
+    add(dict.fromkeys(chain.first, ""), 0)
     return lines
 
 
@@ -116,36 +122,19 @@ def _flat(values: dict, place: str = "") -> dict[str, object]:
     return found
 
 
-def _differing(links: Iterable[Link]) -> dict[str, dict[str, object]]:
-    """For each run, its parameters that are not the same in all runs of its step, but for seeds and what the words on it say."""
-    steps: dict[str, dict[str, dict]] = {}
-    for link in links:
+def _differing(links: dict[str, Link]) -> dict[str, dict[str, object]]:
+    """For each run, its parameters that not all runs of its step share, but for seeds and what the words on it say."""
+    flat = {key: _flat(link.parameters) for key, link in links.items()}
+    alike: dict[str, list[dict]] = {}
+    for key, link in links.items():
         if not link.missing:
-            steps.setdefault(link.step, {})[link.key] = _flat(link.parameters)
+            alike.setdefault(link.step, []).append(flat[key])
     found = {}
-    for step, flat in steps.items():
-        names = dict.fromkeys(
-            name for values in flat.values() for name in values if name not in _SAID.get(step, ("seed",))
-        )
-        names = [name for name in names if len({json.dumps(values.get(name)) for values in flat.values()}) > 1]
-        found |= {key: {name: values[name] for name in names if name in values} for key, values in flat.items()}
+    for key, link in links.items():
+        said, others = _SAID.get(link.step, {"seed"}), alike.get(link.step, [])
+        found[key] = {
+            name: value
+            for name, value in flat[key].items()
+            if name not in said and any(other.get(name) != value for other in others)
+        }
     return found
-
-
-class _Signatures:
-    """What a run is apart from its seed: step, parameters and inputs, and the same of the runs it needs."""
-
-    def __init__(self, links: dict[str, Link]):
-        self.links, self.known = links, {}
-
-    def of(self, key: str) -> list:
-        if key not in self.known:
-            self.known[key] = []  # so that a record that names itself does not go round for ever
-            link = self.links[key]
-            rest = {name: value for name, value in link.parameters.items() if name != "seed"}
-            # The hash of a synthesis's captions is that of its plan, and an untrained encoder's name ends in its seed.
-            read = {name: "" if name == "captions" else value.rpartition("-")[0] if value.startswith("random-") else value
-                    for name, value in link.inputs.items()}  # fmt: skip
-            needs = sorted(([self.of(other), role] for other, role in link.needs.items()), key=json.dumps)
-            self.known[key] = [link.step, link.missing, rest, read, needs]
-        return self.known[key]

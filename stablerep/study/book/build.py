@@ -16,26 +16,23 @@ from pathlib import Path
 import yaml
 
 from stablerep.checkpoint import storing
-from stablerep.errors import FailedError
-from stablerep.study.book.contents import CHAPTERS, CONTENTS, add_pages, check_pages, write_yaml
-from stablerep.study.book.notes import stale_chapters
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.errors import FailedError, InputError, readable
+from stablerep.study.book.notes import stale_chapters, write_provenance
 from stablerep.study.book.record import RECORD, Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 
-SETTINGS = "_config.yml"
+SETTINGS, CONTENTS = "_config.yml", "_toc.yml"
 START = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
 
 
-def missing_chapters(root: Path, chapters: Path | None = None) -> list[str]:
-    """Chapters of the table of contents that have not been executed yet."""
-    folder = Path(chapters or Path(root) / CHAPTERS)
+def missing_chapters(root: Path, folder: Path) -> list[str]:
+    """Chapters of the table of contents of ``root`` whose executed notebooks are not in a folder."""
     return [name for name in chapter_names(root) if not (folder / f"{name}.ipynb").is_file()]
 
 
 def check_chapters(root: Path, chapters: Path | None = None) -> None:
     """Raise ``FailedError`` unless every chapter is there, was executed to its end and holds no error output."""
-    folder = Path(chapters or Path(root) / CHAPTERS)
+    folder = chapters or root / CHAPTERS
     if missing := missing_chapters(root, folder):
         raise FailedError(
             f"the book cannot be built: {', '.join(missing)} not executed yet; `make book` or `stablerep book` does it."
@@ -44,24 +41,49 @@ def check_chapters(root: Path, chapters: Path | None = None) -> None:
     for name in chapter_names(root):
         cells = json.loads((folder / f"{name}.ipynb").read_text())["cells"]
         for number, cell in enumerate((cell for cell in cells if cell["cell_type"] == "code"), 1):
-            error = next((output for output in cell["outputs"] if output["output_type"] == "error"), None)
-            unfinished = cell["execution_count"] is None and "".join(cell["source"]).strip()
-            if error or unfinished:
-                fault = f"{error['ename']}: {error['evalue']}" if error else "not executed"
-                faults.append(f"{name}, code cell {number}: {fault}")
+            errors = [f"{one['ename']}: {one['evalue']}" for one in cell["outputs"] if one["output_type"] == "error"]
+            if cell["execution_count"] is None and "".join(cell["source"]).strip():
+                errors.append("not executed")
+            if errors:
+                faults.append(f"{name}, code cell {number}: {errors[0]}")
                 break
     if faults:
         raise FailedError("the book cannot be built:\n" + "\n".join(faults))
 
 
+def check_pages(pages: Sequence[Path]) -> None:
+    """Refuse pages that could not be built: no Markdown, no text, no title, or an image that is not beside them.
+
+    Raises:
+        InputError, MissingError: the page, and what is wrong with it.
+    """
+    for page in pages:
+        if page.suffix != ".md":
+            raise InputError(f"{page} is not a Markdown file; add a page such as sweeps/NAME/summary.md.")
+        with readable(page):
+            text = page.read_text(encoding="utf-8-sig")
+        if not re.search(
+            r"^#{1,6}\s+\S|^[^\s#>-].*\n(=+|-+)\s*$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
+        ):
+            raise InputError(f"{page} has no title; begin it with a line such as '# My notes'.")
+        for image in re.findall(r"!\[[^\]]*\]\(<?([^)>\s]+)", text):
+            if "://" not in image and not (page.parent / image).is_file():
+                raise InputError(f"{page} shows {image}, which is not there.")
+
+
 def build_book(
-    root: Path, output: Path | None = None, chapters: Path | None = None, *, record: Record | None = None, strict: bool = False,
+    root: Path,
+    output: Path | None = None,
+    chapters: Path | None = None,
+    *,
+    record: Record | None = None,
+    strict: bool = False,
     pages: Sequence[Path] = (),
-) -> Path:  # fmt: skip
+) -> Path:
     """Build the HTML book and return the path of its ``index.html``.
 
-    The pages are built in a folder aside and take the place of the earlier ones only when the build succeeded. Two builds
-    into one place follow each other. Any warning is an error.
+    The pages take the place of the earlier ones only when the build succeeded. Two builds into one place follow each
+    other. Any warning is an error.
 
     Args:
         root: folder of ``_config.yml``, ``_toc.yml`` and ``book/``.
@@ -72,23 +94,22 @@ def build_book(
         strict: refuse chapters that are not what their sources would give now; else such a page carries a note.
 
     Raises:
-        FailedError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed; the message holds its reasons.
+        FailedError: a chapter is missing, unfinished, in error or (``strict``) stale, or jupyter-book failed, and why.
         StorageError: ``output`` cannot be written.
     """
-    root = Path(root).resolve()
-    output = Path(output or root / "_build" / "html").resolve()
-    chapters = Path(chapters or root / CHAPTERS).resolve()
+    root = root.resolve()
+    output = (output or root / "_build" / "html").resolve()
+    chapters = (chapters or root / CHAPTERS).resolve()
     check_chapters(root, chapters)
     check_pages(pages)
     if strict and (stale := stale_chapters(chapters, chapter_names(root))):
         raise FailedError("\n".join(["the book is not built, because it would be stale:", *stale]))
-    with storing(output), _only_build(output) as aside:
+    with storing(output), _swapped(output) as aside:
         source, built = aside / "source", aside / "_build" / "html"
         _write_source(root, chapters, source, record, pages)
         _run_jupyter_book(source, aside, output.with_name("book.log"), shown_as=root)
         if record:
             shutil.copyfile(source / RECORD, built / RECORD)
-        _swap(built, output)
     return output / "index.html"
 
 
@@ -98,23 +119,46 @@ def _write_source(root: Path, chapters: Path, source: Path, record: Record | Non
     (source / CHAPTERS).mkdir()
     for name in chapter_names(root):
         shutil.copyfile(chapters / f"{name}.ipynb", source / CHAPTERS / f"{name}.ipynb")
-    shutil.copyfile(root / CONTENTS, source / CONTENTS)
     settings = yaml.safe_load((root / SETTINGS).read_text(encoding="utf-8"))
     if record:
         settings["title"] = record.title
         (source / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    write_yaml(source / SETTINGS, settings)
-    write_provenance(root, chapters, source / CHAPTERS / "provenance.md")
-    add_pages(source, pages)
+    _write_yaml(source / SETTINGS, settings)
+    write_provenance(root, chapters, source / CHAPTERS)
+    _add_pages(root, source, pages)
+
+
+def _add_pages(root: Path, source: Path, pages: Sequence[Path]) -> None:
+    """Write the table of contents into a book's source, with added pages in a part of their own, and copy these with
+    the images beside them."""
+    contents = yaml.safe_load((root / CONTENTS).read_text(encoding="utf-8"))
+    entries = []
+    for number, page in enumerate(pages, 1):
+        place = source / "book" / "added" / str(number)
+        place.mkdir(parents=True)
+        for file in (page, *page.parent.glob("*.png")):
+            shutil.copyfile(file, place / file.name)
+        entries.append({"file": f"book/added/{number}/{page.stem}"})
+    if entries:
+        contents["parts"].append({"caption": "Added", "chapters": entries})
+    _write_yaml(source / CONTENTS, contents)
+
+
+def _write_yaml(path: Path, content: dict) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 @contextmanager
-def _only_build(output: Path) -> Iterator[Path]:
-    """Hold the lock of ``output`` and yield a folder aside; say so when another build has the lock. What a killed build left is tidied up."""
+def _swapped(output: Path) -> Iterator[Path]:
+    """Yield a folder aside, whose ``_build/html`` takes the place of ``output`` in the end. Others wait and say so.
+
+    What a killed build left is tidied up, and pages that it had moved away come back.
+    """
     from filelock import FileLock, Timeout
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output.parent / f".{output.name}.lock")
+    earlier = output.with_name(f".{output.name}.earlier")
+    lock = FileLock(output.with_name(f".{output.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -123,37 +167,32 @@ def _only_build(output: Path) -> Iterator[Path]:
     try:
         for left in output.parent.glob(f".{output.name}.building-*"):
             shutil.rmtree(left, ignore_errors=True)
-        if (earlier := _earlier(output)).exists():
-            if output.exists():
-                shutil.rmtree(earlier)
-            else:
-                earlier.rename(output)
+        if earlier.exists() and output.exists():
+            shutil.rmtree(earlier)
+        elif earlier.exists():
+            earlier.rename(output)
         with tempfile.TemporaryDirectory(
             prefix=f".{output.name}.building-", dir=output.parent, ignore_cleanup_errors=True
         ) as aside:
             yield Path(aside)
+            if output.exists():
+                output.rename(earlier)
+            (Path(aside) / "_build" / "html").rename(output)
+            shutil.rmtree(earlier, ignore_errors=True)
     finally:
         lock.release()
-
-
-def _earlier(output: Path) -> Path:
-    return output.with_name(f".{output.name}.earlier")
-
-
-def _swap(fresh: Path, output: Path) -> None:
-    if output.exists():
-        output.rename(_earlier(output))
-    fresh.rename(output)
-    shutil.rmtree(_earlier(output), ignore_errors=True)
 
 
 def _run_jupyter_book(source: Path, aside: Path, log: Path, shown_as: Path) -> None:
     """Run jupyter-book with warnings as errors; keep its log, in which files are named as under ``shown_as``."""
     options = ["--path-output", str(aside), "-W", "-n", "--keep-going"]
     done = subprocess.run(
-        [sys.executable, "-c", START, "build", str(source), *options], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [sys.executable, "-c", START, "build", str(source), *options],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    )
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace(str(source), str(shown_as))
     log.write_text(text)
     if done.returncode != 0:

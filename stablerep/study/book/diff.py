@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import InputError
-from stablerep.study.book.built import Figure, Headline, Number, Page, read_book, read_record
 from stablerep.study.book.notes import WORDS
+from stablerep.study.book.record import Figure, Headline, Number, Page, read_book, read_record
 
 TEMPLATE = Path(__file__).with_name("diff.html")
 SHORT = 40  # rows of a table beyond which it is folded
@@ -20,8 +20,8 @@ FEW = 6  # parameters whose values the first sentence still names
 
 @dataclass(frozen=True)
 class Row:
-    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have no value in common;
-    both are None where that cannot be said."""
+    """A headline number in two books. ``change`` is the second minus the first, ``apart`` whether their intervals have
+    no value in common; both are None where that cannot be said."""
 
     keys: tuple
     left: Number | None
@@ -42,15 +42,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A chapter in two books: sentences (``notes``), parameters (name, left, right) that differ and that do not, headline rows, pairs of figures."""
+    """A chapter in two books: sentences (``notes``), parameters (name, left, right), rows, pairs of figures."""
 
     name: str
     notes: list[str]
-    different: list[tuple[str, str, str]]
-    equal: list[tuple[str, str, str]]
-    headline: Headline | None
-    rows: list[Row]
-    figures: list[tuple[Figure | None, Figure | None]]
+    different: list[tuple[str, str, str]] = field(default_factory=list)
+    equal: list[tuple[str, str, str]] = field(default_factory=list)
+    headline: Headline | None = None
+    rows: list[Row] = field(default_factory=list)
+    figures: list[tuple[Figure | None, Figure | None]] = field(default_factory=list)
 
     @property
     def compared(self) -> list[Row]:
@@ -66,17 +66,16 @@ class Comparison:
 def compare_chapter(name: str, first: Page | None, second: Page | None) -> Comparison:
     """Compare a chapter in two books, either of which may lack it."""
     if not first or not second:
-        alone = f"Only the {'first' if first else 'second'} book has this chapter."
-        return Comparison(name, [alone], [], [], None, [], [])
+        return Comparison(name, [f"Only the {'first' if first else 'second'} book has this chapter."])
     figures = [(first.figures.get(one), second.figures.get(one)) for one in first.figures | second.figures]
     if silent := _lacking(first.about, second.about):
         note = f"{silent} no record of how this chapter was computed; `stablerep book` builds the book again."
-        return Comparison(name, [note], [], [], None, [], figures)
+        return Comparison(name, [note], figures=figures)
     a, b, notes = first.about, second.about, []
-    values = [(one, *(side.parameters.get(one, ...) for side in (a, b))) for one in a.parameters | b.parameters]
-    different, equal = (
-        [(one, _shown(x), _shown(y)) for one, x, y in values if (x == y) is same] for same in (False, True)
-    )
+    different, equal = [], []
+    for one in a.parameters | b.parameters:
+        x, y = a.parameters.get(one), b.parameters.get(one)
+        (equal if x == y else different).append((one, _shown(x), _shown(y)))
     if inputs := [WORDS.get(one, one) for one in WORDS | a.inputs | b.inputs if a.inputs.get(one) != b.inputs.get(one)]:
         notes.append(f"This chapter was made from different versions of {', '.join(inputs)}.")
     if lacking := _lacking(a.headline, b.headline):
@@ -100,13 +99,13 @@ def _lacking(first, second) -> str:
 
 def _shown(value: Any) -> str:
     """A value of a parameter or key as a reader writes it; empty where there is none."""
-    if value is ... or value is None:
+    if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def number_text(value: float, unit: str, *, signed: bool = False) -> str:
-    """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` only for what is exactly zero."""
+    """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` for exactly zero alone."""
     if signed and value == 0:
         return "0"
     text = (
@@ -118,24 +117,22 @@ def number_text(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def parameter_sentence(chapters: list[Comparison]) -> str:
-    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many parameters differ."""
+    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many differ."""
     where: dict[tuple[str, str, str], list[str]] = {}
-    for chapter, found in ((one, found) for one in chapters for found in one.different):
-        where.setdefault(found, []).append(chapter.name)
+    for chapter in chapters:
+        for found in chapter.different:
+            where.setdefault(found, []).append(chapter.name)
     if not where:
         return "No parameter differs between the books."
+    texts = [f"{one} ({a or 'none'} and {b or 'none'} in {', '.join(names)})" for (one, a, b), names in where.items()]
     if len(where) > FEW:
         texts = list(dict.fromkeys(name for name, _, _ in where))
-    else:
-        texts = [
-            f"{one} ({a or 'none'} and {b or 'none'} in {', '.join(names)})" for (one, a, b), names in where.items()
-        ]
     return f"The books differ in {', '.join(texts)}."
 
 
 def diff_books(first: Path, second: Path, page: Path) -> Path:
-    """Write one page that needs nothing else, with both books side by side, and return its path. Raises as :func:`read_book` does, and
-    ``ValueError`` for a ``page`` that is a folder."""
+    """Write one page that needs nothing else, with both books side by side, and return its path. Raises as
+    :func:`read_book` does, and ``ValueError`` for a ``page`` that is a folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     if page.is_dir():
@@ -155,5 +152,5 @@ def diff_books(first: Path, second: Path, page: Path) -> Path:
 
 
 def default_page(first: Path, second: Path) -> Path:
-    """Where the comparison of two books goes unless told: ``_build/diff-KEY-KEY.html``. Raises as :func:`read_record` does."""
+    """Where a comparison goes unless told: ``_build/diff-KEY-KEY.html``. Raises as :func:`read_record` does."""
     return Path("_build") / f"diff-{read_record(first).key}-{read_record(second).key}.html"

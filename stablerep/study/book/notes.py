@@ -1,101 +1,161 @@
-"""What the book adds to its pages when it is built: parameters that are not the preset's, the hashes a page was made from, and whether it is stale."""
+"""What the book adds to its pages when it is built: parameters that are not the preset's, the hashes a page was made
+from, whether it is stale, and a page on the provenance of all chapters, the code, the machine and the versions."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 from stablerep.errors import UserError
 from stablerep.study.book.record import Record
+from stablerep.study.chapters import CHAPTERS, chapter_names
+from stablerep.study.markdown import markdown_table
+from stablerep.study.plans.costs import duration
+from stablerep.study.store.provenance import gather, git_state, hash_package
 
+UNKNOWN = "not recorded"
 WORDS = {
-    "notebook": "the notebook's source", "library": "the library", "stored": "the stored results", "corpus": "the corpus",
+    "notebook": "the notebook's source",
+    "library": "the library",
+    "stored": "the stored results",
+    "corpus": "the corpus",
     "generator": "the generator",
-}  # fmt: skip
+}
 
 
 def stale_inputs(name: str, notebook: dict) -> list[str] | None:
     """In words, what has changed since a chapter was executed; None when the notebook has no record of its inputs."""
     from stablerep.study.notebooks.execution import current_inputs
 
-    about = notebook["metadata"].get("stablerep") or {}
-    if "inputs" not in about:
+    about = notebook["metadata"].get("stablerep")
+    if not about:
         return None
     try:
         now = current_inputs(name, SimpleNamespace(**about["parameters"]))
     except UserError:  # a corpus or a generator that is no longer there
         return [WORDS["corpus"]]
-    return [WORDS[key] for key in WORDS if now.get(key) != about["inputs"].get(key)]
+    return [word for key, word in WORDS.items() if now.get(key) != about["inputs"].get(key)]
 
 
 def stale_chapters(folder: Path, names: list[str]) -> list[str]:
     """A sentence for each executed chapter in a folder that is not what its sources would give now."""
     sentences = []
     for name in names:
-        found = stale_inputs(name, json.loads((folder / f"{name}.ipynb").read_text()))
-        if found is None:
+        stale = stale_inputs(name, json.loads((folder / f"{name}.ipynb").read_text()))
+        if stale is None:
             sentences.append(
                 f"{name} has no record of what it was made from; `stablerep run {name}` executes it again."
             )
-        elif found:
+        elif stale:
             sentences.append(
-                f"{name} was executed before {' and '.join(found)} changed; `stablerep book` executes it again."
+                f"{name} was executed before {' and '.join(stale)} changed; `stablerep book` executes it again."
             )
     return sentences
 
 
 def add_chapter_notes(name: str, notebook: dict) -> None:
-    """Put notes into an executed chapter: below its title what is stale or not the preset's, and at its end what it was made from."""
-    about = notebook["metadata"].get("stablerep") or {}
-    found, top = stale_inputs(name, notebook), []
-    if found is None:
-        text = "This page was not executed by `stablerep`, so nobody can tell whether its sources would give the same page now."
-        top.append(_note("Origin unknown", "warning", text))
-    elif found:
-        text = f"This page was executed before {' and '.join(found)} changed. Its sources might give another page now."
-        top.append(_note("Stale", "warning", text))
-    if changed := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
+    """Note in a chapter below its title what is stale or not the preset's, and at its end what it was made from."""
+    stale = stale_inputs(name, notebook)
+    if stale is None:
+        text = (
+            "This page was not executed by `stablerep`, "
+            "so nobody can tell whether its sources would give the same page now."
+        )
+        notebook["cells"].insert(1, _cell("notes", _note("Origin unknown", "warning", text)))
+        return
+    about, notes = notebook["metadata"]["stablerep"], []
+    if stale:
+        text = f"This page was executed before {' and '.join(stale)} changed. Its sources might give another page now."
+        notes.append(_note("Stale", "warning", text))
+    if changed := {k: v for k, v in about["changed"].items() if k != "live"}:
         values = ", ".join(f"`{name} = {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items())
-        text = f"Computed with {values}; everything else comes from the preset `{about['preset']}`."
-        if not about["parameters"].get("live", True):
-            text = (
-                f"Requested with {values}, but drawn from stored results, whose numbers these parameters do not change."
-            )
-        top.append(_note("Other parameters", "note", text))
+        text = f"Requested with {values}, but drawn from stored results, whose numbers these parameters do not change."
+        if about["parameters"]["live"]:
+            text = f"Computed with {values}; everything else comes from the preset `{about['preset']}`."
+        notes.append(_note("Other parameters", "note", text))
     if accepted := about.get("accepted"):
-        text = f"{len(accepted)} runs behind this page were made by earlier code and taken by name (`--accept-old`): {', '.join(f'`{key}`' for key in accepted)}."
-        top.append(_note("Runs of earlier code", "warning", text))
+        text = f"{len(accepted)} runs behind this page were made by earlier code and taken by name (`--accept-old`): "
+        text += ", ".join(f"`{key}`" for key in accepted) + "."
+        notes.append(_note("Runs of earlier code", "warning", text))
     if libraries := about.get("libraries"):
-        text = "; ".join(f"{name} {' and '.join(versions)}" for name, versions in libraries.items())
-        top.append(
-            _note(
-                "Other versions",
-                "note",
-                f"Some runs behind this page were made with versions that were not installed when it was executed: {text}.",
-            )
+        which = "; ".join(f"{name} {' and '.join(versions)}" for name, versions in libraries.items())
+        text = (
+            f"Some runs behind this page were made with versions that were not installed when it was executed: {which}."
         )
-    if top:
-        notebook["cells"].insert(1, _cell("notes", "\n\n".join(top)))
-    if about.get("inputs"):
-        hashes = ", ".join(
-            f"{WORDS.get(key, key).removeprefix('the ')} `{value}`" for key, value in about["inputs"].items()
-        )
-        notebook["cells"].append(_cell("made-from", f"Made from {hashes}; run `{about['key']}`."))
+        notes.append(_note("Other versions", "note", text))
+    if notes:
+        notebook["cells"].insert(1, _cell("notes", "\n\n".join(notes)))
+    hashes = [f"{WORDS.get(key, key).removeprefix('the ')} `{value}`" for key, value in about["inputs"].items()]
+    notebook["cells"].append(_cell("made-from", f"Made from {', '.join(hashes)}; run `{about['key']}`."))
 
 
 def add_front_note(text: str, record: Record) -> str:
     """The first page with the book's title and, below it, the parameters that are not the preset's."""
-    _, _, rest = text.partition("\n")
-    note = ""
+    parts = [f"# {record.title}"]
     if changes := record.changes():
-        sentence = f"This book was computed at the preset `{record.preset}` with other parameters: {changes}."
-        if not record.live:
-            sentence = (
-                f"This book was drawn from stored results, whose numbers its parameters do not change: {changes}."
-            )
-        note = _note("Other parameters", "note", sentence)
-    return "\n\n".join(part for part in (f"# {record.title}", note, rest.lstrip("\n")) if part)
+        sentence = f"This book was drawn from stored results, whose numbers its parameters do not change: {changes}."
+        if record.live:
+            sentence = f"This book was computed at the preset `{record.preset}` with other parameters: {changes}."
+        parts.append(_note("Other parameters", "note", sentence))
+    _, _, rest = text.partition("\n")
+    return "\n\n".join([*parts, rest.lstrip("\n")])
+
+
+def source_hash(notebook: dict) -> str:
+    """Hash of what an executed notebook says, without its outputs and without the parameters that were injected."""
+    cells = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", ())]
+    text = json.dumps([[c["cell_type"], "".join(c["source"])] for c in cells], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def chapter_row(name: str, notebook: dict) -> list[str]:
+    """One row of the table of chapters: name, preset, parameters given, run time, date and hash.
+
+    Preset and parameters are those of ``metadata.stablerep`` where the notebook has it, else of papermill's record.
+    """
+    record = notebook["metadata"].get("papermill", {})
+    given = record.get("parameters", {})
+    if ours := notebook["metadata"].get("stablerep"):
+        given = {"preset": ours["preset"], **ours["changed"]}
+    changed = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items()) if key != "preset") or "none"
+    return [
+        f"[](/{CHAPTERS}/{name}.ipynb)",
+        f"`{given['preset']}`" if "preset" in given else UNKNOWN,
+        changed.replace("|", "\\|"),
+        duration(record["duration"]) if record.get("duration") is not None else UNKNOWN,
+        (record.get("start_time") or UNKNOWN)[:16].replace("T", " "),
+        f"`{source_hash(notebook)}`",
+    ]
+
+
+def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> Path:
+    """Write the page on the executed notebooks in ``chapters``, ``provenance.md`` beside them or in ``folder``."""
+    page = (folder or chapters) / "provenance.md"
+    rows = [chapter_row(name, json.loads((chapters / f"{name}.ipynb").read_text())) for name in chapter_names(root)]
+    now, commit = gather(), git_state(root)
+    at = f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}" if commit else "none known"
+    facts = {
+        "Package": f"stablerep {now['stablerep']}, source files `{hash_package()}`",
+        "Commit": at,
+        "Book built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "Machine": f"{now['device']}, {now['threads']} threads, {now['platform']}",
+    }
+    versions = {"Python": now["python"]} | {name: one or "not installed" for name, one in now["packages"].items()}
+    parts = [
+        "# Provenance",
+        "This page was written when the book was built. "
+        "The hash of a notebook covers its text and code, but not its outputs.",
+        markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
+        "## Code and machine",
+        markdown_table(["What", "Which"], facts.items()),
+        "## Versions",
+        markdown_table(["Package", "Version"], versions.items()),
+    ]
+    page.write_text("\n\n".join(parts) + "\n")
+    return page
 
 
 def _note(title: str, kind: str, text: str) -> str:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.study.book.build import missing_chapters
-from stablerep.study.book.contents import CHAPTERS
-from stablerep.study.book.notes import add_chapter_notes, add_front_note
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 from stablerep.study.claims import MARK, claims_table
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
@@ -23,41 +21,34 @@ if TYPE_CHECKING:
 
 
 def require_chapters(app: Sphinx, config: object) -> None:
-    """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they are."""
+    """Stop when notebooks have not been executed; write the provenance page when it is missing or older than they."""
     root = Path(app.srcdir)
-    if missing := missing_chapters(root):
+    if missing := missing_chapters(root, root / CHAPTERS):
         # Not a Sphinx error: jupyter-book would put a traceback under the sentence.
+        names = ", ".join(missing)
         raise SystemExit(
-            f"The book needs executed notebooks and {', '.join(missing)} is missing: run `make book` (or `stablerep book`) first."
+            f"The book needs executed notebooks and {names} is missing: run `make book` (or `stablerep book`) first."
         )
     page = root / CHAPTERS / "provenance.md"
     newest = max(path.stat().st_mtime for path in (root / CHAPTERS).glob("*.ipynb"))
     if not page.exists() or page.stat().st_mtime < newest:
-        write_provenance(root)
+        write_provenance(root, root / CHAPTERS)
 
 
 def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Say on each page what it was made from and whether that still holds; fold the parameters that papermill injected."""
+    """Say on each chapter what it was made from and whether that still holds, and fold the parameters that papermill
+    injected; fill the marks of other pages."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
         fold_injected_parameters(notebook)
-        if Path(docname).parent == CHAPTERS:
-            add_chapter_notes(Path(docname).name, notebook)
+        add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
-    source[0] = fill_marks(source[0])
+    # what follows from the chapters: the table of claims, and links to the schemas of their parameters
+    links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
+    source[0] = source[0].replace(MARK, claims_table()).replace(SCHEMAS, ", ".join(links))
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
-
-
-def fill_marks(text: str) -> str:
-    """What follows from the chapters, in the place of its marks: the table of claims, and links to the schemas of parameters."""
-    if MARK in text:
-        text = text.replace(MARK, claims_table())
-    if SCHEMAS in text:
-        links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-        text = text.replace(SCHEMAS, ", ".join(links))
-    return text
 
 
 def fold_injected_parameters(notebook: dict) -> None:

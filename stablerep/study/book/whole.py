@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stablerep.errors import nearest
-from stablerep.study.book.build import build_book, missing_chapters
-from stablerep.study.book.contents import CHAPTERS, check_pages
+from stablerep.study.book.build import build_book, check_chapters, check_pages
 from stablerep.study.book.record import TITLE, Record
-from stablerep.study.chapters import chapter_names, preset_differences, resolve, schemas
+from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
@@ -27,7 +26,7 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
     """The parameters of every chapter, each of which takes those of the ``given`` names that it declares.
 
     Raises:
-        ParameterError: a name that no chapter declares (with the nearest), or a value that a chapter refuses; all at once.
+        ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse; all at once.
     """
     known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
@@ -52,31 +51,35 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
 
 def book_record(parameters: dict[str, Parameters], title: str | None = None) -> Record:
     """What the book of these parameters is."""
-    store, title = RunStore(), title or TITLE
+    store, first = RunStore(), next(iter(parameters.values()))
     keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
-    different = {
-        name: {k: v for k, (v, _) in preset_differences(name, p).items() if k != "live"}
-        for name, p in parameters.items()
-    }
-    first = next(iter(parameters.values()))
-    return Record(
-        title=title, key=_key(title, *keys), preset=first.preset, live=first.live,
-        changed={name: values for name, values in different.items() if values}, chapters=list(parameters),
-    )  # fmt: skip
+    changed = [{k: value for k, (value, _) in preset_differences(name, p).items()} for name, p in parameters.items()]
+    return _record(title or TITLE, keys, first.preset, first.live, changed)
 
 
-def _key(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+def _record(title: str, keys: list[str], preset: str, live: bool, changed: list[dict]) -> Record:
+    """The record of a book from what its chapters, in their order, say of themselves."""
+    different = {}
+    for name, values in zip(chapter_names(), changed):
+        if values := {key: value for key, value in values.items() if key != "live"}:
+            different[name] = values
+    key = hashlib.sha256("\n".join([title, *keys]).encode()).hexdigest()[:16]
+    return Record(title=title, key=key, preset=preset, live=live, changed=different, chapters=chapter_names())
 
 
 def make_book(
-    given: dict, *, title: str | None = None, output: Path | None = None, strict: bool = False, pages: Sequence[Path] = (),
+    given: dict,
+    *,
+    title: str | None = None,
+    output: Path | None = None,
+    strict: bool = False,
+    pages: Sequence[Path] = (),
     log: Callable = print,
-) -> Path:  # fmt: skip
-    """Execute every chapter with the ``given`` preset and parameters and build the HTML. Returns the path of ``index.html``.
+) -> Path:
+    """Execute every chapter with the ``given`` preset and parameters, build the HTML, and return the path of its index.
 
-    Pages are in ``_build/html``; a book of other parameters or another title has a folder of its own, ``_build/books/<key>``, so that no
-    book takes the place of another. Each book has its own folder of executed chapters too, so that two made at once do not mix; what both
+    Pages are in ``_build/html``; a book of other parameters or another title has a folder of its own,
+    ``_build/books/<key>``, so that no book takes the place of another. Two that are made at once do not mix; what both
     need is computed once, in the run store.
     """
     from filelock import FileLock
@@ -98,10 +101,8 @@ def make_book(
             place_chapter(executed[name], name, Path(scratch))
             now = time.monotonic()
             left = time_left(estimates, number, now - began)
-            log(
-                f"{place}: {now - started:.0f} s, {now - began:.0f} s in all"
-                + (f", about {duration(left)} left" if left else "")
-            )
+            more = f", about {duration(left)} left" if left else ""
+            log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
         log("building the pages")
         index = build_book(root, output, Path(scratch), record=record, strict=strict, pages=pages)
     if plain:
@@ -114,7 +115,7 @@ def make_book(
 
 
 def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
-    """Seconds that the chapters after the first ``done`` will take: their estimates, corrected by the ratio of spent to estimated so far."""
+    """Seconds that the chapters after the first ``done`` will take: estimates, times spent to estimated so far."""
     estimated, rest = sum(estimates[:done]), sum(estimates[done:])
     return rest * spent / estimated if estimated else rest
 
@@ -122,21 +123,25 @@ def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
 def build_executed(
     *, title: str | None = None, output: Path | None = None, strict: bool = False, pages: Sequence[Path] = ()
 ) -> Path:
-    """Build the pages of the chapters that the last plain book left in ``book/chapters``, whatever has changed since: a page that is stale says so.
+    """Build the pages of the chapters that the last plain book left in ``book/chapters``; one that is stale says so.
 
     Raises:
         FailedError: a chapter was never executed, or (``strict``) is stale.
     """
-    root, changed, about = project_root(), {}, {}
-    if not missing_chapters(root):
-        for name in chapter_names(root):
-            about = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"].get("stablerep", {})
-            if different := {k: v for k, v in about.get("changed", {}).items() if k != "live"}:
-                changed[name] = different
-    record = Record(
-        title=title or TITLE, key=_key(json.dumps([title, changed, about.get("inputs")])), preset=about.get("preset", "unknown"),
-        live=about.get("parameters", {}).get("live", True), changed=changed, chapters=chapter_names(root),
-    )  # fmt: skip
+    root, abouts = project_root(), {}
+    check_chapters(root)
+    for name in chapter_names():
+        metadata = json.loads((root / CHAPTERS / f"{name}.ipynb").read_text())["metadata"]
+        abouts[name] = {
+            "key": "",
+            "preset": "unknown",
+            "parameters": {"live": True},
+            "changed": {},
+        }  # by papermill alone
+        abouts[name] |= metadata.get("stablerep", {})
+    first = next(iter(abouts.values()))
+    keys, changed = ([about[what] for about in abouts.values()] for what in ("key", "changed"))
+    record = _record(title or TITLE, keys, first["preset"], first["parameters"]["live"], changed)
     return build_book(root, output, record=record, strict=strict, pages=pages)
 
 

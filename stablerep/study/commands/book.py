@@ -57,7 +57,7 @@ def book(
     if context.invoked_subcommand:
         return
     with sentences():
-        from stablerep.study.book.contents import check_pages
+        from stablerep.study.book.build import check_pages
         from stablerep.study.book.whole import build_executed, make_book, plan_text
         from stablerep.study.commands.run import chapter_fields, given_parameters
         from stablerep.study.parameters.paths import allow_paths, anchor_paths

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stablerep.study.archive.check import examine_export, verify_export
+from stablerep.study.archive.check import examine_export
 from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
-from tests.study.archive.traced import executed_chapter, small_store
+from tests.study.archive.traced import executed_chapter, small_store, verify_export
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 import stablerep
 from stablerep.study.archive import export as module
-from stablerep.study.archive.check import examine_export, verify_export
+from stablerep.study.archive.check import examine_export
 from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
-from tests.study.archive.traced import executed_chapter, small_store
+from tests.study.archive.traced import executed_chapter, small_store, verify_export
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stablerep.study.archive.check import examine_export
 from stablerep.study.chapters import resolve
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
 from stablerep.study.notebooks import execution
@@ -16,6 +17,11 @@ from stablerep.study.store.step import Step
 
 GENERATOR = "0123456789abcdef"
 SET, TRAINED, PROBED = (Step(one.name, one.version, one.describe) for one in (SYNTHESIS, PRETRAINING, EVALUATION))
+
+
+def verify_export(path: Path) -> list[str]:
+    """What is wrong with an export, in sentences."""
+    return examine_export(path).wrong
 
 
 def plan_hash(seed: int) -> str:

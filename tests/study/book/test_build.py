@@ -20,15 +20,14 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stablerep.errors import FailedError, StorageError
-from stablerep.study.book import build
+from stablerep.study.book import build, whole
 from stablerep.study.book.build import (
     build_book,
     check_chapters,
 )
-from stablerep.study.book.contents import CHAPTERS
-from stablerep.study.book.provenance_page import write_provenance
+from stablerep.study.book.notes import write_provenance
 from stablerep.study.book.record import Record
-from stablerep.study.chapters import chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names
 from tests.study.book.offline import check_offline
 
 ROOT = Path(__file__).parents[3]
@@ -287,6 +286,30 @@ def test_a_chapter_in_error_is_refused(tmp_path, change, message):
     edit(root, "scaling", lambda notebook: change(notebook["cells"][3]))
     with pytest.raises(RuntimeError, match=f"scaling, code cell 3: {message}"):
         build_book(root)
+
+
+def test_chapters_that_were_executed_before_are_built_as_they_say_they_are(tmp_path, monkeypatch):
+    root, built = project(tmp_path), []
+    monkeypatch.setattr(whole, "project_root", lambda: root)
+    monkeypatch.setattr(whole, "build_book", lambda root, output, **options: built.append(options["record"]))
+    whole.build_executed()
+    for name in chapter_names(root):
+        about = {
+            "key": f"notebook-{name}",
+            "preset": "smoke",
+            "parameters": {"live": False},
+            "changed": {"live": False},
+        }
+        about["changed"] |= {"seed": 1} if name == "bias" else {}
+        edit(root, name, lambda notebook: notebook["metadata"].update(stablerep=about))
+    whole.build_executed(title="Mine")
+    unknown, mine = built
+    assert (unknown.title, unknown.preset, unknown.live, unknown.changed) == (whole.TITLE, "unknown", True, {})
+    assert (mine.title, mine.preset, mine.live, mine.changed) == ("Mine", "smoke", False, {"bias": {"seed": 1}})
+    assert mine.chapters == chapter_names(root) and mine.key != unknown.key
+    (root / CHAPTERS / "bias.ipynb").unlink()
+    with pytest.raises(FailedError, match="bias not executed yet"):
+        whole.build_executed()
 
 
 def test_a_missing_chapter_is_named(tmp_path):

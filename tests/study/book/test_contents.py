@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stablerep.errors import InputError, MissingError
-from stablerep.study.book.contents import check_pages
+from stablerep.study.book.build import check_pages
 from stablerep.study.book.whole import time_left
 from stablerep.study.chapters import chapter_names, schemas
 from stablerep.study.root import PROJECT

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
-from stablerep.study.book.built import Number, read_book
 from stablerep.study.book.diff import Row, default_page, diff_books, number_text
+from stablerep.study.book.record import Number, read_book
 from stablerep.study.commands.main import app
 from tests.study.book.offline import check_offline
 
