@@ -33,7 +33,7 @@ def test_a_chapter_has_what_the_registry_reads(name):
         assert function.__doc__, function
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if (PROJECT / "results" / name).exists()])
 def test_the_stored_reference_has_the_headline_and_an_answer_to_each_claim(name):
     """The committed tables, which pages are drawn from, are such as the chapter's own code reads."""
     module, tables = chapter(name), chapters.stored_tables(name)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from stablerep.study.chapters import chapter, resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, sync_readme, write_schemas
-from stablerep.study.parameters.base import Seeded, knob
+from stablerep.study.parameters.base import Batched, Seeded, knob
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 
@@ -121,7 +121,7 @@ def test_json_schema_knows_defaults_and_needs_nothing(name):
     laptop = resolve(name, {}).model_dump()
     assert {key: about["default"] for key, about in schema["properties"].items()} == laptop
     assert all(about["description"] and {"unit", "cost"} <= set(about) for about in schema["properties"].values())
-    assert ("multiple of positives" in schema["description"]) == (name not in ("corpus", "generator"))
+    assert ("multiple of positives" in schema["description"]) == issubclass(schemas()[name], Batched)
     lists = [key for key, value in laptop.items() if isinstance(value, list)]
     assert [key for key, about in schema["properties"].items() if about.get("uniqueItems")] == lists
 
