@@ -60,11 +60,13 @@ def combined(modules: dict[str, str]) -> str:
 
 @functools.cache
 def library_hash() -> str:
-    """The same for every module of the library, whether or not a step reaches it."""
+    """The same for every module of the library, whether or not a step reaches it, and for the tables beside them, which pages quote."""
     top = _top()
     names = sorted(".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts]) for path in top.rglob("*.py"))
     names = [name.removesuffix(".__init__") for name in names]
-    return combined({name: _read(path)[0] for name in names if (path := module_path(name))})
+    modules = {name: _read(path)[0] for name in names if (path := module_path(name))}
+    tables = {path.name: hashlib.sha256(_content(path)).hexdigest()[:8] for path in sorted(top.glob("*.csv"))}
+    return combined(modules | tables)
 
 
 @functools.cache

@@ -69,6 +69,18 @@ def test_a_set_is_learned_from_and_probed(made, trained, tmp_path):
     assert set(pd.read_parquet(tmp_path / "items.parquet")["set"]) == {"digits"}
 
 
+@pytest.mark.parametrize("name", ["file:x", "http:x", "run-10:30", "a?b #"])
+def test_a_folder_of_any_name_holds_an_encoder_and_its_items(made, tmp_path, monkeypatch, name):
+    """A relative folder is never an address, for which pandas would take some of these."""
+    monkeypatch.chdir(tmp_path)
+    result = call("pretrain", name, "--images", made, *SMALL)
+    assert result.exit_code == 0, result.output
+    result = call("probe", name, "-s", "digits", "--limit", "20", "-o", f"{name}/items.parquet")
+    assert result.exit_code == 0, result.output
+    for table in ("log", "items"):
+        assert len(pd.read_parquet(tmp_path / name / f"{table}.parquet"))
+
+
 def test_from_shards_and_in_memory(made):
     assert open_images(str(made), 32).fingerprint == open_images(str(made), 32, in_memory=True).fingerprint
     assert len(open_images(str(made), 32, in_memory=True).images) == 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -127,11 +128,19 @@ def test_a_plan_computes_nothing(asked, tmp_path):
     assert asked == [] and not (tmp_path / "runs").exists()
 
 
+def pipeline(folder) -> None:
+    """What a plan looks at in a generator's folder."""
+    folder.mkdir(parents=True)
+    encoder = ["transformers", "CLIPTextModel"]
+    index = {"_class_name": "StableDiffusionPipeline", "text_encoder": encoder}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
 def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
     monkeypatch.delenv("STABLEREP_PATHS", raising=False)
     monkeypatch.setenv("STABLEREP_PATHS", "")  # restored afterwards
     folder = tmp_path / "pipeline"
-    folder.mkdir()
+    pipeline(folder)
     refused = call("compare", "--generator", str(folder))
     assert "it lies outside the project and the current folder; --allow-path" in refused.stderr and asked == []
     call("compare", "--generator", str(folder), "--allow-path", str(tmp_path))
@@ -141,7 +150,7 @@ def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
 def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_path, monkeypatch):
     """Notebooks are executed in the project's folder, whatever folder the command was given in."""
     monkeypatch.setenv("STABLEREP_PATHS", "")
-    (tmp_path / "owner" / "name").mkdir(parents=True)
+    pipeline(tmp_path / "owner" / "name")
     monkeypatch.chdir(tmp_path)
     call("compare", "--generator", "owner/name", "--preset", "smoke")
     monkeypatch.chdir(project_root())

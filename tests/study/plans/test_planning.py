@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from stablerep.errors import InputError
 from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
@@ -90,6 +93,33 @@ def test_a_book_from_stored_results_asks_for_nothing(store):
 def test_the_corpus_is_tables_and_drawings(store):
     (plan,) = plan_chapters([("corpus", resolve("corpus", {}))], store)
     assert plan.runs == [] and total([plan]).seconds == NOTEBOOK.seconds
+
+
+ENCODER = ["transformers", "CLIPTextModel"]
+SOUND = {
+    "_class_name": "StableDiffusionPipeline",
+    "text_encoder": ENCODER,
+    "unet": ["diffusers", "UNet2DConditionModel"],
+}
+
+
+@pytest.mark.parametrize(("index", "said"), [
+    (SOUND | {"_class_name": "StableDiffusionXLPipeline", "text_encoder_2": ENCODER}, "is a StableDiffusionXLPipeline with 2 text encoders"),
+    (SOUND, "holds unet/diffusion_pytorch_model.bin and no safetensors"),
+    (None, "has no model_index.json"),
+])  # fmt: skip
+def test_a_generator_that_cannot_serve_is_refused_before_anything_is_computed(tmp_path, monkeypatch, index, said):
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("STABLEREP_PATHS", str(tmp_path))
+    (tmp_path / "g" / "unet").mkdir(parents=True)
+    (tmp_path / "g" / "unet" / "diffusion_pytorch_model.bin").touch()
+    if index:
+        (tmp_path / "g" / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=f"^[^\n]*{said}[^\n]*$"):
+        plan_chapters([("compare", resolve("compare", {"preset": "smoke", "generator": str(tmp_path / "g")}))])
+    with pytest.raises(InputError, match="owner/name on the Hub"):
+        plan_chapters([("compare", resolve("compare", {"preset": "smoke", "generator": "emojis"}))])
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["generator", "methods", "bias"])

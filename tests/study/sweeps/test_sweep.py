@@ -172,6 +172,16 @@ def test_summary_page(pretended, store):
     assert text.count("no images") == 2
 
 
+@pytest.mark.parametrize("name", ["file:x", "http:x", "run-10:30", "a?b #"])
+def test_a_sweep_in_a_folder_of_any_name(pretended, store, name):
+    """A relative folder is never an address, for which pandas would take some of these."""
+    sweep = run_sweep(prepared(["guidance_scale=1,2"], folder=Path(name)), workers=1, log=lambda line: None)
+    write_results(sweep)
+    folder = Path.cwd() / name
+    assert len(pd.read_csv(folder / "table.csv")) == 2 and len(pd.read_csv(folder / "results.csv")) == 4
+    assert len(pd.read_parquet(folder / "results.parquet")) == 4
+
+
 def test_means_over_seeds():
     results = pd.DataFrame(
         {
