@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from bs4 import BeautifulSoup
+from click.testing import CliRunner
+from papermill.cli import papermill
 
 from stablerep.study.book.whole import book_parameters, make_book
 from stablerep.study.chapters import compute_tables, resolve, schemas
@@ -140,21 +140,13 @@ def test_a_book_from_stored_results_trains_nothing(store):
 
 
 @pytest.mark.parametrize("name", schemas())
-def test_plain_papermill_runs_every_notebook(name, store, tmp_path):
+def test_plain_papermill_runs_every_notebook(name, store, tmp_path, monkeypatch):
     """Without our command line; what the notebooks need was computed above."""
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        f"notebooks/{name}.ipynb",
-        str(tmp_path / "out.ipynb"),
-        "--no-progress-bar",
-    ]
+    monkeypatch.chdir(project_root())
+    command = [f"notebooks/{name}.ipynb", str(tmp_path / "out.ipynb"), "--no-progress-bar", "-p", "preset", "smoke"]
     before = set(store.list()["key"])
-    done = subprocess.run(
-        [*command, "-p", "preset", "smoke"], cwd=project_root(), capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(papermill, command)
+    assert done.exit_code == 0, done.output
     cells = [c for c in json.loads((tmp_path / "out.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
     assert all(c["execution_count"] for c in cells) and 'preset = "smoke"' in "".join(cells[1]["source"])
     assert set(store.list()["key"]) == before
