@@ -25,11 +25,11 @@ def emoji() -> Corpus:
     return load_corpus()
 
 
-# Files that take minutes, the longest first: begun last, one of them would go on alone in one process while the others have nothing to do.
+# Files that take long, the longest first: begun last, one of them would go on in one process while the others have nothing to do.
 LONGEST = (
-    "study/book/test_whole.py",
-    "study/sweeps/test_workers.py",
-)
+    "study/book/test_whole.py", "study/sweeps/test_workers.py", "study/commands/test_encoders.py", "study/chapters/test_toy_chapter.py",
+    "synthesis/test_writing.py", "study/sweeps/test_sweep.py", "training/test_processes.py", "study/book/test_build.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

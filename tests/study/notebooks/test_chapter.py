@@ -14,7 +14,6 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
-from click.testing import CliRunner
 from papermill.cli import papermill as papermill_command
 
 from stablerep.study import chapters
@@ -193,9 +192,9 @@ def test_names_that_papermill_injects_and_no_parameter_has_are_refused():
 def test_plain_papermill_stops_at_a_wrong_parameter(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     command = ["notebooks/compare.ipynb", str(tmp_path / "out.ipynb"), "--no-progress-bar"]
-    done = CliRunner().invoke(papermill_command, [*command, "-p", "guidance_scael", "4", "-p", "seeds", "0"])
-    assert done.exit_code != 0
-    said = str(done.exception)
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        papermill_command.main([*command, "-p", "guidance_scael", "4", "-p", "seeds", "0"], standalone_mode=False)
+    said = str(error.value)
     assert "compare has no parameter 'guidance_scael'; did you mean guidance_scale?" in said
     assert "seeds is 0: input should be greater than or equal to 1." in said
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
