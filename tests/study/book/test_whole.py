@@ -56,8 +56,8 @@ def test_every_parameter_is_read_and_every_run_was_planned(name, store):
     if name in FIRST:
         assert not any(run.exists for run in before.runs)
     p = Recording(**planned.model_dump())
-    study = Study(store, p)
     read.clear()
+    study = Study(store, p)
     compute_tables(name, p, study)
     code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
     read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
