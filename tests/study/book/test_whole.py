@@ -42,6 +42,7 @@ FIRST = ("scaling", "generator")
 def test_every_parameter_is_read_and_every_run_was_planned(name, store):
     """A parameter that changes nothing would be a lie, and so would a plan that lists other runs than are asked for, keys and all. What is
     computed here, the notebooks below find."""
+    store = RunStore(store.root)  # which notes what is asked of it from now on
     read, planned = set(), resolve(name, {"preset": "smoke"})
 
     class Recording(schemas()[name]):
