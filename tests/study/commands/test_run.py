@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -165,17 +162,11 @@ def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_pa
 
 def completed(line: str) -> list[str]:
     words = line.split(" ")
-    environment = os.environ | {
-        "_STABLEREP_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-    }
-    code = "import sys; sys.argv[0] = 'stablerep'; from stablerep.study.commands.main import app; app(prog_name='stablerep')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    environment = {"_STABLEREP_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = CliRunner().invoke(app, [], env=environment, prog_name="stablerep")
     return [word.removeprefix("plain,") for word in done.stdout.split()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

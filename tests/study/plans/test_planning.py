@@ -1,4 +1,5 @@
-"""Plans: what they list is what a chapter then asks for, and they compute nothing."""
+"""Plans by hand, their costs, and that they compute nothing. That they list what a chapter then asks for is held where the chapters are
+computed, by ``tests/study/book/test_whole.py``."""
 
 from __future__ import annotations
 
@@ -7,10 +8,9 @@ import json
 import pytest
 
 from stablerep.errors import InputError
-from stablerep.study.chapters import compute_tables, resolve, schemas
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
-from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.execution import NOTEBOOK
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
@@ -35,23 +35,6 @@ def store(tmp_path) -> RunStore:
 
 def steps_of(plan: ChapterPlan) -> list[str]:
     return [run.step for run in plan.runs]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["generator", "scaling"])
-def test_a_plan_lists_what_the_chapter_then_asks_for(name, store):
-    """Keys and all: before nothing exists, afterwards everything does. The generator reads runs inside of others."""
-    p = resolve(name, {"preset": "smoke"})
-    (before,) = plan_chapters([(name, p)], store)
-    assert not store.root.exists() and not any(run.exists for run in before.runs)
-    study = Study(store, p)
-    compute_tables(name, p, study)
-    assert {run.key for run in before.runs} == set(study.store.asked) == set(store.list()["key"])
-    (after,) = plan_chapters([(name, p)], store)
-    assert all(run.exists and run.cost is None for run in after.runs) and after.missing == []
-    assert {run.key for run in after.runs} <= {
-        run.key for run in before.runs
-    }  # what a finished run was made from is not asked for again
 
 
 def test_comparison_by_hand(store):

@@ -266,10 +266,10 @@ def test_a_real_sweep_killed_in_the_middle_is_resumed_and_computes_nothing_twice
     process.wait()
     created = {run["key"]: run["created"] for run in store.list().query("complete").to_dict("records")}
     assert 1 <= len(created) < 3
-    refused = subprocess.run(command, capture_output=True, text=True)
-    assert refused.returncode == 2 and "add --resume to continue it" in refused.stderr
-    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    refused = CliRunner().invoke(app, command[3:])
+    assert refused.exit_code == 2 and "add --resume to continue it" in refused.stderr
+    done = CliRunner().invoke(app, [*command[3:], "--resume"])
+    assert done.exit_code == 0, done.output
     after = store.list()
     assert len(after) == 3 and after["complete"].all()
     assert created.items() <= dict(zip(after["key"], after["created"])).items()
