@@ -161,7 +161,7 @@ from stablerep.study.store.runs import RunStore
 def compute(folder):
     shutil.copy(f"{sys.argv[2]}/{name}.ipynb", folder)
 
-for name, p in book_parameters({"preset": "smoke", "live": False}).items():
+for name, p in book_parameters({"preset": "smoke"}).items():
     if name != "toy":
         RunStore().obtain(**notebook_identity(name, p), compute=compute)
 """
@@ -171,7 +171,7 @@ for name, p in book_parameters({"preset": "smoke", "live": False}).items():
 def test_the_book_has_it(tree, tmp_path):
     for name in chapter_names():
         nbformat.write(executed_chapter(name), tmp_path / f"{name}.ipynb")
-    (said,) = run(tree, "book --preset smoke --no-live", first=STAND_INS, given=(str(tmp_path),))
+    (said,) = run(tree, "book --preset smoke", first=STAND_INS, given=(str(tmp_path),))
     assert said.count("executed before") == len(chapter_names()) and "toy: executing" in said
     page = (tree / "_build/html/book/chapters/toy.html").read_text()
     assert "Letters are counted here." in page
