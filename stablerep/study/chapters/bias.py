@@ -11,7 +11,8 @@ import pandas as pd
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet, Named
-from stablerep.study.experiments.study import Study, sampling_of
+from stablerep.study.experiments.sources import sampling_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 from stablerep.study.store.runs import Run

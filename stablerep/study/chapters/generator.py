@@ -11,7 +11,8 @@ from stablerep.errors import InputError
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.study import Study, sampling_of
+from stablerep.study.experiments.sources import sampling_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Design, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
 from stablerep.study.store.runs import Run

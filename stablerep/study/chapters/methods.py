@@ -94,7 +94,7 @@ def ask(p: Parameters, study: Study) -> list[Trained]:
     for seed in range(p.seed, p.seed + p.seeds):
         for method in ("random", *possible(p, study)):
             run = None if method == "random" else train(method, images, p, study, seed, len(captions))
-            recipe = encoder_recipe(p, study)
+            recipe = study.encoder_recipe(p)
             evaluation = study.probed(run, recipe, seed, p.probe_designs)
             found.append(Trained(
                 Evaluated(title_of(method), seed, run, evaluation),
@@ -114,17 +114,13 @@ def title_of(method: str) -> str:
     return RANDOM if method == "random" else METHODS[method].title
 
 
-def encoder_recipe(p: Parameters, study: Study):
-    return study.encoder_recipe(p, stem="published", patch_size=p.patch_size, depth=p.depth)
-
-
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
     from dataclasses import replace
 
     teacher = METHODS[method].traits.teacher
     recipe = replace(
-        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions), encoder=encoder_recipe(p, study),
+        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions),
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
@@ -140,14 +136,14 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
         from stablerep.encoders import extract_features
 
         part = study.probed_part(p.probe_designs).split("test")
-        features = extract_features(study.backbone(run, encoder_recipe(p, study), seed), part.images(study.size))
+        features = extract_features(study.backbone(run, study.encoder_recipe(p), seed), part.images(study.size))
         describe(features, part.table["caption"]).to_parquet(folder / "results.parquet", index=False)
         return {}
 
     return study.store.obtain(
         DIAGNOSTICS,
         parameters={"size": study.size, "designs": sorted(p.probe_designs) if study.about.designs else []},
-        inputs={"encoder": study.encoder_key(run, encoder_recipe(p, study), seed), "corpus": study.about.fingerprint},
+        inputs={"encoder": study.encoder_key(run, study.encoder_recipe(p), seed), "corpus": study.about.fingerprint},
         compute=compute,
     )
 

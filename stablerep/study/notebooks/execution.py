@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from stablerep.checkpoint import storing, written_aside
 from stablerep.errors import FailedError, InputError, readable
 from stablerep.study.chapters import chapter, preset_differences, resolve
-from stablerep.study.experiments.study import corpus_options
+from stablerep.study.experiments.sources import corpus_options
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER, notebook_path, source_text
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.paths import anchor_paths

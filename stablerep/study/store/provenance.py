@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import subprocess
@@ -15,7 +14,6 @@ import sys
 from pathlib import Path
 
 import stablerep
-from stablerep.errors import InputError
 from stablerep.study.root import PROJECT
 
 PACKAGES = (
@@ -101,23 +99,3 @@ def hash_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hexadecimal digits, in constant memory."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_package(package: str = "stablerep") -> str:
-    """16 hexadecimal digits over the names and bytes of a package's ``.py`` files; the package is not imported.
-
-    Raises:
-        ValueError: no package of that name can be found.
-    """
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"package is {package!r}; it must be a top-level package that can be imported, such as 'stablerep'."
-        )
-    digest = hashlib.sha256()
-    top = Path(spec.submodule_search_locations[0])
-    for name, path in sorted((path.relative_to(top).as_posix(), path) for path in top.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())  # the length keeps two files from running into each other
-        digest.update(content)
-    return digest.hexdigest()[:16]

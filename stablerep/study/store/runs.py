@@ -14,12 +14,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.errors import FailedError, InputError
+from stablerep.errors import InputError
+from stablerep.study.store.access import writing
 from stablerep.study.store.code import combined
 from stablerep.study.store.folder import (
     IDENTITY,
@@ -33,9 +33,8 @@ from stablerep.study.store.folder import (
     read_attempts,
     read_record,
     sync,
-    unwritable,
-    writing,
-)  # fmt: skip
+    working_folder,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,16 +122,11 @@ class RunStore:
         """The run of an identity, or one of earlier code that :attr:`accept` names."""
         if run := self._complete(identity["key"]):
             return run
-        if not any(name.startswith(identity["step"]) for name in self.accept):
-            return None
-        for key in self._names():
-            named = identity["step"] in self.accept or any("-" in name and key.startswith(name) for name in self.accept)
-            info = read_record(self.root / key, key) if named and key.startswith(f"{identity['step']}-") else None
-            if (
-                info
-                and all(info.get(name) == identity[name] for name in IDENTITY if name != "code")
-                and (run := self._complete(key))
-            ):
+        step = identity["step"]
+        accept = tuple(name for name in self.accept if name.startswith(step))
+        for key in self._names() if accept else ():
+            run = self._complete(key) if key.startswith(f"{step}-") and key.startswith(accept) else None
+            if run and all(run.info.get(name) == identity[name] for name in IDENTITY if name != "code"):
                 if key not in self.accepted:
                     self.accepted.append(key)
                 return run
@@ -142,8 +136,7 @@ class RunStore:
         self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
     ) -> Run:  # fmt: skip
-        """The run of these parameters and of the code that its step can call: found, waited for while another process computes it,
-        or computed here.
+        """The run of these parameters and of the code that its step can call: found, awaited from another process, or made here.
 
         Args:
             compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
@@ -158,29 +151,26 @@ class RunStore:
         identity = self.identity(step, parameters, inputs)
         found = self.find_like(identity)
         key = found.key if found else identity["key"]
-        for keys in (keys for keys in (self.asked, *self._uses[-1:]) if key not in keys):
-            keys.append(key)
+        for keys in (self.asked, *self._uses[-1:]):
+            if key not in keys:
+                keys.append(key)
         if found:
             return found
         self._uses.append(uses := [])
-        about = {
-            "uses": uses, "modules": step.modules(parameters), "what": step.describe(identity["parameters"]),
-            "kind": step.kind(identity["parameters"], inputs), "amount": step.amount(identity["parameters"]), "disk": step.disk(identity["parameters"]),
-        }  # fmt: skip
         try:
             if needs:
                 needs()
-            return self._computed(identity, compute, about)
+            return self._computed(identity, compute, {"uses": uses} | step.about(identity["parameters"], inputs))
         finally:
             self._uses.pop()
 
     def _computed(self, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> Run:
         """A run that was not there."""
         key = identity["key"]
-        with writing(self.root), self._lock(key):
+        with writing(self.root, key):
             if run := self._complete(key):
                 return run
-            folder = self._working_folder(key)
+            folder = working_folder(self.root / key, self.root / ".partial" / key)
             # A process that dies between writing run.json and renaming leaves a whole run that only needs its name.
             info = read_record(folder, key)
             if info is None or damaged_files(folder, info["files"], by_content=True):
@@ -237,7 +227,7 @@ class RunStore:
             OSError: the store is read-only.
         """
         key = self._resolve(key)
-        with writing(self.root), self._lock(key, wait=False):
+        with writing(self.root, key, wait=False):
             (self.root / key / RECORD).unlink(missing_ok=True)  # first, so that half a removal is never taken for a run
             for folder in (self.root / key, self.root / ".partial" / key):
                 if folder.is_dir():
@@ -256,50 +246,12 @@ class RunStore:
         names = self._names()
         matches = [key] if key in names else [name for name in names if key and name.startswith(key)]
         if len(matches) > 1:
-            raise InputError(
-                f"{key!r} is the beginning of {len(matches)} runs ({', '.join(matches[:5])}); give more of the key."
-            )
+            several = f"{len(matches)} runs ({', '.join(matches[:5])})"
+            raise InputError(f"{key!r} is the beginning of {several}; give more of the key.")
         return matches
 
     def _resolve(self, key: str) -> str:
         if matches := self._matching(key):
             return matches[0]
-        nearest = difflib.get_close_matches(key, self._names(), n=1, cutoff=0.0)
-        raise InputError(
-            f"there is no run {key!r}; {f'the nearest is {nearest[0]}' if nearest else 'the store is empty'}."
-        )
-
-    def _working_folder(self, key: str) -> Path:
-        """The partial folder; a damaged run is moved there without its altered files, so that only those are made again."""
-        final, partial = self.root / key, self.root / ".partial" / key
-        if final.is_dir() and not partial.exists() and (info := read_record(final, key)):
-            partial.parent.mkdir(exist_ok=True)
-            os.replace(final, partial)
-            for name in damaged_files(partial, info["files"], by_content=True):
-                (partial / name).unlink(missing_ok=True)
-        elif final.is_dir():
-            shutil.rmtree(final)
-        partial.mkdir(parents=True, exist_ok=True)
-        return partial
-
-    @contextmanager
-    def _lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        folder = self.root / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except NotADirectoryError as error:
-            raise unwritable(self.root, "it lies in a file", "move that file") from error
-        lock = FileLock(folder / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if not wait:
-                raise FailedError(f"run {key} is being computed by another process; stop that process first.") from None
-            print(f"waiting for another process that is computing {key}", flush=True)
-            lock.acquire(poll_interval=0.5)
-        try:
-            yield
-        finally:
-            lock.release()
+        near = difflib.get_close_matches(key, self._names(), n=1, cutoff=0.0)
+        raise InputError(f"there is no run {key!r}; {f'the nearest is {near[0]}' if near else 'the store is empty'}.")

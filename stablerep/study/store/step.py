@@ -48,3 +48,13 @@ class Step:
     def estimate(self, parameters: Values) -> float:
         """Seconds, by the rates alone."""
         return self.seconds + (self.amount(parameters) / self.rate if self.rate else 0.0)
+
+    def about(self, parameters: Values, inputs: Mapping[str, str]) -> dict:
+        """What the record of a run says of it besides its identity: its code, words on it, and what its costs go by."""
+        return {
+            "modules": self.modules(parameters),
+            "what": self.describe(parameters),
+            "kind": self.kind(parameters, inputs),
+            "amount": self.amount(parameters),
+            "disk": self.disk(parameters),
+        }

@@ -1,0 +1,162 @@
+"""What a study is made of: a corpus with its captions and images, and images that a generator makes from captions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablerep.errors import InputError
+from stablerep.study.experiments.images import Captions, ImageSet, Named
+from stablerep.study.experiments.steps import SYNTHESIS
+from stablerep.study.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from stablerep.corpus import Corpus
+    from stablerep.generator import Generator
+    from stablerep.generator.sampling import Sampling
+    from stablerep.study.parameters.base import Parameters
+
+_GENERATORS: dict[str, Generator] = {}
+_SETS: dict = {}
+
+
+class Sources:
+    """The corpus, captions, images and generators that chapters share; what is made is a run in the store.
+
+    Args:
+        parameters: of a chapter; they name the corpus and the size of its images. Without them, the embedded emoji at 32 pixels.
+    """
+
+    def __init__(self, store: RunStore | None = None, parameters: Parameters | None = None) -> None:
+        self.store = store or RunStore()
+        self.source = getattr(parameters, "corpus", "emoji")
+        self.size = getattr(parameters, "image_size", 32)
+        self._options = corpus_options(parameters)
+        self._fingerprints: dict[str, str] = {}
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        from stablerep.corpus import load_corpus
+
+        return load_corpus(self.source, **self._options)
+
+    @property
+    def about(self) -> Corpus:
+        """What is asked of the corpus before anything is read: ``fingerprint``, ``labels``, ``cluster``, ``designs`` and ``people``."""
+        return self.corpus
+
+    @cached_property
+    def _captions(self) -> list[str]:
+        """Training captions in a fixed random order."""
+        everything = set(self.corpus.split("train").table["caption"])
+        return sorted(everything, key=lambda caption: hashlib.sha256(f"caption:{caption}".encode()).hexdigest())
+
+    def available_captions(self) -> int:
+        return len(self._captions)
+
+    def captions(self, count: int = 0) -> Captions:
+        """Training captions in a fixed random order; the first ``count`` of them, or all for 0."""
+        available = self.available_captions()
+        if count > available:
+            if self.source == "emoji":
+                raise InputError(f"captions is {count}; the training part has {available}.")
+            count = 0  # presets are written for the emoji; a corpus of fewer captions gives all that it has
+        return Captions(self.about.fingerprint, count, available, lambda: self._captions)
+
+    def counts(self) -> tuple[int, int]:
+        """How many images and how many captions the corpus has."""
+        return len(self.corpus), self.corpus.table["caption"].nunique()
+
+    @property
+    def repeats_captions(self) -> bool:
+        """Whether several images share a caption without being designs of one thing, as where captions are made from classes."""
+        images, captions = self.counts()
+        return not self.about.designs and images > captions
+
+    def need_people(self) -> None:
+        """Refuse a corpus that says nothing of the people it shows."""
+        if not self.about.people:
+            raise InputError(
+                f"corpus is {self.source!r}, which declares no attributes of people; this chapter needs some, such as the emoji's, "
+                "or a corpus whose labels are such attributes."
+            )
+
+    def probed_part(self, designs: list[str]) -> Corpus:
+        """The corpus, in some of its designs where it has any."""
+        return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
+
+    def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
+        """Real images of some captions: ``at_most`` so many of each, picked by hash, or with ``several`` all of them, as every design."""
+        from stablerep.captioned_images import CaptionedImages
+
+        def load() -> CaptionedImages:
+            part = self.corpus if several else self.corpus.some_per_caption(at_most)
+            return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), self.size)
+
+        return ImageSet(f"{'several' if several else f'real{at_most}'}-{captions.name}-{self.size}px", load)
+
+    def corpus_images(self, part: Corpus, name: str) -> ImageSet:
+        """All images of a part of the corpus, which ``name`` tells from other parts."""
+        from stablerep.captioned_images import CaptionedImages
+
+        return ImageSet(
+            f"{name}-{part.fingerprint}-{self.size}px", lambda: CaptionedImages.from_corpus(part, self.size)
+        )
+
+    def generator(self, name: str) -> Generator:
+        from stablerep.generator import load_generator
+
+        if name not in _GENERATORS:
+            _GENERATORS[name] = load_generator(name)
+        return _GENERATORS[name]
+
+    def generator_fingerprint(self, name: str) -> str:
+        """What names a generator in the key of a run; its files are read once."""
+        from stablerep.generator import generator_fingerprint
+
+        if name not in self._fingerprints:
+            self._fingerprints[name] = generator_fingerprint(name)
+        return self._fingerprints[name]
+
+    def synthetic_images(
+        self, captions: Captions | Named, sampling: Sampling, *, images_per_caption: int, generator: str, seed: int
+    ) -> ImageSet:
+        """Synthetic images of some captions: shards of a run, whose key names the set."""
+        from stablerep.generator import default_precision
+        from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
+
+        how = {"images_per_caption": images_per_caption, "seed": seed}
+
+        def make(folder: Path) -> dict:
+            plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
+            return synthesize(plan, self.generator(generator), folder).totals
+
+        run = self.store.obtain(
+            SYNTHESIS,
+            parameters={"captions": len(captions), **how, **asdict(sampling), "precision": default_precision()},
+            inputs={"captions": captions.name, "generator": self.generator_fingerprint(generator)},
+            compute=make,
+        )
+
+        def load():
+            if run.key not in _SETS:
+                _SETS.clear()  # one set at a time: the arms of a seed share it
+                _SETS[run.key] = SyntheticSet(run.folder).in_memory()
+            return _SETS[run.key]
+
+        return ImageSet(run.key, load)
+
+
+def corpus_options(parameters: Parameters | None) -> dict:
+    """The options of :func:`stablerep.corpus.load_corpus` that a chapter's parameters give."""
+    return {name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))}
+
+
+def sampling_of(p: Parameters, guidance_scale: float) -> Sampling:
+    """How a chapter's parameters make synthetic images, at one guidance scale."""
+    from stablerep.generator.sampling import Sampling
+
+    return Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)
