@@ -73,9 +73,8 @@ class Answer:
     @property
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
-        return "\n".join(
-            [f"**{self.claim}: {self.word}.** {self.why}.{rule}", "", *(f"- {line}" for line in self.lines)]
-        ).rstrip()
+        points = "".join(f"\n- {line}" for line in self.lines)
+        return f"**{self.claim}: {self.word}.** {self.why}.{rule}" + (f"\n{points}" if points else "")
 
 
 def chapter_names(root=PROJECT) -> list[str]:
@@ -143,3 +142,8 @@ def stored_tables(name: str) -> dict[str, pd.DataFrame]:
 def stored_record(name: str) -> dict:
     """Parameters and provenance of the stored tables."""
     return json.loads((STORED / name / "record.json").read_text())
+
+
+def probe_of(table: pd.DataFrame) -> str:
+    """The probe that verdicts rest on: the linear one for the last label of the corpus."""
+    return table.loc[table["probe"].str.startswith("linear"), "probe"].iloc[-1]

@@ -174,9 +174,8 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     for name, runs in asked.people.items():
         items = pd.concat([run.table() for run in runs], ignore_index=True)
         groups.append(group_accuracy(items, classes_of(items, asked.attributes), seed=p.seed).assign(arm=name))
-    return {name: asked.reading.table(name) for name in ("shares", "confusion")} | {
-        "groups": pd.concat(groups, ignore_index=True)
-    }
+    tables = {name: asked.reading.table(name) for name in ("shares", "confusion")}
+    return tables | {"groups": pd.concat(groups, ignore_index=True)}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
@@ -189,11 +188,5 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"Shares of generated images that differ from the training images at every w: {', '.join(far) or 'none'}. "
         f"Encoders whose groups lie apart: {', '.join(apart) or 'none'}"
     )
-    return [
-        Answer(
-            "C8",
-            word,
-            why,
-            "reproduced when both questions show a difference outside the intervals, partly when one does",
-        )
-    ]
+    rule = "reproduced when both questions show a difference outside the intervals, partly when one does"
+    return [Answer("C8", word, why, rule)]

@@ -209,9 +209,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     best = top[top["source"] == "generated"].sort_values("mean").iloc[-1]
     yardstick = top[top["source"] == "real, known designs"]
     real = (yardstick if len(yardstick) else top[top["source"].str.startswith("real")]).iloc[0]
-    word = (
-        "reproduced" if real["low"] > best["high"] else "not reproduced" if real["mean"] <= best["mean"] else "partly"
-    )
+    higher, apart = real["mean"] > best["mean"], real["low"] > best["high"]
+    word = "reproduced" if apart else "partly" if higher else "not reproduced"
     why = (
         f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what their caption names; "
         f"of {real['source'].replace('real, ', 'real ones, ')} {100 * (1 - real['mean']):.1f} % are not"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from stablerep.corpus.emoji import DESIGNS
 from stablerep.methods import METHODS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import costs, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet
 from stablerep.study.experiments.study import Evaluated, Study, items_of
@@ -116,8 +116,6 @@ def title_of(method: str) -> str:
 
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
-    from dataclasses import replace
-
     teacher = METHODS[method].traits.teacher
     recipe = replace(
         study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions),
@@ -157,10 +155,8 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
     from stablerep.transfer import transfer_scores
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
-    pairs = (
-        *PAIRS,
-        *((LEARNED, title, RANDOM) for title in dict.fromkeys(one.evaluated.arm for one in asked) if title != RANDOM),
-    )
+    titles = [one.evaluated.arm for one in first if one.evaluated.arm != RANDOM]
+    pairs = [*PAIRS, *((LEARNED, title, RANDOM) for title in titles)]
     transfer = [
         transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked
     ]
@@ -186,12 +182,10 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
         "order among encoders that know no more than an untrained one says nothing about what they were told"
     )
     mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
-    above = [
-        f"{one}: {', '.join(learned(pairs, one)) or 'none'}"
-        for one in pairs["probe"].unique()
-        if not one.startswith("knn")
-    ]
-    lines = [f"Above random initialization by more than the interval of the difference, {line}" for line in above]
+    lines = [
+        f"Above random initialization by more than the interval of the difference, {one}: {', '.join(learned(pairs, one)) or 'none'}"
+        for one in pairs["probe"].unique() if not one.startswith("knn")
+    ]  # fmt: skip
     if len(mine) < len(PAIRS):
         return Answer("C6", "not testable at this scale", "a method that the claim names was not run", rule, lines)
     found = verdict_on(mine)
@@ -203,6 +197,4 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the linear probe for the last label."""
-    from stablerep.study.chapters.compare import probe_of
-
     return [answer(tables["differences"], probe_of(tables["differences"]))]

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from stablerep.errors import InputError
 from stablerep.statistics.arms import summarize
-from stablerep.study.chapters import Answer, Headline
-from stablerep.study.experiments.study import Evaluated, Study
+from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 
@@ -58,15 +58,12 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
     """Table ``scaling``: a row per arm, number of captions and probe, with intervals."""
-    items = pd.concat([one.items() for one in asked], ignore_index=True)
-    tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
+    tables = [summarize(part).assign(captions=count) for count, part in items_of(asked).groupby("captions")]
     return {"scaling": pd.concat(tables, ignore_index=True)}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C5 on the linear probe for the last label."""
-    from stablerep.study.chapters.compare import probe_of
-
     table = tables["scaling"]
     part = table[table["probe"] == probe_of(table)]
     clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, preset_differences, resolve, stored_tables
+from stablerep.study.chapters import chapter, preset_differences, probe_of, resolve, stored_tables
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.root import project_root
 
@@ -99,8 +99,6 @@ class Chapter:
     @property
     def probe(self) -> str:
         """The probe that verdicts rest on."""
-        from stablerep.study.chapters.compare import probe_of
-
         return probe_of(self.tables[chapter(self.name).HEADLINE.table])
 
     def notes(self) -> str:

@@ -239,6 +239,7 @@ WHICH = dict(images_per_caption=3, generator="stub", seed=0)
 
 def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub):
     captions = study.captions(4)
+
     def name(captions=captions, sampling=SAMPLING, study=study, **other):
         return study.synthetic_images(captions, sampling, **WHICH | other).name
 
