@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, preset_differences, probe_of, resolve, stored_tables
+from stablerep.study.chapters import chapter, compute_tables, preset_differences, probe_of, resolve, stored_tables
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.root import project_root
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ASKED = "asked.json"
 RECORD_FOLDER = (
-    "STABLEREP_RECORD"  # names the folder in which an executed notebook leaves its tables and the runs it asked for
+    "STABLEREP_RECORD"  # the folder in which an executed notebook leaves its tables and the runs it asked for
 )
 
 
@@ -41,23 +42,17 @@ class Chapter:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables to draw: computed when ``live``, else the stored ones."""
-        if not self.parameters.live:
-            return self._recorded(stored_tables(self.name), [], [])
-        module = chapter(self.name)
-        tables = module.compute(self.parameters, module.ask(self.parameters, self.study))
-        return self._recorded(tables, self.study.store.asked, self.study.store.accepted)
-
-    def _recorded(
-        self, tables: dict[str, pd.DataFrame], asked: list[str], accepted: list[str]
-    ) -> dict[str, pd.DataFrame]:
-        """The tables, left with the keys of the runs behind them where the executor of the notebook wants them."""
+        """The tables to draw: computed when ``live``, else the stored ones. They are left, with the keys of the runs behind them, where the
+        executor of the notebook wants them."""
+        live = self.parameters.live
+        tables = compute_tables(self.name, self.parameters, self.study) if live else stored_tables(self.name)
         if folder := os.environ.get(RECORD_FOLDER):
             for name, table in tables.items():
                 with written_aside(Path(folder) / f"{name}.parquet") as aside:
                     table.to_parquet(aside, index=False)
             with written_aside(Path(folder) / ASKED) as aside:
-                aside.write_text(json.dumps({"runs": asked, "accepted": accepted}))
+                store = self.study.store
+                aside.write_text(json.dumps({"runs": store.asked, "accepted": store.accepted}))
         return tables
 
     @cached_property
@@ -70,8 +65,7 @@ class Chapter:
 
     @property
     def firmest(self) -> dict[str, pd.DataFrame]:
-        """The stored reference, which has more seeds and longer training; this run's tables where there is none, or where this run is of
-        another corpus."""
+        """The stored reference, of more seeds and steps; this run's tables where there is none, or where they are of another corpus."""
         return self.stored if self.stored and getattr(self.parameters, "corpus", "emoji") == "emoji" else self.tables
 
     def beside(self, table: str) -> pd.DataFrame | None:
@@ -115,16 +109,14 @@ class Chapter:
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
-        rows, different = [], preset_differences(self.name, self.parameters)
-        for row in describe_schema(type(self.parameters)):
-            value = text(getattr(self.parameters, row.name))
-            if row.name in different:
-                value += f" (preset: {text(different[row.name][1])})"
-            rows.append(
-                [row.name, value, row.help, f"{row.valid} {row.unit}".strip(), "" if row.cost == "none" else row.cost]
-            )
-        table = pd.DataFrame(rows, columns=["parameter", "value", "meaning", "valid", "cost"])
-        return table.set_index("parameter").rename_axis(None)
+        rows, different = {}, preset_differences(self.name, self.parameters)
+        for about in describe_schema(type(self.parameters)):
+            value = text(getattr(self.parameters, about.name))
+            if about.name in different:
+                value += f" (preset: {text(different[about.name][1])})"
+            cost = "" if about.cost == "none" else about.cost
+            rows[about.name] = [value, about.help, f"{about.valid} {about.unit}".strip(), cost]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning", "valid", "cost"])
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
@@ -139,7 +131,6 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
     from tqdm import TqdmWarning
 
     pd.set_option("display.max_colwidth", None)  # tables in the book are read whole
-
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
     fields = chapter(name).Parameters.model_fields
     given = {field: namespace[field] for field in fields if field in namespace}
@@ -149,17 +140,9 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
 
 def _injected(executed: Sequence[str]) -> list[str]:
     """Names that papermill assigns in the cell it injects, from the sources of the executed cells: those of no parameter would be lost."""
-    import ast
-
-    names = []
-    for source in executed:
-        if source.startswith("# Parameters\n"):
-            names += [
-                node.id
-                for node in ast.walk(ast.parse(source))
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            ]
-    return names
+    injected = ast.parse("\n".join(source for source in executed if source.startswith("# Parameters\n")))
+    names = (node for node in ast.walk(injected) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
 
 
 def notebook_path(name: str) -> Path:

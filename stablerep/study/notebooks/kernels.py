@@ -1,13 +1,25 @@
-"""Kernels that talk over sockets in the file system and do not know secrets: parallel notebooks do not race for ports, nothing is on the
-network, and no notebook can print a password that happens to be in the environment."""
+"""Papermill with kernels that talk over sockets in the file system and do not know secrets: parallel notebooks do not race for ports,
+nothing is on the network, and no notebook can print a password that happens to be in the environment."""
 
+from __future__ import annotations
+
+import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyter_client import AsyncKernelManager
+
+from stablerep.checkpoint import written_aside
+from stablerep.errors import FailedError
+from stablerep.study.root import project_root
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SECRET = re.compile(r"token|secret|passw|credential|private|api_?key|access_?key|auth", re.IGNORECASE)
 
@@ -39,3 +51,42 @@ class IpcKernelManager(AsyncKernelManager):
         await super().cleanup_resources(restart)
         if not restart:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool) -> None:
+    """Execute ``source`` into ``target`` in the project's folder; ``loud`` shows what its cells say on stderr.
+
+    Raises:
+        FailedError: a cell failed (what was executed is in ``target``), the kernel died, or there is none.
+    """
+    import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        papermill.execute_notebook(
+            source, re.sub("[{}]", r"\g<0>\g<0>", str(target)),  # it fills in what braces name
+            parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
+            stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
+            kernel_manager_class=f"{__name__}.{IpcKernelManager.__name__}",
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise FailedError(
+            f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
+        ) from error
+    except DeadKernelError as error:
+        raise FailedError(
+            f"{name}: the kernel died; it was killed, or memory ran out. Run the same command again to continue."
+        ) from error
+    except NoSuchKernel as error:
+        raise FailedError(f"{name}: there is no kernel python3; `pip install ipykernel` supplies it.") from error
+
+
+def add_metadata(path: Path, source: str, target: str, **metadata: object) -> None:
+    """Add metadata to an executed notebook, and leave of the paths in papermill's the names alone: folders are nobody's business."""
+    written = json.loads(path.read_text(encoding="utf-8"))
+    written["metadata"] |= metadata
+    if record := written["metadata"].get("papermill"):
+        record |= {"input_path": source, "output_path": target}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(written, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from stablerep.checkpoint import written_aside
 from stablerep.errors import FailedError, MissingError
 from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
 from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import some_of
 from stablerep.study.root import STORED
 from stablerep.study.store.code import code_modules
 from stablerep.study.store.provenance import gather, hash_file
@@ -43,28 +45,25 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
-    before = set(study.store.list()["key"]) if study.store.root.exists() else set()
-    tables = compute_tables(name, parameters, study)
-    asked = list(study.store.asked)
-    folder, written = STORED / name, []
-    for table_name, table in tables.items():
-        with written_aside(folder / f"{table_name}.parquet") as aside:
+    sums = {}
+    for table_name, table in compute_tables(name, parameters, study).items():
+        path = STORED / name / f"{table_name}.parquet"
+        with written_aside(path) as aside:
             table.to_parquet(aside, index=False)
-        written.append(f"{table_name}.parquet")
+        sums[path.name] = hash_file(path)
     record = {
         "notebook": name,
         "parameters": parameters.model_dump(),
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "created": began.isoformat(timespec="seconds")},
-        "runs_computed": len(set(asked) - before),
-        "sha256": {one: hash_file(folder / one) for one in written},
-        "modules": modules_of(study.store, asked),
+        "sha256": sums,
+        "modules": modules_of(study.store, study.store.asked),
         "check": smoke_sums(name)[0],
     }
     if hasattr(parameters, "generator"):
         record["generator"] = study.generator_fingerprint(parameters.generator)
     _write_record(name, record)
-    return [*written, "record.json"]
+    return [*sums, "record.json"]
 
 
 def check_reference(name: str) -> str:
@@ -123,9 +122,8 @@ def _close(place: str, one: float, other: float | None) -> bool:
 def modules_of(store: RunStore, keys: list[str]) -> dict[str, str]:
     """The hash of each module of the code behind some runs, as it was when they were made."""
     found: dict[str, str] = {}
-    for key in keys:
-        if run := store.find(key):
-            found |= run.info["provenance"].get("modules", {})
+    for run in filter(None, map(store.find, keys)):
+        found |= run.info["provenance"].get("modules", {})
     return dict(sorted(found.items()))
 
 
@@ -135,10 +133,8 @@ def changed_modules(record: dict) -> list[str] | None:
         return None
     now = {}
     for name in record["modules"]:
-        try:
-            now |= {name: code_modules([name])[name]}
-        except (ValueError, KeyError):  # it is gone
-            continue
+        with suppress(ValueError):  # it is gone
+            now[name] = code_modules([name])[name]
     return [name for name, digest in record["modules"].items() if now.get(name) != digest]
 
 
@@ -156,9 +152,7 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     if modules is None:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
-        shown = ", ".join(f"`{one}`" for one in modules[:3]) + (
-            f" and {len(modules) - 3} more" if len(modules) > 3 else ""
-        )
+        shown = some_of([f"`{one}`" for one in modules])
         sentences.append(
             f"**The code behind it has changed since** ({shown}); `stablerep reference {name} --check` tells whether its numbers still hold."
         )

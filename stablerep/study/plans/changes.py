@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stablerep.study.markdown import some_of
+
 CLOSE = 3  # differences beyond which two runs are not alike
 
 
@@ -50,8 +52,7 @@ def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
     if not before:
         return ["its code was not recorded"]
     names = sorted(name for name in before | modules if before.get(name) != modules.get(name))
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return [f"the code of {shown} has changed"] if names else []
+    return [f"the code of {some_of(names)} has changed"] if names else []
 
 
 def _flat(values: dict, place: str = "") -> dict[str, object]:

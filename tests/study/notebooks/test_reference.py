@@ -41,7 +41,7 @@ def test_record_says_what_code_made_it(results):
     assert reference.make_reference("compare", {"seeds": 1}) == ["arms.parquet", "names.parquet", "record.json"]
     record = stored_record("compare")
     assert record["parameters"]["preset"] == "reference" and record["parameters"]["seeds"] == 1
-    assert record["modules"] == code_modules(["stablerep.losses"]) and record["runs_computed"] == 1
+    assert record["modules"] == code_modules(["stablerep.losses"])
     assert record["check"] == {"arms.accuracy": 0.25}  # seconds are those of a machine
     assert pd.read_parquet(folder / "compare" / "arms.parquet")["arm"].tolist() == ["a", "b"]
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference", "seeds": 1}))
