@@ -25,11 +25,10 @@ def parameters_cell(name: str) -> str:
     """
     fixed, lines = {"preset": '"laptop"', "live": "True"}, []
     for row in describe_schema(chapter(name).Parameters):
-        told = row.valid if row.valid and len(row.choices) <= SHOWN and row.name != "preset" else ""
-        choices = f"{', '.join(row.choices[:-1])} or {row.choices[-1]}" if row.name == "preset" else ""
+        told = row.valid if len(row.choices) <= SHOWN else ""
         unit = f"in {row.unit}" if row.unit and row.unit not in row.help else ""
-        comment = "; ".join(part for part in (choices or row.help, unit, told) if part)
-        lines.append(f"{row.name} = {fixed.get(row.name, 'None')}  # {comment}")
+        words = [row.valid] if row.name == "preset" else [row.help, unit, told]
+        lines.append(f"{row.name} = {fixed.get(row.name, 'None')}  # {'; '.join(filter(None, words))}")
     return "\n".join(lines)
 
 

@@ -5,16 +5,16 @@ The laptop's values are the defaults. Every other preset overrides some of them 
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from stablerep.corpus.emoji import DESIGNS
-from stablerep.study.parameters.base import AnyCorpus, Parameters, Seeded
+from stablerep.errors import nearest
+from stablerep.study.parameters.base import AnyCorpus, Parameters, Preset, Seeded
 from stablerep.study.parameters.errors import ParameterError
 
-PRESETS = ("smoke", "laptop", "reference", "workstation", "paper")
+PRESETS = get_args(Preset)
 Presets = dict[str, dict[str, Any]]
 
 CORPUS = dict(corpus="emoji", image_size=32, labels=[], cluster="", split="")
@@ -84,12 +84,10 @@ def merge(chapter: str, schema: type[Parameters], presets: Presets, given: dict[
         ParameterError: unknown parameter (with the nearest name), wrong type, or value out of range; all at once.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    problems = []
-    for name in given:
-        if name not in schema.model_fields:
-            near = difflib.get_close_matches(str(name), schema.model_fields, n=1)  # YAML knows names that are numbers
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
-            problems.append(f"{chapter} has no parameter {name!r}; {hint}")
+    known = schema.model_fields
+    instead = f"it has {', '.join(known)}."
+    unknown = [name for name in given if name not in known]
+    problems = [f"{chapter} has no parameter {name!r}; {nearest(name, known) or instead}" for name in unknown]
     values = preset_values(schema, presets, given.get("preset", "laptop"))
     if issubclass(schema, AnyCorpus) and values["preset"] == "paper" and "corpus" not in given:
         problems.append(
@@ -97,8 +95,7 @@ def merge(chapter: str, schema: type[Parameters], presets: Presets, given: dict[
             "such as --corpus ~/cc12m; the embedded emoji have 2,570 captions of drawings."
         )
     try:
-        known = {name: value for name, value in given.items() if name in schema.model_fields}
-        resolved = schema.model_validate(values | known, strict=False)
+        resolved = schema.model_validate(values | {name: value for name, value in given.items() if name in known})
     except ValidationError as error:
         for e in error.errors():
             place, value = ".".join(map(str, e["loc"])), e["input"]

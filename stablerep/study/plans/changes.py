@@ -24,13 +24,11 @@ class Changes:
             identity: of :meth:`stablerep.study.store.runs.RunStore.identity`.
             modules: hash of each module that its code is made of.
         """
-        best: tuple[int, str] | None = None
-        for info in self.by_step.get(identity["step"], ()):
-            parts = _differing(info, identity)
-            code = _changed_code(info, identity, modules)
-            if len(parts) <= CLOSE and (best is None or len(parts) < best[0]):
-                best = len(parts), ", ".join([*code, *parts])
-        return best[1] if best else ""
+        found = [(_differing(info, identity), info) for info in self.by_step.get(identity["step"], ())]
+        parts, info = min(found, key=lambda one: len(one[0]), default=((), None))
+        if info is None or len(parts) > CLOSE:
+            return ""
+        return ", ".join([*_changed_code(info, identity, modules), *parts])
 
 
 def _differing(old: dict, new: dict) -> list[str]:

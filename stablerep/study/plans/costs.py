@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
-MACHINE_GFLOPS = (
-    338.0  # float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
-)
+# float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
+MACHINE_GFLOPS = 338.0
 MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
 
 
@@ -52,13 +51,9 @@ def duration(seconds: float) -> str:
     """``12 s``, ``4.5 min`` or ``3.2 h``."""
     if seconds < 100:
         return f"{max(seconds, 1):.0f} s"
-    return (
-        f"{seconds / 60:.1f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-        if seconds < 200 * 3600
-        else f"{seconds / 86400:.0f} days"
-    )
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 200 * 3600 else f"{seconds / 86400:.0f} days"
 
 
 def size(count: float) -> str:

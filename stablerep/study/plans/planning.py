@@ -6,6 +6,7 @@ A chapter's own ``ask`` is called with a store that computes nothing, so that a 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,9 +90,8 @@ class PlanningStore(RunStore):
                 needs()
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
             why = "" if found else self.changes.why(identity, step.modules(parameters))
-            self.planned[key] = Planned(
-                key, step.name, step.describe(identity["parameters"]), found is not None, cost, why
-            )
+            what = step.describe(identity["parameters"])
+            self.planned[key] = Planned(key, step.name, what, found is not None, cost, why)
         return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
@@ -152,16 +152,12 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     """What ``stablerep run NAME`` would do, as text: parameters that are not the preset's, each run, and the sum."""
     store = store or RunStore()
     (plan,) = plan_chapters([(name, parameters)], store)
-    changed = [
-        f"{k} = {value} instead of {usual}" for k, (value, usual) in preset_differences(name, parameters).items()
-    ]
-    lines = [f"{name} at preset {parameters.preset}" + (f": {', '.join(changed)}" if changed else ", nothing changed")]
+    differences = preset_differences(name, parameters).items()
+    changed = ", ".join(f"{k} = {value} instead of {usual}" for k, (value, usual) in differences)
+    lines = [f"{name} at preset {parameters.preset}" + (f": {changed}" if changed else ", nothing changed")]
     for run in plan.runs:
-        state = (
-            "exists"
-            if run.exists
-            else f"compute, about {duration(run.cost.seconds)}" + (f" (new: {run.why})" if run.why else "")
-        )
+        state = "exists" if run.exists else f"compute, about {duration(run.cost.seconds)}"
+        state += f" (new: {run.why})" if run.why else ""
         lines.append(f"  {run.step:14s} {run.key[-16:]}  {run.what}: {state}".rstrip())
     return "\n".join([*lines, summary([plan], store)])
 
@@ -172,9 +168,8 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     there = sum(run.exists for run in runs)
     missing = {run.key for plan in plans for run in plan.missing}
     waiting = sum(not plan.executed for plan in plans)
-    lines = [
-        f"Of {len(runs)} runs {there} exist and {len(missing)} would be computed; {_count(waiting, 'notebook')} would be executed."
-    ]
+    notebooks = f"{waiting} notebook{'' if waiting == 1 else 's'}"
+    lines = [f"Of {len(runs)} runs {there} exist and {len(missing)} would be computed; {notebooks} would be executed."]
     if not waiting:
         return "\n".join([*lines, "Everything was executed before with these parameters: nothing would be computed."])
     cost = total(plans)
@@ -190,14 +185,8 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     return "\n".join(lines)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def preset_costs(measured: dict) -> list[tuple[str, str]]:
     """For ``stablerep doctor``: each preset and the time that its whole book takes on an empty store, scaled by this machine's matrix product."""
-    import tempfile
-
     speed, costs = measured["gflops"] / MACHINE_GFLOPS, []
     for preset in PRESETS:
         if preset == "paper":
