@@ -8,26 +8,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import stablerep.generator as generators
+from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
+from stablerep.generator.sampling import Sampling
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.steps import SYNTHESIS
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
-    from stablerep.corpus import Corpus
-    from stablerep.generator import Generator
-    from stablerep.generator.sampling import Sampling
     from stablerep.study.parameters.base import Parameters
 
-_GENERATORS: dict[str, Generator] = {}
-_SETS: dict = {}
+_GENERATORS, _SETS = {}, {}  # what is kept in memory, by name
 
 
 class Sources:
     """The corpus, captions, images and generators that chapters share; what is made is a run in the store.
 
     Args:
-        parameters: of a chapter; they name the corpus and the size of its images. Without them, the embedded emoji at 32 pixels.
+        parameters: of a chapter; they name the corpus and its images' size. Without them, emoji of 32 pixels.
     """
 
     def __init__(self, store: RunStore | None = None, parameters: Parameters | None = None) -> None:
@@ -39,13 +38,11 @@ class Sources:
 
     @cached_property
     def corpus(self) -> Corpus:
-        from stablerep.corpus import load_corpus
-
         return load_corpus(self.source, **self._options)
 
     @property
     def about(self) -> Corpus:
-        """What is asked of the corpus before anything is read: ``fingerprint``, ``labels``, ``cluster``, ``designs`` and ``people``."""
+        """What the corpus says before anything is read: ``fingerprint``, ``labels``, ``cluster``, ``designs``, ``people``."""
         return self.corpus
 
     @cached_property
@@ -72,7 +69,7 @@ class Sources:
 
     @property
     def repeats_captions(self) -> bool:
-        """Whether several images share a caption without being designs of one thing, as where captions are made from classes."""
+        """Whether images share a caption and are no designs of one thing, as where captions are made from classes."""
         images, captions = self.counts()
         return not self.about.designs and images > captions
 
@@ -80,8 +77,8 @@ class Sources:
         """Refuse a corpus that says nothing of the people it shows."""
         if not self.about.people:
             raise InputError(
-                f"corpus is {self.source!r}, which declares no attributes of people; this chapter needs some, such as the emoji's, "
-                "or a corpus whose labels are such attributes."
+                f"corpus is {self.source!r}, which declares no attributes of people; this chapter needs some, "
+                "such as the emoji's, or a corpus whose labels are such attributes."
             )
 
     def probed_part(self, designs: list[str]) -> Corpus:
@@ -89,7 +86,7 @@ class Sources:
         return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
 
     def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
-        """Real images of some captions: ``at_most`` so many of each, picked by hash, or with ``several`` all of them, as every design."""
+        """Real images of some captions: ``at_most`` so many of each, picked by hash, or all of them with ``several``."""
         from stablerep.captioned_images import CaptionedImages
 
         def load() -> CaptionedImages:
@@ -102,30 +99,24 @@ class Sources:
         """All images of a part of the corpus, which ``name`` tells from other parts."""
         from stablerep.captioned_images import CaptionedImages
 
-        return ImageSet(
-            f"{name}-{part.fingerprint}-{self.size}px", lambda: CaptionedImages.from_corpus(part, self.size)
-        )
+        name = f"{name}-{part.fingerprint}-{self.size}px"
+        return ImageSet(name, lambda: CaptionedImages.from_corpus(part, self.size))
 
-    def generator(self, name: str) -> Generator:
-        from stablerep.generator import load_generator
-
+    def generator(self, name: str) -> generators.Generator:
         if name not in _GENERATORS:
-            _GENERATORS[name] = load_generator(name)
+            _GENERATORS[name] = generators.load_generator(name)
         return _GENERATORS[name]
 
     def generator_fingerprint(self, name: str) -> str:
         """What names a generator in the key of a run; its files are read once."""
-        from stablerep.generator import generator_fingerprint
-
         if name not in self._fingerprints:
-            self._fingerprints[name] = generator_fingerprint(name)
+            self._fingerprints[name] = generators.generator_fingerprint(name)
         return self._fingerprints[name]
 
     def synthetic_images(
         self, captions: Captions | Named, sampling: Sampling, *, images_per_caption: int, generator: str, seed: int
     ) -> ImageSet:
         """Synthetic images of some captions: shards of a run, whose key names the set."""
-        from stablerep.generator import default_precision
         from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
 
         how = {"images_per_caption": images_per_caption, "seed": seed}
@@ -134,9 +125,10 @@ class Sources:
             plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
             return synthesize(plan, self.generator(generator), folder).totals
 
+        precision = generators.default_precision()
         run = self.store.obtain(
             SYNTHESIS,
-            parameters={"captions": len(captions), **how, **asdict(sampling), "precision": default_precision()},
+            parameters={"captions": len(captions), **how, **asdict(sampling), "precision": precision},
             inputs={"captions": captions.name, "generator": self.generator_fingerprint(generator)},
             compute=make,
         )
@@ -157,6 +149,4 @@ def corpus_options(parameters: Parameters | None) -> dict:
 
 def sampling_of(p: Parameters, guidance_scale: float) -> Sampling:
     """How a chapter's parameters make synthetic images, at one guidance scale."""
-    from stablerep.generator.sampling import Sampling
-
     return Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)

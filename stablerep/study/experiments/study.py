@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from stablerep.errors import InputError
+from stablerep.methods import METHODS
 from stablerep.study.experiments.arms import ARMS, Arm, arm
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.sources import Sources, sampling_of
@@ -15,8 +18,6 @@ from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, TRANSFER
 from stablerep.study.store.runs import Run
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stablerep.encoders import EncoderRecipe
     from stablerep.study.parameters.base import Parameters, Pretraining
     from stablerep.training import PretrainingRecipe
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One arm and seed of a comparison: its pre-training (None for an untrained encoder) and what its probes gave, as runs."""
+    """One arm and seed of a comparison: its pre-training (None for an untrained encoder) and its probes, as runs."""
 
     arm: str
     seed: int
@@ -33,14 +34,13 @@ class Evaluated:
     captions: int = 0
 
     def items(self) -> pd.DataFrame:
-        """Per-item results of every probe (columns of :func:`stablerep.probes.suite.evaluate`), ``arm``, ``seed``, ``captions`` and costs."""
-        return self.evaluation.table().assign(
-            arm=self.arm, seed=self.seed, captions=self.captions, **cost_of(self.pretraining)
-        )
+        """Results of :func:`stablerep.probes.suite.evaluate`, with ``arm``, ``seed``, ``captions`` and :func:`cost_of`."""
+        about = {"arm": self.arm, "seed": self.seed, "captions": self.captions}
+        return self.evaluation.table().assign(**about, **cost_of(self.pretraining))
 
 
 def cost_of(run: Run | None) -> dict[str, float]:
-    """``views`` seen, ``weights`` of the encoder and ``seconds`` of training of a pre-training run; zeros for None, an untrained encoder.
+    """``views`` seen, ``weights`` of the encoder and ``seconds`` of a pre-training; zeros for None, an untrained encoder.
 
     Seconds are the median step times the number of steps, so that a pause in the middle of a run does not count.
     """
@@ -53,13 +53,11 @@ def cost_of(run: Run | None) -> dict[str, float]:
 
 def items_of(evaluated: Iterable[Evaluated]) -> pd.DataFrame:
     """The items of several arms and seeds in one table."""
-    import pandas as pd
-
     return pd.concat([one.items() for one in evaluated], ignore_index=True)
 
 
 class Study(Sources):
-    """What chapters share beside its sources: arms that learn from them, encoders and their probes, each a run in the store."""
+    """What chapters share: sources, arms that learn from them, encoders and their probes, each a run in the store."""
 
     def arms(self, *names: str) -> list[Arm]:
         """All arms, or those of some names, without those that need several designs where the corpus has none."""
@@ -75,19 +73,13 @@ class Study(Sources):
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
         """The images that one arm learns from.
 
-        Where captions repeat, real arms have as many images of a caption as synthetic ones, and methods that know images alone take each
-        image as a caption of its own.
+        Where captions repeat, real arms have as many images of a caption as synthetic ones.
         """
         if which.images != "synthetic":
             at_most = p.images_per_caption if self.repeats_captions else 1
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
-        images = self.synthetic_images(
-            captions,
-            sampling_of(p, p.guidance_scale),
-            images_per_caption=p.images_per_caption,
-            generator=p.generator,
-            seed=seed,
-        )
+        how = dict(images_per_caption=p.images_per_caption, generator=p.generator, seed=seed)
+        images = self.synthetic_images(captions, sampling_of(p, p.guidance_scale), **how)
         return images.first_images(None if self.repeats_captions else which.stored)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
@@ -100,9 +92,8 @@ class Study(Sources):
     def recipe(self, which: Arm, p: Pretraining, seed: int, captions: int) -> PretrainingRecipe:
         """How one arm learns from so many captions.
 
-        A batch cannot hold a caption twice: where there are few, it is halved, and the steps are doubled, until it holds no more than there are.
+        A batch cannot hold a caption twice: while it has more than there are, it is halved, and the steps doubled.
         """
-        from stablerep.methods import METHODS
         from stablerep.training import PretrainingRecipe
         from stablerep.views import ViewRecipe
 
@@ -113,17 +104,16 @@ class Study(Sources):
         while not alone and views // per_caption > captions and views % (4 * per_caption) == 0:
             views, steps = views // 2, steps * 2
         return PretrainingRecipe(
-            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives,
-            learning_rate=p.learning_rate, seed=seed, encoder=self.encoder_recipe(p), view=ViewRecipe(size=self.size, crop_min=p.crop_min),
+            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
+            learning_rate=p.learning_rate, encoder=self.encoder_recipe(p), view=ViewRecipe(size=self.size, crop_min=p.crop_min),
         )  # fmt: skip
 
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
         """The pre-training run of one arm and seed; None for the untrained one.
 
-        ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
+        ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once. Where
+        captions repeat, methods that know images alone take each image as a caption of its own.
         """
-        from stablerep.methods import METHODS
-
         if which.method == "random":
             return None
         images = self.arm_images(which, captions, p, seed)
@@ -136,14 +126,13 @@ class Study(Sources):
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None
     ) -> Run:
-        """The pre-training run of any recipe; ``progress`` names its progress bar, ``label`` the column of the corpus with the classes."""
+        """The pre-training run of a recipe; ``progress`` names its bar, ``label`` the column that holds the classes."""
         from stablerep.training import pretrain
 
         def train(folder: Path) -> dict:
             table = self.corpus.table.drop_duplicates("caption").set_index("caption")
-            return pretrain(
-                images.load(), recipe, folder, classes=table[label].to_dict() if label else None, progress=progress
-            )
+            classes = table[label].to_dict() if label else None
+            return pretrain(images.load(), recipe, folder, classes=classes, progress=progress)
 
         return self.store.obtain(
             PRETRAINING,
@@ -153,7 +142,7 @@ class Study(Sources):
         )
 
     def pretrained_run(self, key: str) -> tuple[Run, PretrainingRecipe]:
-        """A finished pre-training by its key, which may be shortened, and its recipe. Raises ``InputError`` when there is none."""
+        """A finished pre-training by its key, which may be shortened, and its recipe. Raises ``InputError`` if there is none."""
         from stablerep.training import load_recipe
 
         run = self.store.find(key)
@@ -176,7 +165,7 @@ class Study(Sources):
         return f"random-{encoder.name}-{encoder.stem}{shape}-{encoder.image_size}px-{seed}"
 
     def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> Run:
-        """Per-item results of every probe (columns of :func:`stablerep.probes.suite.evaluate`) for a run's encoder, or for None the untrained one."""
+        """Results of :func:`stablerep.probes.suite.evaluate` for the encoder of a run, or for None the untrained one."""
         from stablerep.probes.suite import evaluate
 
         def probe(folder: Path) -> dict:
@@ -196,7 +185,7 @@ class Study(Sources):
     def transferred(
         self, run: Run | None, encoder: EncoderRecipe, seed: int, sets: Sequence[str], *, limit: int = 0
     ) -> pd.DataFrame:
-        """Per-item results on transfer sets (columns and ``attrs`` of :func:`stablerep.transfer.transfer`), a run for each set that is there."""
+        """Per-item results as :func:`stablerep.transfer.transfer` gives them, a run for each set that is there."""
         from stablerep.transfer import over_sets, probe_set
 
         def probe(which, data):

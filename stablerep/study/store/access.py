@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from stablerep.errors import FailedError, StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -43,8 +45,6 @@ def writing(root: Path, key: str, *, wait: bool = True) -> Iterator[None]:
 
 @contextmanager
 def _locked(root: Path, key: str, wait: bool) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
     folder = root / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{key}.lock")

@@ -30,7 +30,7 @@ def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], 
     """``key``, ``step``, ``version``, ``parameters``, ``inputs`` and ``code`` in their one canonical form.
 
     Args:
-        code: hash of the code that the run can call (:mod:`stablerep.study.store.code`); records of runs without one have none.
+        code: hash of the code that the run can call (:mod:`stablerep.study.store.code`), of steps that have any.
 
     Raises:
         ValueError: something that JSON does not have, or that cannot name a run; it is named.
@@ -136,7 +136,7 @@ def drop_resume_files(folder: Path) -> None:
 
 
 def working_folder(final: Path, partial: Path) -> Path:
-    """The folder of a run to be computed; a damaged run is moved there without its altered files, so that only those are made again."""
+    """The folder of a run to be computed. A damaged run is moved there; only its altered files are made again."""
     if final.is_dir() and not partial.exists() and (info := read_record(final, final.name)):
         partial.parent.mkdir(exist_ok=True)
         os.replace(final, partial)
@@ -193,7 +193,7 @@ def _kept(folder: Path, name: str, what: str) -> dict:
 
 
 def read_attempts(folder: Path) -> list[dict]:
-    """Attempts at a run that is not complete. One that was killed lasted at least until its last file was written."""
+    """Attempts at a run that is not complete. One that was killed lasted until its last file was written."""
     try:
         attempts = json.loads((folder / _ATTEMPTS).read_text())
     except (OSError, ValueError):

@@ -78,8 +78,8 @@ class RunStore:
 
     Attributes:
         asked: keys of the runs that :meth:`obtain` gave, in the order of the first asking.
-        accept: names of steps, or keys of runs (which may be shortened), whose runs serve although their code has changed since; by
-            default those that ``STABLEREP_ACCEPT`` names, separated by commas.
+        accept: steps, or keys of runs (which may be shortened), whose runs serve although their code has changed
+            since; by default those that ``STABLEREP_ACCEPT`` names, separated by commas.
         accepted: keys of the runs that were given for that reason.
     """
 
@@ -91,7 +91,7 @@ class RunStore:
         self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
 
     def identity(self, step: Step, parameters: dict, inputs: dict[str, str]) -> dict:
-        """What names a run: its ``key``, and ``step``, ``version``, ``parameters``, ``inputs`` and ``code``, which the key hashes.
+        """What names a run: its ``key``, and what the key hashes (:func:`stablerep.study.store.folder.identify`).
 
         Args:
             parameters: JSON values. Tuples count as lists and 2.0 as 2; the order of names does not matter.
@@ -108,11 +108,7 @@ class RunStore:
         return self.identity(step, parameters, inputs)["key"]
 
     def find(self, key: str) -> Run | None:
-        """The complete run of that key, or of the only key that starts so; None where there is none.
-
-        Raises:
-            InputError: several keys start so.
-        """
+        """The complete run of that key, or of the only key that starts so (``InputError`` if several do), or None."""
         if run := self._complete(key):
             return run
         matches = self._matching(key)
@@ -136,13 +132,13 @@ class RunStore:
         self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
     ) -> Run:  # fmt: skip
-        """The run of these parameters and of the code that its step can call: found, awaited from another process, or made here.
+        """The run of these parameters and of the code that its step can call: found, awaited, or computed here.
 
         Args:
-            compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
+            compute: called with a working folder, which it fills; returns the ``info["summary"]``, JSON values.
                 The folder outlives a computation that fails or is killed: the next attempt finds there what was left.
                 Hidden files and ``checkpoint*.pt`` serve only that and are deleted at the end.
-            needs: called before that; it asks for the runs that ``compute`` reads, so that a plan can list them without computing.
+            needs: called before that; asks for the runs that ``compute`` reads, so that a plan can list them.
 
         Raises:
             ValueError: parameters or summary are not JSON values, or the step wrote ``run.json`` or a link.
@@ -182,8 +178,8 @@ class RunStore:
             return Run(key, self.root / key, read_record(self.root / key, key))
 
     def list(self) -> pd.DataFrame:
-        """One row per run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds`` spent,
-        ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
+        """A row a run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds``
+        spent, ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
         import pandas as pd
 
         rows = []
@@ -203,7 +199,7 @@ class RunStore:
                 yield info
 
     def verify(self, key: str) -> list[str]:
-        """What is wrong with a run (its files are read and compared with their checksums), in sentences; empty if it is whole.
+        """What is wrong with a run, by the checksums of its files, in sentences; none if it is whole.
 
         Raises:
             ValueError: no run, or several, of that name; names the nearest.
