@@ -19,6 +19,7 @@ import importlib
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from stablerep.study.root import PROJECT, STORED
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stablerep.study.experiments.study import Study
     from stablerep.study.parameters.base import Parameters
 
 CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their page on provenance
@@ -36,7 +38,7 @@ CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their
 
 @dataclass(frozen=True)
 class Headline:
-    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with ``low`` and ``high`` where the table has them."""
+    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with its ``low`` and ``high`` if any."""
 
     table: str
     keys: tuple[str, ...]
@@ -45,8 +47,8 @@ class Headline:
     where: tuple[str, str] | None = None  # column and value of the rows that count
 
     def rows(self, tables: dict[str, pd.DataFrame]) -> dict | None:
-        """The headline as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of the keys, ``value``,
-        ``low`` and ``high``; None stands for a number that does not exist, and for a headline whose table is not there."""
+        """The headline as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of
+        the keys, ``value``, ``low`` and ``high``. None stands for a number, or a whole table, that does not exist."""
         if self.table not in tables:
             return None
         table = tables[self.table]
@@ -81,9 +83,8 @@ def chapter_names(root=PROJECT) -> list[str]:
     """The chapters that the table of contents of a book names, in its order."""
     contents = root / "_toc.yml"
     if not contents.is_file():
-        raise MissingError(
-            "the table of contents, _toc.yml, is not here; clone the repository and install it with `pip install -e .`."
-        )
+        remedy = "clone the repository and install it with `pip install -e .`"
+        raise MissingError(f"the table of contents, _toc.yml, is not here; {remedy}.")
     listed = re.findall(rf"^\s*-\s*file:\s*{CHAPTERS}/(\w+)\s*$", contents.read_text(), re.MULTILINE)
     return [name for name in listed if name != "provenance"]
 
@@ -120,11 +121,8 @@ def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any
     return {key: (value, usual[key]) for key, value in parameters.model_dump().items() if value != usual[key]}
 
 
-def compute_tables(name: str, parameters: Parameters, study=None) -> dict[str, pd.DataFrame]:
+def compute_tables(name: str, parameters: Parameters, study: Study) -> dict[str, pd.DataFrame]:
     """Compute (or find in the run store) every table of a chapter."""
-    from stablerep.study.experiments.study import Study
-
-    study = study or Study(parameters=parameters)
     return chapter(name).compute(parameters, chapter(name).ask(parameters, study))
 
 
@@ -132,16 +130,21 @@ def stored_tables(name: str) -> dict[str, pd.DataFrame]:
     """The committed reference tables of a chapter. Raises ``MissingError`` naming the command that makes them."""
     import pandas as pd
 
-    chapter(name)
-    files = sorted((STORED / name).glob("*.parquet"))
-    if not files:
-        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
-    return {file.stem: pd.read_parquet(file) for file in files}
+    return {file.stem: pd.read_parquet(file) for file in _stored(name, "*.parquet")}
 
 
 def stored_record(name: str) -> dict:
-    """Parameters and provenance of the stored tables."""
-    return json.loads((STORED / name / "record.json").read_text())
+    """Parameters and provenance of the stored tables. Raises ``MissingError`` as :func:`stored_tables` does."""
+    (file,) = _stored(name, "record.json")
+    return json.loads(file.read_text())
+
+
+def _stored(name: str, pattern: str) -> list[Path]:
+    chapter(name)
+    files = sorted((STORED / name).glob(pattern))
+    if not files:
+        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
+    return files
 
 
 def probe_of(table: pd.DataFrame) -> str:

@@ -1,16 +1,14 @@
-"""The stored reference: a chapter's tables at more seeds and steps, committed with their provenance, and checked when the code has changed.
+"""The stored reference: a chapter's tables at more seeds and steps, with their provenance, and checked when code changes.
 
-A reference says by which code it was computed. When that code has changed since, its page says so, until the chapter's tables at the
-preset ``smoke`` (the same code at a few steps, in minutes) are found to be what the reference's own code made of them.
+A reference says by which code it was computed. When that code has changed since, its page says so, until the
+chapter's tables at the preset ``smoke`` (the same code at a few steps) are what the reference's own code made of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import written_aside
@@ -21,16 +19,14 @@ from stablerep.study.markdown import some_of
 from stablerep.study.root import STORED
 from stablerep.study.store.code import code_modules
 from stablerep.study.store.provenance import gather, hash_file
-from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stablerep.study.parameters.base import Parameters
 
 MEASURED = ("seconds", "time", "views_per_second")  # columns that differ from machine to machine
-# By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in its sixth digit, while
-# a share of a few images jumps when one of them is taken for another.
+# By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in
+# its sixth digit, while a share of a few images jumps when one of them is taken for another.
 LOSS_TOLERANCE, TABLE_TOLERANCE = 5e-3, 0.15
 
 
@@ -57,7 +53,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "created": began.isoformat(timespec="seconds")},
         "sha256": sums,
-        "modules": modules_of(study.store, study.store.asked),
+        "modules": modules_of(study.store),
         "check": smoke_sums(name)[0],
     }
     if hasattr(parameters, "generator"):
@@ -67,7 +63,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
 
 
 def check_reference(name: str) -> str:
-    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it; when equal, write the present code into its record.
+    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it; if equal, record the present code.
 
     Returns:
         A sentence for the user.
@@ -76,42 +72,39 @@ def check_reference(name: str) -> str:
         MissingError: no reference, or one that was written without the sums of such a check.
         FailedError: a table differs; the first is named.
     """
-    record = _record(name)
-    if not record.get("check"):
-        raise MissingError(
-            f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew."
-        )
+    record = stored_record(name)
+    before = record.get("check")
+    anew = f"`stablerep reference {name}` computes it anew"
+    if not before:
+        raise MissingError(f"the reference of {name} has nothing to be checked by; {anew}.")
     found, study = smoke_sums(name)
-    different = [place for place, value in record["check"].items() if not _close(place, value, found.get(place))]
+    different = [place for place, value in before.items() if not _close(place, value, found.get(place))]
     if different:
         place = different[0]
         raise FailedError(
-            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {record['check'][place]} when the reference was computed "
-            f"({len(different)} of {len(record['check'])} sums differ); `stablerep reference {name}` computes it anew."
+            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {before[place]} when the reference was "
+            f"computed ({len(different)} of {len(before)} sums differ); {anew}."
         )
     changed = changed_modules(record)
-    _write_record(name, record | {"modules": modules_of(study.store, study.store.asked)})
+    _write_record(name, record | {"modules": modules_of(study.store)})
     what = f"the code of {', '.join(changed[:4])} has changed" if changed else "no code has changed"
-    return (
-        f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
-    )
+    return f"{name}: {len(before)} sums of the preset smoke are what they were; {what}, and the reference holds."
 
 
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
-    """What a chapter at the preset ``smoke`` comes to: :func:`check_sums` of its tables, and the study that asked for its runs."""
+    """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
+
+    The sum of the losses of every pre-training, and of the sizes of the numbers in every column of every table, but for times.
+    """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)
-    return check_sums(compute_tables(name, parameters, study), map(study.store.find, study.store.asked)), study
-
-
-def check_sums(tables: dict[str, pd.DataFrame], runs: Iterable[Run]) -> dict[str, float]:
-    """The sum of the losses of every pre-training, and of the sizes of the numbers in every column of every table, but for times."""
-    trained = [run for run in runs if run and run.info["step"] == "pretraining"]
+    tables = compute_tables(name, parameters, study)
+    trained = [run for run in map(study.store.find, study.store.asked) if run and run.info["step"] == "pretraining"]
     sums = {f"loss {number}": round(float(run.table("log")["loss"].sum()), 6) for number, run in enumerate(trained, 1)}
-    for name, table in sorted(tables.items()):
+    for table_name, table in sorted(tables.items()):
         for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
-            sums[f"{name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
-    return sums
+            sums[f"{table_name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
+    return sums, study
 
 
 def _close(place: str, one: float, other: float | None) -> bool:
@@ -119,10 +112,10 @@ def _close(place: str, one: float, other: float | None) -> bool:
     return other is not None and abs(one - other) <= tolerance * max(abs(one), abs(other), 1)
 
 
-def modules_of(store: RunStore, keys: list[str]) -> dict[str, str]:
-    """The hash of each module of the code behind some runs, as it was when they were made."""
+def modules_of(store: RunStore) -> dict[str, str]:
+    """The hash of each module of the code behind the runs that a store was asked for, as it was when they were made."""
     found: dict[str, str] = {}
-    for run in filter(None, map(store.find, keys)):
+    for run in filter(None, map(store.find, store.asked)):
         found |= run.info["provenance"].get("modules", {})
     return dict(sorted(found.items()))
 
@@ -143,9 +136,9 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     record = stored_record(name)
     known = chapter(name).Parameters.model_fields
     own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}
-    changed = {k: v for k, v in own.items() if getattr(parameters, k) != v}
-    listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
-    sentences = [f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}."]
+    changed = ", ".join(f"{k} = {v}" for k, v in own.items() if getattr(parameters, k) != v)
+    day = record["provenance"]["created"][:10]
+    sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
     if remark := record.get("remark"):
         sentences.append(remark)
     modules = changed_modules(record)
@@ -153,20 +146,11 @@ def describe_reference(name: str, parameters: Parameters) -> str:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
         shown = some_of([f"`{one}`" for one in modules])
-        sentences.append(
-            f"**The code behind it has changed since** ({shown}); `stablerep reference {name} --check` tells whether its numbers still hold."
-        )
+        check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
+        sentences.append(f"**The code behind it has changed since** ({shown}); {check}.")
     return " ".join(sentences)
 
 
-def _record(name: str) -> dict:
-    chapter(name)
-    if not (STORED / name / "record.json").is_file():
-        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
-    return stored_record(name)
-
-
 def _write_record(name: str, record: dict) -> None:
-    target: Path = STORED / name / "record.json"
-    with written_aside(target) as aside:
+    with written_aside(STORED / name / "record.json") as aside:
         aside.write_text(json.dumps(record, indent=1) + "\n")
