@@ -5,25 +5,27 @@ from __future__ import annotations
 import ast
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from tqdm import TqdmWarning
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import MissingError
 from stablerep.study.chapters import chapter, compute_tables, preset_differences, probe_of, resolve, stored_tables
+from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
+from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ASKED = "asked.json"
-RECORD_FOLDER = (
-    "STABLEREP_RECORD"  # the folder in which an executed notebook leaves its tables and the runs it asked for
-)
+RECORD_FOLDER = "STABLEREP_RECORD"  # where an executed notebook leaves its tables and the keys of its runs
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,16 @@ class Chapter:
     parameters: Parameters
 
     @cached_property
-    def study(self):
+    def study(self) -> Study:
         """The study of these parameters; its corpus is open once something was asked of it."""
-        from stablerep.study.experiments.study import Study
-
         return Study(parameters=self.parameters)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables to draw: computed when ``live``, else the stored ones. They are left, with the keys of the runs behind them, where the
-        executor of the notebook wants them."""
+        """The tables to draw: computed when ``live``, else the stored ones.
+
+        They are left, with the keys of the runs behind them, where the executor of the notebook wants them.
+        """
         live = self.parameters.live
         tables = compute_tables(self.name, self.parameters, self.study) if live else stored_tables(self.name)
         if folder := os.environ.get(RECORD_FOLDER):
@@ -65,19 +67,17 @@ class Chapter:
 
     @property
     def firmest(self) -> dict[str, pd.DataFrame]:
-        """The stored reference, of more seeds and steps; this run's tables where there is none, or where they are of another corpus."""
+        """The stored reference; this run's tables where there is none, or where they are of another corpus."""
         return self.stored if self.stored and getattr(self.parameters, "corpus", "emoji") == "emoji" else self.tables
 
     def beside(self, table: str) -> pd.DataFrame | None:
-        """A table of the stored reference to draw beside this run; None when this run is drawn from it, or is of another corpus."""
+        """A table of the stored reference to draw beside this run; None if this run is that, or of another corpus."""
         own = self.parameters.live and self.firmest is not self.tables
         return self.stored[table] if own else None
 
     @property
     def reference(self) -> str:
         """What the stored reference is, and whether the code behind it is still the same, in sentences."""
-        from stablerep.study.notebooks.reference import describe_reference
-
         return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
 
     def verdict(self) -> str:
@@ -101,10 +101,7 @@ class Chapter:
         return " ".join(sentence for sentence in sentences if sentence)
 
     def parameter_table(self) -> pd.DataFrame:
-        """Name, value (beside the preset's where it differs), meaning, valid values with their unit, and cost of every parameter."""
-        import pandas as pd
-
-        from stablerep.study.parameters.description import describe_schema
+        """Value (beside the preset's where it differs), meaning, valid values with their unit, and cost by parameter."""
 
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -125,11 +122,6 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
     Args:
         namespace: ``globals()`` of the notebook; the names of the chapter's parameters are read from it.
     """
-    import warnings
-
-    import pandas as pd
-    from tqdm import TqdmWarning
-
     pd.set_option("display.max_colwidth", None)  # tables in the book are read whole
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
     fields = chapter(name).Parameters.model_fields
@@ -139,7 +131,7 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
 
 
 def _injected(executed: Sequence[str]) -> list[str]:
-    """Names that papermill assigns in the cell it injects, from the sources of the executed cells: those of no parameter would be lost."""
+    """Names that papermill assigns in the cell it injects, from the sources of the executed cells."""
     injected = ast.parse("\n".join(source for source in executed if source.startswith("# Parameters\n")))
     names = (node for node in ast.walk(injected) if isinstance(node, ast.Name))
     return [node.id for node in names if isinstance(node.ctx, ast.Store)]

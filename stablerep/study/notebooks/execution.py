@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
+
 from stablerep.checkpoint import written_aside
 from stablerep.study.chapters import chapter, preset_differences, resolve
 from stablerep.study.experiments.sources import corpus_options
@@ -32,18 +34,20 @@ def stored_hash(name: str) -> str:
 
 
 def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
-    """Hashes of everything but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
+    """Hashes of all but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
     ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
     from stablerep.corpus import emoji_fingerprint
     from stablerep.corpus.summary import summarize
     from stablerep.generator import generator_fingerprint
     from stablerep.study.store.code import library_hash
 
-    source = getattr(parameters, "corpus", "emoji")
+    source, options = getattr(parameters, "corpus", "emoji"), corpus_options(parameters)
     inputs = {
-        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16], "library": library_hash(), "stored": stored_hash(name),
-        "corpus": emoji_fingerprint() if source == "emoji" else summarize(source, **corpus_options(parameters)).fingerprint,
-    }  # fmt: skip
+        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16],
+        "library": library_hash(),
+        "stored": stored_hash(name),
+        "corpus": emoji_fingerprint() if source == "emoji" else summarize(source, **options).fingerprint,
+    }
     if hasattr(parameters, "generator"):
         inputs["generator"] = generator_fingerprint(parameters.generator)
     return inputs
@@ -72,10 +76,10 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
     """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
 
     Returns:
-        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata ``stablerep`` say what it
-        shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the preset's), ``parameters``, ``inputs``
-        (:func:`current_inputs`), ``runs`` (keys of the runs asked for), ``accepted`` (those of earlier code), ``libraries`` (:func:`other_libraries`) and
-        ``headline`` (:class:`stablerep.study.chapters.Headline`).
+        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata
+        ``stablerep`` say what it shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the
+        preset's), ``parameters``, ``inputs`` (:func:`current_inputs`), ``runs`` (keys of the runs asked for),
+        ``accepted`` (those of earlier code), ``libraries`` (:func:`other_libraries`) and ``headline``.
 
     Raises:
         ParameterError: before anything starts.
@@ -105,21 +109,18 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
 
 
 def _left_by_kernel(name: str, tables: Path, store: RunStore) -> dict:
-    """``runs``, ``accepted``, ``libraries`` and ``headline`` from the folder that a chapter fills while its notebook is executed."""
-    import pandas as pd
-
+    """``runs``, ``accepted``, ``libraries`` and ``headline``, from the folder that a chapter fills while it is executed."""
     asked, behind = tables / ASKED, {"runs": [], "accepted": []}
     if asked.exists():
         behind = json.loads(asked.read_text())
         asked.unlink()
     found = {file.stem: pd.read_parquet(file) for file in tables.glob("*.parquet")}
-    return behind | {
-        "libraries": other_libraries(store, behind["runs"]), "headline": chapter(name).HEADLINE.rows(found),
-    }  # fmt: skip
+    behind["libraries"] = other_libraries(store, behind["runs"])
+    return behind | {"headline": chapter(name).HEADLINE.rows(found)}
 
 
 def other_libraries(store: RunStore, keys: Iterable[str]) -> dict[str, list[str]]:
-    """Versions of the libraries that change numbers with which runs were made, where they are not those that are installed."""
+    """Versions of the libraries that change numbers with which runs were made, other than those that are installed."""
     found: dict[str, set[str]] = {}
     for run in filter(None, map(store.find, keys)):
         for library in CHANGING:
@@ -131,7 +132,7 @@ def other_libraries(store: RunStore, keys: Iterable[str]) -> dict[str, list[str]
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for the kernel, which works in the project's folder, maybe another than ours; put them back afterwards."""
+    """Variables for the kernel, which works in the project's folder, maybe another than ours; put back afterwards."""
     earlier = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

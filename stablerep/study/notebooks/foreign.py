@@ -1,4 +1,4 @@
-"""Notebooks that are not the project's own, such as a changed copy of a chapter: read, checked, and executed when they are trusted."""
+"""Notebooks from elsewhere, such as a changed copy of a chapter: read, checked, and executed when they are trusted."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import nbformat
+import papermill
 
 from stablerep.checkpoint import storing
 from stablerep.errors import InputError, readable
 from stablerep.study.chapters import resolve
+from stablerep.study.notebooks.kernels import add_metadata, run_papermill
 from stablerep.study.parameters.paths import anchor_paths
 from stablerep.study.root import project_root
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
-
-def read_notebook(path: Path) -> NotebookNode:
-    """A notebook of any version that nbformat knows, upgraded to version 4, with Python's kernel where it names none.
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook of any version that nbformat knows, upgraded to version 4, with Python's kernel if it names none.
 
     Raises:
         InputError, MissingError: no file, no notebook, or one in another language than Python.
     """
-    import nbformat
-
     if Path(path).suffix != ".ipynb":
         raise InputError(f"{path} is not a notebook; give the path of an .ipynb file.")
     with readable(path):
@@ -46,7 +44,7 @@ def read_notebook(path: Path) -> NotebookNode:
     return nbformat.from_dict(notebook)
 
 
-def opened_chapter(notebook: NotebookNode) -> str | None:
+def opened_chapter(notebook: nbformat.NotebookNode) -> str | None:
     """The chapter that a notebook opens, whose schema then has its parameters; None when it opens none."""
     source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
     found = re.search(r"open_chapter\(\s*[\"'](\w+)[\"']", source)
@@ -56,24 +54,19 @@ def opened_chapter(notebook: NotebookNode) -> str | None:
 def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, loud: bool = True) -> Path:
     """Execute a notebook from elsewhere and write it to ``output``.
 
-    Parameters are checked first: against the chapter's schema when the notebook opens a chapter, else against its parameters cell.
+    Parameters are checked first: by the chapter's schema when it opens a chapter, else by its parameters cell.
 
     Raises:
         InputError, MissingError: not trusted, no notebook, or a parameter that it does not have.
         FailedError: a cell failed; ``output`` is not written, and what was executed is beside it.
         StorageError: ``output`` cannot be written.
     """
-    import papermill
-
-    from stablerep.study.notebooks.kernels import add_metadata, run_papermill
-
     notebook = read_notebook(path)
     if path.resolve().is_relative_to(project_root() / "notebooks"):
         raise InputError(f"{path} is one of the project's notebooks; `stablerep run {path.stem}` executes it.")
     if not trust:
-        raise InputError(
-            f"{path} is not one of the project's notebooks. A notebook can do whatever you can: read it, then add --trust."
-        )
+        careful = "A notebook can do whatever you can: read it, then add --trust."
+        raise InputError(f"{path} is not one of the project's notebooks. {careful}")
     output = Path(output).absolute()  # papermill works in the project's folder, and takes other text for an address
     if opened := opened_chapter(notebook):
         values = resolve(opened, anchor_paths(given)).model_dump()

@@ -1,5 +1,8 @@
-"""Papermill with kernels that talk over sockets in the file system and do not know secrets: parallel notebooks do not race for ports,
-nothing is on the network, and no notebook can print a password that happens to be in the environment."""
+"""Papermill with kernels that talk over sockets in the file system and do not know secrets.
+
+Parallel notebooks do not race for ports, nothing is on the network, and no notebook can print a password that happens
+to be in the environment.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import papermill
 from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import FailedError
 from stablerep.study.root import project_root
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 SECRET = re.compile(r"token|secret|passw|credential|private|api_?key|access_?key|auth", re.IGNORECASE)
 
@@ -32,16 +35,14 @@ def public_environment() -> dict[str, str]:
 class IpcKernelManager(AsyncKernelManager):
     """A kernel manager with IPC transport, whose connection file and sockets lie in a private folder of their own.
 
-    Left to itself, jupyter_client names the sockets ``kernel-ipc-1``, ``-2``, ... in the current folder and takes the first numbers that it
-    does not see there: two kernels that start at one moment then talk to each other's sockets.
+    Left to itself, jupyter_client names the sockets ``kernel-ipc-1``, ``-2``, ... in the current folder and takes the
+    first numbers that it does not see there: two kernels that start at one moment then share each other's sockets.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.transport = "ipc"
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="stablerep-")
-        )  # a short path: that of a socket has at most 107 bytes
+        self.folder = Path(tempfile.mkdtemp(prefix="stablerep-"))  # short: the path of a socket has at most 107 bytes
         self.connection_file, self.ip = str(self.folder / "kernel.json"), str(self.folder / "ipc")
 
     async def start_kernel(self, **kwargs) -> None:
@@ -59,10 +60,6 @@ def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: 
     Raises:
         FailedError: a cell failed (what was executed is in ``target``), the kernel died, or there is none.
     """
-    import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient.exceptions import DeadKernelError
-
     try:
         papermill.execute_notebook(
             source, re.sub("[{}]", r"\g<0>\g<0>", str(target)),  # it fills in what braces name
@@ -71,19 +68,17 @@ def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: 
             kernel_manager_class=f"{__name__}.{IpcKernelManager.__name__}",
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        raise FailedError(
-            f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
-        ) from error
+        failure = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
+        raise FailedError(f"{name}: {failure}") from error
     except DeadKernelError as error:
-        raise FailedError(
-            f"{name}: the kernel died; it was killed, or memory ran out. Run the same command again to continue."
-        ) from error
+        failure = "the kernel died; it was killed, or memory ran out. Run the same command again to continue."
+        raise FailedError(f"{name}: {failure}") from error
     except NoSuchKernel as error:
         raise FailedError(f"{name}: there is no kernel python3; `pip install ipykernel` supplies it.") from error
 
 
 def add_metadata(path: Path, source: str, target: str, **metadata: object) -> None:
-    """Add metadata to an executed notebook, and leave of the paths in papermill's the names alone: folders are nobody's business."""
+    """Add metadata to an executed notebook; of the paths in papermill's leave the names alone: folders are private."""
     written = json.loads(path.read_text(encoding="utf-8"))
     written["metadata"] |= metadata
     if record := written["metadata"].get("papermill"):
