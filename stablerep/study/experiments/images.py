@@ -1,4 +1,4 @@
-"""Captions and images under the names that they have in the keys of runs. Nothing is read or made before it is needed."""
+"""Captions and images under their names in the keys of runs. Nothing is read or made before it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a run is new although an earlier one is much like it: the code, the parameters or the inputs by which the two differ."""
+"""Why a run is new although an earlier one is much like it: the code, parameters or inputs by which the two differ."""
 
 from __future__ import annotations
 
@@ -33,14 +33,13 @@ class Changes:
 
 def _differing(old: dict, new: dict) -> list[str]:
     """Parameters and inputs that are not the same, in words."""
-    before, now = (_flat(one["parameters"]) for one in (old, new))
-    parts = [
-        f"{name} {now.get(name)} instead of {before.get(name)}"
-        for name in before | now
-        if before.get(name) != now.get(name)
-    ]
-    changed = [name for name in old["inputs"] | new["inputs"] if old["inputs"].get(name) != new["inputs"].get(name)]
-    return parts + [f"other {name}" for name in changed]
+    before, now = flat(old["parameters"]), flat(new["parameters"])
+    parameters = [f"{name} {now.get(name)} instead of {before.get(name)}" for name in _changed(before, now)]
+    return parameters + [f"other {name}" for name in _changed(old["inputs"], new["inputs"])]
+
+
+def _changed(before: dict, now: dict) -> list[str]:
+    return [name for name in before | now if before.get(name) != now.get(name)]
 
 
 def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
@@ -49,13 +48,13 @@ def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
     before = old["provenance"].get("modules")
     if not before:
         return ["its code was not recorded"]
-    names = sorted(name for name in before | modules if before.get(name) != modules.get(name))
+    names = sorted(_changed(before, modules))
     return [f"the code of {some_of(names)} has changed"] if names else []
 
 
-def _flat(values: dict, place: str = "") -> dict[str, object]:
+def flat(values: dict, place: str = "") -> dict[str, object]:
     """Nested parameters by dotted names."""
     found = {}
     for name, value in values.items():
-        found |= _flat(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
+        found |= flat(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
     return found

@@ -1,4 +1,4 @@
-"""What a run will cost before it exists: seconds, memory and disk, from earlier runs of the same kind or from the rates of its step."""
+"""What a run will cost before it exists: seconds, memory, disk; from earlier runs of its kind or the rates of its step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Cost:
 
 
 class Costs:
-    """Estimates from the complete runs of a store, by their median, else from the rates of steps times the ``speed`` of this machine."""
+    """Estimates from the complete runs of a store, by their median, else from the rates of steps and this ``speed``."""
 
     def __init__(self, store: RunStore | None = None, *, speed: float = 1.0) -> None:
         self.speed = speed
@@ -40,9 +40,9 @@ class Costs:
         """What a run would cost."""
         amount = step.amount(parameters)
         if past := self.history.get(json.dumps(step.kind(parameters, inputs))):
-            seconds, memory, disk = (
-                statistics.median(values) for values in zip(*((c.seconds, c.memory, c.disk) for c in past))
-            )
+            seconds = statistics.median(cost.seconds for cost in past)
+            memory = statistics.median(cost.memory for cost in past)
+            disk = statistics.median(cost.disk for cost in past)
             return Cost(amount * seconds, memory, step.disk(parameters) * disk)
         return Cost(step.estimate(parameters) / self.speed, MEMORY, step.disk(parameters))
 

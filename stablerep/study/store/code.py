@@ -1,10 +1,9 @@
 """The code behind a run: which modules of the library its step can call, and a hash of what they say.
 
-Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach is read from
-their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them: they are left out, but for
-functions that a step names itself.
-
-Each file is read once in a process, so that what a run is named by is the code that the process has loaded, whatever is edited meanwhile.
+Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach
+is read from their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them:
+they are left out, but for functions that a step names itself. Each file is read once in a process, so that a run is
+named by the code that the process has loaded, whatever is edited meanwhile.
 """
 
 from __future__ import annotations

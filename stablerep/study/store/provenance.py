@@ -1,6 +1,6 @@
 """Where a result came from: versions, commit, device, memory, and hashes of files and code.
 
-Nothing here names a person or a machine: no paths, users, hosts or environment variables, so that provenance can be published.
+Nothing here names a person or a machine: no paths, users, hosts or environment variables. It can be published.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import stablerep
 from stablerep.study.root import PROJECT
 
 PACKAGES = (
-    "torch", "torchvision", "timm", "diffusers", "transformers", "accelerate", "papermill", "jupyter-book", "numpy", "pandas",
-    "scikit-learn", "resvg-py",
+    "torch", "torchvision", "timm", "diffusers", "transformers", "accelerate", "papermill", "jupyter-book", "numpy",
+    "pandas", "scikit-learn", "resvg-py",
 )  # fmt: skip
 
 
 def gather() -> dict:
-    """The circumstances of a computation, as plain JSON values. Imports nothing heavy: torch is asked only where it is loaded."""
+    """The circumstances of a computation, as plain JSON values. Torch is asked only where it is loaded."""
     return {
         "stablerep": stablerep.__version__,
         "git": git_state(PROJECT),
@@ -52,18 +52,15 @@ def git_state(folder: Path) -> dict | None:
         return None  # an installed copy may lie inside somebody else's checkout
     # A git hook sets GIT_DIR and its kin for a repository that need not be this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-
-    def git(*arguments: str) -> str:
-        # Without the optional lock a status never disturbs a commit made at the same moment.
-        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=30, check=True
-        ).stdout.strip()
-
+    # Without the optional lock a status never disturbs a commit made at the same moment.
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
+    how = dict(env=environment, capture_output=True, text=True, timeout=30, check=True)
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], **how).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain"], **how).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+    return {"commit": commit, "dirty": bool(changed)}
 
 
 def device_name() -> str:

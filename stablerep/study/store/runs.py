@@ -19,22 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.errors import InputError
+from stablerep.study.store import folder as run_folder
 from stablerep.study.store.access import writing
 from stablerep.study.store.code import combined
-from stablerep.study.store.folder import (
-    IDENTITY,
-    RECORD,
-    damaged_files,
-    drop_resume_files,
-    file_names,
-    file_stats,
-    fill,
-    identify,
-    read_attempts,
-    read_record,
-    sync,
-    working_folder,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +88,7 @@ class RunStore:
             ValueError: a name or value that JSON does not have, such as NaN; the parameter is named.
         """
         modules = step.modules(parameters)
-        return identify(step.name, step.version, parameters, inputs, combined(modules) if modules else None)
+        return run_folder.identify(step.name, step.version, parameters, inputs, combined(modules) if modules else None)
 
     def key(self, step: Step, *, parameters: dict, inputs: dict[str, str]) -> str:
         """The key of a run, ``<step>-<16 hexadecimal digits>``; see :meth:`identity`."""
@@ -122,7 +109,7 @@ class RunStore:
         accept = tuple(name for name in self.accept if name.startswith(step))
         for key in self._names() if accept else ():
             run = self._complete(key) if key.startswith(f"{step}-") and key.startswith(accept) else None
-            if run and all(run.info.get(name) == identity[name] for name in IDENTITY if name != "code"):
+            if run and all(run.info.get(name) == identity[name] for name in run_folder.IDENTITY if name != "code"):
                 if key not in self.accepted:
                     self.accepted.append(key)
                 return run
@@ -166,16 +153,16 @@ class RunStore:
         with writing(self.root, key):
             if run := self._complete(key):
                 return run
-            folder = working_folder(self.root / key, self.root / ".partial" / key)
+            folder = run_folder.working_folder(self.root / key, self.root / ".partial" / key)
             # A process that dies between writing run.json and renaming leaves a whole run that only needs its name.
-            info = read_record(folder, key)
-            if info is None or damaged_files(folder, info["files"], by_content=True):
-                (folder / RECORD).unlink(missing_ok=True)
-                fill(folder, identity, compute, about)
-            drop_resume_files(folder)
+            info = run_folder.read_record(folder, key)
+            if info is None or run_folder.damaged_files(folder, info["files"], by_content=True):
+                (folder / run_folder.RECORD).unlink(missing_ok=True)
+                run_folder.fill(folder, identity, compute, about)
+            run_folder.drop_resume_files(folder)
             os.replace(folder, self.root / key)
-            sync(self.root)
-            return Run(key, self.root / key, read_record(self.root / key, key))
+            run_folder.sync(self.root)
+            return Run(key, self.root / key, run_folder.read_record(self.root / key, key))
 
     def list(self) -> pd.DataFrame:
         """A row a run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds``
@@ -185,9 +172,9 @@ class RunStore:
         rows = []
         for key in self._names():
             run, partial = self._complete(key), self.root / ".partial" / key
-            spent = sum(attempt["seconds"] for attempt in read_attempts(partial))
+            spent = sum(attempt["seconds"] for attempt in run_folder.read_attempts(partial))
             made = run.info["provenance"] if run else {"created": "", "seconds": spent}
-            size = sum(stat.st_size for top in (self.root / key, partial) for stat in file_stats(top))
+            size = sum(stat.st_size for top in (self.root / key, partial) for stat in run_folder.file_stats(top))
             rows.append([key, key[:-17], made["created"], float(made["seconds"]), size, run is not None])
         table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete"])
         return table.sort_values(["complete", "created", "key"], ascending=[False, True, True], ignore_index=True)
@@ -195,7 +182,7 @@ class RunStore:
     def records(self) -> Iterator[dict]:
         """``info`` of every complete run; the files are not looked at."""
         for key in self._names():
-            if info := read_record(self.root / key, key):
+            if info := run_folder.read_record(self.root / key, key):
                 yield info
 
     def verify(self, key: str) -> list[str]:
@@ -208,10 +195,10 @@ class RunStore:
         folder = self.root / key
         if not folder.is_dir():
             return ["The run is not complete: it is being computed or was cut off."]
-        if (info := read_record(folder, key)) is None:
-            return [f"{RECORD} is missing, damaged or that of another run."]
-        damaged = damaged_files(folder, info["files"], by_content=True)
-        extra = sorted(set(file_names(folder)) - set(info["files"]) - {RECORD})
+        if (info := run_folder.read_record(folder, key)) is None:
+            return [f"{run_folder.RECORD} is missing, damaged or that of another run."]
+        damaged = run_folder.damaged_files(folder, info["files"], by_content=True)
+        extra = sorted(set(run_folder.file_names(folder)) - set(info["files"]) - {run_folder.RECORD})
         return [*damaged.values(), *(f"{name} is not part of the run." for name in extra)]
 
     def remove(self, key: str) -> None:
@@ -224,15 +211,18 @@ class RunStore:
         """
         key = self._resolve(key)
         with writing(self.root, key, wait=False):
-            (self.root / key / RECORD).unlink(missing_ok=True)  # first, so that half a removal is never taken for a run
+            # first, so that half a removal is never taken for a run
+            (self.root / key / run_folder.RECORD).unlink(missing_ok=True)
             for folder in (self.root / key, self.root / ".partial" / key):
                 if folder.is_dir():
                     shutil.rmtree(folder)
 
     def _complete(self, key: str) -> Run | None:
         folder = self.root / key
-        info = read_record(folder, key) if _KEY.fullmatch(key) else None
-        return Run(key, folder, info) if info and not damaged_files(folder, info["files"], by_content=False) else None
+        info = run_folder.read_record(folder, key) if _KEY.fullmatch(key) else None
+        if info is None or run_folder.damaged_files(folder, info["files"], by_content=False):
+            return None
+        return Run(key, folder, info)
 
     def _names(self) -> list[str]:
         tops = [top for top in (self.root, self.root / ".partial") if top.is_dir()]

@@ -1,4 +1,4 @@
-"""A step: one kind of run, declared once. Its name and code are part of the keys of its runs; the rest describes and estimates them."""
+"""A step: one kind of run, declared once. Its name and code are part of its runs' keys; the rest describes their costs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Step:
 
     Attributes:
         name: in lower case, such as ``pretraining``.
-        version: raised when the same parameters and code come to mean another result, as with another layout of the tables.
+        version: raised when the same parameters and code come to mean another result, as another layout of tables.
         describe: a few words on a run, from its parameters.
-        code: entries of :func:`stablerep.study.store.code.code_modules`, or a function of the parameters that gives them.
+        code: entries of :func:`stablerep.study.store.code.code_modules`, or a function from parameters to them.
         amount: how much of what ``rate`` counts a run has, from its parameters.
         rate: how much of it is done in a second; None when the time does not depend on it.
         seconds: what a run takes whatever its amount. Both were measured on two cores of an Intel Xeon with AVX-512.
-        alike: what runs have in common that cost the same for the same amount, such as the network; from parameters and inputs.
+        alike: what runs have in common that cost the same for the same amount; from parameters and inputs.
         disk: bytes of a run, from its parameters.
     """
 
