@@ -30,12 +30,13 @@ COMPARED = ("SimCLR real", "SimCLR synthetic", "StableRep synthetic", "StableRep
 
 READING = Step(
     "reading", 3, lambda p: "people in neutral images",
-    ("stablerep.audits.people", "stablerep.training.backbones", "stablerep.study.chapters.bias:read", "stablerep.study.chapters.bias:people_of"),
-    amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=15.0,
+    ("stablerep.audits.people", "stablerep.training.backbones", f"{__name__}:read", f"{__name__}:people_of"),
+    amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
+    rate=500.0, seconds=15.0,
 )  # fmt: skip
 PEOPLE = Step(
     "people", 3, lambda p: "a probe on people",
-    ("stablerep.probes", "stablerep.training.backbones", "stablerep.study.chapters.bias:probe_people", "stablerep.study.chapters.bias:people_of"),
+    ("stablerep.probes", "stablerep.training.backbones", f"{__name__}:probe_people", f"{__name__}:people_of"),
     seconds=8.0,
 )  # fmt: skip
 
@@ -56,18 +57,17 @@ PRESETS = overriding(
     workstation=dict(neutral_captions=128, images_per_neutral_caption=32),
 )
 
-_READ = (
-    "guidance_scales", "neutral_captions", "images_per_neutral_caption", "sampling_steps", "sampler", "seed", "probe_designs",
-)  # fmt: skip
+_READ = {  # the parameters that a reading depends on
+    "guidance_scales", "neutral_captions", "images_per_neutral_caption", "sampling_steps", "sampler", "seed",
+    "probe_designs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Asked:
-    """``reading`` of the neutral images, and by arm the runs of a probe on people, one for each seed; ``attributes`` of people."""
-
-    reading: Run
-    people: dict[str, list[Run]]
-    attributes: tuple[str, ...]
+    reading: Run  # of the neutral images
+    people: dict[str, list[Run]]  # by arm, a probe on people for each seed
+    attributes: tuple[str, ...]  # of people
 
 
 def ask(p: Parameters, study: Study) -> Asked:
@@ -78,7 +78,7 @@ def ask(p: Parameters, study: Study) -> Asked:
     people = people_of(study, p)
     reading = study.store.obtain(
         READING,
-        parameters=p.model_dump(include=set(_READ)) | {"size": study.size},
+        parameters=p.model_dump(include=_READ) | {"size": study.size},
         inputs={
             "reader": reader.key,
             "generator": study.generator_fingerprint(p.generator),
@@ -90,16 +90,18 @@ def ask(p: Parameters, study: Study) -> Asked:
     found = {}
     for arm in study.arms(*COMPARED):
         encoders = [study.pretrained(arm, captions, p, seed) for seed in range(p.seed, p.seed + p.seeds)]
-        found[arm.name] = [
-            study.store.obtain(
-                PEOPLE,
-                parameters={"size": study.size, "label": study.about.labels[-1]},
-                inputs={"encoder": run.key, "corpus": people.fingerprint},
-                compute=lambda folder, run=run: probe_people(study, people, run, folder),
-            )
-            for run in encoders
-        ]
+        found[arm.name] = [probed(study, people, run) for run in encoders]
     return Asked(reading, found, study.about.people)
+
+
+def probed(study: Study, people: Corpus, run: Run) -> Run:
+    """What an encoder knows of people."""
+    return study.store.obtain(
+        PEOPLE,
+        parameters={"size": study.size, "label": study.about.labels[-1]},
+        inputs={"encoder": run.key, "corpus": people.fingerprint},
+        compute=lambda folder: probe_people(study, people, run, folder),
+    )
 
 
 def people_of(study: Study, p: Parameters) -> Corpus:
@@ -166,8 +168,8 @@ def probe_people(study: Study, people: Corpus, run: Run, folder: Path) -> dict:
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real people, and
-    ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
+    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real
+    people, and ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
     from stablerep.audits.people import classes_of, group_accuracy
 
     groups = []

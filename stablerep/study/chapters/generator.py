@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -27,11 +26,11 @@ JUDGE = Arm("Judge", "stablerep", "designs")
 
 JUDGEMENT = Step(
     "judgement", 4, lambda p: "generated images before the judge",
-    ("stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.study.chapters.generator:judge"),
+    ("stablerep.audits.faithfulness", "stablerep.training.backbones", f"{__name__}:judge"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
 )  # fmt: skip
 RECONSTRUCTION = Step(
-    "reconstruction", 3, lambda p: "the autoencoder", ("stablerep.generator.autoencoder_training", "stablerep.study.chapters.generator:reconstruction"),
+    "reconstruction", 3, lambda p: "the autoencoder", ("stablerep.generator.autoencoder_training", f"{__name__}:reconstruction"),
     amount=lambda p: float(p["images"]), rate=200.0, seconds=5.0,
 )  # fmt: skip
 
@@ -62,51 +61,42 @@ PRESETS = overriding(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Asked:
-    judgement: Run
-    reconstruction: Run
-
-
-def ask(p: Parameters, study: Study) -> Asked:
-    """The judgement of the images, and what the autoencoder keeps."""
+def ask(p: Parameters, study: Study) -> dict[str, Run]:
+    """The judgement of the images, and what the autoencoder keeps, by the names of their steps."""
     captions = drawn_captions(p, study)
-    training = training_images(p, study)
-    judge_run = study.pretraining(training, recipe(p, study), "judge")
+    judge_run = study.pretraining(training_images(p, study), recipe(p, study), "judge")
     how = p.model_dump(exclude={"live", "preset", "corpus", "labels", "cluster", "split"})
+    inputs = {"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint}
     judgement = study.store.obtain(
         JUDGEMENT,
         parameters=how | {"labels": list(study.about.labels), "cluster": study.about.cluster},
-        inputs={
-            "judge": judge_run.key,
-            "generator": study.generator_fingerprint(p.generator),
-            "corpus": study.about.fingerprint,
-        },
+        inputs=inputs | {"judge": judge_run.key},
         needs=lambda: [made(p, study, captions, w) for w in p.guidance_scales],
         compute=lambda folder: judge(p, study, captions, judge_run, folder),
     )
     reconstructed = study.store.obtain(
         RECONSTRUCTION,
         parameters={"images": p.captions * 8},
-        inputs={"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint},
+        inputs=inputs,
         compute=lambda folder: reconstruction(p, study, folder),
     )
-    return Asked(judgement, reconstructed)
+    return {"judgement": judgement, "reconstruction": reconstructed}
 
 
-def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``faithfulness``, ``diversity`` and ``sets`` of :func:`stablerep.audits.faithfulness.judge_images`, ``reconstruction`` (PSNR of
-    the autoencoder by split) and ``grid`` (sample images as PNG).
+def compute(p: Parameters, asked: dict[str, Run]) -> dict[str, pd.DataFrame]:
+    """Tables: ``faithfulness``, ``diversity`` and ``sets`` of :func:`stablerep.audits.faithfulness.judge_images`,
+    ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
 
-    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each ranked in a gallery that
-    lacks that design's drawings of its concept. Of a corpus without designs they are the held-out images of the training captions.
+    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each
+    ranked in a gallery that lacks that design's drawings of its concept. Of a corpus without designs they are the
+    held-out images of the training captions.
 
-    A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept differ by skin
-    tone or gender alone, and its images are not independent. The real set takes one of these designs at random, the real set that is the
-    yardstick another.
+    A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept
+    differ by skin tone or gender alone, and its images are not independent. The real set takes one of these designs at
+    random, the real set that is the yardstick another.
     """
-    tables = {name: asked.judgement.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
-    return tables | {"reconstruction": asked.reconstruction.table()}
+    tables = {name: asked["judgement"].table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
+    return tables | {"reconstruction": asked["reconstruction"].table()}
 
 
 def drawn_captions(p: Parameters, study: Study) -> Captions | Named:
