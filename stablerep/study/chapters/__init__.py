@@ -2,14 +2,15 @@
 
 A chapter's module has
 
-- ``QUESTION``, one sentence that the chapter answers, and ``CLAIMS``, the names of the claims that it tests (:mod:`stablerep.study.claims`);
+- ``QUESTION``, one sentence that the chapter answers, and ``CLAIMS``, the names of those of
+  :mod:`stablerep.study.claims` that it tests;
 - ``Parameters``, the schema of what a reader may change, and ``PRESETS``, its values;
 - ``HEADLINE``, the numbers for which it stands (:class:`Headline`);
 - ``ask(p, study)``, which asks for every run of the chapter, and reads none;
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
 - ``verdict(tables)``, which gives an :class:`Answer` for each claim.
 
-Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from what is found here.
+Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from these.
 """
 
 from __future__ import annotations
@@ -105,8 +106,7 @@ def schemas() -> dict[str, type[Parameters]]:
 def resolve(name: str, given: dict[str, Any]) -> Parameters:
     """The full parameters of a chapter: what is given, and the preset's values for the rest. None counts as not given.
 
-    Raises:
-        ParameterError: unknown chapter or parameter (with the nearest name), wrong type, or value out of range; all at once.
+    Raises ``ParameterError`` for an unknown chapter, and as :func:`stablerep.study.parameters.presets.merge` does.
     """
     from stablerep.study.parameters.presets import merge
 

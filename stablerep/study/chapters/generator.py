@@ -120,7 +120,7 @@ def training_images(p: Parameters, study: Study) -> ImageSet:
 
 
 def recipe(p: Parameters, study: Study):
-    """A multi-positive loss over captions, with larger crops than the study's: the judge must know a thing by its whole."""
+    """A multi-positive loss over captions, with larger crops than the study's: a judge knows a thing by its whole."""
     from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 
@@ -162,7 +162,7 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
 
 
 def described(part, study: Study) -> pd.DataFrame:
-    """The rows of a part under the names that the audit reads: of other corpora, what captions name takes the place of the concept."""
+    """The rows of a part under the names that the audit reads: of other corpora, what captions name is the concept."""
     from stablerep.audits.faithfulness import named_by_captions
 
     if study.about.designs:
@@ -193,7 +193,7 @@ def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C10 at the best guidance scale, against real images in designs that the judge knows, or else against held-out ones."""
+    """C10 at the best guidance scale, against real images in designs that the judge knows, or else held-out ones."""
     every = tables["faithfulness"]
     top = every[(every["group"] == "all") & (every["measure"] == "top1")]
     best = top[top["source"] == "generated"].sort_values("mean").iloc[-1]
@@ -205,5 +205,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what their caption names; "
         f"of {real['source'].replace('real, ', 'real ones, ')} {100 * (1 - real['mean']):.1f} % are not"
     )
-    rule = "reproduced when the real share is higher and the two 95 % intervals do not overlap; partly when it is higher and they do"
+    rule = (
+        "reproduced when the real share is higher and the two 95 % intervals do not overlap; partly when it is higher "
+        "and they do"
+    )
     return [Answer("C10", word, why, rule)]

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of a comparison.
-
-    Attributes:
-        method: a name in :data:`stablerep.methods.METHODS`, or ``random`` for the untrained encoder.
-        images: ``real`` (one image of each caption), ``designs`` (every design of a caption) or ``synthetic``.
-        stored: synthetic images per caption that it may use; None means all l.
-    """
+    """One row of a comparison."""
 
     name: str
-    method: str
-    images: str
-    stored: int | None = None
+    method: str  # of stablerep.methods.METHODS, or random for the untrained encoder
+    images: str  # real (one image of each caption), designs (every design of a caption) or synthetic
+    stored: int | None = None  # synthetic images per caption that it may use; None means all l
 
 
 ARMS = (

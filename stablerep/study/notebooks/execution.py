@@ -81,9 +81,7 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
         preset's), ``parameters``, ``inputs`` (:func:`current_inputs`), ``runs`` (keys of the runs asked for),
         ``accepted`` (those of earlier code), ``libraries`` (:func:`other_libraries`) and ``headline``.
 
-    Raises:
-        ParameterError: before anything starts.
-        FailedError: a cell failed; the executed part is kept in the store's working folder.
+    Raises ``ParameterError`` before anything starts, and ``FailedError`` when a cell failed; what was executed is kept.
     """
     from stablerep.study.notebooks.kernels import add_metadata, run_papermill
 

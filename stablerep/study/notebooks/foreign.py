@@ -22,8 +22,7 @@ from stablerep.study.root import project_root
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """A notebook of any version that nbformat knows, upgraded to version 4, with Python's kernel if it names none.
 
-    Raises:
-        InputError, MissingError: no file, no notebook, or one in another language than Python.
+    Raises ``InputError`` or ``MissingError``: no file, no notebook, or one in another language than Python.
     """
     if Path(path).suffix != ".ipynb":
         raise InputError(f"{path} is not a notebook; give the path of an .ipynb file.")

@@ -57,8 +57,7 @@ class IpcKernelManager(AsyncKernelManager):
 def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool) -> None:
     """Execute ``source`` into ``target`` in the project's folder; ``loud`` shows what its cells say on stderr.
 
-    Raises:
-        FailedError: a cell failed (what was executed is in ``target``), the kernel died, or there is none.
+    Raises ``FailedError`` when a cell failed (what was executed is in ``target``), the kernel died, or there is none.
     """
     try:
         papermill.execute_notebook(

@@ -33,10 +33,7 @@ LOSS_TOLERANCE, TABLE_TOLERANCE = 5e-3, 0.15
 def make_reference(name: str, given: dict | None = None) -> list[str]:
     """Compute a chapter's reference tables (or go on where that was cut) and write them to ``results/<name>/``.
 
-    Every pre-training and evaluation is a run of its own in the store, so what was finished before a cut is not repeated.
-
-    Returns:
-        The files written.
+    Every pre-training and evaluation is a run of its own in the store. Returns the files written.
     """
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
     study = Study(parameters=parameters)
@@ -63,14 +60,10 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
 
 
 def check_reference(name: str) -> str:
-    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it; if equal, record the present code.
+    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it, and say the result.
 
-    Returns:
-        A sentence for the user.
-
-    Raises:
-        MissingError: no reference, or one that was written without the sums of such a check.
-        FailedError: a table differs; the first is named.
+    If they are equal, the present code is written into the reference's record. Raises ``MissingError`` where there is no
+    reference, or one without the sums of such a check, and ``FailedError`` naming the first table that differs.
     """
     record = stored_record(name)
     before = record.get("check")
@@ -94,7 +87,7 @@ def check_reference(name: str) -> str:
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
     """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
 
-    The sum of the losses of every pre-training, and of the sizes of the numbers in every column of every table, but for times.
+    The sum of the losses of each pre-training, and of the sizes of the numbers in each column of the tables, but for times.
     """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)
@@ -121,7 +114,7 @@ def modules_of(store: RunStore) -> dict[str, str]:
 
 
 def changed_modules(record: dict) -> list[str] | None:
-    """Modules behind a reference that are no longer what they were; None when its record does not say what they were."""
+    """Modules behind a reference that are no longer what they were; None if its record does not say what they were."""
     if "modules" not in record:
         return None
     now = {}
@@ -132,7 +125,7 @@ def changed_modules(record: dict) -> list[str] | None:
 
 
 def describe_reference(name: str, parameters: Parameters) -> str:
-    """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since, in sentences."""
+    """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since."""
     record = stored_record(name)
     known = chapter(name).Parameters.model_fields
     own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}

@@ -13,15 +13,14 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Described:
-    """One parameter: ``kind`` (number, whole number, text, truth value, or list of these), ``valid`` values in words, ``choices`` if it has
-    some, ``unit``, ``cost`` (what happens to the running time when it grows) and ``help``."""
+    """One parameter."""
 
     name: str
-    kind: str
-    valid: str
+    kind: str  # number, whole number, text, truth value, or list of these
+    valid: str  # its values in words
     choices: tuple[str, ...]
     unit: str
-    cost: str
+    cost: str  # what happens to the running time when it grows
     help: str
 
 

@@ -16,16 +16,15 @@ NAMING = ("generator", "corpus")  # parameters that may name a folder
 def allow_paths(folders: list[Path]) -> None:
     """Let parameters of this process, and of the notebooks it executes, name what lies in these folders too."""
     if folders:
-        earlier = os.environ.get(PATHS)
-        os.environ[PATHS] = os.pathsep.join(
-            [*([earlier] if earlier else []), *(str(folder.expanduser().resolve()) for folder in folders)]
-        )
+        allowed = [os.environ.get(PATHS), *(str(folder.expanduser().resolve()) for folder in folders)]
+        os.environ[PATHS] = os.pathsep.join(filter(None, allowed))
 
 
 def outside_path(value: str) -> Path | None:
-    """The path that a parameter names, if it lies neither in the project, the current folder nor an allowed one, links followed; else None.
+    """The path that a parameter names, if it lies outside the project, the current folder and those allowed; else None.
 
-    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such as owner/name, is none.
+    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such
+    as owner/name, is none. Links are followed.
     """
     source, colon, rest = value.partition(":")
     local = bool(colon) and source.strip().lower() == "local-dir"  # timm reads it in any case
@@ -33,8 +32,8 @@ def outside_path(value: str) -> Path | None:
     names_one = local or text.startswith(("/", "~")) or {".", ".."} & set(text.split("/")) or os.path.exists(text)
     if value == "emoji" or not names_one:
         return None
-    allowed = [folder for folder in (*os.environ.get(PATHS, "").split(os.pathsep), os.environ.get(DATA, "")) if folder]
-    inside = (os.getcwd(), PROJECT, *allowed)
+    allowed = (*os.environ.get(PATHS, "").split(os.pathsep), os.environ.get(DATA))
+    inside = (os.getcwd(), PROJECT, *filter(None, allowed))
     path = Path(os.path.realpath(text))
     return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
 
@@ -42,7 +41,7 @@ def outside_path(value: str) -> Path | None:
 def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:
     """Parameters that mean in the project's folder, where notebooks are executed, what they mean in the current folder.
 
-    A relative folder of a generator or a corpus becomes absolute, and this process and its notebooks may read the current folder.
+    A relative folder of a generator or a corpus becomes absolute, and notebooks may read the current folder.
     """
     if os.path.samefile(os.getcwd(), PROJECT):
         return given

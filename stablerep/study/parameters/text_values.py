@@ -1,4 +1,4 @@
-"""Values that a reader writes on the command line: text, read as the schema of a chapter says, or else as papermill reads it."""
+"""Values that a reader writes on the command line: text, read as a chapter's schema says, or else as papermill does."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stablerep.errors import InputError
 def schema_value(field: FieldInfo, text: str) -> Any:
     """The value of a parameter from its text; what its type cannot be read from stays text, for the schema to refuse.
 
-    A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in brackets or not.
-    An empty number, truth value or list is None: not given.
+    A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in
+    brackets or not. An empty number, truth value or list is None: not given.
 
     Raises:
         InputError: a list whose bracket is not closed.
@@ -53,7 +53,7 @@ def _items(text: str) -> list[str]:
 
 
 def papermill_value(text: str) -> Any:
-    """A value for a notebook without a schema, typed as ``papermill -p`` types it: True, False and None, whole numbers, numbers, else text."""
+    """A value for a notebook without a schema, typed as ``papermill -p`` types it."""
     literals = {"True": True, "False": False, "None": None}
     if text in literals:
         return literals[text]

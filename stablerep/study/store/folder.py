@@ -29,11 +29,8 @@ _FIELDS = {"key", "step", "version", "parameters", "inputs", "summary", "files",
 def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], code: str | None = None) -> dict:
     """``key``, ``step``, ``version``, ``parameters``, ``inputs`` and ``code`` in their one canonical form.
 
-    Args:
-        code: hash of the code that the run can call (:mod:`stablerep.study.store.code`), of steps that have any.
-
-    Raises:
-        ValueError: something that JSON does not have, or that cannot name a run; it is named.
+    ``code`` is the hash of the code that the run can call (:mod:`stablerep.study.store.code`), of steps that have any.
+    Raises ``ValueError`` naming what JSON does not have, or what cannot name a run.
     """
     if not isinstance(step, str) or not _STEP.fullmatch(step):
         raise ValueError(f"step is {step!r}; it must be a lower-case letter, then such letters, digits, '-' and '_'.")
@@ -53,12 +50,8 @@ def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], 
 def plain(value: object, kind: str, place: str = "", *, scalars: bool = False) -> object:
     """``value`` as JSON gives it back: lists for tuples, and 2 for 2.0, which JSON does not tell apart reliably.
 
-    Args:
-        kind, place: what an error calls the value, such as ``parameter 'views.crop[0]'``.
-        scalars: take numbers of NumPy and tensors without dimensions for Python's.
-
-    Raises:
-        ValueError: a value that JSON does not have, or a name that is not text.
+    ``scalars`` takes numbers of NumPy and tensors without dimensions for Python's. Raises ``ValueError`` for a value that
+    JSON does not have, or a name that is no text; it calls it by ``kind`` and ``place``: ``parameter 'views.crop[0]'``.
     """
     if scalars and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
@@ -151,10 +144,8 @@ def working_folder(final: Path, partial: Path) -> Path:
 def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> None:
     """Let ``compute`` fill the folder, then record it: every byte is on disk before ``run.json`` appears.
 
-    ``about`` goes into the record's provenance; ``compute`` may still add to it.
-
-    Raises:
-        ValueError: the summary is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
+    ``about`` goes into the record's provenance; ``compute`` may still add to it. Raises ``ValueError`` when the summary
+    is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
     """
     attempts = [*read_attempts(folder), {"began": time.time(), "seconds": None}]
     _write_json(folder / _ATTEMPTS, attempts)

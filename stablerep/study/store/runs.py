@@ -34,16 +34,11 @@ _KEY = re.compile(r"[a-z][a-z0-9_-]*-[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run.
+    """A complete run."""
 
-    Attributes:
-        key: its name in the store.
-        folder: where its files are; they are never changed.
-        info: the content of ``run.json``: key, step, version, parameters, inputs, summary, files, provenance.
-    """
-
-    key: str
-    folder: Path
+    key: str  # its name in the store
+    folder: Path  # where its files are; they are never changed
+    # the content of run.json: key, step, version, parameters, inputs, code, summary, files, provenance
     info: dict = field(compare=False, repr=False)
 
     def path(self, name: str) -> Path:
@@ -63,18 +58,15 @@ class Run:
 class RunStore:
     """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for.
 
-    Attributes:
-        asked: keys of the runs that :meth:`obtain` gave, in the order of the first asking.
-        accept: steps, or keys of runs (which may be shortened), whose runs serve although their code has changed
-            since; by default those that ``STABLEREP_ACCEPT`` names, separated by commas.
-        accepted: keys of the runs that were given for that reason.
+    ``accept`` names steps, or keys of runs (which may be shortened), whose runs serve although their code has changed
+    since; by default those that ``STABLEREP_ACCEPT`` names, separated by commas.
     """
 
     def __init__(self, root: Path | str | None = None, *, accept: Sequence[str] | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
         self.accept = tuple(os.environ.get(ACCEPT, "").replace(",", " ").split() if accept is None else accept)
-        self.asked: list[str] = []
-        self.accepted: list[str] = []
+        self.asked: list[str] = []  # keys of the runs that were given, in the order of the first asking
+        self.accepted: list[str] = []  # of these, those of earlier code
         self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
 
     def identity(self, step: Step, parameters: dict, inputs: dict[str, str]) -> dict:
@@ -188,8 +180,7 @@ class RunStore:
     def verify(self, key: str) -> list[str]:
         """What is wrong with a run, by the checksums of its files, in sentences; none if it is whole.
 
-        Raises:
-            ValueError: no run, or several, of that name; names the nearest.
+        Raises ``ValueError`` with the nearest name where there is no run, or several, of that name.
         """
         key = self._resolve(key)
         folder = self.root / key
@@ -204,10 +195,7 @@ class RunStore:
     def remove(self, key: str) -> None:
         """Delete a run, or what is left of one that was cut off.
 
-        Raises:
-            ValueError: no run, or several, of that name; names the nearest.
-            RuntimeError: a process is computing the run.
-            OSError: the store is read-only.
+        Raises ``ValueError`` as :meth:`verify` does, and as :func:`writing` does where it may not be written.
         """
         key = self._resolve(key)
         with writing(self.root, key, wait=False):
