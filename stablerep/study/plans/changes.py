@@ -9,26 +9,19 @@ from stablerep.study.markdown import some_of
 CLOSE = 3  # differences beyond which two runs are not alike
 
 
-class Changes:
-    """Compares runs that do not exist with the records of those that do."""
+def why_new(identity: dict, modules: dict[str, str], records: Iterable[dict]) -> str:
+    """By what the most similar run of the same step differs, in a few words; empty when none is similar.
 
-    def __init__(self, records: Iterable[dict]) -> None:
-        self.by_step: dict[str, list[dict]] = {}
-        for info in records:
-            self.by_step.setdefault(info["step"], []).append(info)
-
-    def why(self, identity: dict, modules: dict[str, str]) -> str:
-        """By what the most similar run of the same step differs, in a few words; empty when none is similar.
-
-        Args:
-            identity: of :meth:`stablerep.study.store.runs.RunStore.identity`.
-            modules: hash of each module that its code is made of.
-        """
-        found = [(_differing(info, identity), info) for info in self.by_step.get(identity["step"], ())]
-        parts, info = min(found, key=lambda one: len(one[0]), default=((), None))
-        if info is None or len(parts) > CLOSE:
-            return ""
-        return ", ".join([*_changed_code(info, identity, modules), *parts])
+    Args:
+        identity: of :meth:`stablerep.study.store.runs.RunStore.identity`, of a run that does not exist.
+        modules: hash of each module that its code is made of.
+        records: of the runs that exist.
+    """
+    alike = [(_differing(info, identity), info) for info in records if info["step"] == identity["step"]]
+    parts, info = min(alike, key=lambda one: len(one[0]), default=((), None))
+    if info is None or len(parts) > CLOSE:
+        return ""
+    return ", ".join([*_changed_code(info, identity, modules), *parts])
 
 
 def _differing(old: dict, new: dict) -> list[str]:

@@ -20,7 +20,7 @@ from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.execution import NOTEBOOK, notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.presets import PRESETS
-from stablerep.study.plans.changes import Changes
+from stablerep.study.plans.changes import why_new
 from stablerep.study.plans.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
 from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step
@@ -76,8 +76,8 @@ class PlanningStore(RunStore):
         self.costs, self.planned = costs or Costs(RunStore(self.root)), {}
 
     @cached_property
-    def changes(self) -> Changes:
-        return Changes(RunStore(self.root).records())
+    def existing(self) -> list[dict]:
+        return list(self.records())
 
     def obtain(
         self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
@@ -89,7 +89,7 @@ class PlanningStore(RunStore):
             if not found and needs:
                 needs()
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
-            why = "" if found else self.changes.why(identity, step.modules(parameters))
+            why = "" if found else why_new(identity, step.modules(parameters), self.existing)
             what = step.describe(identity["parameters"])
             self.planned[key] = Planned(key, step.name, what, found is not None, cost, why)
         return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
