@@ -11,7 +11,6 @@ import pandas as pd
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet, Named
-from stablerep.study.experiments.sources import sampling_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
@@ -119,9 +118,7 @@ def made(p: Parameters, study: Study, people: Corpus, w: float) -> ImageSet:
     from stablerep.audits.people import neutral_captions
 
     captions = Named(neutral_captions(people.table, p.neutral_captions))
-    return study.synthetic_images(
-        captions, sampling_of(p, w), images_per_caption=p.images_per_neutral_caption, generator=p.generator, seed=p.seed
-    )
+    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_neutral_caption, seed=p.seed)
 
 
 def read(p: Parameters, study: Study, people: Corpus, reader: Run, folder: Path) -> dict:

@@ -10,7 +10,6 @@ from stablerep.errors import InputError
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.sources import sampling_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Design, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
@@ -131,9 +130,7 @@ def recipe(p: Parameters, study: Study):
 
 
 def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> ImageSet:
-    return study.synthetic_images(
-        captions, sampling_of(p, w), images_per_caption=p.images_per_caption, generator=p.generator, seed=p.seed
-    )
+    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=p.seed)
 
 
 def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Run, folder: Path) -> dict:

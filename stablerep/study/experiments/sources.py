@@ -17,7 +17,7 @@ from stablerep.study.experiments.steps import SYNTHESIS
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
-    from stablerep.study.parameters.base import Parameters
+    from stablerep.study.parameters.base import Generated, Parameters
 
 _GENERATORS, _SETS = {}, {}  # what is kept in memory, by name
 
@@ -114,22 +114,23 @@ class Sources:
         return self._fingerprints[name]
 
     def synthetic_images(
-        self, captions: Captions | Named, sampling: Sampling, *, images_per_caption: int, generator: str, seed: int
+        self, captions: Captions | Named, p: Generated, guidance_scale: float, *, images_per_caption: int, seed: int
     ) -> ImageSet:
-        """Synthetic images of some captions: shards of a run, whose key names the set."""
+        """Images that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
         from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
 
+        sampling = Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)
         how = {"images_per_caption": images_per_caption, "seed": seed}
 
         def make(folder: Path) -> dict:
             plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
-            return synthesize(plan, self.generator(generator), folder).totals
+            return synthesize(plan, self.generator(p.generator), folder).totals
 
         precision = generators.default_precision()
         run = self.store.obtain(
             SYNTHESIS,
             parameters={"captions": len(captions), **how, **asdict(sampling), "precision": precision},
-            inputs={"captions": captions.name, "generator": self.generator_fingerprint(generator)},
+            inputs={"captions": captions.name, "generator": self.generator_fingerprint(p.generator)},
             compute=make,
         )
 
@@ -145,8 +146,3 @@ class Sources:
 def corpus_options(parameters: Parameters | None) -> dict:
     """The options of :func:`stablerep.corpus.load_corpus` that a chapter's parameters give."""
     return {name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))}
-
-
-def sampling_of(p: Parameters, guidance_scale: float) -> Sampling:
-    """How a chapter's parameters make synthetic images, at one guidance scale."""
-    return Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)

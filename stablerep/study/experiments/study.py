@@ -13,7 +13,7 @@ from stablerep.errors import InputError
 from stablerep.methods import METHODS
 from stablerep.study.experiments.arms import ARMS, Arm, arm
 from stablerep.study.experiments.images import Captions, ImageSet
-from stablerep.study.experiments.sources import Sources, sampling_of
+from stablerep.study.experiments.sources import Sources
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, TRANSFER
 from stablerep.study.store.runs import Run
 
@@ -78,8 +78,8 @@ class Study(Sources):
         if which.images != "synthetic":
             at_most = p.images_per_caption if self.repeats_captions else 1
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
-        how = dict(images_per_caption=p.images_per_caption, generator=p.generator, seed=seed)
-        images = self.synthetic_images(captions, sampling_of(p, p.guidance_scale), **how)
+        how = dict(images_per_caption=p.images_per_caption, seed=seed)
+        images = self.synthetic_images(captions, p, p.guidance_scale, **how)
         return images.first_images(None if self.repeats_captions else which.stored)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:

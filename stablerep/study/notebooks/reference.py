@@ -6,7 +6,6 @@ chapter's tables at the preset ``smoke`` (the same code at a few steps) are what
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import some_of
 from stablerep.study.root import STORED
 from stablerep.study.store.code import code_modules
+from stablerep.study.store.folder import write_json
 from stablerep.study.store.provenance import gather, hash_file
 from stablerep.study.store.runs import RunStore
 
@@ -55,7 +55,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     }
     if hasattr(parameters, "generator"):
         record["generator"] = study.generator_fingerprint(parameters.generator)
-    _write_record(name, record)
+    write_json(STORED / name / "record.json", record)
     return [*sums, "record.json"]
 
 
@@ -79,7 +79,7 @@ def check_reference(name: str) -> str:
             f"computed ({len(different)} of {len(before)} sums differ); {anew}."
         )
     changed = changed_modules(record)
-    _write_record(name, record | {"modules": modules_of(study.store)})
+    write_json(STORED / name / "record.json", record | {"modules": modules_of(study.store)})
     what = f"the code of {', '.join(changed[:4])} has changed" if changed else "no code has changed"
     return f"{name}: {len(before)} sums of the preset smoke are what they were; {what}, and the reference holds."
 
@@ -142,8 +142,3 @@ def describe_reference(name: str, parameters: Parameters) -> str:
         check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
         sentences.append(f"**The code behind it has changed since** ({shown}); {check}.")
     return " ".join(sentences)
-
-
-def _write_record(name: str, record: dict) -> None:
-    with written_aside(STORED / name / "record.json") as aside:
-        aside.write_text(json.dumps(record, indent=1) + "\n")

@@ -148,14 +148,14 @@ def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], a
     is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
     """
     attempts = [*read_attempts(folder), {"began": time.time(), "seconds": None}]
-    _write_json(folder / _ATTEMPTS, attempts)
+    write_json(folder / _ATTEMPTS, attempts)
     clock = time.monotonic()
     try:
         summary = compute(folder)
     finally:
         attempts[-1] |= {"seconds": time.monotonic() - clock, "peak_memory_bytes": peak_memory_bytes()}
         with suppress(OSError):  # a full disk must not hide why the computation ended
-            _write_json(folder / _ATTEMPTS, attempts)
+            write_json(folder / _ATTEMPTS, attempts)
     what = f"step {identity['step']!r}"
     if not isinstance(summary, dict | None):
         raise InputError(f"{what} returned {summary!r}; it must return a dictionary or None.")
@@ -171,7 +171,7 @@ def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], a
         "files": {name: _kept(folder, name, what) for name in file_names(folder) if not serves_resume(name)},
         "provenance": provenance,
     }
-    _write_json(folder / RECORD, identity | record)
+    write_json(folder / RECORD, identity | record)
 
 
 def _kept(folder: Path, name: str, what: str) -> dict:
@@ -205,6 +205,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """A file of JSON, whole or not at all."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from stablerep.captioned_images import CaptionBatches
 from stablerep.errors import InputError
-from stablerep.generator.sampling import Sampling
 from stablerep.methods import METHODS
 from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
@@ -233,21 +232,25 @@ def test_names_of_real_images_are_known_before_a_pixel_is_read(tmp_path):
     assert [len(one.load().images) for one in sets] == [6, 12, 24, 5, 48, 6] and len(read) == len(sets)
 
 
-SAMPLING = Sampling(guidance_scale=2.0, steps=4, sampler="dpm++")
-WHICH = dict(images_per_caption=3, generator="stub", seed=0)
+HOW = SimpleNamespace(generator="stub", sampling_steps=4, sampler="dpm++")
+
+
+def synthetic(study, captions, w=2.0, *, images_per_caption=3, seed=0, **how):
+    p = SimpleNamespace(**vars(HOW) | how)
+    return study.synthetic_images(captions, p, w, images_per_caption=images_per_caption, seed=seed)
 
 
 def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub):
     captions = study.captions(4)
 
-    def name(captions=captions, sampling=SAMPLING, study=study, **other):
-        return study.synthetic_images(captions, sampling, **WHICH | other).name
+    def name(captions=captions, study=study, **other):
+        return synthetic(study, captions, **other).name
 
     run = study.store.find(name())
     assert stub.made == 12 and {"captions": 4, "images": 12, "flagged": 0}.items() <= run.info["summary"].items()
     assert name() == run.key and stub.made == 12
     keys = {name(images_per_caption=2), name(seed=1)}
-    keys |= {name(sampling=one) for one in (Sampling(3.0, 4), Sampling(2.0, 5), Sampling(2.0, 4, "ddim"))}
+    keys |= {name(w=3.0), name(sampling_steps=5), name(sampler="ddim")}
     keys |= {name(some) for some in (Named(captions.texts[::-1]), study.captions(3))}
     stub.fingerprint = "other"
     keys.add(name(study=Study(study.store)))
@@ -256,13 +259,13 @@ def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub)
 
 def test_synthetic_images_come_from_the_run(study, stub):
     captions = study.captions(4)
-    made = study.synthetic_images(captions, SAMPLING, **WHICH)
+    made = synthetic(study, captions)
     images = made.load()
     assert list(images.captions) == captions.texts and len(images.images) == 12
     assert study.store.find(made.name).info["step"] == "synthesis"
-    assert study.synthetic_images(captions, SAMPLING, **WHICH).load() is images  # kept in memory
+    assert synthetic(study, captions).load() is images  # kept in memory
     sources._SETS.clear()
-    fresh = Study(study.store).synthetic_images(captions, SAMPLING, **WHICH).load()
+    fresh = synthetic(Study(study.store), captions).load()
     assert fresh is not images and torch.equal(fresh.images, images.images) and fresh.fingerprint == images.fingerprint
     assert stub.made == 12
 
