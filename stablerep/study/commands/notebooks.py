@@ -29,7 +29,7 @@ def execute_command(
     """Execute a notebook from elsewhere, with the project's checks of its parameters and a kernel that knows no secrets."""
     with sentences():
         from stablerep.study.commands.run import chapter_fields, given_parameters
-        from stablerep.study.notebooks.foreign import execute_file, opened_chapter, read_notebook
+        from stablerep.study.notebooks.execution import execute_file, opened_chapter, read_notebook
 
         chapter = opened_chapter(read_notebook(path))
         given = given_parameters(parameter, file, fields=chapter_fields(chapter) if chapter else {})

@@ -6,6 +6,7 @@ chapter's tables at the preset ``smoke`` (the same code at a few steps) are what
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -102,7 +103,7 @@ def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
 
 def _close(place: str, one: float, other: float | None) -> bool:
     tolerance = LOSS_TOLERANCE if place.startswith("loss ") else TABLE_TOLERANCE
-    return other is not None and abs(one - other) <= tolerance * max(abs(one), abs(other), 1)
+    return other is not None and math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
 
 
 def modules_of(store: RunStore) -> dict[str, str]:

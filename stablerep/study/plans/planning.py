@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -79,10 +79,7 @@ class PlanningStore(RunStore):
     def existing(self) -> list[dict]:
         return list(self.records())
 
-    def obtain(
-        self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
-        needs: Callable[[], object] | None = None,
-    ) -> Run:  # fmt: skip
+    def obtain(self, step: Step, *, parameters: dict, inputs: dict[str, str], compute=None, needs=None) -> Run:
         identity = self.identity(step, parameters, inputs)
         key, found = identity["key"], self.find_like(identity)
         if key not in self.planned:

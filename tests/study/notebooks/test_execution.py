@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from stablerep.errors import InputError, MissingError, StorageError
 from stablerep.study.chapters import resolve
 from stablerep.study.commands.main import app
-from stablerep.study.notebooks import execution, foreign
+from stablerep.study.notebooks import execution
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER
 from stablerep.study.notebooks.execution import execute_notebook, place_chapter
 from stablerep.study.parameters.errors import ParameterError
@@ -145,7 +145,7 @@ def test_chapter_is_placed_where_the_book_reads_it(store, executed, tmp_path):
 # Notebooks from elsewhere
 
 
-def from_elsewhere(folder: Path, *sources: str, parameters: str = "") -> Path:
+def foreign(folder: Path, *sources: str, parameters: str = "") -> Path:
     from nbformat import write
     from nbformat.v4 import new_code_cell, new_notebook
 
@@ -164,10 +164,8 @@ def test_a_trusted_notebook_does_not_see_secrets(tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_SERVICE_TOKEN", "hunter2-token")
     monkeypatch.setenv("DATABASE_PASSWORD", "hunter2-password")
     monkeypatch.setenv("AN_ORDINARY_VARIABLE", "ordinary-value")
-    path = from_elsewhere(
-        tmp_path, "import os\nprint(dict(os.environ), count + 1)", parameters="count = 1  # of something"
-    )
-    out = foreign.execute_file(path, {"count": 4}, tmp_path / "out.ipynb", trust=True, loud=False)
+    path = foreign(tmp_path, "import os\nprint(dict(os.environ), count + 1)", parameters="count = 1  # of something")
+    out = execution.execute_file(path, {"count": 4}, tmp_path / "out.ipynb", trust=True, loud=False)
     text = out.read_text()
     assert "ordinary-value" in text and "} 5" in text
     assert "hunter2" not in text
@@ -175,41 +173,41 @@ def test_a_trusted_notebook_does_not_see_secrets(tmp_path, monkeypatch):
 
 
 def test_notebooks_from_elsewhere_need_trust(tmp_path, executed):
-    path, out = from_elsewhere(tmp_path, "print(1)"), tmp_path / "out.ipynb"
+    path, out = foreign(tmp_path, "print(1)"), tmp_path / "out.ipynb"
     with pytest.raises(
         ValueError, match="^.*foreign.ipynb is not one of the project's notebooks. .*read it, then add --trust.$"
     ):
-        foreign.execute_file(path, {}, out)
+        execution.execute_file(path, {}, out)
     link = tmp_path / "corpus.ipynb"
     link.symlink_to(path)
     with pytest.raises(ValueError, match="add --trust"):
-        foreign.execute_file(link, {}, out)
+        execution.execute_file(link, {}, out)
     with pytest.raises(ValueError, match="`stablerep run corpus` executes it"):
-        foreign.execute_file(project_root() / "notebooks" / "corpus.ipynb", {}, out, trust=True)
+        execution.execute_file(project_root() / "notebooks" / "corpus.ipynb", {}, out, trust=True)
     for name, content in (("broken.ipynb", "{"), ("list.ipynb", "[]")):
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match="could not be read as a notebook"):
-            foreign.execute_file(tmp_path / name, {}, out, trust=True)
+            execution.execute_file(tmp_path / name, {}, out, trust=True)
     with pytest.raises(MissingError, match="there is no file .*absent.ipynb"):
-        foreign.execute_file(tmp_path / "absent.ipynb", {}, out, trust=True)
+        execution.execute_file(tmp_path / "absent.ipynb", {}, out, trust=True)
     with pytest.raises(ValueError, match="notes.txt is not a notebook; give the path of an .ipynb file"):
-        foreign.execute_file(tmp_path / "notes.txt", {}, out, trust=True)
+        execution.execute_file(tmp_path / "notes.txt", {}, out, trust=True)
     assert executed == [] and not out.exists()
 
 
 def test_parameters_of_a_copied_chapter_are_those_of_its_schema(tmp_path, executed):
-    copy = from_elsewhere(tmp_path, 'chapter = open_chapter("compare", globals())')
+    copy = foreign(tmp_path, 'chapter = open_chapter("compare", globals())')
     with pytest.raises(ParameterError, match="did you mean guidance_scale"):
-        foreign.execute_file(copy, {"guidance_scael": 4}, tmp_path / "out.ipynb", trust=True)
-    foreign.execute_file(copy, {"preset": "smoke", "seeds": 2}, tmp_path / "out.ipynb", trust=True, loud=False)
+        execution.execute_file(copy, {"guidance_scael": 4}, tmp_path / "out.ipynb", trust=True)
+    execution.execute_file(copy, {"preset": "smoke", "seeds": 2}, tmp_path / "out.ipynb", trust=True, loud=False)
     ((_, parameters, _),) = executed
     assert parameters == resolve("compare", {"preset": "smoke", "seeds": 2}).model_dump()
 
 
 def test_other_notebooks_have_the_parameters_of_their_cell(tmp_path, executed):
-    path = from_elsewhere(tmp_path, "print(a)", parameters="a = 1")
+    path = foreign(tmp_path, "print(a)", parameters="a = 1")
     with pytest.raises(ValueError, match="foreign.ipynb has no parameter 'b'; it has a."):
-        foreign.execute_file(path, {"b": 1}, tmp_path / "out.ipynb", trust=True)
+        execution.execute_file(path, {"b": 1}, tmp_path / "out.ipynb", trust=True)
     assert executed == []
 
 
@@ -234,7 +232,7 @@ V3 = {
 def test_notebooks_lack_a_kernel_or_begin_with_a_mark(tmp_path, executed, metadata, encoding):
     path = tmp_path / "мои {n} тетради.ipynb"
     path.write_text(json.dumps(BARE | {"metadata": metadata}), encoding=encoding, newline="\r\n")
-    assert foreign.execute_file(path, {}, tmp_path / "out.ipynb", trust=True, loud=False) == tmp_path / "out.ipynb"
+    assert execution.execute_file(path, {}, tmp_path / "out.ipynb", trust=True, loud=False) == tmp_path / "out.ipynb"
     ((given, _, options),) = executed
     assert given.metadata.kernelspec.name == options["kernel_name"] == "python3"
     assert given.metadata.language_info.name == given.metadata.kernelspec.language == "python"
@@ -242,7 +240,7 @@ def test_notebooks_lack_a_kernel_or_begin_with_a_mark(tmp_path, executed, metada
 
 def test_a_notebook_of_an_earlier_format_is_upgraded(tmp_path, executed):
     (tmp_path / "old.ipynb").write_text(json.dumps(V3))
-    foreign.execute_file(tmp_path / "old.ipynb", {}, tmp_path / "out.ipynb", trust=True, loud=False)
+    execution.execute_file(tmp_path / "old.ipynb", {}, tmp_path / "out.ipynb", trust=True, loud=False)
     written = nbformat.read(tmp_path / "out.ipynb", as_version=nbformat.NO_CONVERT)
     assert written.nbformat == 4 and [cell.source for cell in written.cells] == ["n = 1"]
 
@@ -251,15 +249,15 @@ def test_a_notebook_in_another_language_is_refused(tmp_path, executed):
     kernel = {"name": "ir", "display_name": "R", "language": "R"}
     (tmp_path / "r.ipynb").write_text(json.dumps(BARE | {"metadata": {"kernelspec": kernel}}))
     with pytest.raises(InputError, match="r.ipynb is written in R; only notebooks in Python are executed."):
-        foreign.execute_file(tmp_path / "r.ipynb", {}, tmp_path / "out.ipynb", trust=True)
+        execution.execute_file(tmp_path / "r.ipynb", {}, tmp_path / "out.ipynb", trust=True)
 
 
 def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tmp_path, executed):
-    path = from_elsewhere(tmp_path, "print(1)")
+    path = foreign(tmp_path, "print(1)")
     (tmp_path / "file").write_text("")
     for output in (tmp_path, tmp_path / "file" / "out.ipynb"):
         with pytest.raises(StorageError, match=f"{output} cannot be written"):
-            foreign.execute_file(path, {}, output, trust=True)
+            execution.execute_file(path, {}, output, trust=True)
     assert executed == []
 
 
@@ -267,7 +265,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_runs(tmp_path,
 def test_values_reach_a_notebook_as_they_were_written(tmp_path):
     """Through the command line, papermill and a kernel, into a folder whose name has braces."""
     cell = "day = ''\ntime = ''\nanswer = ''\ntag = ''\nlr = 0.1"
-    path = from_elsewhere(tmp_path, "print([day, time, answer, tag, lr])", parameters=cell)
+    path = foreign(tmp_path, "print([day, time, answer, tag, lr])", parameters=cell)
     bare = json.loads(path.read_text())
     bare["metadata"] = {}
     path.write_text(json.dumps(bare))
