@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import warnings
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
+from stablerep.study.store.folder import write_json
 
 ASKED = "asked.json"
 RECORD_FOLDER = "STABLEREP_RECORD"  # where an executed notebook leaves its tables and the keys of its runs
@@ -52,9 +52,8 @@ class Chapter:
             for name, table in tables.items():
                 with written_aside(Path(folder) / f"{name}.parquet") as aside:
                     table.to_parquet(aside, index=False)
-            with written_aside(Path(folder) / ASKED) as aside:
-                store = self.study.store
-                aside.write_text(json.dumps({"runs": store.asked, "accepted": store.accepted}))
+            store = self.study.store
+            write_json(Path(folder) / ASKED, {"runs": store.asked, "accepted": store.accepted})
         return tables
 
     @cached_property
