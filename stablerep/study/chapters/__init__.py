@@ -39,7 +39,7 @@ CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their
 
 @dataclass(frozen=True)
 class Headline:
-    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with its ``low`` and ``high`` if any."""
+    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with ``low`` and ``high`` if any."""
 
     table: str
     keys: tuple[str, ...]
@@ -65,7 +65,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a chapter says of a claim: one of the words of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
+    """What a chapter says of a claim: a word of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
 
     claim: str
     word: str

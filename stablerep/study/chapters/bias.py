@@ -165,8 +165,8 @@ def probe_people(study: Study, people: Corpus, run: Run, folder: Path) -> dict:
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real
-    people, and ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
+    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out
+    real people, and ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
     from stablerep.audits.people import classes_of, group_accuracy
 
     groups = []

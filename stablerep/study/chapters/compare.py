@@ -36,7 +36,7 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (a row per arm and probe with its interval), ``differences`` (pairs that the claims name), ``seeds``."""
+    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``seeds``."""
     items = items_of(asked)
     return {"arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items)}
 

@@ -34,8 +34,8 @@ def ask(p: Parameters, study: Study) -> Corpus:
 
 
 def compute(p: Parameters, asked: Corpus) -> dict[str, pd.DataFrame]:
-    """Tables: ``designs`` (images and captions by design), ``splits`` (by part and group), ``people`` (tone by gender), and
-    ``images_per_caption``."""
+    """Tables: ``designs`` (images and captions by design), ``splits`` (by part and group), ``people`` (tone by gender),
+    and ``images_per_caption``."""
     table = asked.table
     counts = dict(images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique"))
     parts = table.groupby(["split", "group"]).agg(**counts).reset_index()

@@ -29,7 +29,8 @@ JUDGEMENT = Step(
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
 )  # fmt: skip
 RECONSTRUCTION = Step(
-    "reconstruction", 3, lambda p: "the autoencoder", ("stablerep.generator.autoencoder_training", f"{__name__}:reconstruction"),
+    "reconstruction", 3, lambda p: "the autoencoder",
+    ("stablerep.generator.autoencoder_training", f"{__name__}:reconstruction"),
     amount=lambda p: float(p["images"]), rate=200.0, seconds=5.0,
 )  # fmt: skip
 
@@ -53,7 +54,9 @@ PRESETS = overriding(
         captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
         encoder="resnet10t", stem="published", steps=250, views_per_step=256,
     ),
-    smoke=dict(captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2),
+    smoke=dict(
+        captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2,
+    ),
     reference=dict(captions=512, images_per_caption=4, steps=800),
     workstation=dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, encoder="vit_base_patch16_224"),
@@ -199,7 +202,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     higher, apart = real["mean"] > best["mean"], real["low"] > best["high"]
     word = "reproduced" if apart else "partly" if higher else "not reproduced"
     why = (
-        f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what their caption names; "
+        f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what "
+        "their caption names; "
         f"of {real['source'].replace('real, ', 'real ones, ')} {100 * (1 - real['mean']):.1f} % are not"
     )
     rule = (

@@ -31,8 +31,8 @@ RANDOM = "Random initialization"
 PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
 
 DIAGNOSTICS = Step(
-    "diagnostics", 2, lambda p: "features without labels", ("stablerep.audits.features", "stablerep.training.backbones"),
-    seconds=3.0,
+    "diagnostics", 2, lambda p: "features without labels",
+    ("stablerep.audits.features", "stablerep.training.backbones"), seconds=3.0,
 )  # fmt: skip
 
 
@@ -143,9 +143,9 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
 
 
 def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method
-    against random initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``,
-    ``curves`` (loss by step) and ``diagnostics`` (of features of held-out images), both of the first seed.
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each
+    method against random initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets),
+    ``seeds``, ``curves`` (loss by step) and ``diagnostics`` (of features of held-out images), both of the first seed.
     Random initialization is the first row of each but ``curves`` and ``costs``.
     """
     from stablerep.transfer import transfer_scores

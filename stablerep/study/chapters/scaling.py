@@ -68,8 +68,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     part = table[table["probe"] == probe_of(table)]
     clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))
     rule = (
-        "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's upper "
-        "bound at its largest size"
+        "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's "
+        "upper bound at its largest size"
     )
     top = clip.iloc[-1]
     enough = plus[plus["low"] > top["high"]]["captions"]

@@ -42,7 +42,7 @@ class Sources:
 
     @property
     def about(self) -> Corpus:
-        """What the corpus says before anything is read: ``fingerprint``, ``labels``, ``cluster``, ``designs``, ``people``."""
+        """What a corpus says before it is read: ``fingerprint``, ``labels``, ``cluster``, ``designs``, ``people``."""
         return self.corpus
 
     @cached_property
@@ -86,7 +86,7 @@ class Sources:
         return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
 
     def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
-        """Real images of some captions: ``at_most`` so many of each, picked by hash, or all of them with ``several``."""
+        """Real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``."""
         from stablerep.captioned_images import CaptionedImages
 
         def load() -> CaptionedImages:

@@ -12,7 +12,8 @@ def _synthesis_words(p: Values) -> str:
 
 
 def _pretraining_words(p: Values) -> str:
-    return f"{p['method']}, {p['encoder']['name']}, {p['steps']:,} steps of {p['views_per_step']:,} views, seed {p['seed']}"
+    steps = f"{p['steps']:,} steps of {p['views_per_step']:,} views"
+    return f"{p['method']}, {p['encoder']['name']}, {steps}, seed {p['seed']}"
 
 
 def _pretraining_code(p: Values) -> tuple[str, ...]:
@@ -33,9 +34,10 @@ PRETRAINING = Step(
     disk=lambda p: 40e6,
 )  # fmt: skip
 EVALUATION = Step(
-    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"), seconds=9.5
+    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"),
+    seconds=9.5,
 )  # fmt: skip
 TRANSFER = Step(
-    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"), seconds=1.5,
-    alike=lambda p, inputs: [p["set"], p["limit"]],
+    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"),
+    seconds=1.5, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

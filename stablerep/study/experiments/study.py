@@ -34,13 +34,13 @@ class Evaluated:
     captions: int = 0
 
     def items(self) -> pd.DataFrame:
-        """Results of :func:`stablerep.probes.suite.evaluate`, with ``arm``, ``seed``, ``captions`` and :func:`cost_of`."""
+        """Results of :func:`stablerep.probes.suite.evaluate`, with arm, seed, captions and :func:`cost_of`."""
         about = {"arm": self.arm, "seed": self.seed, "captions": self.captions}
         return self.evaluation.table().assign(**about, **cost_of(self.pretraining))
 
 
 def cost_of(run: Run | None) -> dict[str, float]:
-    """``views`` seen, ``weights`` of the encoder and ``seconds`` of a pre-training; zeros for None, an untrained encoder.
+    """``views`` seen, ``weights`` of the encoder and ``seconds`` of a pre-training; zeros where there was none.
 
     Seconds are the median step times the number of steps, so that a pause in the middle of a run does not count.
     """
@@ -105,7 +105,8 @@ class Study(Sources):
             views, steps = views // 2, steps * 2
         return PretrainingRecipe(
             method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
-            learning_rate=p.learning_rate, encoder=self.encoder_recipe(p), view=ViewRecipe(size=self.size, crop_min=p.crop_min),
+            learning_rate=p.learning_rate, encoder=self.encoder_recipe(p),
+            view=ViewRecipe(size=self.size, crop_min=p.crop_min),
         )  # fmt: skip
 
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
@@ -142,7 +143,7 @@ class Study(Sources):
         )
 
     def pretrained_run(self, key: str) -> tuple[Run, PretrainingRecipe]:
-        """A finished pre-training by its key, which may be shortened, and its recipe. Raises ``InputError`` if there is none."""
+        """A finished pre-training by its key, which may be shortened, and its recipe, or ``InputError``."""
         from stablerep.training import load_recipe
 
         run = self.store.find(key)
@@ -165,7 +166,7 @@ class Study(Sources):
         return f"random-{encoder.name}-{encoder.stem}{shape}-{encoder.image_size}px-{seed}"
 
     def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> Run:
-        """Results of :func:`stablerep.probes.suite.evaluate` for the encoder of a run, or for None the untrained one."""
+        """Results of :func:`stablerep.probes.suite.evaluate` for a run's encoder, or for None the untrained one."""
         from stablerep.probes.suite import evaluate
 
         def probe(folder: Path) -> dict:

@@ -100,7 +100,7 @@ class Chapter:
         return " ".join(sentence for sentence in sentences if sentence)
 
     def parameter_table(self) -> pd.DataFrame:
-        """Value (beside the preset's where it differs), meaning, valid values with their unit, and cost by parameter."""
+        """Value (beside the preset's if it differs), meaning, valid values with unit, and cost by parameter."""
 
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

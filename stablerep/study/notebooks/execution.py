@@ -43,8 +43,8 @@ def stored_hash(name: str) -> str:
 
 
 def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
-    """Hashes of all but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
-    ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
+    """Hashes of all but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored``
+    results, ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
     from stablerep.corpus import emoji_fingerprint
     from stablerep.corpus.summary import summarize
     from stablerep.generator import generator_fingerprint
@@ -116,7 +116,7 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
 
 
 def _left_by_kernel(name: str, tables: Path, store: RunStore) -> dict:
-    """``runs``, ``accepted``, ``libraries`` and ``headline``, from the folder that a chapter fills while it is executed."""
+    """``runs``, ``accepted``, ``libraries`` and ``headline``, from the folder that an executed chapter fills."""
     asked, behind = tables / ASKED, {"runs": [], "accepted": []}
     if asked.exists():
         behind = json.loads(asked.read_text())

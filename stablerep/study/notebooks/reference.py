@@ -1,4 +1,4 @@
-"""The stored reference: a chapter's tables at more seeds and steps, with their provenance, and checked when code changes.
+"""The stored reference: a chapter's tables at more seeds and steps, with provenance, and checked when code changes.
 
 A reference says by which code it was computed. When that code has changed since, its page says so, until the
 chapter's tables at the preset ``smoke`` (the same code at a few steps) are what the reference's own code made of them.
@@ -63,8 +63,8 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
 def check_reference(name: str) -> str:
     """Compare the chapter at the preset ``smoke`` with what the reference's code made of it, and say the result.
 
-    If they are equal, the present code is written into the reference's record. Raises ``MissingError`` where there is no
-    reference, or one without the sums of such a check, and ``FailedError`` naming the first table that differs.
+    If they are equal, the present code is written into the reference's record. Raises ``MissingError`` where there is
+    no reference, or one without the sums of such a check, and ``FailedError`` naming the first table that differs.
     """
     record = stored_record(name)
     before = record.get("check")
@@ -76,8 +76,8 @@ def check_reference(name: str) -> str:
     if different:
         place = different[0]
         raise FailedError(
-            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {before[place]} when the reference was "
-            f"computed ({len(different)} of {len(before)} sums differ); {anew}."
+            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {before[place]} when the reference "
+            f"was computed ({len(different)} of {len(before)} sums differ); {anew}."
         )
     changed = changed_modules(record)
     write_json(STORED / name / "record.json", record | {"modules": modules_of(study.store)})
@@ -88,7 +88,7 @@ def check_reference(name: str) -> str:
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
     """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
 
-    The sum of the losses of each pre-training, and of the sizes of the numbers in each column of the tables, but for times.
+    The sum of the losses of each pre-training, and of the sizes of the numbers in each column that holds no times.
     """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)

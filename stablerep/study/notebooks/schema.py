@@ -35,8 +35,8 @@ def parameters_cell(name: str) -> str:
 def sync_notebook(path: Path, *, check: bool = False) -> bool:
     """Write the parameters cell of a chapter's notebook anew, and take out its outputs and volatile metadata.
 
-    True when it was (or, to ``check``, would be) changed. Raises ``InputError`` for a notebook that is none of the book's,
-    or has no such cell.
+    True when it was (or, to ``check``, would be) changed. Raises ``InputError`` for a notebook that is none of the
+    book's, or has no such cell.
     """
     if path.stem not in chapter_names() or not path.is_file():
         raise InputError(f"{path.name} is not a notebook of the book, which has {', '.join(chapter_names())}.")

@@ -23,8 +23,8 @@ def allow_paths(folders: list[Path]) -> None:
 def outside_path(value: str) -> Path | None:
     """The path that a parameter names, if it lies outside the project, the current folder and those allowed; else None.
 
-    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such
-    as owner/name, is none. Links are followed.
+    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text,
+    such as owner/name, is none. Links are followed.
     """
     source, colon, rest = value.partition(":")
     local = bool(colon) and source.strip().lower() == "local-dir"  # timm reads it in any case

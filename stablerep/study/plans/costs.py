@@ -1,4 +1,4 @@
-"""What a run will cost before it exists: seconds, memory, disk; from earlier runs of its kind or the rates of its step."""
+"""What a run will cost before it exists: seconds, memory, disk; by earlier runs of its kind or its step's rates."""
 
 from __future__ import annotations
 

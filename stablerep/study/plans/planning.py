@@ -1,6 +1,6 @@
 """What a command would do, without doing it: the runs that chapters ask for, which exist, why others are new, the cost.
 
-A chapter's own ``ask`` is called with a store that computes nothing, so that a plan cannot say anything else than what would happen.
+A chapter's own ``ask`` is called with a store that computes nothing, so that a plan says what would happen.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
 
 
 def preset_costs(measured: dict) -> list[tuple[str, str]]:
-    """For ``stablerep doctor``: each preset and the time of its whole book from nothing, by this machine's matrix product."""
+    """For ``stablerep doctor``: each preset and the time of its whole book, by this machine's matrix product."""
     speed, costs = measured["gflops"] / MACHINE_GFLOPS, []
     for preset in PRESETS:
         if preset == "paper":

@@ -50,8 +50,8 @@ def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], 
 def plain(value: object, kind: str, place: str = "", *, scalars: bool = False) -> object:
     """``value`` as JSON gives it back: lists for tuples, and 2 for 2.0, which JSON does not tell apart reliably.
 
-    ``scalars`` takes numbers of NumPy and tensors without dimensions for Python's. Raises ``ValueError`` for a value that
-    JSON does not have, or a name that is no text; it calls it by ``kind`` and ``place``: ``parameter 'views.crop[0]'``.
+    ``scalars`` takes numbers of NumPy and tensors without dimensions for Python's. Raises ``ValueError`` for a value
+    that JSON does not have, or a name that is no text, called by ``kind`` and ``place``: ``parameter 'views.crop[0]'``.
     """
     if scalars and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()

@@ -1,4 +1,4 @@
-"""A step: one kind of run, declared once. Its name and code are part of its runs' keys; the rest describes their costs."""
+"""A step: one kind of run, declared once. Its name and code are part of its runs' keys; the rest tells their costs."""
 
 from __future__ import annotations
 
