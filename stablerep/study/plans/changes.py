@@ -26,7 +26,7 @@ def why_new(identity: dict, modules: dict[str, str], records: Iterable[dict]) ->
 
 def _differing(old: dict, new: dict) -> list[str]:
     """Parameters and inputs that are not the same, in words."""
-    before, now = flat(old["parameters"]), flat(new["parameters"])
+    before, now = flattened(old["parameters"]), flattened(new["parameters"])
     parameters = [f"{name} {now.get(name)} instead of {before.get(name)}" for name in _changed(before, now)]
     return parameters + [f"other {name}" for name in _changed(old["inputs"], new["inputs"])]
 
@@ -45,9 +45,9 @@ def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
     return [f"the code of {some_of(names)} has changed"] if names else []
 
 
-def flat(values: dict, place: str = "") -> dict[str, object]:
+def flattened(values: dict, place: str = "") -> dict[str, object]:
     """Nested parameters by dotted names."""
     found = {}
     for name, value in values.items():
-        found |= flat(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
+        found |= flattened(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
     return found
