@@ -11,8 +11,9 @@ PRESET ?= laptop
 LIVE ?= yes
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_OPTIONS ?=
-# Tests run in as many processes as there are cores, each with one thread.
-PYTEST_OPTIONS ?= -n auto
+# Tests run in as many processes as there are cores, each with one thread. A file's tests stay in one process, which makes what they share
+# once, and the files begin in the order of tests/conftest.py, the long ones first.
+PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 INSTALLED := $(VENV)/installed

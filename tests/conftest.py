@@ -25,6 +25,20 @@ def emoji() -> Corpus:
     return load_corpus()
 
 
+# Files that take long, the longest first: begun last, one of them would go on in one process while the others have nothing to do.
+LONGEST = (
+    "study/book/test_whole.py", "study/sweeps/test_workers.py", "study/commands/test_encoders.py", "study/chapters/test_toy_chapter.py",
+    "synthesis/test_writing.py", "study/sweeps/test_sweep.py", "training/test_processes.py", "study/book/test_build.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others in their order."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 TINY_CAPTIONS = (
     "red heart", "grinning face", "dog face", "pizza", "rose", "woman firefighter: dark skin tone", "guitar", "full moon face",
     "house", "airplane", "green apple", "waving hand: medium skin tone", "kiwi fruit", "musical note", "owl", "top hat",

@@ -9,6 +9,7 @@ import numpy as np
 from stablerep.errors import InputError
 
 _ORIENTATION = 0x0112  # EXIF tag
+_FEWER_BITS = (1 << 14) - 1  # 12 or 14 bits of a sensor, stored in 16
 _STATED_RANGE = ("PNG", "PPM")  # formats in which 16 bits go from black at 0 to white at 65535
 
 
@@ -17,7 +18,7 @@ def decode_image(data: bytes, size: int) -> np.ndarray:
 
     Pixels come first: the rotation noted by a camera is applied where it can be read, and a broken note is no reason to refuse
     an image. Of an animation the first frame is taken. Grey images of 16 bits are scaled to 8; where the format does not state
-    that they use the whole range (TIFF), they must reach beyond 4095, since 12 bits are often stored in 16. Whole numbers of 32
+    that they use the whole range (TIFF), they must reach beyond 16383, since 12 or 14 bits are often stored in 16. Whole numbers of 32
     bits and floating-point numbers have no known range and are refused.
 
     Returns uint8 [3, size, size] in RGB. Raises ``InputError`` with the reason when the bytes are no whole image of known range.
@@ -72,7 +73,7 @@ def _eight_bits(image):
     if image.format not in _STATED_RANGE:
         if image.mode == "I":
             raise InputError("its whole numbers of 32 bits have no known range; save it with 8 bits")
-        if grey.max() <= 4095:
+        if grey.max() <= _FEWER_BITS:
             raise InputError(
                 f"its values of 16 bits end at {grey.max():.0f}, so their range is not known; save it with 8 bits"
             )

@@ -57,7 +57,7 @@ def open_folder(found: Found, options: Options) -> Corpus:
             places.append(f"{label}, row {number} ({name})")
         frames.append(rows.assign(file_name=names).astype({"id": object} if "id" in rows else {}))
         files.append((label, content_hash(path)))
-    refuse_repeated(paths, "image", places.__getitem__)
+    refuse_repeated(paths, "image", places.__getitem__, "; keep one row, and so one caption, for each image")
     rows = pd.concat(frames, ignore_index=True)
     table, columns, notes = _table(rows, options, files[0][0], places)
     files += [(name, content_hash(path)) for name, path in zip(_progress(rows["file_name"]), paths)]

@@ -11,7 +11,10 @@ from pathlib import Path
 from stablerep.errors import InputError
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm")
+IMAGES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm", ".heic", ".heif", ".jxl",
+)  # fmt: skip
+PACKED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar")  # never looked into
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def locate(source: str) -> Found:
 
 
 def _in_folder(root: Path, source: str) -> Found:
-    by_kind: dict[str, list[Path]] = {"folder": [], "tar": [], "parquet": [], "image": []}
+    by_kind: dict[str, list[Path]] = {"folder": [], "tar": [], "parquet": [], "image": [], "packed": []}
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -74,9 +77,10 @@ def _in_folder(root: Path, source: str) -> Found:
                 continue
             suffix = os.path.splitext(name)[1].lower()
             kind = "folder" if name in METADATA else "image" if suffix in IMAGES else suffix[1:]
+            kind = "packed" if suffix in PACKED else kind
             if kind in by_kind:
                 by_kind[kind].append(Path(folder, name))
-    images = tuple(sorted(by_kind.pop("image")))
+    images, packed = (tuple(sorted(by_kind.pop(kind))) for kind in ("image", "packed"))
     tars = {path.with_suffix("") for path in by_kind["tar"]}
     by_kind["parquet"] = [
         path for path in by_kind["parquet"] if path.with_suffix("") not in tars
@@ -84,12 +88,21 @@ def _in_folder(root: Path, source: str) -> Found:
     kind = next((kind for kind, files in by_kind.items() if files), None)
     if kind is None:
         among = f" ({len(images)} images lie there, but nothing says what they show)" if images else ""
+        among += (
+            f" ({len(packed)} packed files lie there, such as {packed[0].relative_to(root)}; unpack them)"
+            if packed
+            else ""
+        )
         raise InputError(f"{source} holds neither {' nor '.join(METADATA)} nor any .parquet or .tar file{among}.")
     notes = [
         f"{len(files)} {other} files below {root.name} are not read, such as {min(files).relative_to(root)}."
         for other, files in by_kind.items()
         if other != kind and files
     ]
+    if packed:
+        notes.append(
+            f"{len(packed)} packed files below {root.name} are not read, such as {packed[0].relative_to(root)}."
+        )
     if kind != "folder" and images:
         notes.append(
             f"{len(images)} loose images below {root.name} are not read, such as {images[0].relative_to(root)}."

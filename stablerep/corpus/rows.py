@@ -76,15 +76,15 @@ def templates_for(columns: Columns, named: Sequence[str], options: Options) -> t
     return default_templates(named, columns.people)
 
 
-def refuse_repeated(values: Iterable[object], what: str, place: Place) -> None:
-    """Raise ``InputError`` naming the second row of a value that occurs twice."""
+def refuse_repeated(values: Iterable[object], what: str, place: Place, hint: str = "") -> None:
+    """Raise ``InputError`` naming the second row of a value that occurs twice, and what to do about it."""
     values = list(values)
     if len(set(values)) == len(values):
         return
     first: dict[object, int] = {}
     for i, value in enumerate(values):
         if first.setdefault(value, i) != i:
-            raise InputError(f"{place(i)}: the {what} {str(value)!r} was there before ({place(first[value])}).")
+            raise InputError(f"{place(i)}: the {what} {str(value)!r} was there before ({place(first[value])}){hint}.")
 
 
 def _checked_ids(ids: Sequence[object], place: Place) -> list[str]:

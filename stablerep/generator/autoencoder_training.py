@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint, save_checkpoint
-from stablerep.errors import DivergedError
+from stablerep.errors import DivergedError, FailedError
 from stablerep.generator.architecture import SHRINKAGE, new_autoencoder
 from stablerep.schedule import cosine_rate
 from stablerep.seeding import generator_for
@@ -55,15 +55,29 @@ def psnr(images: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 def reconstruct(autoencoder, images: torch.Tensor, *, batch_size: int = 256) -> torch.Tensor:
-    """Encode and decode uint8 images [N, 3, H, W]; returns uint8 of the same shape."""
+    """Encode and decode uint8 images [N, 3, H, W]; returns uint8 of the same shape.
+
+    Args:
+        autoencoder: an ``AutoencoderTiny``, or an ``AutoencoderKL``, of which the mode of the latents is decoded.
+
+    Raises:
+        FailedError: a value is not finite; as a pixel it would be black.
+    """
     import torch
     from tqdm import tqdm
 
-    device, out = next(autoencoder.parameters()).device, []
+    some, out = next(autoencoder.parameters()), []
     with torch.no_grad():
         for batch in tqdm(images.split(batch_size), desc="reconstruction", ncols=100, delay=5):
-            latents = autoencoder.encode(to_signed(batch).to(device)).latents
-            out.append(autoencoder.decode(latents).sample.clamp(-1, 1).add(1).mul(127.5).round().byte().cpu())
+            encoded = autoencoder.encode(to_signed(batch).to(some.device, some.dtype))
+            latents = encoded.latents if "latents" in encoded else encoded.latent_dist.mode()
+            decoded = autoencoder.decode(latents).sample
+            if not (latents.isfinite().all() and decoded.isfinite().all()):
+                raise FailedError(
+                    f"the autoencoder gives values that are not finite in {str(some.dtype).removeprefix('torch.')}; its weights are "
+                    "damaged, or too large for that precision."
+                )
+            out.append(decoded.float().clamp(-1, 1).add(1).mul(127.5).round().byte().cpu())
     return torch.cat(out)
 
 

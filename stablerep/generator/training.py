@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, tr
 from stablerep.generator.loading import default_device
 from stablerep.generator.pipeline import Generator
 from stablerep.generator.sampling import Sampling
-from stablerep.tokenizer import train_tokenizer
+from stablerep.tokenizer import train_tokenizer, truncated
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +70,8 @@ def train_generator(
 ) -> Path:
     """Train autoencoder, text encoder and U-Net on the training part of a corpus; resume what was cut.
 
+    Captions that the text encoder does not read to their ends are counted once and said in one line.
+
     Args:
         corpus: any; only its training part is seen, as a whole in memory. ``keywords`` are used where it has them, and images are
             weighted by its clusters.
@@ -84,6 +87,7 @@ def train_generator(
             corpus or resolution. DivergedError: a loss is not finite.
     """
     import torch
+    from tqdm import tqdm
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -105,6 +109,9 @@ def train_generator(
     factor = 1 / float(latents.std())
     autoencoder.register_to_config(scaling_factor=factor)
     tokenizer = train_tokenizer(captions, folder / "tokenizer")
+    begun = (folder / "denoiser" / "checkpoint.pt").exists()
+    if not begun and (cut := str(truncated(tokenizer, captions.unique().tolist()))):
+        tqdm.write(cut, file=sys.stderr)
     shown = shown_captions(captions)
 
     def draw(step: int, text_encoder, unet) -> None:

@@ -186,7 +186,7 @@ def write_run(folder: Path, network: Method, recipe: PretrainingRecipe, rows: li
     for name, weights in (("heads", heads), ("encoder", backbone)):
         save_weights(folder / f"{name}.safetensors", weights)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
-    pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]).to_parquet(
-        folder / "log.parquet", index=False
-    )
+    log = pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"])
+    with open(folder / "log.parquet", "wb") as file:  # opened here: pandas takes some names of folders for addresses
+        log.to_parquet(file, index=False)
     (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -77,6 +77,7 @@ def test_rotation_is_applied_beside_other_broken_tags(value):
         ((RAMP * 65535).astype(np.int32), "whole numbers of 32 bits have no known range"),
         ((RAMP * 255).astype(np.int32), "whole numbers of 32 bits have no known range"),
         ((RAMP * 4095).round().astype(np.uint16), "values of 16 bits end at 4095, so their range is not known"),
+        ((RAMP * 16383).round().astype(np.uint16), "values of 16 bits end at 16383, so their range is not known"),
     ],
 )
 def test_numbers_without_a_known_range_are_refused(values, reason):

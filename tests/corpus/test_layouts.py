@@ -13,6 +13,7 @@ from PIL import Image
 
 from stablerep.corpus import load_corpus
 from stablerep.corpus.splits import splits_of_folders, trusted
+from stablerep.errors import InputError
 
 
 def png(level: int) -> bytes:
@@ -76,6 +77,34 @@ def test_images_that_no_metadata_name_are_counted(root):
     path = root / "train" / "metadata.jsonl"
     path.write_text(path.read_text().splitlines()[0] + "\n")
     assert any(note.startswith("4 of 5 images") for note in load_corpus(root).notes)
+
+
+@pytest.mark.parametrize("name", ["0.heic", "0.JFIF", "0.heif", "0.jxl"])
+def test_images_of_rarer_kinds_are_counted_too(root, name):
+    part(root, 3)
+    (root / "more").mkdir()
+    (root / "more" / name).write_bytes(b"not looked at")
+    assert (
+        f"1 of 4 images below set stand in no metadata and are not read, such as more/{name}."
+        in load_corpus(root).notes
+    )
+
+
+@pytest.mark.parametrize("name", ["00001.tar.gz", "photos.zip", "more/00001.tgz"])
+def test_packed_files_are_counted_or_named_in_the_refusal(root, name):
+    (root / "more").mkdir(parents=True)
+    (root / name).write_bytes(b"not looked at")
+    with pytest.raises(InputError, match=rf"\(1 packed files lie there, such as {name}; unpack them\)"):
+        load_corpus(root)
+    part(root / "train", 3)
+    assert f"1 packed files below set are not read, such as {name}." in load_corpus(root).notes
+
+
+def test_an_image_with_several_captions_is_refused_with_the_remedy(root):
+    part(root, 1, metadata=False)
+    (root / "metadata.csv").write_text("file_name,text\n0.png,a dog\n0.png,a brown dog\n")
+    with pytest.raises(InputError, match=r"\); keep one row, and so one caption, for each image\.$"):
+        load_corpus(root)
 
 
 def test_an_image_that_two_metadata_name_is_refused(root):

@@ -101,6 +101,7 @@ def test_splits_labels_and_single_files(tmp_path):
         ({"a.npy": b""}, "has no images; a shard holds KEY.jpg"),
         ({"a.jpg": b"", "a.txt": b" "}, "key a: caption is empty"),
         ({"a.jpg": b"", "b.jpg": b"", "a.txt": b"x"}, "key b: caption is empty"),
+        ({"a.jpg": b"", "b.heic": b"", "a.txt": b"x"}, "key b: caption is empty"),
     ],
 )
 def test_what_is_wrong_in_a_shard_is_named(tmp_path, members, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stablerep.corpus import Corpus
-from stablerep.errors import InputError
+from stablerep.errors import FailedError, InputError
 from stablerep.generator import Sampling, autoencoder_training, denoiser_training, load_generator, training
-from stablerep.generator.architecture import LATENT_CHANNELS, TEXT_WIDTH
+from stablerep.generator.architecture import LATENT_CHANNELS, TEXT_WIDTH, new_autoencoder
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, to_signed, train_autoencoder
 from stablerep.generator.denoiser_training import (
     DenoiserRecipe,
@@ -192,6 +193,17 @@ def test_images_are_weighted_by_the_clusters_that_a_corpus_names(small, tmp_path
     assert (about["cluster"], about["concepts"]) == (cluster, groups)
 
 
+def test_captions_that_the_text_encoder_cuts_are_said_once(small, tmp_path, capsys):
+    long = "red " * 30
+    corpus = labelled([], captions=("cat", long + "ship", long + "house"))
+    for _ in range(2):  # the second goes on, and has said it already
+        train_generator(corpus, tmp_path, resolution=16, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu")
+        said = capsys.readouterr().err
+        assert said.count("2 of 3 captions are longer than 22 tokens") == (not (tmp_path / "said").exists())
+        (tmp_path / "said").touch()
+        shutil.rmtree(tmp_path / "pipeline")
+
+
 def test_keywords_are_used_where_there_are_any():
     assert keywords_of(pd.DataFrame({"caption": ["a", "b"]})) == ["", ""]
     assert keywords_of(pd.DataFrame({"keywords": ["x|y", None, float("nan"), 3]})) == ["x|y", "", "", ""]
@@ -270,7 +282,7 @@ def test_denoiser_resumes_to_the_same_weights(small, lesson, tmp_path, step):
 def test_running_loss_goes_on_after_a_cut(small, lesson, tmp_path):
     """The logged loss is a running mean; a resumed run must not start it anew."""
     material, _, _ = lesson
-    recipe = replace(SECOND, epochs=4.6, batch_size=4)  # 23 steps: rows at 0 and 20
+    recipe = replace(SECOND, epochs=1.15, batch_size=1)  # 23 steps: rows at 0 and 20
     train_denoiser(*material, tmp_path / "whole", recipe, checkpoint_every=18)
     with pytest.MonkeyPatch.context() as patch:
         cut_at(patch, denoiser_training, 19)
@@ -412,3 +424,26 @@ def test_reconstruction_does_not_depend_on_batches(trained, few):
     whole, parts = reconstruct(autoencoder, images), reconstruct(autoencoder, images, batch_size=5)
     assert whole.dtype == torch.uint8 and whole.shape == images.shape
     assert (whole.int() - parts.int()).abs().max() <= 1
+
+
+def test_a_reconstruction_that_is_not_finite_is_refused():
+    """As a pixel, nan would be black."""
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for part in ("encoder", "decoder"):
+        damaged = new_autoencoder().eval()
+        next(getattr(damaged, part).parameters()).data.fill_(float("nan"))
+        with pytest.raises(
+            FailedError, match="^the autoencoder gives values that are not finite in float32; its weights"
+        ):
+            reconstruct(damaged, images)
+
+
+def test_the_autoencoder_of_stable_diffusion_is_reconstructed_from_its_mode():
+    from diffusers import AutoencoderKL
+
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    autoencoder = AutoencoderKL(block_out_channels=(8,), norm_num_groups=4).eval()
+    with torch.no_grad():
+        latents = autoencoder.encode(to_signed(images)).latent_dist.mode()
+        expected = autoencoder.decode(latents).sample.clamp(-1, 1).add(1).mul(127.5).round()
+    assert torch.equal(reconstruct(autoencoder, images).float(), expected)

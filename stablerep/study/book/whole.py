@@ -12,7 +12,7 @@ from pathlib import Path
 from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
 from stablerep.study.book.record import TITLE, Record
-from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas
+from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas, stored_tables
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
@@ -27,6 +27,7 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
 
     Raises:
         ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse; all at once.
+        MissingError: the book is to be drawn from stored results, and a chapter has none.
     """
     known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
@@ -46,6 +47,9 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
         problems += [line] if chapters == declaring else [f"{chapter}: {line}" for chapter in chapters]
     if problems:
         raise ParameterError("\n".join(problems))
+    for chapter, parameters in resolved.items():
+        if not parameters.live:
+            stored_tables(chapter)
     return resolved
 
 

@@ -253,5 +253,5 @@ def keep_items(items: pd.DataFrame, output: Path | None) -> None:
     from stablerep.checkpoint import written_aside
 
     if output is not None:
-        with written_aside(output) as aside:
-            items.to_parquet(aside, index=False)
+        with written_aside(output) as aside, open(aside, "wb") as file:  # pandas takes some names for addresses
+            items.to_parquet(file, index=False)

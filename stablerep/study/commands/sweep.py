@@ -19,7 +19,9 @@ def sweep_command(
     pairs: Annotated[
         bool, typer.Option("--zip", help="Take the first values together, then the second, and so on.")
     ] = False,
-    file: Annotated[Path | None, typer.Option("--list", help="CSV or YAML file with a combination per row.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--list", help="A .csv, .tsv or YAML file with a combination per row.")
+    ] = None,
     parameter: Annotated[
         list[str], typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="The same for all combinations.")
     ] = [],
@@ -49,8 +51,9 @@ def sweep_command(
         from stablerep.study.sweeps.combinations import combinations, resolve_all
 
         allow_paths(allow)
-        swept = combinations(grid, pairs=pairs, file=file)
-        fixed = given_parameters(parameter, fields=chapter_fields(notebook)) | ({"preset": preset} if preset else {})
+        fields = chapter_fields(notebook)
+        swept = combinations(grid, pairs=pairs, file=file, fields=fields)
+        fixed = given_parameters(parameter, fields=fields) | ({"preset": preset} if preset else {})
         parameters = resolve_all(notebook, swept, fixed)
         if dry_run:
             from stablerep.study.plans.planning import plan_chapters, summary

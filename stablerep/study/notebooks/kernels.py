@@ -59,9 +59,13 @@ def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: 
 
     Raises ``FailedError`` when a cell failed (what was executed is in ``target``), the kernel died, or there is none.
     """
+    # It fills in what braces in a path name.
+    source, output = (
+        re.sub("[{}]", r"\g<0>\g<0>", str(one)) if isinstance(one, Path) else one for one in (source, target)
+    )
     try:
         papermill.execute_notebook(
-            source, re.sub("[{}]", r"\g<0>\g<0>", str(target)),  # it fills in what braces name
+            source, output,
             parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
             stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
             kernel_manager_class=f"{__name__}.{IpcKernelManager.__name__}",

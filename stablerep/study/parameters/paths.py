@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from stablerep.study.root import PROJECT
 
-PATHS = "STABLEREP_PATHS"  # folders outside the project that parameters may name, separated as in PATH
+# folders outside the project that parameters may name, separated as in PATH; or a list in JSON, for names that hold
+# what separates them
+PATHS = "STABLEREP_PATHS"
 DATA = "STABLEREP_DATA"  # the folder of photographs, which corpora may name
 NAMING = ("generator", "corpus")  # parameters that may name a folder
 
@@ -16,8 +20,18 @@ NAMING = ("generator", "corpus")  # parameters that may name a folder
 def allow_paths(folders: list[Path]) -> None:
     """Let parameters of this process, and of the notebooks it executes, name what lies in these folders too."""
     if folders:
-        allowed = [os.environ.get(PATHS), *(str(folder.expanduser().resolve()) for folder in folders)]
-        os.environ[PATHS] = os.pathsep.join(filter(None, allowed))
+        named = [*allowed_paths(), *(str(folder.expanduser().resolve()) for folder in folders)]
+        separable = not any(os.pathsep in one for one in named)
+        os.environ[PATHS] = os.pathsep.join(named) if separable else json.dumps(named)
+
+
+def allowed_paths() -> list[str]:
+    """The folders that ``STABLEREP_PATHS`` names."""
+    text = os.environ.get(PATHS, "")
+    with suppress(ValueError):
+        if text.startswith("["):
+            return json.loads(text)
+    return [folder for folder in text.split(os.pathsep) if folder]
 
 
 def outside_path(value: str) -> Path | None:
@@ -32,8 +46,8 @@ def outside_path(value: str) -> Path | None:
     names_one = local or text.startswith(("/", "~")) or {".", ".."} & set(text.split("/")) or os.path.exists(text)
     if value == "emoji" or not names_one:
         return None
-    allowed = (*os.environ.get(PATHS, "").split(os.pathsep), os.environ.get(DATA))
-    inside = (os.getcwd(), PROJECT, *filter(None, allowed))
+    allowed = [folder for folder in (*allowed_paths(), os.environ.get(DATA)) if folder]
+    inside = (os.getcwd(), PROJECT, *allowed)
     path = Path(os.path.realpath(text))
     return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
 

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from stablerep.errors import InputError
 
 
-def schema_value(field: FieldInfo, text: str) -> Any:
-    """The value of a parameter from its text; what its type cannot be read from stays text, for the schema to refuse.
+def schema_value(field: FieldInfo, text: str | list) -> Any:
+    """The value of a parameter from its text, or a list of texts; what its type cannot be read from stays as it is.
 
     A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in
     brackets or not. An empty number, truth value or list is None: not given.
@@ -25,9 +25,12 @@ def schema_value(field: FieldInfo, text: str) -> Any:
     return _typed(field.annotation, text)
 
 
-def _typed(kind: Any, text: str) -> Any:
+def _typed(kind: Any, text: str | list) -> Any:
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
+    if isinstance(text, list):
+        item = get_args(kind)[0] if get_origin(kind) is list else str
+        return [_typed(item, one) for one in text]
     if get_origin(kind) in (types.UnionType, Literal) or kind is str:
         return text
     text = text.strip()
@@ -52,8 +55,10 @@ def _items(text: str) -> list[str]:
     return [item.strip().strip("\"'") for item in text[1:-1].split(",") if item.strip()]
 
 
-def papermill_value(text: str) -> Any:
+def papermill_value(text: str | list) -> Any:
     """A value for a notebook without a schema, typed as ``papermill -p`` types it."""
+    if isinstance(text, list):
+        return [papermill_value(one) for one in text]
     literals = {"True": True, "False": False, "None": None}
     if text in literals:
         return literals[text]

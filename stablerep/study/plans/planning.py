@@ -93,7 +93,8 @@ class PlanningStore(RunStore):
 
 
 class PlanningStudy(Study):
-    """A study that does not read a large corpus: what a plan needs of it is in its summary."""
+    """A study that does not read a large corpus, of which a plan needs the summary alone, and refuses a generator's
+    folder before anything is computed for it."""
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -112,6 +113,16 @@ class PlanningStudy(Study):
 
     def available_captions(self) -> int:
         return self.summary.train_captions if self.summary else super().available_captions()
+
+    def generator_fingerprint(self, name: str) -> str:
+        """As of any study. Raises ``InputError`` for a folder whose small files say that it cannot serve."""
+        from stablerep.generator.folders import check_index, generator_folder, read_index, weights_variant
+
+        if folder := generator_folder(name):
+            index = read_index(folder)
+            check_index(name, index)
+            weights_variant(folder, index)
+        return super().generator_fingerprint(name)
 
 
 def plan_chapters(

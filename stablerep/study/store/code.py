@@ -54,9 +54,9 @@ def combined(modules: dict[str, str]) -> str:
 
 @functools.cache
 def library_hash() -> str:
-    """The same for every module of the library, whether or not a step reaches it."""
+    """The same for every module of the library, reached by a step or not, and for the tables that pages quote."""
     top = _top()
-    found = {}
+    found = {path.name: hashlib.sha256(_content(path)).hexdigest()[:8] for path in top.glob("*.csv")}
     for path in top.rglob("*.py"):
         name = ".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts])
         found[name.removesuffix(".__init__")] = _read(path)[0]

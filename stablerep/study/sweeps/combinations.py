@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stablerep.errors import InputError
+from stablerep.errors import InputError, readable
 from stablerep.study.chapters import resolve
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.parameters.paths import anchor_paths
+from stablerep.study.parameters.text_values import papermill_value, schema_value
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
 MOST = 10_000  # combinations; more is a slip of the keyboard
 
 
-def grid_values(text: str) -> tuple[str, list[Any]]:
+def grid_values(text: str, fields: Mapping[str, FieldInfo] = {}) -> tuple[str, list[Any]]:
     """A name and its values from ``guidance_scale=1,2,4``, ``seed=0..4`` (both ends count) or ``seed=0..8..2`` (every second).
 
-    Values are read as YAML; ``caption_counts=[32,64],[64,128]`` has two, which are lists.
+    YAML parts the values and quotes them; what each one is, the schema says, as with ``-p``. ``caption_counts=[32,64],[64,128]`` has two,
+    which are lists.
+
+    Args:
+        fields: by name, the fields of the schema; values of other names get the types that papermill gives them.
 
     Raises:
-        InputError: no ``=``, no values, an empty range, or what YAML cannot read.
+        InputError: no ``=``, no values, an empty range, or what cannot be parted.
     """
     import yaml
 
@@ -37,25 +46,36 @@ def grid_values(text: str) -> tuple[str, list[Any]]:
                 f"the range of {name}, {values}, is empty; write the smaller number first, for example 0..4."
             )
         return name, list(range(first, last + 1, step))
+    unread = InputError(f"the values of {name}, {values!r}, could not be read; separate them by commas.")
     try:
-        return name, yaml.safe_load(f"[{values}]")
+        parted = yaml.load(f"[{values}]", yaml.BaseLoader)  # all as text: YAML would take 010 for 8, and NO for false
     except yaml.YAMLError:
-        raise InputError(f"the values of {name}, {values!r}, could not be read; separate them by commas.") from None
+        raise unread from None
+    if any(isinstance(one, dict) for one in parted):
+        raise unread
+    return name, [_value(name, one, fields) for one in parted]
 
 
-def combinations(grid: list[str], *, pairs: bool = False, file: Path | None = None) -> list[dict[str, Any]]:
+def _value(name: str, text: str | list, fields: Mapping[str, FieldInfo]) -> Any:
+    return schema_value(fields[name], text) if name in fields else papermill_value(text)
+
+
+def combinations(
+    grid: list[str], *, pairs: bool = False, file: Path | None = None, fields: Mapping[str, FieldInfo] = {}
+) -> list[dict[str, Any]]:  # fmt: skip
     """Every combination of the values of a grid, or with ``pairs`` their first, second, ... values together; each combined with every row of a file.
 
     Args:
         grid: texts of :func:`grid_values`.
-        file: a CSV file with a header, or a YAML file with a list of mappings.
+        file: a .csv or .tsv file with a header, or a YAML file with a list of mappings.
+        fields: of :func:`grid_values`.
 
     Raises:
-        InputError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
+        InputError, MissingError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
             combinations, or more than ``MOST``.
     """
-    named = [grid_values(text) for text in grid]
-    rows = _rows(file) if file else [{}]
+    named = [grid_values(text, fields) for text in grid]
+    rows = _rows(file, fields) if file else [{}]
     names = [name for name, _ in named] + list(dict.fromkeys(key for row in rows for key in row))
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"{twice} is given twice; each parameter of a sweep has one list of values.")
@@ -81,23 +101,46 @@ def _shown(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """Mappings from a CSV or YAML file."""
-    import csv
-
+def _rows(file: Path, fields: Mapping[str, FieldInfo]) -> list[dict[str, Any]]:
+    """Mappings from a table or a YAML file."""
     import yaml
+    from papermill.iorw import NoDatesSafeLoader  # a date stays the text that was written
 
-    try:
-        if file.suffix.lower() == ".csv":
-            with open(file, newline="") as opened:
-                rows = [{k: yaml.safe_load(v) for k, v in row.items()} for row in csv.DictReader(opened, strict=True)]
-        else:
-            rows = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error, AttributeError, TypeError) as error:
-        raise InputError(f"{file} could not be read as a list of combinations: {str(error).splitlines()[0]}") from None
+    from stablerep.corpus.text_files import DELIMITERS, read_text
+
+    with readable(file):
+        text = read_text(file)
+    if delimiter := DELIMITERS.get(file.suffix.lower()):
+        rows = _table_rows(file, text, delimiter, fields)
+    else:
+        try:
+            rows = yaml.load(text, NoDatesSafeLoader)
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"{file} could not be read as YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and row for row in rows):
         raise InputError(f"{file} must hold a list of one or more combinations, each with names and values.")
     return rows
+
+
+def _table_rows(file: Path, text: str, delimiter: str, fields: Mapping[str, FieldInfo]) -> list[dict[str, Any]]:
+    """The rows of a table, typed as the schema says; an empty cell is None: not given."""
+    import csv
+    import io
+
+    try:
+        header, *rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row
+        ] or [[]]
+    except csv.Error as error:
+        raise InputError(f"{file} could not be read as a table: {error}.") from None
+    if twice := next((name for name in header if header.count(name) > 1), None):
+        raise InputError(f"{file} has two columns {twice!r}; each parameter has one.")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise InputError(
+                f"{file}, row {number}: {len(row)} values for the {len(header)} names {', '.join(header)}."
+            )
+    return [{name: _value(name, cell, fields) if cell else None for name, cell in zip(header, row)} for row in rows]
 
 
 def resolve_all(notebook: str, found: list[dict[str, Any]], fixed: dict[str, Any]) -> list[Parameters]:

@@ -41,12 +41,13 @@ def write_results(sweep: Sweep) -> Path:
         The path of the page.
     """
     results = sweep.results()
-    with written_aside(sweep.folder / "results.csv") as aside:
-        results.to_csv(aside, index=False)
+    # Files are opened here: pandas takes some names of folders for addresses.
+    with written_aside(sweep.folder / "results.csv") as aside, open(aside, "wb") as file:
+        results.to_csv(file, index=False)
     lists = {name: results[name].map(str) for name in results if results[name].map(type).eq(list).any()}
     results = results.assign(**lists)  # as text
-    with written_aside(sweep.folder / "results.parquet") as aside:
-        results.to_parquet(aside, index=False)
+    with written_aside(sweep.folder / "results.parquet") as aside, open(aside, "wb") as file:
+        results.to_parquet(file, index=False)
     with written_aside(sweep.folder / "summary.md") as aside:
         aside.write_text(page_text(sweep, results))
     return sweep.folder / "summary.md"

@@ -70,8 +70,8 @@ class Sweep:
         return table.rename_axis("combination").rename(lambda number: number + 1)
 
     def save(self) -> None:
-        with written_aside(self.folder / "table.csv") as aside:
-            self.table().to_csv(aside)
+        with written_aside(self.folder / "table.csv") as aside, open(aside, "wb") as file:  # not an address for pandas
+            self.table().to_csv(file)
 
     def results(self) -> pd.DataFrame:
         """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's keys, ``value``,

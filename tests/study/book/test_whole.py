@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+import shutil
 
 import pytest
 from bs4 import BeautifulSoup
+from papermill.cli import papermill
 
-from stablerep.study.book.whole import book_parameters, make_book
+from stablerep.errors import MissingError
+from stablerep.study import chapters
+from stablerep.study.book.whole import book_parameters, make_book, plan_text
 from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook
 from stablerep.study.parameters.errors import ParameterError
+from stablerep.study.plans.planning import plan_chapters
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 from tests.study.book.offline import check_offline
@@ -34,22 +37,55 @@ def store(tmp_path_factory):
     patch.undo()
 
 
-@pytest.mark.parametrize("name", schemas())
-def test_every_parameter_is_read(name, store):
-    """A parameter that changes nothing would be a lie. What is computed here, the notebooks below find."""
-    read = set()
+def test_a_chapter_without_stored_results_is_named_before_anything_is_executed(store, tmp_path, monkeypatch):
+    shutil.copytree(project_root() / "results", tmp_path / "results")
+    shutil.rmtree(tmp_path / "results" / "scaling")
+    monkeypatch.setattr(chapters, "STORED", tmp_path / "results")
+    before = set(store.list()["key"])
+    for call in (plan_text, make_book):
+        with pytest.raises(
+            MissingError, match="results/scaling holds no stored results; `stablerep reference scaling` makes them"
+        ):
+            call({"preset": "smoke", "live": False})
+    assert set(store.list()["key"]) == before
+    book_parameters({"preset": "smoke"})  # which is computed, and needs none
+
+
+# In an empty store: before the comparison, with which the chapter on scaling shares runs; and the generator, which reads runs inside of others.
+FIRST = ("scaling", "generator")
+
+
+@pytest.mark.parametrize("name", sorted(schemas(), key=lambda name: name not in FIRST))
+def test_every_parameter_is_read_and_every_run_was_planned(name, store):
+    """A parameter that changes nothing would be a lie, and so would a plan that lists other runs than are asked for, keys and all. What is
+    computed here, the notebooks below find."""
+    store = RunStore(store.root)  # which notes what is asked of it from now on
+    read, planned = set(), resolve(name, {"preset": "smoke"})
 
     class Recording(schemas()[name]):
         def __getattribute__(self, attribute):
             read.add(attribute)
             return super().__getattribute__(attribute)
 
-    p = Recording(**resolve(name, {"preset": "smoke"}).model_dump())
+    earlier = set(store.list()["key"])
+    (before,) = plan_chapters([(name, planned)], store)
+    assert set(store.list()["key"]) == earlier
+    assert {run.key for run in before.runs if run.exists} <= earlier
+    if name in FIRST:
+        assert not any(run.exists for run in before.runs)
+    p = Recording(**planned.model_dump())
     read.clear()
-    compute_tables(name, p, Study(store, p))
+    study = Study(store, p)
+    compute_tables(name, p, study)
     code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
     read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
     assert set(schemas()[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
+    assert {run.key for run in before.runs} == set(study.store.asked)
+    assert {run.key for run in before.runs if not run.exists} == set(store.list()["key"]) - earlier
+    (after,) = plan_chapters([(name, planned)], store)
+    assert all(run.exists and run.cost is None for run in after.runs) and after.missing == []
+    # what a finished run was made from is not asked for again
+    assert {run.key for run in after.runs} <= {run.key for run in before.runs}
 
 
 @pytest.mark.parametrize("name", schemas())
@@ -62,7 +98,7 @@ def test_every_notebook_runs_at_the_smoke_preset(name, store):
     assert "error" not in kinds
     figures = sum("image/png" in o.get("data", {}) for c in cells for o in c["outputs"])
     stored = (project_root() / "results" / name / "record.json").exists()
-    assert figures == FIGURES[name] + (name == "scaling" and stored)
+    assert figures == FIGURES[name] + (name == "scaling" and stored) if name in FIGURES else figures
     about = notebook["metadata"]["stablerep"]
     assert (about["key"], about["preset"], about["changed"]) == (run.key, "smoke", {})
     assert about["headline"]["rows"] and all(row["value"] is not None for row in about["headline"]["rows"])
@@ -128,33 +164,23 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
     assert "seeds is 0: input should be greater than or equal to 1." in lines  # of all that have it
 
 
-def test_a_book_from_stored_results_trains_nothing(store):
+def test_a_book_from_stored_results_trains_nothing(store, tmp_path):
     """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
     stored = [name for name in schemas() if (project_root() / "results" / name / "record.json").exists()]
     assert stored, "no stored results are committed"
     before = set(store.list()["key"])
-    for name in stored:
-        execute_notebook(name, {"preset": "smoke", "live": False}, store=store, log=None)
+    make_book({"preset": "smoke", "live": False}, title="Stored", output=tmp_path / "html", log=lambda line: None)
     new = set(store.list()["key"]) - before
-    assert {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
+    assert len(new) == len(schemas()) and {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
 
 
 @pytest.mark.parametrize("name", schemas())
-def test_plain_papermill_runs_every_notebook(name, store, tmp_path):
+def test_plain_papermill_runs_every_notebook(name, store, tmp_path, monkeypatch):
     """Without our command line; what the notebooks need was computed above."""
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        f"notebooks/{name}.ipynb",
-        str(tmp_path / "out.ipynb"),
-        "--no-progress-bar",
-    ]
+    monkeypatch.chdir(project_root())
+    command = [f"notebooks/{name}.ipynb", str(tmp_path / "out.ipynb"), "--no-progress-bar", "-p", "preset", "smoke"]
     before = set(store.list()["key"])
-    done = subprocess.run(
-        [*command, "-p", "preset", "smoke"], cwd=project_root(), capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    papermill.main(command, standalone_mode=False)
     cells = [c for c in json.loads((tmp_path / "out.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
     assert all(c["execution_count"] for c in cells) and 'preset = "smoke"' in "".join(cells[1]["source"])
     assert set(store.list()["key"]) == before

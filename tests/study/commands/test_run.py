@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -127,11 +125,19 @@ def test_a_plan_computes_nothing(asked, tmp_path):
     assert asked == [] and not (tmp_path / "runs").exists()
 
 
+def pipeline(folder) -> None:
+    """What a plan looks at in a generator's folder."""
+    folder.mkdir(parents=True)
+    encoder = ["transformers", "CLIPTextModel"]
+    index = {"_class_name": "StableDiffusionPipeline", "text_encoder": encoder}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
 def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
     monkeypatch.delenv("STABLEREP_PATHS", raising=False)
     monkeypatch.setenv("STABLEREP_PATHS", "")  # restored afterwards
     folder = tmp_path / "pipeline"
-    folder.mkdir()
+    pipeline(folder)
     refused = call("compare", "--generator", str(folder))
     assert "it lies outside the project and the current folder; --allow-path" in refused.stderr and asked == []
     call("compare", "--generator", str(folder), "--allow-path", str(tmp_path))
@@ -141,7 +147,7 @@ def test_allowed_paths_reach_the_parameters(asked, tmp_path, monkeypatch):
 def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_path, monkeypatch):
     """Notebooks are executed in the project's folder, whatever folder the command was given in."""
     monkeypatch.setenv("STABLEREP_PATHS", "")
-    (tmp_path / "owner" / "name").mkdir(parents=True)
+    pipeline(tmp_path / "owner" / "name")
     monkeypatch.chdir(tmp_path)
     call("compare", "--generator", "owner/name", "--preset", "smoke")
     monkeypatch.chdir(project_root())
@@ -156,17 +162,11 @@ def test_folders_keep_their_meaning_where_the_notebook_is_executed(asked, tmp_pa
 
 def completed(line: str) -> list[str]:
     words = line.split(" ")
-    environment = os.environ | {
-        "_STABLEREP_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
-    }
-    code = "import sys; sys.argv[0] = 'stablerep'; from stablerep.study.commands.main import app; app(prog_name='stablerep')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    environment = {"_STABLEREP_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = CliRunner().invoke(app, [], env=environment, prog_name="stablerep")
     return [word.removeprefix("plain,") for word in done.stdout.split()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -99,6 +99,17 @@ def test_what_the_kernel_leaves_goes_into_the_notebook(store, monkeypatch):
     assert RECORD_FOLDER not in os.environ
 
 
+@pytest.mark.slow
+def test_a_checkout_in_a_folder_with_braces_executes_its_notebooks(store, tmp_path, monkeypatch):
+    """Papermill fills in what braces in a path name, and gave an error where a path has them."""
+    folder = tmp_path / "{1..3} {x}"
+    folder.mkdir()
+    path = foreign(folder, "print(6 * 7)")
+    monkeypatch.setattr(execution, "notebook_path", lambda name: path)
+    found = json.loads(execute_notebook("corpus", {}, store=store, log=None).path("corpus.ipynb").read_text())
+    assert found["cells"][-1]["outputs"][0]["text"] == ["42\n"]
+
+
 def test_same_notebook_is_executed_once(store, executed):
     first = execute_notebook("corpus", {"size": 33}, store=store, log=None)
     assert execute_notebook("corpus", {"size": 33, "flags": None}, store=store, log=None) == first

@@ -365,6 +365,20 @@ def test_allowed_folders(workspace):
     assert os.environ[PATHS].split(os.pathsep)[-1] == str(workspace / "third")
 
 
+@pytest.mark.parametrize("name", ["run-10:30", "w:2", "[a]", "C# set"])
+def test_folders_of_any_name_are_allowed(workspace, name, monkeypatch):
+    """Also one that holds what separates folders in the environment, by which the notebooks of this process hear of it."""
+    (workspace / name / "pipeline").mkdir(parents=True)
+    allow_paths([Path("../outside"), workspace / name])
+    if ":" in name:  # what stands before it is another folder
+        assert OUTSIDE in problems("compare", generator=str(workspace / name.partition(":")[0]))[0]
+    os.chdir(workspace / name)
+    anchored = anchor_paths({"generator": "pipeline"})
+    os.chdir(PROJECT)
+    for path in (anchored["generator"], str(workspace / "outside" / "pipeline")):
+        assert resolve("compare", {"generator": path}).generator == path
+
+
 # Random parameters: this generator of valid ones reads the limits off the fields, the mistakes are made by rules of their own
 
 

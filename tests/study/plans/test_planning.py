@@ -1,13 +1,16 @@
-"""Plans: what they list is what a chapter then asks for, and they compute nothing."""
+"""Plans by hand, their costs, and that they compute nothing. That they list what a chapter then asks for is held where the chapters are
+computed, by ``tests/study/book/test_whole.py``."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from stablerep.study.chapters import compute_tables, resolve, schemas
+from stablerep.errors import InputError
+from stablerep.study.chapters import resolve, schemas
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
-from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.execution import NOTEBOOK
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
@@ -32,23 +35,6 @@ def store(tmp_path) -> RunStore:
 
 def steps_of(plan: ChapterPlan) -> list[str]:
     return [run.step for run in plan.runs]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["generator", "scaling"])
-def test_a_plan_lists_what_the_chapter_then_asks_for(name, store):
-    """Keys and all: before nothing exists, afterwards everything does. The generator reads runs inside of others."""
-    p = resolve(name, {"preset": "smoke"})
-    (before,) = plan_chapters([(name, p)], store)
-    assert not store.root.exists() and not any(run.exists for run in before.runs)
-    study = Study(store, p)
-    compute_tables(name, p, study)
-    assert {run.key for run in before.runs} == set(study.store.asked) == set(store.list()["key"])
-    (after,) = plan_chapters([(name, p)], store)
-    assert all(run.exists and run.cost is None for run in after.runs) and after.missing == []
-    assert {run.key for run in after.runs} <= {
-        run.key for run in before.runs
-    }  # what a finished run was made from is not asked for again
 
 
 def test_comparison_by_hand(store):
@@ -90,6 +76,33 @@ def test_a_book_from_stored_results_asks_for_nothing(store):
 def test_the_corpus_is_tables_and_drawings(store):
     (plan,) = plan_chapters([("corpus", resolve("corpus", {}))], store)
     assert plan.runs == [] and total([plan]).seconds == NOTEBOOK.seconds
+
+
+ENCODER = ["transformers", "CLIPTextModel"]
+SOUND = {
+    "_class_name": "StableDiffusionPipeline",
+    "text_encoder": ENCODER,
+    "unet": ["diffusers", "UNet2DConditionModel"],
+}
+
+
+@pytest.mark.parametrize(("index", "said"), [
+    (SOUND | {"_class_name": "StableDiffusionXLPipeline", "text_encoder_2": ENCODER}, "is a StableDiffusionXLPipeline with 2 text encoders"),
+    (SOUND, "holds unet/diffusion_pytorch_model.bin and no safetensors"),
+    (None, "has no model_index.json"),
+])  # fmt: skip
+def test_a_generator_that_cannot_serve_is_refused_before_anything_is_computed(tmp_path, monkeypatch, index, said):
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("STABLEREP_PATHS", str(tmp_path))
+    (tmp_path / "g" / "unet").mkdir(parents=True)
+    (tmp_path / "g" / "unet" / "diffusion_pytorch_model.bin").touch()
+    if index:
+        (tmp_path / "g" / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=f"^[^\n]*{said}[^\n]*$"):
+        plan_chapters([("compare", resolve("compare", {"preset": "smoke", "generator": str(tmp_path / "g")}))])
+    with pytest.raises(InputError, match="owner/name on the Hub"):
+        plan_chapters([("compare", resolve("compare", {"preset": "smoke", "generator": "emojis"}))])
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["generator", "methods", "bias"])

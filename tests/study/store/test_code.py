@@ -22,6 +22,7 @@ def library(tmp_path, monkeypatch):
             "\n\ndef run():\n    from stablerep.views import SIZE\n\n    return losses.loss(SIZE)\n"
         ),
         "probes.py": "class Probe: pass\n",
+        "published.csv": "method,value\nSimCLR,70.0\n",
         "study/__init__.py": "",
         "study/chapter.py": "from stablerep import loop\n\n\ndef read(x):\n    return loop.run() + x\n\n\ndef other():\n    return 1\n",
     }
@@ -134,6 +135,12 @@ def test_runs_of_earlier_code_are_taken_when_they_are_named(library, tmp_path):
     new, accepted, _ = obtain("evaluation")
     assert new != old and accepted == []
     assert obtain("pretraining")[1] == []  # there is one of the present code now
+
+
+def test_the_name_of_the_library_follows_the_numbers_that_pages_quote(library):
+    before = code.library_hash()
+    change(library / "published.csv", "70.0", "71.0")
+    assert code.library_hash() != before
 
 
 def test_the_name_of_the_library_follows_every_module(library):
