@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from stablerep.encoders import EncoderRecipe, extract_features
 from stablerep.probes import L2_STRENGTHS, LogisticRegression, standardize
-from stablerep.study.experiments.study import SIZE, Study
+from stablerep.study.experiments.study import Study
 from stablerep.training import random_backbone
 
 
@@ -61,10 +61,11 @@ def main() -> None:
         "--cold", action="store_true", help="also scikit-learn without warm starts, which takes longest"
     )
     options = parser.parse_args()
-    corpus = Study().corpus
+    study = Study()
+    corpus = study.corpus
     corpus = corpus.where((corpus.table["skin_tone"] == 0) & (corpus.table["split"] == "train"))
     backbone = random_backbone(EncoderRecipe(name=options.encoder, stem="published"), 0)
-    (x,) = standardize(extract_features(backbone, corpus.images(SIZE)))
+    (x,) = standardize(extract_features(backbone, corpus.images(study.size)))
     names = sorted(set(corpus.table[options.label]))
     y = torch.tensor([names.index(name) for name in corpus.table[options.label]])
     print(f"{len(x)} images, {x.shape[1]} features, {len(names)} classes, {len(L2_STRENGTHS)} penalties", flush=True)

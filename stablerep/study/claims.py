@@ -11,12 +11,12 @@ MARK = "<!-- claims -->"  # in the introduction, where the table goes
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: ``text``, the ``exhibit`` of the paper (or of others) that supports it, and what to say while no chapter tests it."""
+    """A claim that the book tests, or could."""
 
     name: str
     text: str
-    exhibit: str
-    untested: str = "no chapter yet"
+    exhibit: str  # of the paper, or of others, that supports it
+    untested: str = "no chapter yet"  # what to say while no chapter tests it
 
 
 CLAIMS = (
@@ -41,16 +41,12 @@ CLAIMS = (
 
 def claims_table() -> str:
     """The table in MyST Markdown; the last column names the chapters that test a claim, or says why none does."""
-    testing = {
-        name: [one for one in chapter_names() if name in chapter(one).CLAIMS]
-        for name in (claim.name for claim in CLAIMS)
-    }
-    rows = []
+    chapters, rows = chapter_names(), ["* - Id\n  - Claim\n  - Exhibit\n  - Tested in"]
     for claim in CLAIMS:
-        where = ", ".join(f"{{doc}}`chapters/{one}`" for one in testing[claim.name]) or claim.untested
-        rows.append(f"* - {claim.name}\n  - {claim.text}\n  - {claim.exhibit}\n  - {where}")
+        tested = ", ".join(f"{{doc}}`chapters/{one}`" for one in chapters if claim.name in chapter(one).CLAIMS)
+        rows.append(f"* - {claim.name}\n  - {claim.text}\n  - {claim.exhibit}\n  - {tested or claim.untested}")
     head = (
         ":::{list-table} The claims, where the paper supports them, and where this book tests them.\n"
-        ":header-rows: 1\n:name: table-claims\n:widths: 6 52 18 24\n\n* - Id\n  - Claim\n  - Exhibit\n  - Tested in\n"
+        ":header-rows: 1\n:name: table-claims\n:widths: 6 52 18 24\n\n"
     )
-    return f"{head}{chr(10).join(rows)}\n:::"
+    return head + "\n".join(rows) + "\n:::"

@@ -1,4 +1,4 @@
-"""Markdown that several pages are written with."""
+"""Words that several pages and sentences are written with: tables in Markdown, and lists that may be long."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ from collections.abc import Iterable, Sequence
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of texts, which must hold no unescaped ``|``."""
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
+
+
+def some_of(names: Sequence[str], count: int = 3) -> str:
+    """``a, b, c and 2 more``: at most ``count`` of some names."""
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

@@ -6,6 +6,7 @@ import functools
 import json
 
 from stablerep.study.archive.trace import Chain, Link
+from stablerep.study.plans.changes import flattened
 
 # What the words on a run say already; these parameters are not named again beside them.
 _SAID = {
@@ -114,17 +115,9 @@ def _tree(chain: Chain) -> list[str]:
     return lines
 
 
-def _flat(values: dict, place: str = "") -> dict[str, object]:
-    """Nested parameters by dotted names."""
-    found = {}
-    for name, value in values.items():
-        found |= _flat(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
-    return found
-
-
 def _differing(links: dict[str, Link]) -> dict[str, dict[str, object]]:
     """For each run, its parameters that not all runs of its step share, but for seeds and what the words on it say."""
-    flat = {key: _flat(link.parameters) for key, link in links.items()}
+    flat = {key: flattened(link.parameters) for key, link in links.items()}
     alike: dict[str, list[dict]] = {}
     for key, link in links.items():
         if not link.missing:

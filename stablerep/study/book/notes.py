@@ -14,7 +14,8 @@ from stablerep.study.book.record import Record
 from stablerep.study.chapters import CHAPTERS, chapter_names
 from stablerep.study.markdown import markdown_table
 from stablerep.study.plans.costs import duration
-from stablerep.study.store.provenance import gather, git_state, hash_package
+from stablerep.study.store.code import library_hash
+from stablerep.study.store.provenance import gather, git_state
 
 UNKNOWN = "not recorded"
 WORDS = {
@@ -138,7 +139,7 @@ def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> 
     now, commit = gather(), git_state(root)
     at = f"`{commit['commit'][:12]}`{', with local changes' if commit['dirty'] else ''}" if commit else "none known"
     facts = {
-        "Package": f"stablerep {now['stablerep']}, source files `{hash_package()}`",
+        "Package": f"stablerep {now['stablerep']}, code `{library_hash()}`",
         "Commit": at,
         "Book built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Machine": f"{now['device']}, {now['threads']} threads, {now['platform']}",

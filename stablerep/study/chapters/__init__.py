@@ -2,14 +2,15 @@
 
 A chapter's module has
 
-- ``QUESTION``, one sentence that the chapter answers, and ``CLAIMS``, the names of the claims that it tests (:mod:`stablerep.study.claims`);
+- ``QUESTION``, one sentence that the chapter answers, and ``CLAIMS``, the names of those of
+  :mod:`stablerep.study.claims` that it tests;
 - ``Parameters``, the schema of what a reader may change, and ``PRESETS``, its values;
 - ``HEADLINE``, the numbers for which it stands (:class:`Headline`);
 - ``ask(p, study)``, which asks for every run of the chapter, and reads none;
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
 - ``verdict(tables)``, which gives an :class:`Answer` for each claim.
 
-Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from what is found here.
+Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import importlib
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ from stablerep.study.root import PROJECT, STORED
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stablerep.study.experiments.study import Study
     from stablerep.study.parameters.base import Parameters
 
 CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their page on provenance
@@ -36,7 +39,7 @@ CHAPTERS = "book/chapters"  # where the book reads executed notebooks, and their
 
 @dataclass(frozen=True)
 class Headline:
-    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with ``low`` and ``high`` where the table has them."""
+    """The numbers for which a chapter stands: ``value`` of a table by ``keys``, with ``low`` and ``high`` if any."""
 
     table: str
     keys: tuple[str, ...]
@@ -45,8 +48,8 @@ class Headline:
     where: tuple[str, str] | None = None  # column and value of the rows that count
 
     def rows(self, tables: dict[str, pd.DataFrame]) -> dict | None:
-        """The headline as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of the keys, ``value``,
-        ``low`` and ``high``; None stands for a number that does not exist, and for a headline whose table is not there."""
+        """The headline as JSON values: ``keys`` (names), ``value`` (name), ``unit`` and ``rows``, each a dictionary of
+        the keys, ``value``, ``low`` and ``high``. None stands for a number, or a whole table, that does not exist."""
         if self.table not in tables:
             return None
         table = tables[self.table]
@@ -62,7 +65,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a chapter says of a claim: one of the words of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
+    """What a chapter says of a claim: a word of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
 
     claim: str
     word: str
@@ -73,18 +76,16 @@ class Answer:
     @property
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
-        return "\n".join(
-            [f"**{self.claim}: {self.word}.** {self.why}.{rule}", "", *(f"- {line}" for line in self.lines)]
-        ).rstrip()
+        points = "".join(f"\n- {line}" for line in self.lines)
+        return f"**{self.claim}: {self.word}.** {self.why}.{rule}" + (f"\n{points}" if points else "")
 
 
 def chapter_names(root=PROJECT) -> list[str]:
     """The chapters that the table of contents of a book names, in its order."""
     contents = root / "_toc.yml"
     if not contents.is_file():
-        raise MissingError(
-            "the table of contents, _toc.yml, is not here; clone the repository and install it with `pip install -e .`."
-        )
+        remedy = "clone the repository and install it with `pip install -e .`"
+        raise MissingError(f"the table of contents, _toc.yml, is not here; {remedy}.")
     listed = re.findall(rf"^\s*-\s*file:\s*{CHAPTERS}/(\w+)\s*$", contents.read_text(), re.MULTILINE)
     return [name for name in listed if name != "provenance"]
 
@@ -105,8 +106,7 @@ def schemas() -> dict[str, type[Parameters]]:
 def resolve(name: str, given: dict[str, Any]) -> Parameters:
     """The full parameters of a chapter: what is given, and the preset's values for the rest. None counts as not given.
 
-    Raises:
-        ParameterError: unknown chapter or parameter (with the nearest name), wrong type, or value out of range; all at once.
+    Raises ``ParameterError`` for an unknown chapter, and as :func:`stablerep.study.parameters.presets.merge` does.
     """
     from stablerep.study.parameters.presets import merge
 
@@ -121,11 +121,8 @@ def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any
     return {key: (value, usual[key]) for key, value in parameters.model_dump().items() if value != usual[key]}
 
 
-def compute_tables(name: str, parameters: Parameters, study=None) -> dict[str, pd.DataFrame]:
+def compute_tables(name: str, parameters: Parameters, study: Study) -> dict[str, pd.DataFrame]:
     """Compute (or find in the run store) every table of a chapter."""
-    from stablerep.study.experiments.study import Study
-
-    study = study or Study(parameters=parameters)
     return chapter(name).compute(parameters, chapter(name).ask(parameters, study))
 
 
@@ -133,13 +130,23 @@ def stored_tables(name: str) -> dict[str, pd.DataFrame]:
     """The committed reference tables of a chapter. Raises ``MissingError`` naming the command that makes them."""
     import pandas as pd
 
-    chapter(name)
-    files = sorted((STORED / name).glob("*.parquet"))
-    if not files:
-        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
-    return {file.stem: pd.read_parquet(file) for file in files}
+    return {file.stem: pd.read_parquet(file) for file in _stored(name, "*.parquet")}
 
 
 def stored_record(name: str) -> dict:
-    """Parameters and provenance of the stored tables."""
-    return json.loads((STORED / name / "record.json").read_text())
+    """Parameters and provenance of the stored tables. Raises ``MissingError`` as :func:`stored_tables` does."""
+    (file,) = _stored(name, "record.json")
+    return json.loads(file.read_text())
+
+
+def _stored(name: str, pattern: str) -> list[Path]:
+    chapter(name)
+    files = sorted((STORED / name).glob(pattern))
+    if not files:
+        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
+    return files
+
+
+def probe_of(table: pd.DataFrame) -> str:
+    """The probe that verdicts rest on: the linear one for the last label of the corpus."""
+    return table.loc[table["probe"].str.startswith("linear"), "probe"].iloc[-1]

@@ -11,7 +11,7 @@ import pandas as pd
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet, Named
-from stablerep.study.experiments.study import Study, sampling_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 from stablerep.study.store.runs import Run
@@ -29,12 +29,13 @@ COMPARED = ("SimCLR real", "SimCLR synthetic", "StableRep synthetic", "StableRep
 
 READING = Step(
     "reading", 3, lambda p: "people in neutral images",
-    ("stablerep.audits.people", "stablerep.training.backbones", "stablerep.study.chapters.bias:read", "stablerep.study.chapters.bias:people_of"),
-    amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=15.0,
+    ("stablerep.audits.people", "stablerep.training.backbones", f"{__name__}:read", f"{__name__}:people_of"),
+    amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
+    rate=500.0, seconds=15.0,
 )  # fmt: skip
 PEOPLE = Step(
     "people", 3, lambda p: "a probe on people",
-    ("stablerep.probes", "stablerep.training.backbones", "stablerep.study.chapters.bias:probe_people", "stablerep.study.chapters.bias:people_of"),
+    ("stablerep.probes", "stablerep.training.backbones", f"{__name__}:probe_people", f"{__name__}:people_of"),
     seconds=8.0,
 )  # fmt: skip
 
@@ -55,18 +56,17 @@ PRESETS = overriding(
     workstation=dict(neutral_captions=128, images_per_neutral_caption=32),
 )
 
-_READ = (
-    "guidance_scales", "neutral_captions", "images_per_neutral_caption", "sampling_steps", "sampler", "seed", "probe_designs",
-)  # fmt: skip
+_READ = {  # the parameters that a reading depends on
+    "guidance_scales", "neutral_captions", "images_per_neutral_caption", "sampling_steps", "sampler", "seed",
+    "probe_designs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Asked:
-    """``reading`` of the neutral images, and by arm the runs of a probe on people, one for each seed; ``attributes`` of people."""
-
-    reading: Run
-    people: dict[str, list[Run]]
-    attributes: tuple[str, ...]
+    reading: Run  # of the neutral images
+    people: dict[str, list[Run]]  # by arm, a probe on people for each seed
+    attributes: tuple[str, ...]  # of people
 
 
 def ask(p: Parameters, study: Study) -> Asked:
@@ -77,7 +77,7 @@ def ask(p: Parameters, study: Study) -> Asked:
     people = people_of(study, p)
     reading = study.store.obtain(
         READING,
-        parameters=p.model_dump(include=set(_READ)) | {"size": study.size},
+        parameters=p.model_dump(include=_READ) | {"size": study.size},
         inputs={
             "reader": reader.key,
             "generator": study.generator_fingerprint(p.generator),
@@ -89,16 +89,18 @@ def ask(p: Parameters, study: Study) -> Asked:
     found = {}
     for arm in study.arms(*COMPARED):
         encoders = [study.pretrained(arm, captions, p, seed) for seed in range(p.seed, p.seed + p.seeds)]
-        found[arm.name] = [
-            study.store.obtain(
-                PEOPLE,
-                parameters={"size": study.size, "label": study.about.labels[-1]},
-                inputs={"encoder": run.key, "corpus": people.fingerprint},
-                compute=lambda folder, run=run: probe_people(study, people, run, folder),
-            )
-            for run in encoders
-        ]
+        found[arm.name] = [probed(study, people, run) for run in encoders]
     return Asked(reading, found, study.about.people)
+
+
+def probed(study: Study, people: Corpus, run: Run) -> Run:
+    """What an encoder knows of people."""
+    return study.store.obtain(
+        PEOPLE,
+        parameters={"size": study.size, "label": study.about.labels[-1]},
+        inputs={"encoder": run.key, "corpus": people.fingerprint},
+        compute=lambda folder: probe_people(study, people, run, folder),
+    )
 
 
 def people_of(study: Study, p: Parameters) -> Corpus:
@@ -116,9 +118,7 @@ def made(p: Parameters, study: Study, people: Corpus, w: float) -> ImageSet:
     from stablerep.audits.people import neutral_captions
 
     captions = Named(neutral_captions(people.table, p.neutral_captions))
-    return study.synthetic_images(
-        captions, sampling_of(p, w), images_per_caption=p.images_per_neutral_caption, generator=p.generator, seed=p.seed
-    )
+    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_neutral_caption, seed=p.seed)
 
 
 def read(p: Parameters, study: Study, people: Corpus, reader: Run, folder: Path) -> dict:
@@ -165,17 +165,16 @@ def probe_people(study: Study, people: Corpus, run: Run, folder: Path) -> dict:
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out real people, and
-    ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
+    """Tables: ``shares`` (read and corrected, by w, with labels and balance), ``confusion`` of the reader on held-out
+    real people, and ``groups`` (accuracy of real- and synthetic-trained encoders by attribute)."""
     from stablerep.audits.people import classes_of, group_accuracy
 
     groups = []
     for name, runs in asked.people.items():
         items = pd.concat([run.table() for run in runs], ignore_index=True)
         groups.append(group_accuracy(items, classes_of(items, asked.attributes), seed=p.seed).assign(arm=name))
-    return {name: asked.reading.table(name) for name in ("shares", "confusion")} | {
-        "groups": pd.concat(groups, ignore_index=True)
-    }
+    tables = {name: asked.reading.table(name) for name in ("shares", "confusion")}
+    return tables | {"groups": pd.concat(groups, ignore_index=True)}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
@@ -188,11 +187,5 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"Shares of generated images that differ from the training images at every w: {', '.join(far) or 'none'}. "
         f"Encoders whose groups lie apart: {', '.join(apart) or 'none'}"
     )
-    return [
-        Answer(
-            "C8",
-            word,
-            why,
-            "reproduced when both questions show a difference outside the intervals, partly when one does",
-        )
-    ]
+    rule = "reproduced when both questions show a difference outside the intervals, partly when one does"
+    return [Answer("C8", word, why, rule)]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining as Parameters
 from stablerep.study.parameters.presets import PRETRAINING as PRESETS
@@ -36,14 +36,9 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (a row per arm and probe with its interval), ``differences`` (pairs that the claims name), ``seeds``."""
+    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``seeds``."""
     items = items_of(asked)
     return {"arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items)}
-
-
-def probe_of(table: pd.DataFrame) -> str:
-    """The probe that verdicts rest on: the linear one for the last label of the corpus."""
-    return table.loc[table["probe"].str.startswith("linear"), "probe"].iloc[-1]
 
 
 def answer(differences: pd.DataFrame, claim: str, probe: str) -> Answer:

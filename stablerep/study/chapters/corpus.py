@@ -14,7 +14,6 @@ from stablerep.study.parameters.presets import FEW_DESIGNS
 QUESTION = "What are the captions and images, and what is known about the people in them?"
 CLAIMS = ()
 HEADLINE = Headline("designs", ("design",), "captions", "captions")
-TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
 
 
 class Parameters(base.Parameters):
@@ -35,25 +34,20 @@ def ask(p: Parameters, study: Study) -> Corpus:
 
 
 def compute(p: Parameters, asked: Corpus) -> dict[str, pd.DataFrame]:
-    """Tables: ``designs`` (images and captions by design), ``splits`` (by part and group), ``people`` (tone by gender), and
-    ``images_per_caption``."""
-    table, counts = (
-        asked.table,
-        dict(images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique")),
-    )
+    """Tables: ``designs`` (images and captions by design), ``splits`` (by part and group), ``people`` (tone by gender),
+    and ``images_per_caption``."""
+    table = asked.table
+    counts = dict(images=("id", "size"), captions=("caption", "nunique"), concepts=("concept", "nunique"))
     parts = table.groupby(["split", "group"]).agg(**counts).reset_index()
     parts["split"] = pd.Categorical(parts["split"], SPLITS, ordered=True)
     captions = table.drop_duplicates("caption")
-    people = captions[captions["gender"] != ""].groupby(["skin_tone", "gender"]).size().rename("captions").reset_index()
-    people["tone"] = people["skin_tone"].map(dict(enumerate(TONES)))
-    per_caption = (
-        table.groupby("caption").size().rename("images").value_counts().sort_index().rename("captions").reset_index()
-    )
+    people = captions[captions["gender"] != ""].groupby(["skin_tone", "tone", "gender"]).size()
+    per_caption = table.groupby("caption").size().rename("images").value_counts().sort_index()
     return {
         "designs": table.groupby("design").agg(**counts).reset_index(),
         "splits": parts.sort_values(["split", "group"], ignore_index=True).astype({"split": str}),
-        "people": people,
-        "images_per_caption": per_caption,
+        "people": people.rename("captions").reset_index(),
+        "images_per_caption": per_caption.rename("captions").reset_index(),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,7 @@ from stablerep.errors import InputError
 from stablerep.study.chapters import Answer, Headline
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.study import Study, sampling_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Design, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
 from stablerep.study.store.runs import Run
@@ -26,11 +25,12 @@ JUDGE = Arm("Judge", "stablerep", "designs")
 
 JUDGEMENT = Step(
     "judgement", 4, lambda p: "generated images before the judge",
-    ("stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.study.chapters.generator:judge"),
+    ("stablerep.audits.faithfulness", "stablerep.training.backbones", f"{__name__}:judge"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
 )  # fmt: skip
 RECONSTRUCTION = Step(
-    "reconstruction", 3, lambda p: "the autoencoder", ("stablerep.generator.autoencoder_training", "stablerep.study.chapters.generator:reconstruction"),
+    "reconstruction", 3, lambda p: "the autoencoder",
+    ("stablerep.generator.autoencoder_training", f"{__name__}:reconstruction"),
     amount=lambda p: float(p["images"]), rate=200.0, seconds=5.0,
 )  # fmt: skip
 
@@ -54,58 +54,51 @@ PRESETS = overriding(
         captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], held_out_design="twemoji",
         encoder="resnet10t", stem="published", steps=250, views_per_step=256,
     ),
-    smoke=dict(captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2),
+    smoke=dict(
+        captions=16, images_per_caption=2, guidance_scales=[1.0, 4.0], steps=4, views_per_step=32, sampling_steps=2,
+    ),
     reference=dict(captions=512, images_per_caption=4, steps=800),
     workstation=dict(captions=1024, images_per_caption=8, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, encoder="vit_base_patch16_224"),
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Asked:
-    judgement: Run
-    reconstruction: Run
-
-
-def ask(p: Parameters, study: Study) -> Asked:
-    """The judgement of the images, and what the autoencoder keeps."""
+def ask(p: Parameters, study: Study) -> dict[str, Run]:
+    """The judgement of the images, and what the autoencoder keeps, by the names of their steps."""
     captions = drawn_captions(p, study)
-    training = training_images(p, study)
-    judge_run = study.pretraining(training, recipe(p, study), "judge")
+    judge_run = study.pretraining(training_images(p, study), recipe(p, study), "judge")
     how = p.model_dump(exclude={"live", "preset", "corpus", "labels", "cluster", "split"})
+    inputs = {"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint}
     judgement = study.store.obtain(
         JUDGEMENT,
         parameters=how | {"labels": list(study.about.labels), "cluster": study.about.cluster},
-        inputs={
-            "judge": judge_run.key,
-            "generator": study.generator_fingerprint(p.generator),
-            "corpus": study.about.fingerprint,
-        },
+        inputs=inputs | {"judge": judge_run.key},
         needs=lambda: [made(p, study, captions, w) for w in p.guidance_scales],
         compute=lambda folder: judge(p, study, captions, judge_run, folder),
     )
     reconstructed = study.store.obtain(
         RECONSTRUCTION,
         parameters={"images": p.captions * 8},
-        inputs={"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint},
+        inputs=inputs,
         compute=lambda folder: reconstruction(p, study, folder),
     )
-    return Asked(judgement, reconstructed)
+    return {"judgement": judgement, "reconstruction": reconstructed}
 
 
-def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``faithfulness``, ``diversity`` and ``sets`` of :func:`stablerep.audits.faithfulness.judge_images`, ``reconstruction`` (PSNR of
-    the autoencoder by split) and ``grid`` (sample images as PNG).
+def compute(p: Parameters, asked: dict[str, Run]) -> dict[str, pd.DataFrame]:
+    """Tables: ``faithfulness``, ``diversity`` and ``sets`` of :func:`stablerep.audits.faithfulness.judge_images`,
+    ``reconstruction`` (PSNR of the autoencoder by split) and ``grid`` (sample images as PNG).
 
-    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each ranked in a gallery that
-    lacks that design's drawings of its concept. Of a corpus without designs they are the held-out images of the training captions.
+    Real images are of the held-out design, whose style the judge has never seen, and of the designs that it knows, each
+    ranked in a gallery that lacks that design's drawings of its concept. Of a corpus without designs they are the
+    held-out images of the training captions.
 
-    A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept differ by skin
-    tone or gender alone, and its images are not independent. The real set takes one of these designs at random, the real set that is the
-    yardstick another.
+    A set has one image of one caption of each concept that at least two known designs have drawn: captions of a concept
+    differ by skin tone or gender alone, and its images are not independent. The real set takes one of these designs at
+    random, the real set that is the yardstick another.
     """
-    tables = {name: asked.judgement.table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
-    return tables | {"reconstruction": asked.reconstruction.table()}
+    tables = {name: asked["judgement"].table(name) for name in ("faithfulness", "diversity", "sets", "grid")}
+    return tables | {"reconstruction": asked["reconstruction"].table()}
 
 
 def drawn_captions(p: Parameters, study: Study) -> Captions | Named:
@@ -129,7 +122,7 @@ def training_images(p: Parameters, study: Study) -> ImageSet:
 
 
 def recipe(p: Parameters, study: Study):
-    """A multi-positive loss over captions, with larger crops than the study's: the judge must know a thing by its whole."""
+    """A multi-positive loss over captions, with larger crops than the study's: a judge knows a thing by its whole."""
     from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 
@@ -140,9 +133,7 @@ def recipe(p: Parameters, study: Study):
 
 
 def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> ImageSet:
-    return study.synthetic_images(
-        captions, sampling_of(p, w), images_per_caption=p.images_per_caption, generator=p.generator, seed=p.seed
-    )
+    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=p.seed)
 
 
 def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Run, folder: Path) -> dict:
@@ -171,7 +162,7 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
 
 
 def described(part, study: Study) -> pd.DataFrame:
-    """The rows of a part under the names that the audit reads: of other corpora, what captions name takes the place of the concept."""
+    """The rows of a part under the names that the audit reads: of other corpora, what captions name is the concept."""
     from stablerep.audits.faithfulness import named_by_captions
 
     if study.about.designs:
@@ -202,18 +193,21 @@ def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C10 at the best guidance scale, against real images in designs that the judge knows, or else against held-out ones."""
+    """C10 at the best guidance scale, against real images in designs that the judge knows, or else held-out ones."""
     every = tables["faithfulness"]
     top = every[(every["group"] == "all") & (every["measure"] == "top1")]
     best = top[top["source"] == "generated"].sort_values("mean").iloc[-1]
     yardstick = top[top["source"] == "real, known designs"]
     real = (yardstick if len(yardstick) else top[top["source"].str.startswith("real")]).iloc[0]
-    word = (
-        "reproduced" if real["low"] > best["high"] else "not reproduced" if real["mean"] <= best["mean"] else "partly"
-    )
+    higher, apart = real["mean"] > best["mean"], real["low"] > best["high"]
+    word = "reproduced" if apart else "partly" if higher else "not reproduced"
     why = (
-        f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what their caption names; "
+        f"Even at the best w, {100 * (1 - best['mean']):.1f} % of the generated images are not recognized as what "
+        "their caption names; "
         f"of {real['source'].replace('real, ', 'real ones, ')} {100 * (1 - real['mean']):.1f} % are not"
     )
-    rule = "reproduced when the real share is higher and the two 95 % intervals do not overlap; partly when it is higher and they do"
+    rule = (
+        "reproduced when the real share is higher and the two 95 % intervals do not overlap; partly when it is higher "
+        "and they do"
+    )
     return [Answer("C10", word, why, rule)]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from stablerep.corpus.emoji import DESIGNS
 from stablerep.methods import METHODS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import costs, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import AnyCorpus, Batched, Design, knob
-from stablerep.study.parameters.presets import CORPUS, FEW_DESIGNS, overriding
+from stablerep.study.parameters.presets import LEARNING, overriding
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
@@ -32,7 +31,8 @@ RANDOM = "Random initialization"
 PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
 
 DIAGNOSTICS = Step(
-    "diagnostics", 2, lambda p: "features without labels", ("stablerep.audits.features", "stablerep.training.backbones"), seconds=3.0
+    "diagnostics", 2, lambda p: "features without labels",
+    ("stablerep.audits.features", "stablerep.training.backbones"), seconds=3.0,
 )  # fmt: skip
 
 
@@ -61,29 +61,25 @@ class Parameters(Batched, AnyCorpus):
 
 
 PRESETS = overriding(
-    {},
-    laptop=CORPUS | dict(
-        methods=list(METHODS), captions=0, label="", encoder="vit_tiny_patch16_224", patch_size=8, depth=4, positives=4,
-        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99, crop_min=0.2, seeds=1,
-        probe_designs=list(DESIGNS),
+    LEARNING,
+    laptop=dict(
+        methods=list(METHODS), captions=0, label="", encoder="vit_tiny_patch16_224", patch_size=8, depth=4,
+        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99,
     ),
-    smoke=dict(captions=96, encoder="test_vit", depth=2, positives=2, steps=3, views_per_step=32, probe_designs=FEW_DESIGNS),
-    reference=dict(seeds=3, steps=800),  # as many views as the comparison's
-    workstation=dict(seeds=3, steps=5000, views_per_step=1536, positives=6, depth=0, patch_size=4),
-    paper=dict(
-        image_size=224, encoder="vit_base_patch16_224", patch_size=0, depth=0, positives=6, steps=110_000, views_per_step=8256,
-        learning_rate=3.2e-3, teacher_learning_rate=2.4e-3, teacher_momentum=0.996, crop_min=0.08,
-    ),
+    smoke=dict(encoder="test_vit", depth=2, steps=3),
+    reference=dict(steps=800),  # as many views as the comparison's
+    workstation=dict(depth=0, patch_size=4),
+    paper=dict(patch_size=0, depth=0, teacher_learning_rate=2.4e-3, teacher_momentum=0.996),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What was asked of one method and seed; ``transferred`` are items on other sets, ``diagnostics`` is of the first seed alone."""
+    """What was asked of one method and seed."""
 
     evaluated: Evaluated
-    transferred: pd.DataFrame
-    diagnostics: Run | None
+    transferred: pd.DataFrame  # items on other sets
+    diagnostics: Run | None  # of the first seed alone
 
 
 def ask(p: Parameters, study: Study) -> list[Trained]:
@@ -94,7 +90,7 @@ def ask(p: Parameters, study: Study) -> list[Trained]:
     for seed in range(p.seed, p.seed + p.seeds):
         for method in ("random", *possible(p, study)):
             run = None if method == "random" else train(method, images, p, study, seed, len(captions))
-            recipe = encoder_recipe(p, study)
+            recipe = study.encoder_recipe(p)
             evaluation = study.probed(run, recipe, seed, p.probe_designs)
             found.append(Trained(
                 Evaluated(title_of(method), seed, run, evaluation),
@@ -114,17 +110,11 @@ def title_of(method: str) -> str:
     return RANDOM if method == "random" else METHODS[method].title
 
 
-def encoder_recipe(p: Parameters, study: Study):
-    return study.encoder_recipe(p, stem="published", patch_size=p.patch_size, depth=p.depth)
-
-
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
-    from dataclasses import replace
-
     teacher = METHODS[method].traits.teacher
     recipe = replace(
-        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions), encoder=encoder_recipe(p, study),
+        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions),
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
@@ -140,41 +130,45 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
         from stablerep.encoders import extract_features
 
         part = study.probed_part(p.probe_designs).split("test")
-        features = extract_features(study.backbone(run, encoder_recipe(p, study), seed), part.images(study.size))
+        features = extract_features(study.backbone(run, study.encoder_recipe(p), seed), part.images(study.size))
         describe(features, part.table["caption"]).to_parquet(folder / "results.parquet", index=False)
         return {}
 
     return study.store.obtain(
         DIAGNOSTICS,
         parameters={"size": study.size, "designs": sorted(p.probe_designs) if study.about.designs else []},
-        inputs={"encoder": study.encoder_key(run, encoder_recipe(p, study), seed), "corpus": study.about.fingerprint},
+        inputs={"encoder": study.encoder_key(run, study.encoder_recipe(p), seed), "corpus": study.about.fingerprint},
         compute=compute,
     )
 
 
 def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each method against random
-    initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves`` (loss by
-    step of the first seed) and ``diagnostics`` (of the first seed's features of held-out images). Random initialization is the first
-    row of each but ``curves`` and ``costs``.
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each
+    method against random initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets),
+    ``seeds``, ``curves`` (loss by step) and ``diagnostics`` (of features of held-out images), both of the first seed.
+    Random initialization is the first row of each but ``curves`` and ``costs``.
     """
     from stablerep.transfer import transfer_scores
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
-    pairs = (
-        *PAIRS,
-        *((LEARNED, title, RANDOM) for title in dict.fromkeys(one.evaluated.arm for one in asked) if title != RANDOM),
-    )
-    transfer = [
-        transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked
-    ]
-    logs = [(one.evaluated.arm, one.evaluated.pretraining) for one in first if one.evaluated.pretraining]
+    titles = [one.evaluated.arm for one in first if one.evaluated.arm != RANDOM]
+    pairs = [*PAIRS, *((LEARNED, title, RANDOM) for title in titles)]
+    scores = [transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked]
+    curves = [
+        one.evaluated.pretraining.table("log")[["step", "loss"]].assign(arm=one.evaluated.arm)
+        for one in first if one.evaluated.pretraining
+    ]  # fmt: skip
     return {
-        "arms": summarize(items), "differences": differences(items, pairs), "costs": costs(items), "seeds": seed_means(items),
-        "curves": pd.concat([run.table("log")[["step", "loss"]].assign(arm=arm) for arm, run in logs], ignore_index=True),
-        "diagnostics": pd.concat([one.diagnostics.table().assign(arm=one.evaluated.arm) for one in first], ignore_index=True),
-        "transfer": pd.concat(transfer, ignore_index=True),
-    }  # fmt: skip
+        "arms": summarize(items),
+        "differences": differences(items, pairs),
+        "costs": costs(items),
+        "seeds": seed_means(items),
+        "curves": pd.concat(curves, ignore_index=True),
+        "diagnostics": pd.concat(
+            [one.diagnostics.table().assign(arm=one.evaluated.arm) for one in first], ignore_index=True
+        ),
+        "transfer": pd.concat(scores, ignore_index=True),
+    }
 
 
 def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
@@ -186,16 +180,14 @@ def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
 def answer(pairs: pd.DataFrame, probe: str) -> Answer:
     """C6 on one probe."""
     rule = (
-        "not testable at this scale when a method of the claim was not run, or when none of them lies above random initialization, since an "
-        "order among encoders that know no more than an untrained one says nothing about what they were told"
+        "not testable at this scale when a method of the claim was not run, or when none of them lies above random "
+        "initialization, since an order among encoders that know no more than an untrained one says nothing about "
+        "what they were told"
     )
     mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
-    above = [
-        f"{one}: {', '.join(learned(pairs, one)) or 'none'}"
-        for one in pairs["probe"].unique()
-        if not one.startswith("knn")
-    ]
-    lines = [f"Above random initialization by more than the interval of the difference, {line}" for line in above]
+    above = {one: ", ".join(learned(pairs, one)) or "none" for one in pairs["probe"].unique() if one[:3] != "knn"}
+    words = "Above random initialization by more than the interval of the difference"
+    lines = [f"{words}, {one}: {names}" for one, names in above.items()]
     if len(mine) < len(PAIRS):
         return Answer("C6", "not testable at this scale", "a method that the claim names was not run", rule, lines)
     found = verdict_on(mine)
@@ -207,6 +199,4 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the linear probe for the last label."""
-    from stablerep.study.chapters.compare import probe_of
-
     return [answer(tables["differences"], probe_of(tables["differences"]))]

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from stablerep.errors import InputError
 from stablerep.statistics.arms import summarize
-from stablerep.study.chapters import Answer, Headline
-from stablerep.study.experiments.study import Evaluated, Study
+from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 
@@ -58,28 +58,30 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
     """Table ``scaling``: a row per arm, number of captions and probe, with intervals."""
-    items = pd.concat([one.items() for one in asked], ignore_index=True)
-    tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
+    tables = [summarize(part).assign(captions=count) for count, part in items_of(asked).groupby("captions")]
     return {"scaling": pd.concat(tables, ignore_index=True)}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C5 on the linear probe for the last label."""
-    from stablerep.study.chapters.compare import probe_of
-
     table = tables["scaling"]
     part = table[table["probe"] == probe_of(table)]
     clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))
-    rule = "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's upper bound at its largest size"
+    rule = (
+        "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's "
+        "upper bound at its largest size"
+    )
     top = clip.iloc[-1]
     enough = plus[plus["low"] > top["high"]]["captions"]
     reaches = plus[plus["accuracy"] >= top["accuracy"]]["captions"]
     if len(enough):
-        factor = top["captions"] / enough.iloc[0]
-        why = f"StableRep+ with {enough.iloc[0]} captions is above CLIP with {top['captions']}, intervals apart: a factor of {factor:.1f}"
-        return [Answer("C5", "reproduced" if factor >= 2 else "partly", why, rule)]
-    if len(reaches):
-        why = f"StableRep+ reaches CLIP's best mean with {reaches.iloc[0]} captions against {top['captions']}, but the intervals overlap"
-        return [Answer("C5", "partly", why, rule)]
-    why = f"StableRep+ does not reach the {100 * top['accuracy']:.1f} % of CLIP with {top['captions']} captions"
-    return [Answer("C5", "not reproduced", why, rule)]
+        few, many = enough.iloc[0], top["captions"]
+        word = "reproduced" if many / few >= 2 else "partly"
+        why = f"StableRep+ with {few} captions is above CLIP with {many}, intervals apart: a factor of {many / few:.1f}"
+    elif len(reaches):
+        word, against = "partly", f"{reaches.iloc[0]} captions against {top['captions']}"
+        why = f"StableRep+ reaches CLIP's best mean with {against}, but the intervals overlap"
+    else:
+        word = "not reproduced"
+        why = f"StableRep+ does not reach the {100 * top['accuracy']:.1f} % of CLIP with {top['captions']} captions"
+    return [Answer("C5", word, why, rule)]

@@ -1,4 +1,4 @@
-"""Captions and images under the names that they have in the keys of runs. Nothing is read or made before it is needed."""
+"""Captions and images under their names in the keys of runs. Nothing is read or made before it is needed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Captions:
-    """The first training captions of a corpus, in a fixed random order.
+    """The first training captions of a corpus, in a fixed random order."""
 
-    Attributes:
-        corpus: the name of the corpus in keys.
-        count: how many; 0 takes all.
-        available: how many there are, or for a corpus that was not read, how many there are at most.
-        read: gives all of them.
-    """
-
-    corpus: str
-    count: int
-    available: int
-    read: Callable[[], list[str]]
+    corpus: str  # its name in keys
+    count: int  # how many; 0 takes all
+    available: int  # how many there are; for a corpus that was not read, at most
+    read: Callable[[], list[str]]  # gives all of them
 
     def __len__(self) -> int:
         return self.count or self.available
@@ -61,15 +54,10 @@ class Named:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images that may not have been read or made yet.
+    """Images that may not have been read or made yet."""
 
-    Attributes:
-        name: in the keys of runs: the corpus or the run that they come from, and which part of it.
-        load: reads or makes them.
-    """
-
-    name: str
-    load: Callable[[], CaptionedImages]
+    name: str  # in the keys of runs: the corpus or the run that they come from, and which part of it
+    load: Callable[[], CaptionedImages]  # reads or makes them
 
     def first_images(self, count: int | None) -> ImageSet:
         """The first ``count`` images of each caption; None for all."""

@@ -1,7 +1,8 @@
-"""The steps that several chapters ask for, each declared once. A step of one chapter alone stands in that chapter's file."""
+"""The steps that several chapters ask for, each declared once. A step of one chapter alone stands in its file."""
 
 from __future__ import annotations
 
+from stablerep.methods import METHODS
 from stablerep.study.store.step import Step, Values
 
 
@@ -11,15 +12,15 @@ def _synthesis_words(p: Values) -> str:
 
 
 def _pretraining_words(p: Values) -> str:
-    return f"{p['method']}, {p['encoder']['name']}, {p['steps']:,} steps of {p['views_per_step']:,} views, seed {p['seed']}"
+    steps = f"{p['steps']:,} steps of {p['views_per_step']:,} views"
+    return f"{p['method']}, {p['encoder']['name']}, {steps}, seed {p['seed']}"
 
 
 def _pretraining_code(p: Values) -> tuple[str, ...]:
-    from stablerep.methods import METHODS
-
     return "stablerep.training", METHODS[p["method"]].where.partition(":")[0]
 
 
+NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
 SYNTHESIS = Step(
     "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
     # passes of the U-Net: one a step, two with guidance
@@ -28,14 +29,15 @@ SYNTHESIS = Step(
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
 )  # fmt: skip
 PRETRAINING = Step(
-    "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"], rate=1200.0,
-    alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in ("name", "stem", "image_size", "patch_size", "depth"))],
+    "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"],
+    rate=1200.0, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
     disk=lambda p: 40e6,
 )  # fmt: skip
 EVALUATION = Step(
-    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"), seconds=9.5
+    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"),
+    seconds=9.5,
 )  # fmt: skip
 TRANSFER = Step(
-    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"), seconds=1.5,
-    alike=lambda p, inputs: [p["set"], p["limit"]],
+    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"),
+    seconds=1.5, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

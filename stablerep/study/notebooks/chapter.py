@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from tqdm import TqdmWarning
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, preset_differences, resolve, stored_tables
+from stablerep.study.chapters import chapter, compute_tables, preset_differences, probe_of, resolve, stored_tables
+from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
+from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
-
-if TYPE_CHECKING:
-    import pandas as pd
+from stablerep.study.store.folder import write_json
 
 ASKED = "asked.json"
-RECORD_FOLDER = (
-    "STABLEREP_RECORD"  # names the folder in which an executed notebook leaves its tables and the runs it asked for
-)
+RECORD_FOLDER = "STABLEREP_RECORD"  # where an executed notebook leaves its tables and the keys of its runs
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,24 @@ class Chapter:
     parameters: Parameters
 
     @cached_property
-    def study(self):
+    def study(self) -> Study:
         """The study of these parameters; its corpus is open once something was asked of it."""
-        from stablerep.study.experiments.study import Study
-
         return Study(parameters=self.parameters)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables to draw: computed when ``live``, else the stored ones."""
-        if not self.parameters.live:
-            return self._recorded(stored_tables(self.name), [], [])
-        module = chapter(self.name)
-        tables = module.compute(self.parameters, module.ask(self.parameters, self.study))
-        return self._recorded(tables, self.study.store.asked, self.study.store.accepted)
+        """The tables to draw: computed when ``live``, else the stored ones.
 
-    def _recorded(
-        self, tables: dict[str, pd.DataFrame], asked: list[str], accepted: list[str]
-    ) -> dict[str, pd.DataFrame]:
-        """The tables, left with the keys of the runs behind them where the executor of the notebook wants them."""
+        They are left, with the keys of the runs behind them, where the executor of the notebook wants them.
+        """
+        live = self.parameters.live
+        tables = compute_tables(self.name, self.parameters, self.study) if live else stored_tables(self.name)
         if folder := os.environ.get(RECORD_FOLDER):
             for name, table in tables.items():
                 with written_aside(Path(folder) / f"{name}.parquet") as aside:
                     table.to_parquet(aside, index=False)
-            with written_aside(Path(folder) / ASKED) as aside:
-                aside.write_text(json.dumps({"runs": asked, "accepted": accepted}))
+            store = self.study.store
+            write_json(Path(folder) / ASKED, {"runs": store.asked, "accepted": store.accepted})
         return tables
 
     @cached_property
@@ -70,20 +66,17 @@ class Chapter:
 
     @property
     def firmest(self) -> dict[str, pd.DataFrame]:
-        """The stored reference, which has more seeds and longer training; this run's tables where there is none, or where this run is of
-        another corpus."""
+        """The stored reference; this run's tables where there is none, or where they are of another corpus."""
         return self.stored if self.stored and getattr(self.parameters, "corpus", "emoji") == "emoji" else self.tables
 
     def beside(self, table: str) -> pd.DataFrame | None:
-        """A table of the stored reference to draw beside this run; None when this run is drawn from it, or is of another corpus."""
+        """A table of the stored reference to draw beside this run; None if this run is that, or of another corpus."""
         own = self.parameters.live and self.firmest is not self.tables
         return self.stored[table] if own else None
 
     @property
     def reference(self) -> str:
         """What the stored reference is, and whether the code behind it is still the same, in sentences."""
-        from stablerep.study.notebooks.reference import describe_reference
-
         return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
 
     def verdict(self) -> str:
@@ -99,8 +92,6 @@ class Chapter:
     @property
     def probe(self) -> str:
         """The probe that verdicts rest on."""
-        from stablerep.study.chapters.compare import probe_of
-
         return probe_of(self.tables[chapter(self.name).HEADLINE.table])
 
     def notes(self) -> str:
@@ -109,24 +100,19 @@ class Chapter:
         return " ".join(sentence for sentence in sentences if sentence)
 
     def parameter_table(self) -> pd.DataFrame:
-        """Name, value (beside the preset's where it differs), meaning, valid values with their unit, and cost of every parameter."""
-        import pandas as pd
-
-        from stablerep.study.parameters.description import describe_schema
+        """Value (beside the preset's if it differs), meaning, valid values with unit, and cost by parameter."""
 
         def text(value) -> str:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
-        rows, different = [], preset_differences(self.name, self.parameters)
-        for row in describe_schema(type(self.parameters)):
-            value = text(getattr(self.parameters, row.name))
-            if row.name in different:
-                value += f" (preset: {text(different[row.name][1])})"
-            rows.append(
-                [row.name, value, row.help, f"{row.valid} {row.unit}".strip(), "" if row.cost == "none" else row.cost]
-            )
-        table = pd.DataFrame(rows, columns=["parameter", "value", "meaning", "valid", "cost"])
-        return table.set_index("parameter").rename_axis(None)
+        rows, different = {}, preset_differences(self.name, self.parameters)
+        for about in describe_schema(type(self.parameters)):
+            value = text(getattr(self.parameters, about.name))
+            if about.name in different:
+                value += f" (preset: {text(different[about.name][1])})"
+            cost = "" if about.cost == "none" else about.cost
+            rows[about.name] = [value, about.help, f"{about.valid} {about.unit}".strip(), cost]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning", "valid", "cost"])
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
@@ -135,13 +121,7 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
     Args:
         namespace: ``globals()`` of the notebook; the names of the chapter's parameters are read from it.
     """
-    import warnings
-
-    import pandas as pd
-    from tqdm import TqdmWarning
-
     pd.set_option("display.max_colwidth", None)  # tables in the book are read whole
-
     warnings.filterwarnings("ignore", category=TqdmWarning)  # progress bars are text here: papermill passes them on
     fields = chapter(name).Parameters.model_fields
     given = {field: namespace[field] for field in fields if field in namespace}
@@ -150,18 +130,10 @@ def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:
 
 
 def _injected(executed: Sequence[str]) -> list[str]:
-    """Names that papermill assigns in the cell it injects, from the sources of the executed cells: those of no parameter would be lost."""
-    import ast
-
-    names = []
-    for source in executed:
-        if source.startswith("# Parameters\n"):
-            names += [
-                node.id
-                for node in ast.walk(ast.parse(source))
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            ]
-    return names
+    """Names that papermill assigns in the cell it injects, from the sources of the executed cells."""
+    injected = ast.parse("\n".join(source for source in executed if source.startswith("# Parameters\n")))
+    names = (node for node in ast.walk(injected) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
 
 
 def notebook_path(name: str) -> Path:

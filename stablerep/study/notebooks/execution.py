@@ -7,17 +7,18 @@ import hashlib
 import json
 import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from stablerep.checkpoint import storing, written_aside
-from stablerep.errors import FailedError, InputError, readable
+from stablerep.errors import InputError, readable
 from stablerep.study.chapters import chapter, preset_differences, resolve
-from stablerep.study.experiments.study import corpus_options
+from stablerep.study.experiments.sources import corpus_options
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER, notebook_path, source_text
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.paths import anchor_paths
@@ -42,18 +43,20 @@ def stored_hash(name: str) -> str:
 
 
 def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
-    """Hashes of everything but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored`` results,
-    ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
+    """Hashes of all but the parameters that decides what a chapter shows: ``notebook``, ``library``, ``stored``
+    results, ``corpus`` and, where there is one, ``generator``. A page made from others is stale."""
     from stablerep.corpus import emoji_fingerprint
     from stablerep.corpus.summary import summarize
     from stablerep.generator import generator_fingerprint
     from stablerep.study.store.code import library_hash
 
-    source = getattr(parameters, "corpus", "emoji")
+    source, options = getattr(parameters, "corpus", "emoji"), corpus_options(parameters)
     inputs = {
-        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16], "library": library_hash(), "stored": stored_hash(name),
-        "corpus": emoji_fingerprint() if source == "emoji" else summarize(source, **corpus_options(parameters)).fingerprint,
-    }  # fmt: skip
+        "notebook": hashlib.sha256(source_text(name)).hexdigest()[:16],
+        "library": library_hash(),
+        "stored": stored_hash(name),
+        "corpus": emoji_fingerprint() if source == "emoji" else summarize(source, **options).fingerprint,
+    }
     if hasattr(parameters, "generator"):
         inputs["generator"] = generator_fingerprint(parameters.generator)
     return inputs
@@ -67,18 +70,14 @@ def notebook_identity(name: str, parameters: Parameters, store: RunStore | None 
 
 def notebook_identities(wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None) -> list[dict]:
     """:func:`notebook_identity` of many executions at one moment; what they read is hashed once for all."""
-    inputs: dict[tuple, dict[str, str]] = {}
     accept = (store or RunStore()).accept
-    found = []
+    inputs, found = {}, []
     for name, p in wanted:
-        read = (
-            name,
-            *(getattr(p, one, None) for one in ("generator", "corpus", "cluster", "split")),
-            str(getattr(p, "labels", "")),
-        )
+        about = p.model_dump()
+        read = (name, *(str(about.get(one)) for one in ("generator", "corpus", "labels", "cluster", "split")))
         if read not in inputs:
             inputs[read] = current_inputs(name, p) | ({"accepted": ", ".join(accept)} if accept else {})
-        found.append({"step": NOTEBOOK, "parameters": {"name": name, **p.model_dump()}, "inputs": inputs[read]})
+        found.append({"step": NOTEBOOK, "parameters": {"name": name, **about}, "inputs": inputs[read]})
     return found
 
 
@@ -86,38 +85,85 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
     """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
 
     Returns:
-        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata ``stablerep`` say what it
-        shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the preset's), ``parameters``, ``inputs``
-        (:func:`current_inputs`), ``runs`` (keys of the runs asked for), ``accepted`` (those of earlier code), ``libraries`` (:func:`other_libraries`) and
-        ``headline`` (:class:`stablerep.study.chapters.Headline`).
+        A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata
+        ``stablerep`` say what it shows: ``chapter``, ``key``, ``preset``, ``changed`` (parameters other than the
+        preset's), ``parameters``, ``inputs`` (:func:`current_inputs`), ``runs`` (keys of the runs asked for),
+        ``accepted`` (those of earlier code), ``libraries`` (:func:`other_libraries`) and ``headline``.
 
-    Raises:
-        ParameterError: before anything starts.
-        FailedError: a cell failed; the executed part is kept in the store's working folder.
+    Raises ``ParameterError`` before anything starts, and ``FailedError`` when a cell failed; what was executed is kept.
     """
+    from stablerep.study.notebooks.kernels import add_metadata, run_papermill
+
     parameters = resolve(name, given)
     store = store or RunStore()
     identity = notebook_identity(name, parameters, store)
-    key = store.key(**identity)
 
     def compute(folder: Path) -> dict:
         if log:
             log(f"{name}: executing notebooks/{name}.ipynb")
-        tables = folder / "tables"
+        target, tables = folder / f"{name}.ipynb", folder / "tables"
         with _environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
-            source, target = notebook_path(name), folder / f"{name}.ipynb"
-            _run_papermill(source, target, name, parameters.model_dump(), bool(log))
-        _describe(folder / f"{name}.ipynb", tables, name, parameters, identity["inputs"], key, store)
+            run_papermill(notebook_path(name), target, name, parameters.model_dump(), bool(log))
+        about = {
+            "chapter": name, "key": store.key(**identity), "preset": parameters.preset,
+            "changed": {k: value for k, (value, _) in preset_differences(name, parameters).items()},
+            "parameters": parameters.model_dump(), "inputs": identity["inputs"], **_left_by_kernel(name, tables, store),
+        }  # fmt: skip
+        add_metadata(target, target.name, target.name, stablerep=about)
         return {}
 
     return store.obtain(**identity, compute=compute)
 
 
-def read_notebook(path: Path) -> NotebookNode:
-    """A notebook of any version that nbformat knows, upgraded to version 4, with Python's kernel where it names none.
+def _left_by_kernel(name: str, tables: Path, store: RunStore) -> dict:
+    """``runs``, ``accepted``, ``libraries`` and ``headline``, from the folder that an executed chapter fills."""
+    asked, behind = tables / ASKED, {"runs": [], "accepted": []}
+    if asked.exists():
+        behind = json.loads(asked.read_text())
+        asked.unlink()
+    found = {file.stem: pd.read_parquet(file) for file in tables.glob("*.parquet")}
+    behind["libraries"] = other_libraries(store, behind["runs"])
+    return behind | {"headline": chapter(name).HEADLINE.rows(found)}
 
-    Raises:
-        InputError, MissingError: no file, no notebook, or one in another language than Python.
+
+def other_libraries(store: RunStore, keys: Iterable[str]) -> dict[str, list[str]]:
+    """Versions of the libraries that change numbers with which runs were made, other than those that are installed."""
+    found: dict[str, set[str]] = {}
+    for run in filter(None, map(store.find, keys)):
+        for library in CHANGING:
+            version = run.info["provenance"]["packages"].get(library)
+            if version and version != installed_version(library):
+                found.setdefault(library, set()).add(version)
+    return {library: sorted(versions) for library, versions in found.items()}
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Variables for the kernel, which works in the project's folder, maybe another than ours; put back afterwards."""
+    earlier = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def place_chapter(run: Run, name: str, folder: Path) -> Path:
+    """Copy an executed notebook to where the book reads it."""
+    target = folder / f"{name}.ipynb"
+    with written_aside(target) as aside:
+        aside.write_bytes(run.path(f"{name}.ipynb").read_bytes())
+    return target
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook of any version that nbformat knows, upgraded to version 4, with Python's kernel if it names none.
+
+    Raises ``InputError`` or ``MissingError``: no file, no notebook, or one in another language than Python.
     """
     import nbformat
 
@@ -148,9 +194,9 @@ def opened_chapter(notebook: NotebookNode) -> str | None:
 
 
 def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, loud: bool = True) -> Path:
-    """Execute a notebook that is not the project's own, such as a changed copy of a chapter, and write it to ``output``.
+    """Execute a notebook from elsewhere and write it to ``output``.
 
-    Parameters are checked first: against the chapter's schema when the notebook opens a chapter, else against its parameters cell.
+    Parameters are checked first: by the chapter's schema when it opens a chapter, else by its parameters cell.
 
     Raises:
         InputError, MissingError: not trusted, no notebook, or a parameter that it does not have.
@@ -159,13 +205,14 @@ def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, 
     """
     import papermill
 
+    from stablerep.study.notebooks.kernels import add_metadata, run_papermill
+
     notebook = read_notebook(path)
     if path.resolve().is_relative_to(project_root() / "notebooks"):
         raise InputError(f"{path} is one of the project's notebooks; `stablerep run {path.stem}` executes it.")
     if not trust:
-        raise InputError(
-            f"{path} is not one of the project's notebooks. A notebook can do whatever you can: read it, then add --trust."
-        )
+        careful = "A notebook can do whatever you can: read it, then add --trust."
+        raise InputError(f"{path} is not one of the project's notebooks. {careful}")
     output = Path(output).absolute()  # papermill works in the project's folder, and takes other text for an address
     if opened := opened_chapter(notebook):
         values = resolve(opened, anchor_paths(given)).model_dump()
@@ -178,98 +225,7 @@ def execute_file(path: Path, given: dict, output: Path, *, trust: bool = False, 
         if output.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(output))
         output.parent.mkdir(parents=True, exist_ok=True)
-        _run_papermill(notebook, partial, path.stem, values, loud)
-        _add_metadata(partial, path.name, output.name)
+        run_papermill(notebook, partial, path.stem, values, loud)
+        add_metadata(partial, path.name, output.name)
         partial.replace(output)
     return output
-
-
-def _run_papermill(source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool) -> None:
-    import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient.exceptions import DeadKernelError
-
-    # It fills in what braces in a path name.
-    source, output = (
-        re.sub("[{}]", r"\g<0>\g<0>", str(one)) if isinstance(one, Path) else one for one in (source, target)
-    )
-    try:
-        papermill.execute_notebook(
-            source, output,
-            parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
-            stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
-            kernel_manager_class="stablerep.study.notebooks.kernels.IpcKernelManager",
-        )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        raise FailedError(
-            f"{name}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."
-        ) from error
-    except DeadKernelError as error:
-        raise FailedError(
-            f"{name}: the kernel died; it was killed, or memory ran out. Run the same command again to continue."
-        ) from error
-    except NoSuchKernel as error:
-        raise FailedError(f"{name}: there is no kernel python3; `pip install ipykernel` supplies it.") from error
-
-
-def _add_metadata(path: Path, source: str, target: str, **metadata: object) -> None:
-    """Add metadata to an executed notebook, and leave of the paths in papermill's the names alone: folders are nobody's business."""
-    written = json.loads(path.read_text(encoding="utf-8"))
-    written["metadata"] |= metadata
-    if record := written["metadata"].get("papermill"):
-        record |= {"input_path": source, "output_path": target}
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(written, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def other_libraries(store: RunStore, keys: Iterable[str]) -> dict[str, list[str]]:
-    """Versions of the libraries that change numbers with which runs were made, where they are not those that are installed."""
-    found: dict[str, set[str]] = {}
-    for key in keys:
-        if run := store.find(key):
-            for library in CHANGING:
-                version = run.info["provenance"]["packages"].get(library)
-                if version and version != installed_version(library):
-                    found.setdefault(library, set()).add(version)
-    return {library: sorted(versions) for library, versions in found.items()}
-
-
-def _describe(
-    path: Path, tables: Path, name: str, parameters: Parameters, inputs: dict[str, str], key: str, store: RunStore
-) -> None:  # fmt: skip
-    """Write into an executed notebook what it shows and from what."""
-    import pandas as pd
-
-    asked = tables / ASKED
-    behind = json.loads(asked.read_text()) if asked.exists() else {"runs": [], "accepted": []}
-    asked.unlink(missing_ok=True)
-    found = {file.stem: pd.read_parquet(file) for file in sorted(tables.glob("*.parquet"))}
-    about = {
-        "chapter": name, "key": key, "preset": parameters.preset, "changed": {k: v for k, (v, _) in preset_differences(name, parameters).items()},
-        "parameters": parameters.model_dump(), "inputs": inputs, **behind, "libraries": other_libraries(store, behind["runs"]),
-        "headline": chapter(name).HEADLINE.rows(found),
-    }  # fmt: skip
-    _add_metadata(path, f"{name}.ipynb", f"{name}.ipynb", stablerep=about)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for the kernel, which works in the project's folder, maybe another than ours; put them back afterwards."""
-    earlier = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            if name in earlier:
-                os.environ[name] = earlier[name]
-            else:
-                del os.environ[name]
-
-
-def place_chapter(run: Run, name: str, folder: Path) -> Path:
-    """Copy an executed notebook to where the book reads it."""
-    target = folder / f"{name}.ipynb"
-    with written_aside(target) as aside:
-        aside.write_bytes(run.path(f"{name}.ipynb").read_bytes())
-    return target

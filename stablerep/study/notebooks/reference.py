@@ -1,178 +1,145 @@
-"""The stored reference: a chapter's tables at more seeds and steps, committed with their provenance, and checked when the code has changed.
+"""The stored reference: a chapter's tables at more seeds and steps, with provenance, and checked when code changes.
 
-A reference says by which code it was computed. When that code has changed since, its page says so, until the chapter's tables at the
-preset ``smoke`` (the same code at a few steps, in minutes) are found to be what the reference's own code made of them.
+A reference says by which code it was computed. When that code has changed since, its page says so, until the
+chapter's tables at the preset ``smoke`` (the same code at a few steps) are what the reference's own code made of them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import math
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import FailedError, MissingError
 from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
 from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import some_of
 from stablerep.study.root import STORED
 from stablerep.study.store.code import code_modules
+from stablerep.study.store.folder import write_json
 from stablerep.study.store.provenance import gather, hash_file
-from stablerep.study.store.runs import Run, RunStore
+from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stablerep.study.parameters.base import Parameters
 
 MEASURED = ("seconds", "time", "views_per_second")  # columns that differ from machine to machine
-# By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in its sixth digit, while
-# a share of a few images jumps when one of them is taken for another.
+# By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in
+# its sixth digit, while a share of a few images jumps when one of them is taken for another.
 LOSS_TOLERANCE, TABLE_TOLERANCE = 5e-3, 0.15
 
 
 def make_reference(name: str, given: dict | None = None) -> list[str]:
     """Compute a chapter's reference tables (or go on where that was cut) and write them to ``results/<name>/``.
 
-    Every pre-training and evaluation is a run of its own in the store, so what was finished before a cut is not repeated.
-
-    Returns:
-        The files written.
+    Every pre-training and evaluation is a run of its own in the store. Returns the files written.
     """
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
-    before = set(study.store.list()["key"]) if study.store.root.exists() else set()
-    tables = compute_tables(name, parameters, study)
-    asked = list(study.store.asked)
-    folder, written = STORED / name, []
-    for table_name, table in tables.items():
-        with written_aside(folder / f"{table_name}.parquet") as aside:
+    sums = {}
+    for table_name, table in compute_tables(name, parameters, study).items():
+        path = STORED / name / f"{table_name}.parquet"
+        with written_aside(path) as aside:
             table.to_parquet(aside, index=False)
-        written.append(f"{table_name}.parquet")
+        sums[path.name] = hash_file(path)
     record = {
         "notebook": name,
         "parameters": parameters.model_dump(),
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "created": began.isoformat(timespec="seconds")},
-        "runs_computed": len(set(asked) - before),
-        "sha256": {one: hash_file(folder / one) for one in written},
-        "modules": modules_of(study.store, asked),
+        "sha256": sums,
+        "modules": modules_of(study.store),
         "check": smoke_sums(name)[0],
     }
     if hasattr(parameters, "generator"):
         record["generator"] = study.generator_fingerprint(parameters.generator)
-    _write_record(name, record)
-    return [*written, "record.json"]
+    write_json(STORED / name / "record.json", record)
+    return [*sums, "record.json"]
 
 
 def check_reference(name: str) -> str:
-    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it; when equal, write the present code into its record.
+    """Compare the chapter at the preset ``smoke`` with what the reference's code made of it, and say the result.
 
-    Returns:
-        A sentence for the user.
-
-    Raises:
-        MissingError: no reference, or one that was written without the sums of such a check.
-        FailedError: a table differs; the first is named.
+    If they are equal, the present code is written into the reference's record. Raises ``MissingError`` where there is
+    no reference, or one without the sums of such a check, and ``FailedError`` naming the first table that differs.
     """
-    record = _record(name)
-    if not record.get("check"):
-        raise MissingError(
-            f"the reference of {name} has nothing to be checked by; `stablerep reference {name}` computes it anew."
-        )
+    record = stored_record(name)
+    before = record.get("check")
+    anew = f"`stablerep reference {name}` computes it anew"
+    if not before:
+        raise MissingError(f"the reference of {name} has nothing to be checked by; {anew}.")
     found, study = smoke_sums(name)
-    different = [place for place, value in record["check"].items() if not _close(place, value, found.get(place))]
+    different = [place for place, value in before.items() if not _close(place, value, found.get(place))]
     if different:
         place = different[0]
         raise FailedError(
-            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {record['check'][place]} when the reference was computed "
-            f"({len(different)} of {len(record['check'])} sums differ); `stablerep reference {name}` computes it anew."
+            f"{name}: {place} is {found.get(place)} at the preset smoke, and was {before[place]} when the reference "
+            f"was computed ({len(different)} of {len(before)} sums differ); {anew}."
         )
     changed = changed_modules(record)
-    _write_record(name, record | {"modules": modules_of(study.store, study.store.asked)})
+    write_json(STORED / name / "record.json", record | {"modules": modules_of(study.store)})
     what = f"the code of {', '.join(changed[:4])} has changed" if changed else "no code has changed"
-    return (
-        f"{name}: {len(record['check'])} sums of the preset smoke are what they were; {what}, and the reference holds."
-    )
+    return f"{name}: {len(before)} sums of the preset smoke are what they were; {what}, and the reference holds."
 
 
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
-    """What a chapter at the preset ``smoke`` comes to: :func:`check_sums` of its tables, and the study that asked for its runs."""
+    """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
+
+    The sum of the losses of each pre-training, and of the sizes of the numbers in each column that holds no times.
+    """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)
-    return check_sums(compute_tables(name, parameters, study), map(study.store.find, study.store.asked)), study
-
-
-def check_sums(tables: dict[str, pd.DataFrame], runs: Iterable[Run]) -> dict[str, float]:
-    """The sum of the losses of every pre-training, and of the sizes of the numbers in every column of every table, but for times."""
-    trained = [run for run in runs if run and run.info["step"] == "pretraining"]
+    tables = compute_tables(name, parameters, study)
+    trained = [run for run in map(study.store.find, study.store.asked) if run and run.info["step"] == "pretraining"]
     sums = {f"loss {number}": round(float(run.table("log")["loss"].sum()), 6) for number, run in enumerate(trained, 1)}
-    for name, table in sorted(tables.items()):
+    for table_name, table in sorted(tables.items()):
         for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
-            sums[f"{name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
-    return sums
+            sums[f"{table_name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
+    return sums, study
 
 
 def _close(place: str, one: float, other: float | None) -> bool:
     tolerance = LOSS_TOLERANCE if place.startswith("loss ") else TABLE_TOLERANCE
-    return other is not None and abs(one - other) <= tolerance * max(abs(one), abs(other), 1)
+    return other is not None and math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
 
 
-def modules_of(store: RunStore, keys: list[str]) -> dict[str, str]:
-    """The hash of each module of the code behind some runs, as it was when they were made."""
+def modules_of(store: RunStore) -> dict[str, str]:
+    """The hash of each module of the code behind the runs that a store was asked for, as it was when they were made."""
     found: dict[str, str] = {}
-    for key in keys:
-        if run := store.find(key):
-            found |= run.info["provenance"].get("modules", {})
+    for run in filter(None, map(store.find, store.asked)):
+        found |= run.info["provenance"].get("modules", {})
     return dict(sorted(found.items()))
 
 
 def changed_modules(record: dict) -> list[str] | None:
-    """Modules behind a reference that are no longer what they were; None when its record does not say what they were."""
+    """Modules behind a reference that are no longer what they were; None if its record does not say what they were."""
     if "modules" not in record:
         return None
     now = {}
     for name in record["modules"]:
-        try:
-            now |= {name: code_modules([name])[name]}
-        except (ValueError, KeyError):  # it is gone
-            continue
+        with suppress(ValueError):  # it is gone
+            now[name] = code_modules([name])[name]
     return [name for name, digest in record["modules"].items() if now.get(name) != digest]
 
 
 def describe_reference(name: str, parameters: Parameters) -> str:
-    """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since, in sentences."""
+    """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since."""
     record = stored_record(name)
     known = chapter(name).Parameters.model_fields
     own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}
-    changed = {k: v for k, v in own.items() if getattr(parameters, k) != v}
-    listed = ", ".join(f"{k} = {v}" for k, v in changed.items()) or "the same parameters"
-    sentences = [f"The stored reference was computed with {listed} on {record['provenance']['created'][:10]}."]
+    changed = ", ".join(f"{k} = {v}" for k, v in own.items() if getattr(parameters, k) != v)
+    day = record["provenance"]["created"][:10]
+    sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
     if remark := record.get("remark"):
         sentences.append(remark)
     modules = changed_modules(record)
     if modules is None:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
-        shown = ", ".join(f"`{one}`" for one in modules[:3]) + (
-            f" and {len(modules) - 3} more" if len(modules) > 3 else ""
-        )
-        sentences.append(
-            f"**The code behind it has changed since** ({shown}); `stablerep reference {name} --check` tells whether its numbers still hold."
-        )
+        shown = some_of([f"`{one}`" for one in modules])
+        check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
+        sentences.append(f"**The code behind it has changed since** ({shown}); {check}.")
     return " ".join(sentences)
-
-
-def _record(name: str) -> dict:
-    chapter(name)
-    if not (STORED / name / "record.json").is_file():
-        raise MissingError(f"results/{name} holds no stored results; `stablerep reference {name}` makes them.")
-    return stored_record(name)
-
-
-def _write_record(name: str, record: dict) -> None:
-    target: Path = STORED / name / "record.json"
-    with written_aside(target) as aside:
-        aside.write_text(json.dumps(record, indent=1) + "\n")

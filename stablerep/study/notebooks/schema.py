@@ -25,22 +25,18 @@ def parameters_cell(name: str) -> str:
     """
     fixed, lines = {"preset": '"laptop"', "live": "True"}, []
     for row in describe_schema(chapter(name).Parameters):
-        told = row.valid if row.valid and len(row.choices) <= SHOWN and row.name != "preset" else ""
-        choices = f"{', '.join(row.choices[:-1])} or {row.choices[-1]}" if row.name == "preset" else ""
+        told = row.valid if len(row.choices) <= SHOWN else ""
         unit = f"in {row.unit}" if row.unit and row.unit not in row.help else ""
-        comment = "; ".join(part for part in (choices or row.help, unit, told) if part)
-        lines.append(f"{row.name} = {fixed.get(row.name, 'None')}  # {comment}")
+        words = [row.valid] if row.name == "preset" else [row.help, unit, told]
+        lines.append(f"{row.name} = {fixed.get(row.name, 'None')}  # {'; '.join(filter(None, words))}")
     return "\n".join(lines)
 
 
 def sync_notebook(path: Path, *, check: bool = False) -> bool:
     """Write the parameters cell of a chapter's notebook anew, and take out its outputs and volatile metadata.
 
-    Returns:
-        Whether it was (or, to ``check``, would be) changed.
-
-    Raises:
-        InputError: no notebook of the book, or one without the cell.
+    True when it was (or, to ``check``, would be) changed. Raises ``InputError`` for a notebook that is none of the
+    book's, or has no such cell.
     """
     if path.stem not in chapter_names() or not path.is_file():
         raise InputError(f"{path.name} is not a notebook of the book, which has {', '.join(chapter_names())}.")
@@ -77,10 +73,7 @@ def _write(path: Path, before: str, after: str, check: bool) -> bool:
 def json_schema(name: str) -> dict:
     """JSON Schema of a chapter's parameters, with the laptop preset's values as defaults; nothing is required.
 
-    Beside the standard's words each parameter has ``unit`` and ``cost``. What the standard cannot say stands in the description.
-
-    Raises:
-        ParameterError: no chapter of that name.
+    Beside the standard's words each parameter has ``unit`` and ``cost``. What the standard cannot say is described.
     """
     module = chapter(name)
     schema = module.Parameters.model_json_schema()

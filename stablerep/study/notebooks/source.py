@@ -13,11 +13,7 @@ from stablerep.errors import InputError
 def code_of(name: str) -> str:
     """The source of a function or method as a block of code in Markdown, its docstring left out.
 
-    Args:
-        name: ``module:function`` or ``module:Class.method``, such as ``stablerep.losses:multi_positive``.
-
-    Raises:
-        ValueError: there is no such module or function.
+    ``name`` is ``module:function`` or ``module:Class.method``. Raises ``ValueError`` where there is none.
     """
     return f"```python\n{source_of(name)}\n```\n\n`{name.replace(':', '.')}`"
 

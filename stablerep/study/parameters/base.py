@@ -42,9 +42,8 @@ class Parameters(BaseModel):
     @classmethod
     def _inside(cls, value):
         if outside_path(value):
-            raise ValueError(
-                f"it lies outside the project and the current folder; --allow-path (or {PATHS}) names a folder that may be read"
-            )
+            remedy = f"--allow-path (or {PATHS}) names a folder that may be read"
+            raise ValueError(f"it lies outside the project and the current folder; {remedy}")
         return value
 
     @field_validator("*")
@@ -84,14 +83,12 @@ class Batched(Seeded):
 
     @model_validator(mode="after")
     def _batch_fits(self):
-        if self.views_per_step % self.positives or self.views_per_step % 2:
-            raise ValueError(
-                f"views_per_step is {self.views_per_step}; it must be even and a multiple of positives, {self.positives}"
-            )
-        if self.views_per_step // self.positives < 2:
-            raise ValueError(
-                f"views_per_step is {self.views_per_step} with {self.positives} positives; a step needs at least two captions, or it has no negatives"
-            )
+        views, positives = self.views_per_step, self.positives
+        if views % positives or views % 2:
+            raise ValueError(f"views_per_step is {views}; it must be even and a multiple of positives, {positives}")
+        if views // positives < 2:
+            why = "a step needs at least two captions, or it has no negatives"
+            raise ValueError(f"views_per_step is {views} with {positives} positives; {why}")
         return self
 
 

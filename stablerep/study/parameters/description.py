@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from stablerep.study.parameters.base import Parameters
 
+LIMITS = {
+    "minimum": "{}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Described:
-    """One parameter: ``kind`` (number, whole number, text, truth value, or list of these), ``valid`` values in words, ``choices`` if it has
-    some, ``unit``, ``cost`` (what happens to the running time when it grows) and ``help``."""
+    """One parameter."""
 
     name: str
-    kind: str
-    valid: str
+    kind: str  # number, whole number, text, truth value, or list of these
+    valid: str  # its values in words
     choices: tuple[str, ...]
     unit: str
-    cost: str
+    cost: str  # what happens to the running time when it grows
     help: str
 
 
@@ -25,12 +28,9 @@ def describe_schema(schema: type[Parameters]) -> list[Described]:
     """All parameters of a schema, in its order."""
     rows = []
     for name, field in schema.model_json_schema()["properties"].items():
-        choices = field.get("enum") or field.get("items", {}).get("enum") or ()
-        rows.append(
-            Described(
-                name, _kind(field), _valid(field), tuple(choices), field["unit"], field["cost"], field["description"]
-            )
-        )
+        choices = tuple(field.get("items", field).get("enum", ()))
+        words = field["unit"], field["cost"], field["description"]
+        rows.append(Described(name, _kind(field), _valid(field), choices, *words))
     return rows
 
 
@@ -48,19 +48,11 @@ def _valid(field: dict) -> str:
     if "enum" in field:
         *most, last = field["enum"]
         return f"{', '.join(most)} or {last}" if most else last
-    low, above = field.get("minimum"), field.get("exclusiveMinimum")
-    high, below = field.get("maximum"), field.get("exclusiveMaximum")
-    first = _plain(low) if low is not None else f"above {_plain(above)}" if above is not None else ""
-    last = _plain(high) if high is not None else f"below {_plain(below)}" if below is not None else ""
-    if first and last:
-        return (
-            f"{first} to {last}"
-            if low is not None and high is not None
-            else f"{first}, {'at most ' if high is not None else ''}{last}"
-        )
-    if first:
-        return f"{first} or more" if low is not None else first
-    return f"at most {last}" if high is not None else last
+    if "minimum" in field and "maximum" in field:
+        return f"{_plain(field['minimum'])} to {_plain(field['maximum'])}"
+    if "minimum" in field and "exclusiveMaximum" not in field:
+        return f"{_plain(field['minimum'])} or more"
+    return ", ".join(words.format(_plain(field[limit])) for limit, words in LIMITS.items() if limit in field)
 
 
 def _plain(number: float) -> str:

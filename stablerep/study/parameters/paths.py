@@ -10,7 +10,8 @@ from typing import Any
 
 from stablerep.study.root import PROJECT
 
-# folders outside the project that parameters may name, separated as in PATH; or a list in JSON, for names that hold what separates them
+# folders outside the project that parameters may name, separated as in PATH; or a list in JSON, for names that hold
+# what separates them
 PATHS = "STABLEREP_PATHS"
 DATA = "STABLEREP_DATA"  # the folder of photographs, which corpora may name
 NAMING = ("generator", "corpus")  # parameters that may name a folder
@@ -34,9 +35,10 @@ def allowed_paths() -> list[str]:
 
 
 def outside_path(value: str) -> Path | None:
-    """The path that a parameter names, if it lies neither in the project, the current folder nor an allowed one, links followed; else None.
+    """The path that a parameter names, if it lies outside the project, the current folder and those allowed; else None.
 
-    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text, such as owner/name, is none.
+    A path is absolute, begins with ``~``, has a part ``.`` or ``..``, follows ``local-dir:``, or exists; other text,
+    such as owner/name, is none. Links are followed.
     """
     source, colon, rest = value.partition(":")
     local = bool(colon) and source.strip().lower() == "local-dir"  # timm reads it in any case
@@ -53,7 +55,7 @@ def outside_path(value: str) -> Path | None:
 def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:
     """Parameters that mean in the project's folder, where notebooks are executed, what they mean in the current folder.
 
-    A relative folder of a generator or a corpus becomes absolute, and this process and its notebooks may read the current folder.
+    A relative folder of a generator or a corpus becomes absolute, and notebooks may read the current folder.
     """
     if os.path.samefile(os.getcwd(), PROJECT):
         return given

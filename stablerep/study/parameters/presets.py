@@ -1,72 +1,73 @@
 """Presets: where a parameter's value comes from when the reader gives none, and values that chapters share.
 
-The laptop's values are the defaults. Every other preset overrides some of them and says why. A chapter's own values stand in its file.
+The laptop's values are the defaults. Every other preset overrides some of them and says why. A chapter's own values
+stand in its file.
 """
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from stablerep.corpus.emoji import DESIGNS
-from stablerep.study.parameters.base import AnyCorpus, Parameters, Seeded
+from stablerep.errors import nearest
+from stablerep.study.parameters.base import AnyCorpus, Parameters, Preset, Seeded
 from stablerep.study.parameters.errors import ParameterError
 
-PRESETS = ("smoke", "laptop", "reference", "workstation", "paper")
+PRESETS = get_args(Preset)
 Presets = dict[str, dict[str, Any]]
 
 CORPUS = dict(corpus="emoji", image_size=32, labels=[], cluster="", split="")
 GENERATED = dict(
     generator="emoji",  # the embedded miniature
-    sampling_steps=12,  # up to w = 8 within 5 grey levels of 50 steps of DPM-Solver++; DDIM needs about four times as many
+    sampling_steps=12,  # up to w = 8 within 5 grey levels of 50 steps of DPM-Solver++; DDIM needs four times as many
     sampler="dpm++",
 )
 # Stable Diffusion 1.5 with DDIM, as the paper has it.
 STABLE_DIFFUSION = dict(generator="stable-diffusion-v1-5/stable-diffusion-v1-5", sampler="ddim", sampling_steps=50)
 FEW_DESIGNS = ["twemoji", "emojione"]
 
-PRETRAINING: Presets = {
-    "laptop": CORPUS
-    | GENERATED
-    | dict(
-        sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
-        captions=1280,  # half of them: in the stored reference, accuracy over captions is flat from there within its intervals
-        images_per_caption=4,  # l; the paper stores 10
-        positives=4,  # m; the paper: 6 of 10
-        guidance_scale=2.0,  # the paper's best w for StableRep
-        encoder="resnet10t",
-        stem="published",
-        steps=100,
-        views_per_step=256,
-        learning_rate=2e-3,
-        crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
-        seeds=1,
-        probe_designs=list(DESIGNS),
-    ),
-    # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
-    "smoke": dict(
-        captions=96, images_per_caption=2, positives=2, steps=4, views_per_step=32, sampling_steps=2, probe_designs=FEW_DESIGNS
-    ),
-    # Three seeds and longer training on all captions, for which 12 steps of sampling are worth their time: hours on two cores.
-    "reference": dict(captions=0, sampling_steps=12, seeds=3, steps=400),
-    # One GPU: the same images at more steps and a larger encoder.
-    "workstation": dict(
-        captions=0, sampling_steps=12, images_per_caption=10, positives=6, encoder="resnet18", steps=5000, views_per_step=1536, seeds=3
-    ),
-    # The paper's recipe: ViT-B/16, batches of 8256 views. It needs a cluster and captions by the million.
-    "paper": STABLE_DIFFUSION
-    | dict(
-        captions=0, image_size=224, images_per_caption=10, positives=6, encoder="vit_base_patch16_224", steps=110_000,
-        views_per_step=8256, learning_rate=3.2e-3, crop_min=0.08,
-    ),
-}  # fmt: skip
-
 
 def overriding(shared: Presets, **own: dict[str, Any]) -> Presets:
     """The values of a chapter: the shared ones of each preset, and over them its own."""
     return {preset: shared.get(preset, {}) | own.get(preset, {}) for preset in PRESETS}
+
+
+# Of every chapter that compares what encoders have learned.
+LEARNING: Presets = {
+    "laptop": CORPUS | dict(
+        positives=4,  # m; the paper: 6 of 10
+        crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
+        probe_designs=list(DESIGNS), seeds=1,
+    ),
+    # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
+    "smoke": dict(captions=96, positives=2, views_per_step=32, probe_designs=FEW_DESIGNS),
+    "reference": dict(seeds=3),
+    "workstation": dict(positives=6, steps=5000, views_per_step=1536, seeds=3),  # one GPU
+    # The paper's recipe: ViT-B/16, batches of 8256 views. It needs a cluster and captions by the million.
+    "paper": dict(
+        image_size=224, positives=6, encoder="vit_base_patch16_224", steps=110_000, views_per_step=8256,
+        learning_rate=3.2e-3, crop_min=0.08,
+    ),
+}  # fmt: skip
+
+PRETRAINING = overriding(
+    LEARNING,
+    laptop=GENERATED | dict(
+        sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
+        captions=1280,  # half of them: in the stored reference, accuracy is flat from there within its intervals
+        images_per_caption=4,  # l; the paper stores 10
+        guidance_scale=2.0,  # the paper's best w for StableRep
+        encoder="resnet10t", stem="published", steps=100, views_per_step=256, learning_rate=2e-3,
+    ),
+    smoke=dict(images_per_caption=2, steps=4, sampling_steps=2),
+    # Longer training on all captions, for which 12 steps of sampling are worth their time: hours on two cores.
+    reference=dict(captions=0, sampling_steps=12, steps=400),
+    # The same images at more steps and a larger encoder.
+    workstation=dict(captions=0, sampling_steps=12, images_per_caption=10, encoder="resnet18"),
+    paper=STABLE_DIFFUSION | dict(captions=0, images_per_caption=10),
+)  # fmt: skip
 
 
 def preset_values(schema: type[Parameters], presets: Presets, preset: str = "laptop") -> dict[str, Any]:
@@ -84,21 +85,18 @@ def merge(chapter: str, schema: type[Parameters], presets: Presets, given: dict[
         ParameterError: unknown parameter (with the nearest name), wrong type, or value out of range; all at once.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    problems = []
-    for name in given:
-        if name not in schema.model_fields:
-            near = difflib.get_close_matches(str(name), schema.model_fields, n=1)  # YAML knows names that are numbers
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(schema.model_fields)}."
-            problems.append(f"{chapter} has no parameter {name!r}; {hint}")
+    known = schema.model_fields
+    instead = f"it has {', '.join(known)}."
+    unknown = [name for name in given if name not in known]
+    problems = [f"{chapter} has no parameter {name!r}; {nearest(name, known) or instead}" for name in unknown]
     values = preset_values(schema, presets, given.get("preset", "laptop"))
     if issubclass(schema, AnyCorpus) and values["preset"] == "paper" and "corpus" not in given:
         problems.append(
-            f"the preset paper needs corpus, for {chapter} too: a folder of shards or parquet files with captions by the million, "
-            "such as --corpus ~/cc12m; the embedded emoji have 2,570 captions of drawings."
+            f"the preset paper needs corpus, for {chapter} too: a folder of shards or parquet files with captions by "
+            "the million, such as --corpus ~/cc12m; the embedded emoji have 2,570 captions of drawings."
         )
     try:
-        known = {name: value for name, value in given.items() if name in schema.model_fields}
-        resolved = schema.model_validate(values | known, strict=False)
+        resolved = schema.model_validate(values | {name: value for name, value in given.items() if name in known})
     except ValidationError as error:
         for e in error.errors():
             place, value = ".".join(map(str, e["loc"])), e["input"]

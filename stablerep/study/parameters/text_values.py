@@ -1,4 +1,4 @@
-"""Values that a reader writes on the command line: text, read as the schema of a chapter says, or else as papermill reads it."""
+"""Values that a reader writes on the command line: text, read as a chapter's schema says, or else as papermill does."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from stablerep.errors import InputError
 
 
 def schema_value(field: FieldInfo, text: str | list) -> Any:
-    """The value of a parameter from its text, or from a list of texts; what its type cannot be read from stays text, for the schema to
-    refuse.
+    """The value of a parameter from its text, or a list of texts; what its type cannot be read from stays as it is.
 
-    A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in brackets or not.
-    An empty number, truth value or list is None: not given.
+    A text is taken as it is; numbers and truth values are those of pydantic (``1e-3``, ``yes``); a list is ``a,b``, in
+    brackets or not. An empty number, truth value or list is None: not given.
 
     Raises:
         InputError: a list whose bracket is not closed.
@@ -57,7 +56,7 @@ def _items(text: str) -> list[str]:
 
 
 def papermill_value(text: str | list) -> Any:
-    """A value for a notebook without a schema, typed as ``papermill -p`` types it: True, False and None, whole numbers, numbers, else text."""
+    """A value for a notebook without a schema, typed as ``papermill -p`` types it."""
     if isinstance(text, list):
         return [papermill_value(one) for one in text]
     literals = {"True": True, "False": False, "None": None}

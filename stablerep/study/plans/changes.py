@@ -1,46 +1,38 @@
-"""Why a run is new although an earlier one is much like it: the code, the parameters or the inputs by which the two differ."""
+"""Why a run is new although an earlier one is much like it: the code, parameters or inputs by which the two differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stablerep.study.markdown import some_of
+
 CLOSE = 3  # differences beyond which two runs are not alike
 
 
-class Changes:
-    """Compares runs that do not exist with the records of those that do."""
+def why_new(identity: dict, modules: dict[str, str], records: Iterable[dict]) -> str:
+    """By what the most similar run of the same step differs, in a few words; empty when none is similar.
 
-    def __init__(self, records: Iterable[dict]) -> None:
-        self.by_step: dict[str, list[dict]] = {}
-        for info in records:
-            self.by_step.setdefault(info["step"], []).append(info)
-
-    def why(self, identity: dict, modules: dict[str, str]) -> str:
-        """By what the most similar run of the same step differs, in a few words; empty when none is similar.
-
-        Args:
-            identity: of :meth:`stablerep.study.store.runs.RunStore.identity`.
-            modules: hash of each module that its code is made of.
-        """
-        best: tuple[int, str] | None = None
-        for info in self.by_step.get(identity["step"], ()):
-            parts = _differing(info, identity)
-            code = _changed_code(info, identity, modules)
-            if len(parts) <= CLOSE and (best is None or len(parts) < best[0]):
-                best = len(parts), ", ".join([*code, *parts])
-        return best[1] if best else ""
+    Args:
+        identity: of :meth:`stablerep.study.store.runs.RunStore.identity`, of a run that does not exist.
+        modules: hash of each module that its code is made of.
+        records: of the runs that exist.
+    """
+    alike = [(_differing(info, identity), info) for info in records if info["step"] == identity["step"]]
+    parts, info = min(alike, key=lambda one: len(one[0]), default=((), None))
+    if info is None or len(parts) > CLOSE:
+        return ""
+    return ", ".join([*_changed_code(info, identity, modules), *parts])
 
 
 def _differing(old: dict, new: dict) -> list[str]:
     """Parameters and inputs that are not the same, in words."""
-    before, now = (_flat(one["parameters"]) for one in (old, new))
-    parts = [
-        f"{name} {now.get(name)} instead of {before.get(name)}"
-        for name in before | now
-        if before.get(name) != now.get(name)
-    ]
-    changed = [name for name in old["inputs"] | new["inputs"] if old["inputs"].get(name) != new["inputs"].get(name)]
-    return parts + [f"other {name}" for name in changed]
+    before, now = flattened(old["parameters"]), flattened(new["parameters"])
+    parameters = [f"{name} {now.get(name)} instead of {before.get(name)}" for name in _changed(before, now)]
+    return parameters + [f"other {name}" for name in _changed(old["inputs"], new["inputs"])]
+
+
+def _changed(before: dict, now: dict) -> list[str]:
+    return [name for name in before | now if before.get(name) != now.get(name)]
 
 
 def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
@@ -49,14 +41,13 @@ def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
     before = old["provenance"].get("modules")
     if not before:
         return ["its code was not recorded"]
-    names = sorted(name for name in before | modules if before.get(name) != modules.get(name))
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return [f"the code of {shown} has changed"] if names else []
+    names = sorted(_changed(before, modules))
+    return [f"the code of {some_of(names)} has changed"] if names else []
 
 
-def _flat(values: dict, place: str = "") -> dict[str, object]:
+def flattened(values: dict, place: str = "") -> dict[str, object]:
     """Nested parameters by dotted names."""
     found = {}
     for name, value in values.items():
-        found |= _flat(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
+        found |= flattened(value, f"{place}{name}.") if isinstance(value, dict) else {f"{place}{name}": value}
     return found

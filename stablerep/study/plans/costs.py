@@ -1,4 +1,4 @@
-"""What a run will cost before it exists: seconds, memory and disk, from earlier runs of the same kind or from the rates of its step."""
+"""What a run will cost before it exists: seconds, memory, disk; by earlier runs of its kind or its step's rates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
-MACHINE_GFLOPS = (
-    338.0  # float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
-)
+# float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
+MACHINE_GFLOPS = 338.0
 MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
 
 
@@ -25,7 +24,7 @@ class Cost:
 
 
 class Costs:
-    """Estimates from the complete runs of a store, by their median, else from the rates of steps times the ``speed`` of this machine."""
+    """Estimates from the complete runs of a store, by their median, else from the rates of steps and this ``speed``."""
 
     def __init__(self, store: RunStore | None = None, *, speed: float = 1.0) -> None:
         self.speed = speed
@@ -41,9 +40,9 @@ class Costs:
         """What a run would cost."""
         amount = step.amount(parameters)
         if past := self.history.get(json.dumps(step.kind(parameters, inputs))):
-            seconds, memory, disk = (
-                statistics.median(values) for values in zip(*((c.seconds, c.memory, c.disk) for c in past))
-            )
+            seconds = statistics.median(cost.seconds for cost in past)
+            memory = statistics.median(cost.memory for cost in past)
+            disk = statistics.median(cost.disk for cost in past)
             return Cost(amount * seconds, memory, step.disk(parameters) * disk)
         return Cost(step.estimate(parameters) / self.speed, MEMORY, step.disk(parameters))
 
@@ -52,13 +51,9 @@ def duration(seconds: float) -> str:
     """``12 s``, ``4.5 min`` or ``3.2 h``."""
     if seconds < 100:
         return f"{max(seconds, 1):.0f} s"
-    return (
-        f"{seconds / 60:.1f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-        if seconds < 200 * 3600
-        else f"{seconds / 86400:.0f} days"
-    )
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 200 * 3600 else f"{seconds / 86400:.0f} days"
 
 
 def size(count: float) -> str:

@@ -1,12 +1,13 @@
-"""What a command would do, without doing it: the runs that chapters ask for, which of them exist, why others are new, and what these cost.
+"""What a command would do, without doing it: the runs that chapters ask for, which exist, why others are new, the cost.
 
-A chapter's own ``ask`` is called with a store that computes nothing, so that a plan cannot say anything else than what would happen.
+A chapter's own ``ask`` is called with a store that computes nothing, so that a plan says what would happen.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,10 @@ import pandas as pd
 
 from stablerep.study.chapters import chapter, chapter_names, preset_differences, resolve
 from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.execution import NOTEBOOK, notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.presets import PRESETS
-from stablerep.study.plans.changes import Changes
+from stablerep.study.plans.changes import why_new
 from stablerep.study.plans.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
 from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step
@@ -40,15 +42,14 @@ class PlannedRun(Run):
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a plan: ``what`` it is, whether it ``exists``, its ``cost`` (None where it exists), and ``why`` it is new where an
-    earlier run is much like it."""
+    """One run of a plan."""
 
     key: str
     step: str
-    what: str
+    what: str  # in a few words
     exists: bool
-    cost: Cost | None
-    why: str = ""
+    cost: Cost | None  # None where it exists
+    why: str = ""  # it is new, where an earlier run is much like it
 
 
 @dataclass
@@ -75,29 +76,25 @@ class PlanningStore(RunStore):
         self.costs, self.planned = costs or Costs(RunStore(self.root)), {}
 
     @cached_property
-    def changes(self) -> Changes:
-        return Changes(RunStore(self.root).records())
+    def existing(self) -> list[dict]:
+        return list(self.records())
 
-    def obtain(
-        self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
-        needs: Callable[[], object] | None = None,
-    ) -> Run:  # fmt: skip
+    def obtain(self, step: Step, *, parameters: dict, inputs: dict[str, str], compute=None, needs=None) -> Run:
         identity = self.identity(step, parameters, inputs)
         key, found = identity["key"], self.find_like(identity)
         if key not in self.planned:
             if not found and needs:
                 needs()
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
-            why = "" if found else self.changes.why(identity, step.modules(parameters))
-            self.planned[key] = Planned(
-                key, step.name, step.describe(identity["parameters"]), found is not None, cost, why
-            )
+            why = "" if found else why_new(identity, step.modules(parameters), self.existing)
+            what = step.describe(identity["parameters"])
+            self.planned[key] = Planned(key, step.name, what, found is not None, cost, why)
         return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
 class PlanningStudy(Study):
-    """A study that does not read a large corpus: what a plan needs of it is in its summary; and that refuses a generator's folder before
-    anything is computed for it."""
+    """A study that does not read a large corpus, of which a plan needs the summary alone, and refuses a generator's
+    folder before anything is computed for it."""
 
     @cached_property
     def summary(self) -> Summary | None:
@@ -132,8 +129,6 @@ def plan_chapters(
     wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float = 1.0
 ) -> list[ChapterPlan]:
     """The plan of several chapters, in their order; what two of them ask for is in the first one's."""
-    from stablerep.study.notebooks.execution import notebook_identities
-
     store = store or RunStore()
     planning = PlanningStore(store.root, Costs(store, speed=speed))
     plans, seen, wanted = [], set(), list(wanted)
@@ -146,69 +141,54 @@ def plan_chapters(
     return plans
 
 
-def total(plans: Iterable[ChapterPlan]) -> Cost:
+def total(plans: list[ChapterPlan]) -> Cost:
     """Seconds and disk add up over what is missing, notebooks included; memory is that of the largest."""
-    from stablerep.study.notebooks.execution import NOTEBOOK
-
-    plans, notebook = list(plans), Costs().of(NOTEBOOK, {}, {})
-    missing = {run.key: run.cost for plan in plans for run in plan.missing}.values()
-    waiting = sum(not plan.executed for plan in plans)
+    missing = [run.cost for plan in plans for run in plan.missing]
+    notebooks = [Costs().of(NOTEBOOK, {}, {}) for plan in plans if not plan.executed]
     return Cost(
-        sum(cost.seconds for cost in missing) + waiting * notebook.seconds, max((cost.memory for cost in missing), default=0.0),
-        sum(cost.disk for cost in missing) + waiting * notebook.disk,
-    )  # fmt: skip
+        seconds=sum(cost.seconds for cost in missing + notebooks),
+        memory=max((cost.memory for cost in missing), default=0.0),
+        disk=sum(cost.disk for cost in missing + notebooks),
+    )
 
 
 def describe_plan(name: str, parameters: Parameters, store: RunStore | None = None) -> str:
     """What ``stablerep run NAME`` would do, as text: parameters that are not the preset's, each run, and the sum."""
     store = store or RunStore()
     (plan,) = plan_chapters([(name, parameters)], store)
-    changed = [
-        f"{k} = {value} instead of {usual}" for k, (value, usual) in preset_differences(name, parameters).items()
-    ]
-    lines = [f"{name} at preset {parameters.preset}" + (f": {', '.join(changed)}" if changed else ", nothing changed")]
+    differences = preset_differences(name, parameters).items()
+    changed = ", ".join(f"{k} = {value} instead of {usual}" for k, (value, usual) in differences)
+    lines = [f"{name} at preset {parameters.preset}" + (f": {changed}" if changed else ", nothing changed")]
     for run in plan.runs:
-        state = (
-            "exists"
-            if run.exists
-            else f"compute, about {duration(run.cost.seconds)}" + (f" (new: {run.why})" if run.why else "")
-        )
+        state = "exists" if run.exists else f"compute, about {duration(run.cost.seconds)}"
+        state += f" (new: {run.why})" if run.why else ""
         lines.append(f"  {run.step:14s} {run.key[-16:]}  {run.what}: {state}".rstrip())
     return "\n".join([*lines, summary([plan], store)])
 
 
 def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     """The sum of a plan in sentences: what exists, what will be computed, time, memory and disk beside what is free."""
-    runs = {run.key: run for plan in plans for run in plan.runs}.values()
+    runs = [run for plan in plans for run in plan.runs]
     there = sum(run.exists for run in runs)
-    missing = {run.key for plan in plans for run in plan.missing}
+    missing = sum(len(plan.missing) for plan in plans)
     waiting = sum(not plan.executed for plan in plans)
-    lines = [
-        f"Of {len(runs)} runs {there} exist and {len(missing)} would be computed; {_count(waiting, 'notebook')} would be executed."
-    ]
+    notebooks = f"{waiting} notebook{'' if waiting == 1 else 's'}"
+    lines = [f"Of {len(runs)} runs {there} exist and {missing} would be computed; {notebooks} would be executed."]
     if not waiting:
         return "\n".join([*lines, "Everything was executed before with these parameters: nothing would be computed."])
     cost = total(plans)
     existing = next((folder for folder in (store.root, *store.root.parents) if folder.exists()), Path("."))
     free = shutil.disk_usage(existing).free
-    lines.append(
-        f"About {duration(cost.seconds)}, {size(max(cost.memory, 3e8))} of memory and {size(cost.disk)} on disk, of which {size(free)} are free."
-    )
+    needed = f"{size(max(cost.memory, 3e8))} of memory and {size(cost.disk)} on disk"
+    lines.append(f"About {duration(cost.seconds)}, {needed}, of which {size(free)} are free.")
     if cost.disk > free:
-        lines.append(
-            f"That does not fit: free some space or set STABLEREP_RUNS to another folder than {store.root.name}."
-        )
+        other = f"set STABLEREP_RUNS to another folder than {store.root.name}"
+        lines.append(f"That does not fit: free some space or {other}.")
     return "\n".join(lines)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def preset_costs(measured: dict) -> list[tuple[str, str]]:
-    """For ``stablerep doctor``: each preset and the time that its whole book takes on an empty store, scaled by this machine's matrix product."""
-    import tempfile
-
+    """For ``stablerep doctor``: each preset and the time of its whole book, by this machine's matrix product."""
     speed, costs = measured["gflops"] / MACHINE_GFLOPS, []
     for preset in PRESETS:
         if preset == "paper":

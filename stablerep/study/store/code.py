@@ -1,10 +1,9 @@
 """The code behind a run: which modules of the library its step can call, and a hash of what they say.
 
-Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach is read from
-their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them: they are left out, but for
-functions that a step names itself.
-
-Each file is read once in a process, so that what a run is named by is the code that the process has loaded, whatever is edited meanwhile.
+Modules are compared as syntax, so that a comment, a docstring or another line break changes nothing. What they reach
+is read from their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them:
+they are left out, but for functions that a step names itself. Each file is read once in a process, so that a run is
+named by the code that the process has loaded, whatever is edited meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE, STUDY = "stablerep", "stablerep.study"
@@ -37,36 +36,31 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
         if ":" in name:
             found[name] = _function_hash(*name.split(":"))
             continue
-        path = module_path(name)
+        path = _module_path(name)
         if path is None:
-            raise ValueError(
-                f"code is {name!r}; it must name a module of {PACKAGE}, or one of its functions as module:function."
-            )
-        digest, imported = _read(path)
-        found[name] = digest
-        waiting += [name.rpartition(".")[0]] if name != PACKAGE else []
-        for one in imported:
-            if not f"{one}.".startswith(f"{STUDY}.") and module_path(one):
-                waiting.append(one)
+            raise ValueError(f"code is {name!r}; it must name a module of {PACKAGE}, or a function as module:function.")
+        found[name], imported = _read(path)
+        if name != PACKAGE:
+            waiting.append(name.rpartition(".")[0])
+        waiting += [one for one in imported if not f"{one}.".startswith(f"{STUDY}.") and _module_path(one)]
     return dict(sorted(found.items()))
 
 
 def combined(modules: dict[str, str]) -> str:
     """One hash of 16 hexadecimal digits for the modules of :func:`code_modules`."""
-    return hashlib.sha256(
-        "\n".join(f"{name} {digest}" for name, digest in sorted(modules.items())).encode()
-    ).hexdigest()[:16]
+    lines = (f"{name} {digest}" for name, digest in sorted(modules.items()))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @functools.cache
 def library_hash() -> str:
-    """The same for every module of the library, whether or not a step reaches it, and for the tables beside them, which pages quote."""
+    """The same for every module of the library, reached by a step or not, and for the tables that pages quote."""
     top = _top()
-    names = sorted(".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts]) for path in top.rglob("*.py"))
-    names = [name.removesuffix(".__init__") for name in names]
-    modules = {name: _read(path)[0] for name in names if (path := module_path(name))}
-    tables = {path.name: hashlib.sha256(_content(path)).hexdigest()[:8] for path in sorted(top.glob("*.csv"))}
-    return combined(modules | tables)
+    found = {path.name: hashlib.sha256(_content(path)).hexdigest()[:8] for path in top.glob("*.csv")}
+    for path in top.rglob("*.py"):
+        name = ".".join([PACKAGE, *path.relative_to(top).with_suffix("").parts])
+        found[name.removesuffix(".__init__")] = _read(path)[0]
+    return combined(found)
 
 
 @functools.cache
@@ -74,14 +68,12 @@ def _top() -> Path:
     return Path(importlib.util.find_spec(PACKAGE).submodule_search_locations[0])
 
 
-def module_path(name: str) -> Path | None:
+def _module_path(name: str) -> Path | None:
     """The file of a module of the library; None for what is no module of it, such as a function."""
     first, *rest = name.split(".")
-    if first != PACKAGE:
-        return None
     place = _top().joinpath(*rest)
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    return file if file.is_file() else None
+    return file if first == PACKAGE and file.is_file() else None
 
 
 @functools.cache
@@ -103,7 +95,7 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _function_hash(module: str, function: str) -> str:
-    path = module_path(module)
+    path = _module_path(module)
     tree = ast.parse(_content(path)) if path else ast.Module([], [])
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function:
@@ -111,29 +103,19 @@ def _function_hash(module: str, function: str) -> str:
     raise ValueError(f"code is {module}:{function}; there is no such function.")
 
 
-def _executed(tree: ast.AST):
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those below ``if TYPE_CHECKING:``, which serve readers alone."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for child in ast.iter_child_nodes(node):
-            if not (
-                isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"
-            ):
-                waiting.append(child)
+    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
+        return
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from _executed(child)
 
 
 def _hash(tree: ast.AST) -> str:
     """Of syntax without docstrings; places in the file do not count."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _has_docstring(
-            node
-        ):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    first = node.body[0] if node.body else None
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)

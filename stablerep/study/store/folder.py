@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import hashlib
 import json
 import math
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from stablerep.checkpoint import written_aside
-from stablerep.errors import InputError, StorageError
+from stablerep.errors import InputError
 from stablerep.study.store.provenance import gather, hash_file, peak_memory_bytes
 
 RECORD = "run.json"
 _ATTEMPTS = ".attempts.json"
-_FULL, _CLOSED = {errno.ENOSPC, errno.EDQUOT}, {errno.EACCES, errno.EPERM, errno.EROFS}
 _STEP = re.compile(r"[a-z][a-z0-9_-]*")
 IDENTITY = ("step", "version", "parameters", "inputs", "code")  # what names a run
 _FIELDS = {"key", "step", "version", "parameters", "inputs", "summary", "files", "provenance"}
@@ -30,31 +29,20 @@ _FIELDS = {"key", "step", "version", "parameters", "inputs", "summary", "files",
 def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], code: str | None = None) -> dict:
     """``key``, ``step``, ``version``, ``parameters``, ``inputs`` and ``code`` in their one canonical form.
 
-    Args:
-        code: hash of the code that the run can call (:mod:`stablerep.study.store.code`); records of runs without one have none.
-
-    Raises:
-        ValueError: something that JSON does not have, or that cannot name a run; it is named.
+    ``code`` is the hash of the code that the run can call (:mod:`stablerep.study.store.code`), of steps that have any.
+    Raises ``ValueError`` naming what JSON does not have, or what cannot name a run.
     """
     if not isinstance(step, str) or not _STEP.fullmatch(step):
-        raise ValueError(
-            f"step is {step!r}; it must be lower-case letters, digits, '-' and '_', beginning with a letter."
-        )
+        raise ValueError(f"step is {step!r}; it must be a lower-case letter, then such letters, digits, '-' and '_'.")
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
         raise ValueError(f"version is {version!r}; it must be an integer of 0 or more.")
-    for what, mapping in (("parameters", parameters), ("inputs", inputs)):
-        if not isinstance(mapping, dict):
-            raise ValueError(f"{what} is {mapping!r}; it must be a dictionary.")
+    whole = {"step": step, "version": version}
+    whole |= {"parameters": plain(parameters, "parameter"), "inputs": plain(inputs, "input")}
     for name, value in inputs.items():
         if not isinstance(value, str) or not value:
             raise ValueError(f"input {name!r} is {value!r}; it must be the hash or the key of what the step reads.")
-    whole = {
-        "step": step,
-        "version": version,
-        "parameters": plain(parameters, "parameter"),
-        "inputs": plain(inputs, "input"),
-    }
-    whole |= {"code": code} if code else {}
+    if code:
+        whole["code"] = code
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return {"key": f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:16]}", **whole}
 
@@ -62,19 +50,15 @@ def identify(step: str, version: int, parameters: dict, inputs: dict[str, str], 
 def plain(value: object, kind: str, place: str = "", *, scalars: bool = False) -> object:
     """``value`` as JSON gives it back: lists for tuples, and 2 for 2.0, which JSON does not tell apart reliably.
 
-    Args:
-        kind, place: what an error calls the value, such as ``parameter 'views.crop[0]'``.
-        scalars: take numbers of NumPy and tensors without dimensions for Python's.
-
-    Raises:
-        ValueError: a value that JSON does not have, or a name that is not text.
+    ``scalars`` takes numbers of NumPy and tensors without dimensions for Python's. Raises ``ValueError`` for a value
+    that JSON does not have, or a name that is no text, called by ``kind`` and ``place``: ``parameter 'views.crop[0]'``.
     """
-    if value is None or isinstance(value, (bool, str)):
-        return value
     if scalars and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
+    if value is None or isinstance(value, (bool, str)):
+        return value
     if isinstance(value, int):
-        return value if isinstance(value, bool) else int(value)
+        return int(value)  # of an enumeration, its number
     if isinstance(value, float) and math.isfinite(value):
         return int(value) if value.is_integer() and abs(value) <= 2**53 else float(value)
     if isinstance(value, (list, tuple)):
@@ -144,53 +128,63 @@ def drop_resume_files(folder: Path) -> None:
             os.rmdir(top)
 
 
+def working_folder(final: Path, partial: Path) -> Path:
+    """The folder of a run to be computed. A damaged run is moved there; only its altered files are made again."""
+    if final.is_dir() and not partial.exists() and (info := read_record(final, final.name)):
+        partial.parent.mkdir(exist_ok=True)
+        os.replace(final, partial)
+        for name in damaged_files(partial, info["files"], by_content=True):
+            (partial / name).unlink(missing_ok=True)
+    elif final.is_dir():
+        shutil.rmtree(final)
+    partial.mkdir(parents=True, exist_ok=True)
+    return partial
+
+
 def fill(folder: Path, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> None:
     """Let ``compute`` fill the folder, then record it: every byte is on disk before ``run.json`` appears.
 
-    ``about`` goes into the record's provenance; ``compute`` may still add to it.
-
-    Raises:
-        ValueError: the summary is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
+    ``about`` goes into the record's provenance; ``compute`` may still add to it. Raises ``ValueError`` when the summary
+    is not a dictionary of JSON values, or the step wrote ``run.json`` or a link.
     """
     attempts = [*read_attempts(folder), {"began": time.time(), "seconds": None}]
-    _write_json(folder / _ATTEMPTS, attempts)
+    write_json(folder / _ATTEMPTS, attempts)
     clock = time.monotonic()
     try:
         summary = compute(folder)
     finally:
         attempts[-1] |= {"seconds": time.monotonic() - clock, "peak_memory_bytes": peak_memory_bytes()}
         with suppress(OSError):  # a full disk must not hide why the computation ended
-            _write_json(folder / _ATTEMPTS, attempts)
-    step = identity["step"]
-    if summary is not None and not isinstance(summary, dict):
-        raise InputError(f"step {step!r} returned {summary!r}; it must return a dictionary or None.")
-    summary = plain(summary or {}, f"step {step!r}: summary value", scalars=True)
-    files = {}
-    for name in file_names(folder):
-        path = folder / name
-        if serves_resume(name):
-            continue
-        if name == RECORD or path.is_symlink():
-            raise InputError(
-                f"step {step!r} wrote {name}; a run holds plain files, and {RECORD} is written by the store."
-            )
-        files[name] = {"sha256": hash_file(path), "size": path.stat().st_size}
-        sync(path)
-    provenance = (
-        gather()
-        | about
-        | {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
-            "attempts": len(attempts),
-            "peak_memory_bytes": max(attempt.get("peak_memory_bytes", 0) for attempt in attempts),
-        }
-    )
-    _write_json(folder / RECORD, identity | {"summary": summary, "files": files, "provenance": provenance})
+            write_json(folder / _ATTEMPTS, attempts)
+    what = f"step {identity['step']!r}"
+    if not isinstance(summary, dict | None):
+        raise InputError(f"{what} returned {summary!r}; it must return a dictionary or None.")
+    provenance = gather() | about
+    provenance |= {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
+        "attempts": len(attempts),
+        "peak_memory_bytes": max(attempt.get("peak_memory_bytes", 0) for attempt in attempts),
+    }
+    record = {
+        "summary": plain(summary or {}, f"{what}: summary value", scalars=True),
+        "files": {name: _kept(folder, name, what) for name in file_names(folder) if not serves_resume(name)},
+        "provenance": provenance,
+    }
+    write_json(folder / RECORD, identity | record)
+
+
+def _kept(folder: Path, name: str, what: str) -> dict:
+    """The entry of one file in the record, once it is on disk."""
+    path = folder / name
+    if name == RECORD or path.is_symlink():
+        raise InputError(f"{what} wrote {name}; a run holds plain files, and {RECORD} is written by the store.")
+    sync(path)
+    return {"sha256": hash_file(path), "size": path.stat().st_size}
 
 
 def read_attempts(folder: Path) -> list[dict]:
-    """Attempts at a run that is not complete. One that was killed lasted at least until its last file was written."""
+    """Attempts at a run that is not complete. One that was killed lasted until its last file was written."""
     try:
         attempts = json.loads((folder / _ATTEMPTS).read_text())
     except (OSError, ValueError):
@@ -211,27 +205,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """A file of JSON, whole or not at all."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-@contextmanager
-def writing(root: Path) -> Iterator[None]:
-    """Say in one sentence that the store in ``root`` is full or closed, where the system would name a file in it."""
-    try:
-        yield
-    except OSError as error:
-        named = isinstance(error.filename, str)
-        ours = named and Path(error.filename).absolute().is_relative_to(root)
-        if error.errno in _FULL and (ours or not named):
-            raise unwritable(root, error.strerror, "free some space") from error
-        if error.errno in _CLOSED and ours:
-            raise unwritable(root, error.strerror, "change its permissions") from error
-        raise
-
-
-def unwritable(root: Path, why: str, remedy: str) -> OSError:
-    return StorageError(
-        f"the run store {root} cannot be written ({why}): {remedy} or set STABLEREP_RUNS to another folder."
-    )

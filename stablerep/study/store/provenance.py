@@ -1,13 +1,12 @@
 """Where a result came from: versions, commit, device, memory, and hashes of files and code.
 
-Nothing here names a person or a machine: no paths, users, hosts or environment variables, so that provenance can be published.
+Nothing here names a person or a machine: no paths, users, hosts or environment variables. It can be published.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import subprocess
@@ -15,17 +14,16 @@ import sys
 from pathlib import Path
 
 import stablerep
-from stablerep.errors import InputError
 from stablerep.study.root import PROJECT
 
 PACKAGES = (
-    "torch", "torchvision", "timm", "diffusers", "transformers", "accelerate", "papermill", "jupyter-book", "numpy", "pandas",
-    "scikit-learn", "resvg-py",
+    "torch", "torchvision", "timm", "diffusers", "transformers", "accelerate", "papermill", "jupyter-book", "numpy",
+    "pandas", "scikit-learn", "resvg-py",
 )  # fmt: skip
 
 
 def gather() -> dict:
-    """The circumstances of a computation, as plain JSON values. Imports nothing heavy: torch is asked only where it is loaded."""
+    """The circumstances of a computation, as plain JSON values. Torch is asked only where it is loaded."""
     return {
         "stablerep": stablerep.__version__,
         "git": git_state(PROJECT),
@@ -54,18 +52,15 @@ def git_state(folder: Path) -> dict | None:
         return None  # an installed copy may lie inside somebody else's checkout
     # A git hook sets GIT_DIR and its kin for a repository that need not be this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-
-    def git(*arguments: str) -> str:
-        # Without the optional lock a status never disturbs a commit made at the same moment.
-        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=30, check=True
-        ).stdout.strip()
-
+    # Without the optional lock a status never disturbs a commit made at the same moment.
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
+    how = dict(env=environment, capture_output=True, text=True, timeout=30, check=True)
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], **how).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain"], **how).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+    return {"commit": commit, "dirty": bool(changed)}
 
 
 def device_name() -> str:
@@ -101,23 +96,3 @@ def hash_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, 64 hexadecimal digits, in constant memory."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_package(package: str = "stablerep") -> str:
-    """16 hexadecimal digits over the names and bytes of a package's ``.py`` files; the package is not imported.
-
-    Raises:
-        ValueError: no package of that name can be found.
-    """
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"package is {package!r}; it must be a top-level package that can be imported, such as 'stablerep'."
-        )
-    digest = hashlib.sha256()
-    top = Path(spec.submodule_search_locations[0])
-    for name, path in sorted((path.relative_to(top).as_posix(), path) for path in top.rglob("*.py")):
-        content = path.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())  # the length keeps two files from running into each other
-        digest.update(content)
-    return digest.hexdigest()[:16]

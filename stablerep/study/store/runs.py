@@ -14,28 +14,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.errors import FailedError, InputError
+from stablerep.errors import InputError
+from stablerep.study.store import folder as run_folder
+from stablerep.study.store.access import writing
 from stablerep.study.store.code import combined
-from stablerep.study.store.folder import (
-    IDENTITY,
-    RECORD,
-    damaged_files,
-    drop_resume_files,
-    file_names,
-    file_stats,
-    fill,
-    identify,
-    read_attempts,
-    read_record,
-    sync,
-    unwritable,
-    writing,
-)  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,16 +34,11 @@ _KEY = re.compile(r"[a-z][a-z0-9_-]*-[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run.
+    """A complete run."""
 
-    Attributes:
-        key: its name in the store.
-        folder: where its files are; they are never changed.
-        info: the content of ``run.json``: key, step, version, parameters, inputs, summary, files, provenance.
-    """
-
-    key: str
-    folder: Path
+    key: str  # its name in the store
+    folder: Path  # where its files are; they are never changed
+    # the content of run.json: key, step, version, parameters, inputs, code, summary, files, provenance
     info: dict = field(compare=False, repr=False)
 
     def path(self, name: str) -> Path:
@@ -77,22 +58,19 @@ class Run:
 class RunStore:
     """Runs by key in one folder, safe for several processes at once. Nothing is written before a run is asked for.
 
-    Attributes:
-        asked: keys of the runs that :meth:`obtain` gave, in the order of the first asking.
-        accept: names of steps, or keys of runs (which may be shortened), whose runs serve although their code has changed since; by
-            default those that ``STABLEREP_ACCEPT`` names, separated by commas.
-        accepted: keys of the runs that were given for that reason.
+    ``accept`` names steps, or keys of runs (which may be shortened), whose runs serve although their code has changed
+    since; by default those that ``STABLEREP_ACCEPT`` names, separated by commas.
     """
 
     def __init__(self, root: Path | str | None = None, *, accept: Sequence[str] | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
         self.accept = tuple(os.environ.get(ACCEPT, "").replace(",", " ").split() if accept is None else accept)
-        self.asked: list[str] = []
-        self.accepted: list[str] = []
+        self.asked: list[str] = []  # keys of the runs that were given, in the order of the first asking
+        self.accepted: list[str] = []  # of these, those of earlier code
         self._uses: list[list[str]] = []  # of the runs that are being computed now, each within the one before
 
     def identity(self, step: Step, parameters: dict, inputs: dict[str, str]) -> dict:
-        """What names a run: its ``key``, and ``step``, ``version``, ``parameters``, ``inputs`` and ``code``, which the key hashes.
+        """What names a run: its ``key``, and what the key hashes (:func:`stablerep.study.store.folder.identify`).
 
         Args:
             parameters: JSON values. Tuples count as lists and 2.0 as 2; the order of names does not matter.
@@ -102,18 +80,14 @@ class RunStore:
             ValueError: a name or value that JSON does not have, such as NaN; the parameter is named.
         """
         modules = step.modules(parameters)
-        return identify(step.name, step.version, parameters, inputs, combined(modules) if modules else None)
+        return run_folder.identify(step.name, step.version, parameters, inputs, combined(modules) if modules else None)
 
     def key(self, step: Step, *, parameters: dict, inputs: dict[str, str]) -> str:
         """The key of a run, ``<step>-<16 hexadecimal digits>``; see :meth:`identity`."""
         return self.identity(step, parameters, inputs)["key"]
 
     def find(self, key: str) -> Run | None:
-        """The complete run of that key, or of the only key that starts so; None where there is none.
-
-        Raises:
-            InputError: several keys start so.
-        """
+        """The complete run of that key, or of the only key that starts so (``InputError`` if several do), or None."""
         if run := self._complete(key):
             return run
         matches = self._matching(key)
@@ -123,16 +97,11 @@ class RunStore:
         """The run of an identity, or one of earlier code that :attr:`accept` names."""
         if run := self._complete(identity["key"]):
             return run
-        if not any(name.startswith(identity["step"]) for name in self.accept):
-            return None
-        for key in self._names():
-            named = identity["step"] in self.accept or any("-" in name and key.startswith(name) for name in self.accept)
-            info = read_record(self.root / key, key) if named and key.startswith(f"{identity['step']}-") else None
-            if (
-                info
-                and all(info.get(name) == identity[name] for name in IDENTITY if name != "code")
-                and (run := self._complete(key))
-            ):
+        step = identity["step"]
+        accept = tuple(name for name in self.accept if name.startswith(step))
+        for key in self._names() if accept else ():
+            run = self._complete(key) if key.startswith(f"{step}-") and key.startswith(accept) else None
+            if run and all(run.info.get(name) == identity[name] for name in run_folder.IDENTITY if name != "code"):
                 if key not in self.accepted:
                     self.accepted.append(key)
                 return run
@@ -142,14 +111,13 @@ class RunStore:
         self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
     ) -> Run:  # fmt: skip
-        """The run of these parameters and of the code that its step can call: found, waited for while another process computes it,
-        or computed here.
+        """The run of these parameters and of the code that its step can call: found, awaited, or computed here.
 
         Args:
-            compute: called with a working folder, which it fills; what it returns (JSON values) becomes ``info["summary"]``.
+            compute: called with a working folder, which it fills; returns the ``info["summary"]``, JSON values.
                 The folder outlives a computation that fails or is killed: the next attempt finds there what was left.
                 Hidden files and ``checkpoint*.pt`` serve only that and are deleted at the end.
-            needs: called before that; it asks for the runs that ``compute`` reads, so that a plan can list them without computing.
+            needs: called before that; asks for the runs that ``compute`` reads, so that a plan can list them.
 
         Raises:
             ValueError: parameters or summary are not JSON values, or the step wrote ``run.json`` or a link.
@@ -158,50 +126,47 @@ class RunStore:
         identity = self.identity(step, parameters, inputs)
         found = self.find_like(identity)
         key = found.key if found else identity["key"]
-        for keys in (keys for keys in (self.asked, *self._uses[-1:]) if key not in keys):
-            keys.append(key)
+        for keys in (self.asked, *self._uses[-1:]):
+            if key not in keys:
+                keys.append(key)
         if found:
             return found
         self._uses.append(uses := [])
-        about = {
-            "uses": uses, "modules": step.modules(parameters), "what": step.describe(identity["parameters"]),
-            "kind": step.kind(identity["parameters"], inputs), "amount": step.amount(identity["parameters"]), "disk": step.disk(identity["parameters"]),
-        }  # fmt: skip
         try:
             if needs:
                 needs()
-            return self._computed(identity, compute, about)
+            return self._computed(identity, compute, {"uses": uses} | step.about(identity["parameters"], inputs))
         finally:
             self._uses.pop()
 
     def _computed(self, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> Run:
         """A run that was not there."""
         key = identity["key"]
-        with writing(self.root), self._lock(key):
+        with writing(self.root, key):
             if run := self._complete(key):
                 return run
-            folder = self._working_folder(key)
+            folder = run_folder.working_folder(self.root / key, self.root / ".partial" / key)
             # A process that dies between writing run.json and renaming leaves a whole run that only needs its name.
-            info = read_record(folder, key)
-            if info is None or damaged_files(folder, info["files"], by_content=True):
-                (folder / RECORD).unlink(missing_ok=True)
-                fill(folder, identity, compute, about)
-            drop_resume_files(folder)
+            info = run_folder.read_record(folder, key)
+            if info is None or run_folder.damaged_files(folder, info["files"], by_content=True):
+                (folder / run_folder.RECORD).unlink(missing_ok=True)
+                run_folder.fill(folder, identity, compute, about)
+            run_folder.drop_resume_files(folder)
             os.replace(folder, self.root / key)
-            sync(self.root)
-            return Run(key, self.root / key, read_record(self.root / key, key))
+            run_folder.sync(self.root)
+            return Run(key, self.root / key, run_folder.read_record(self.root / key, key))
 
     def list(self) -> pd.DataFrame:
-        """One row per run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds`` spent,
-        ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
+        """A row a run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds``
+        spent, ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
         import pandas as pd
 
         rows = []
         for key in self._names():
             run, partial = self._complete(key), self.root / ".partial" / key
-            spent = sum(attempt["seconds"] for attempt in read_attempts(partial))
+            spent = sum(attempt["seconds"] for attempt in run_folder.read_attempts(partial))
             made = run.info["provenance"] if run else {"created": "", "seconds": spent}
-            size = sum(stat.st_size for top in (self.root / key, partial) for stat in file_stats(top))
+            size = sum(stat.st_size for top in (self.root / key, partial) for stat in run_folder.file_stats(top))
             rows.append([key, key[:-17], made["created"], float(made["seconds"]), size, run is not None])
         table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete"])
         return table.sort_values(["complete", "created", "key"], ascending=[False, True, True], ignore_index=True)
@@ -209,44 +174,43 @@ class RunStore:
     def records(self) -> Iterator[dict]:
         """``info`` of every complete run; the files are not looked at."""
         for key in self._names():
-            if info := read_record(self.root / key, key):
+            if info := run_folder.read_record(self.root / key, key):
                 yield info
 
     def verify(self, key: str) -> list[str]:
-        """What is wrong with a run (its files are read and compared with their checksums), in sentences; empty if it is whole.
+        """What is wrong with a run, by the checksums of its files, in sentences; none if it is whole.
 
-        Raises:
-            ValueError: no run, or several, of that name; names the nearest.
+        Raises ``ValueError`` with the nearest name where there is no run, or several, of that name.
         """
         key = self._resolve(key)
         folder = self.root / key
         if not folder.is_dir():
             return ["The run is not complete: it is being computed or was cut off."]
-        if (info := read_record(folder, key)) is None:
-            return [f"{RECORD} is missing, damaged or that of another run."]
-        damaged = damaged_files(folder, info["files"], by_content=True)
-        extra = sorted(set(file_names(folder)) - set(info["files"]) - {RECORD})
+        if (info := run_folder.read_record(folder, key)) is None:
+            return [f"{run_folder.RECORD} is missing, damaged or that of another run."]
+        damaged = run_folder.damaged_files(folder, info["files"], by_content=True)
+        extra = sorted(set(run_folder.file_names(folder)) - set(info["files"]) - {run_folder.RECORD})
         return [*damaged.values(), *(f"{name} is not part of the run." for name in extra)]
 
     def remove(self, key: str) -> None:
         """Delete a run, or what is left of one that was cut off.
 
-        Raises:
-            ValueError: no run, or several, of that name; names the nearest.
-            RuntimeError: a process is computing the run.
-            OSError: the store is read-only.
+        Raises ``ValueError`` as :meth:`verify` does, and as :func:`writing` does where it may not be written.
         """
         key = self._resolve(key)
-        with writing(self.root), self._lock(key, wait=False):
-            (self.root / key / RECORD).unlink(missing_ok=True)  # first, so that half a removal is never taken for a run
+        with writing(self.root, key, wait=False):
+            # first, so that half a removal is never taken for a run
+            (self.root / key / run_folder.RECORD).unlink(missing_ok=True)
             for folder in (self.root / key, self.root / ".partial" / key):
                 if folder.is_dir():
                     shutil.rmtree(folder)
 
     def _complete(self, key: str) -> Run | None:
         folder = self.root / key
-        info = read_record(folder, key) if _KEY.fullmatch(key) else None
-        return Run(key, folder, info) if info and not damaged_files(folder, info["files"], by_content=False) else None
+        info = run_folder.read_record(folder, key) if _KEY.fullmatch(key) else None
+        if info is None or run_folder.damaged_files(folder, info["files"], by_content=False):
+            return None
+        return Run(key, folder, info)
 
     def _names(self) -> list[str]:
         tops = [top for top in (self.root, self.root / ".partial") if top.is_dir()]
@@ -256,50 +220,12 @@ class RunStore:
         names = self._names()
         matches = [key] if key in names else [name for name in names if key and name.startswith(key)]
         if len(matches) > 1:
-            raise InputError(
-                f"{key!r} is the beginning of {len(matches)} runs ({', '.join(matches[:5])}); give more of the key."
-            )
+            several = f"{len(matches)} runs ({', '.join(matches[:5])})"
+            raise InputError(f"{key!r} is the beginning of {several}; give more of the key.")
         return matches
 
     def _resolve(self, key: str) -> str:
         if matches := self._matching(key):
             return matches[0]
-        nearest = difflib.get_close_matches(key, self._names(), n=1, cutoff=0.0)
-        raise InputError(
-            f"there is no run {key!r}; {f'the nearest is {nearest[0]}' if nearest else 'the store is empty'}."
-        )
-
-    def _working_folder(self, key: str) -> Path:
-        """The partial folder; a damaged run is moved there without its altered files, so that only those are made again."""
-        final, partial = self.root / key, self.root / ".partial" / key
-        if final.is_dir() and not partial.exists() and (info := read_record(final, key)):
-            partial.parent.mkdir(exist_ok=True)
-            os.replace(final, partial)
-            for name in damaged_files(partial, info["files"], by_content=True):
-                (partial / name).unlink(missing_ok=True)
-        elif final.is_dir():
-            shutil.rmtree(final)
-        partial.mkdir(parents=True, exist_ok=True)
-        return partial
-
-    @contextmanager
-    def _lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        folder = self.root / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except NotADirectoryError as error:
-            raise unwritable(self.root, "it lies in a file", "move that file") from error
-        lock = FileLock(folder / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if not wait:
-                raise FailedError(f"run {key} is being computed by another process; stop that process first.") from None
-            print(f"waiting for another process that is computing {key}", flush=True)
-            lock.acquire(poll_interval=0.5)
-        try:
-            yield
-        finally:
-            lock.release()
+        near = difflib.get_close_matches(key, self._names(), n=1, cutoff=0.0)
+        raise InputError(f"there is no run {key!r}; {f'the nearest is {near[0]}' if near else 'the store is empty'}.")

@@ -1,9 +1,9 @@
-"""A step: one kind of run, declared once. Its name and code are part of the keys of its runs; the rest describes and estimates them."""
+"""A step: one kind of run, declared once. Its name and code are part of its runs' keys; the rest tells their costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from stablerep.study.store.code import code_modules
@@ -13,29 +13,18 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """What the runs of one kind have in common.
+    """What the runs of one kind have in common; functions are given their parameters."""
 
-    Attributes:
-        name: in lower case, such as ``pretraining``.
-        version: raised when the same parameters and code come to mean another result, as with another layout of the tables.
-        describe: a few words on a run, from its parameters.
-        code: entries of :func:`stablerep.study.store.code.code_modules`, or a function of the parameters that gives them.
-        amount: how much of what ``rate`` counts a run has, from its parameters.
-        rate: how much of it is done in a second; None when the time does not depend on it.
-        seconds: what a run takes whatever its amount. Both were measured on two cores of an Intel Xeon with AVX-512.
-        alike: what runs have in common that cost the same for the same amount, such as the network; from parameters and inputs.
-        disk: bytes of a run, from its parameters.
-    """
-
-    name: str
-    version: int = 1
-    describe: Callable[[Values], str] = field(default=lambda parameters: "")
-    code: tuple[str, ...] | Callable[[Values], tuple[str, ...]] = ()
-    amount: Callable[[Values], float] = field(default=lambda parameters: 1.0)
-    rate: float | None = None
-    seconds: float = 0.0
-    alike: Callable[[Values, Mapping[str, str]], list] = field(default=lambda parameters, inputs: [])
-    disk: Callable[[Values], float] = field(default=lambda parameters: 2e5)
+    name: str  # in lower case, such as pretraining
+    version: int = 1  # raised when the same parameters and code come to mean another result, such as other tables
+    describe: Callable[[Values], str] = lambda parameters: ""  # in a few words
+    code: tuple[str, ...] | Callable[[Values], tuple[str, ...]] = ()  # entries of :func:`.code.code_modules`
+    amount: Callable[[Values], float] = lambda parameters: 1.0  # how much of what ``rate`` counts a run has
+    rate: float | None = None  # how much of it is done in a second; None when the time does not depend on it
+    seconds: float = 0.0  # what a run takes whatever its amount; both of two cores of an Intel Xeon with AVX-512
+    # what runs have in common that cost the same for the same amount, such as the network; given the inputs too
+    alike: Callable[[Values, Mapping[str, str]], list] = lambda parameters, inputs: []
+    disk: Callable[[Values], float] = lambda parameters: 2e5  # bytes
 
     def modules(self, parameters: Values) -> dict[str, str]:
         """The hash of every module that a run of these parameters can call, by name."""
@@ -48,3 +37,13 @@ class Step:
     def estimate(self, parameters: Values) -> float:
         """Seconds, by the rates alone."""
         return self.seconds + (self.amount(parameters) / self.rate if self.rate else 0.0)
+
+    def about(self, parameters: Values, inputs: Mapping[str, str]) -> dict:
+        """What the record of a run says of it besides its identity: its code, words on it, and what its costs go by."""
+        return {
+            "modules": self.modules(parameters),
+            "what": self.describe(parameters),
+            "kind": self.kind(parameters, inputs),
+            "amount": self.amount(parameters),
+            "disk": self.disk(parameters),
+        }

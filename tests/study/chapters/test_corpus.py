@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stablerep.corpus import SPLITS
+from stablerep.corpus.emoji import TONES
 from stablerep.study.chapters import corpus, resolve
 
 
@@ -22,7 +23,7 @@ def test_corpus_tables_count_the_corpus(emoji):
     assert (per["images"] * per["captions"]).sum() == len(emoji) and per["images"].max() <= 6
     named = emoji.table.drop_duplicates("caption")
     assert tables["people"]["captions"].sum() == (named["gender"] != "").sum()
-    assert set(zip(tables["people"]["skin_tone"], tables["people"]["tone"])) == set(enumerate(corpus.TONES))
+    assert set(zip(tables["people"]["skin_tone"], tables["people"]["tone"])) == set(enumerate(TONES))
 
 
 def test_corpus_tables_follow_parameters():

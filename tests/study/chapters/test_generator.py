@@ -79,7 +79,7 @@ def test_the_judgement_does_not_depend_on_what_names_the_corpus_or_the_preset(tm
             {"captions": 16, "steps": 4, "views_per_step": 32, "sampling_steps": 2, "guidance_scales": [1.0]} | given,
         )
         p = p.model_copy(update={"images_per_caption": 2})
-        keys.append(generator.ask(p, study).judgement.key)
+        keys.append(generator.ask(p, study)["judgement"].key)
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from stablerep.captioned_images import CaptionBatches
 from stablerep.errors import InputError
-from stablerep.generator.sampling import Sampling
 from stablerep.methods import METHODS
 from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
+from stablerep.study.experiments import sources
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, arm
+from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.study import Study, cost_of
 from stablerep.study.store.runs import RunStore
 from stablerep.tokenizer import Truncation
@@ -61,9 +62,9 @@ class StubGenerator:
 @pytest.fixture
 def stub(monkeypatch):
     generator = StubGenerator()
-    monkeypatch.setitem(experiments._GENERATORS, "stub", generator)
+    monkeypatch.setitem(sources._GENERATORS, "stub", generator)
     monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
-    monkeypatch.setattr(experiments, "_SETS", {})
+    monkeypatch.setattr(sources, "_SETS", {})
     return generator
 
 
@@ -89,7 +90,6 @@ def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photograp
     assert [a.name for a in study.arms(*names)] == list(names) and [a.name for a in photographs.arms(*names)] == [
         "CLIP real"
     ]
-    assert photographs.left_out("CLIP real") == "" and "StableRep real designs" in photographs.left_out(*names)
 
 
 def test_people_are_needed_where_a_chapter_says_so(study, photographs):
@@ -232,37 +232,40 @@ def test_names_of_real_images_are_known_before_a_pixel_is_read(tmp_path):
     assert [len(one.load().images) for one in sets] == [6, 12, 24, 5, 48, 6] and len(read) == len(sets)
 
 
-SAMPLING = Sampling(guidance_scale=2.0, steps=4, sampler="dpm++")
-WHICH = dict(images_per_caption=3, generator="stub", seed=0)
+HOW = SimpleNamespace(generator="stub", sampling_steps=4, sampler="dpm++")
+
+
+def synthetic(study, captions, w=2.0, *, images_per_caption=3, seed=0, **how):
+    p = SimpleNamespace(**vars(HOW) | how)
+    return study.synthetic_images(captions, p, w, images_per_caption=images_per_caption, seed=seed)
 
 
 def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub):
     captions = study.captions(4)
-    run = study.synthetic_run(captions, SAMPLING, **WHICH)
+
+    def name(captions=captions, study=study, **other):
+        return synthetic(study, captions, **other).name
+
+    run = study.store.find(name())
     assert stub.made == 12 and {"captions": 4, "images": 12, "flagged": 0}.items() <= run.info["summary"].items()
-    assert study.synthetic_run(captions, SAMPLING, **WHICH) == run and stub.made == 12
-    keys = {
-        study.synthetic_run(captions, SAMPLING, **WHICH | {name: value}).key
-        for name, value in (("images_per_caption", 2), ("seed", 1))
-    }
-    samplings = (Sampling(3.0, 4), Sampling(2.0, 5), Sampling(2.0, 4, "ddim"))
-    keys |= {study.synthetic_run(captions, sampling, **WHICH).key for sampling in samplings}
-    chosen = experiments.Named(captions.texts[::-1])
-    keys |= {study.synthetic_run(some, SAMPLING, **WHICH).key for some in (chosen, study.captions(3))}
+    assert name() == run.key and stub.made == 12
+    keys = {name(images_per_caption=2), name(seed=1)}
+    keys |= {name(w=3.0), name(sampling_steps=5), name(sampler="ddim")}
+    keys |= {name(some) for some in (Named(captions.texts[::-1]), study.captions(3))}
     stub.fingerprint = "other"
-    keys.add(Study(study.store).synthetic_run(captions, SAMPLING, **WHICH).key)
+    keys.add(name(study=Study(study.store)))
     assert len(keys | {run.key}) == 2 + 3 + 2 + 1 + 1
 
 
 def test_synthetic_images_come_from_the_run(study, stub):
     captions = study.captions(4)
-    made = study.synthetic_images(captions, SAMPLING, **WHICH)
+    made = synthetic(study, captions)
     images = made.load()
     assert list(images.captions) == captions.texts and len(images.images) == 12
-    assert made.name == study.synthetic_run(captions, SAMPLING, **WHICH).key
-    assert study.synthetic_images(captions, SAMPLING, **WHICH).load() is images  # kept in memory
-    experiments._SETS.clear()
-    fresh = Study(study.store).synthetic_images(captions, SAMPLING, **WHICH).load()
+    assert study.store.find(made.name).info["step"] == "synthesis"
+    assert synthetic(study, captions).load() is images  # kept in memory
+    sources._SETS.clear()
+    fresh = synthetic(Study(study.store), captions).load()
     assert fresh is not images and torch.equal(fresh.images, images.images) and fresh.fingerprint == images.fingerprint
     assert stub.made == 12
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stablerep.study.plans.changes import Changes
+from stablerep.study.plans.changes import why_new
 
 MODULES = {"stablerep.losses": "aaaa", "stablerep.views": "bbbb"}
 
@@ -16,7 +16,7 @@ def record(parameters=None, inputs=None, code="0" * 16, modules=MODULES, step="p
 
 
 def why(new: dict, *old: dict, modules=MODULES) -> str:
-    return Changes(old).why(new, modules)
+    return why_new(new, modules, old)
 
 
 def test_changed_code_is_named_by_its_modules():

@@ -9,7 +9,6 @@ import platform
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -131,49 +130,3 @@ def test_hash_file_is_sha256(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(content)
     assert provenance.hash_file(tmp_path / "a") == hashlib.sha256(content).hexdigest()
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    folder = tmp_path / "hashed_package_of_a_test"
-    (folder / "inner").mkdir(parents=True)
-    (folder / "__init__.py").write_text("raise RuntimeError('hashing must not import')\n")
-    (folder / "inner" / "a.py").write_text("x = 1\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    return folder
-
-
-def test_hash_package_moves_with_content_and_names_of_modules(package):
-    def digest() -> str:
-        return provenance.hash_package(package.name)
-
-    first = digest()
-    assert len(first) == 16 and int(first, 16) >= 0
-    (package / "data.txt").write_text("not code")
-    assert digest() == first
-    (package / "inner" / "a.py").write_text("x = 2\n")
-    second = digest()
-    (package / "inner" / "a.py").rename(package / "inner" / "b.py")
-    third = digest()
-    (package / "inner" / "b.py").rename(package / "b.py")
-    assert len({first, second, third, digest()}) == 4
-
-
-def test_hash_package_keeps_files_apart(package):
-    (package / "inner" / "a.py").write_text("1")
-    (package / "inner" / "b.py").write_text("23")
-    first = provenance.hash_package(package.name)
-    (package / "inner" / "a.py").write_text("12")
-    (package / "inner" / "b.py").write_text("3")
-    assert provenance.hash_package(package.name) != first
-
-
-def test_hash_package_of_the_library():
-    assert provenance.hash_package() == provenance.hash_package("stablerep")
-    assert Path(provenance.__file__).is_relative_to(provenance.PROJECT)
-
-
-@pytest.mark.parametrize("name", ["no_such_package_anywhere", "json.decoder", "string", "../x", ""])
-def test_hash_package_refuses_what_is_no_package(name):
-    with pytest.raises(ValueError, match="it must be a top-level package"):
-        provenance.hash_package(name)

@@ -1,0 +1,148 @@
+"""What a study is made of: a corpus with its captions and images, and images that a generator makes from captions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import stablerep.generator as generators
+from stablerep.corpus import Corpus, load_corpus
+from stablerep.errors import InputError
+from stablerep.generator.sampling import Sampling
+from stablerep.study.experiments.images import Captions, ImageSet, Named
+from stablerep.study.experiments.steps import SYNTHESIS
+from stablerep.study.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from stablerep.study.parameters.base import Generated, Parameters
+
+_GENERATORS, _SETS = {}, {}  # what is kept in memory, by name
+
+
+class Sources:
+    """The corpus, captions, images and generators that chapters share; what is made is a run in the store.
+
+    Args:
+        parameters: of a chapter; they name the corpus and its images' size. Without them, emoji of 32 pixels.
+    """
+
+    def __init__(self, store: RunStore | None = None, parameters: Parameters | None = None) -> None:
+        self.store = store or RunStore()
+        self.source = getattr(parameters, "corpus", "emoji")
+        self.size = getattr(parameters, "image_size", 32)
+        self._options = corpus_options(parameters)
+        self._fingerprints: dict[str, str] = {}
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return load_corpus(self.source, **self._options)
+
+    @property
+    def about(self) -> Corpus:
+        """What a corpus says before it is read: ``fingerprint``, ``labels``, ``cluster``, ``designs``, ``people``."""
+        return self.corpus
+
+    @cached_property
+    def _captions(self) -> list[str]:
+        """Training captions in a fixed random order."""
+        everything = set(self.corpus.split("train").table["caption"])
+        return sorted(everything, key=lambda caption: hashlib.sha256(f"caption:{caption}".encode()).hexdigest())
+
+    def available_captions(self) -> int:
+        return len(self._captions)
+
+    def captions(self, count: int = 0) -> Captions:
+        """Training captions in a fixed random order; the first ``count`` of them, or all for 0."""
+        available = self.available_captions()
+        if count > available:
+            if self.source == "emoji":
+                raise InputError(f"captions is {count}; the training part has {available}.")
+            count = 0  # presets are written for the emoji; a corpus of fewer captions gives all that it has
+        return Captions(self.about.fingerprint, count, available, lambda: self._captions)
+
+    def counts(self) -> tuple[int, int]:
+        """How many images and how many captions the corpus has."""
+        return len(self.corpus), self.corpus.table["caption"].nunique()
+
+    @property
+    def repeats_captions(self) -> bool:
+        """Whether images share a caption and are no designs of one thing, as where captions are made from classes."""
+        images, captions = self.counts()
+        return not self.about.designs and images > captions
+
+    def need_people(self) -> None:
+        """Refuse a corpus that says nothing of the people it shows."""
+        if not self.about.people:
+            raise InputError(
+                f"corpus is {self.source!r}, which declares no attributes of people; this chapter needs some, "
+                "such as the emoji's, or a corpus whose labels are such attributes."
+            )
+
+    def probed_part(self, designs: list[str]) -> Corpus:
+        """The corpus, in some of its designs where it has any."""
+        return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
+
+    def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
+        """Real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``."""
+        from stablerep.captioned_images import CaptionedImages
+
+        def load() -> CaptionedImages:
+            part = self.corpus if several else self.corpus.some_per_caption(at_most)
+            return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), self.size)
+
+        return ImageSet(f"{'several' if several else f'real{at_most}'}-{captions.name}-{self.size}px", load)
+
+    def corpus_images(self, part: Corpus, name: str) -> ImageSet:
+        """All images of a part of the corpus, which ``name`` tells from other parts."""
+        from stablerep.captioned_images import CaptionedImages
+
+        name = f"{name}-{part.fingerprint}-{self.size}px"
+        return ImageSet(name, lambda: CaptionedImages.from_corpus(part, self.size))
+
+    def generator(self, name: str) -> generators.Generator:
+        if name not in _GENERATORS:
+            _GENERATORS[name] = generators.load_generator(name)
+        return _GENERATORS[name]
+
+    def generator_fingerprint(self, name: str) -> str:
+        """What names a generator in the key of a run; its files are read once."""
+        if name not in self._fingerprints:
+            self._fingerprints[name] = generators.generator_fingerprint(name)
+        return self._fingerprints[name]
+
+    def synthetic_images(
+        self, captions: Captions | Named, p: Generated, guidance_scale: float, *, images_per_caption: int, seed: int
+    ) -> ImageSet:
+        """Images that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
+        from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
+
+        sampling = Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)
+        how = {"images_per_caption": images_per_caption, "seed": seed}
+
+        def make(folder: Path) -> dict:
+            plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
+            return synthesize(plan, self.generator(p.generator), folder).totals
+
+        precision = generators.default_precision()
+        run = self.store.obtain(
+            SYNTHESIS,
+            parameters={"captions": len(captions), **how, **asdict(sampling), "precision": precision},
+            inputs={"captions": captions.name, "generator": self.generator_fingerprint(p.generator)},
+            compute=make,
+        )
+
+        def load():
+            if run.key not in _SETS:
+                _SETS.clear()  # one set at a time: the arms of a seed share it
+                _SETS[run.key] = SyntheticSet(run.folder).in_memory()
+            return _SETS[run.key]
+
+        return ImageSet(run.key, load)
+
+
+def corpus_options(parameters: Parameters | None) -> dict:
+    """The options of :func:`stablerep.corpus.load_corpus` that a chapter's parameters give."""
+    return {name: value for name in ("labels", "cluster", "split") if (value := getattr(parameters, name, None))}
