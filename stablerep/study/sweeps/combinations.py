@@ -73,11 +73,12 @@ def combinations(grid: list[str], *, pairs: bool = False, file: Path | None = No
         raise InputError(f"the sweep has {len(found):,} combinations; at most {MOST:,} are run.")
     for place, one in enumerate(found):
         if one in found[:place]:
-            raise InputError(f"the combination {_shown(one)} occurs twice.")
+            raise InputError(f"the combination {shown(one)} occurs twice.")
     return found
 
 
-def _shown(values: dict[str, Any]) -> str:
+def shown(values: dict[str, Any]) -> str:
+    """A combination as a reader sees it: ``guidance_scale = 4, seed = 0``."""
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 

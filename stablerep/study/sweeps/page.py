@@ -35,21 +35,13 @@ def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> p
 
 
 def write_results(sweep: Sweep) -> Path:
-    """Write ``results.csv``, ``results.parquet`` and :func:`the page <page_text>`, ``summary.md``, into the sweep's folder.
-
-    Returns:
-        The path of the page.
-    """
-    results = sweep.results()
+    """Write ``results.csv`` and :func:`the page <page_text>`, whose path is returned, into the sweep's folder."""
+    results, page = sweep.results(), sweep.folder / "summary.md"
     with written_aside(sweep.folder / "results.csv") as aside:
         results.to_csv(aside, index=False)
-    lists = {name: results[name].map(str) for name in results if results[name].map(type).eq(list).any()}
-    results = results.assign(**lists)  # as text
-    with written_aside(sweep.folder / "results.parquet") as aside:
-        results.to_parquet(aside, index=False)
-    with written_aside(sweep.folder / "summary.md") as aside:
+    with written_aside(page) as aside:
         aside.write_text(page_text(sweep, results))
-    return sweep.folder / "summary.md"
+    return page
 
 
 def page_text(sweep: Sweep, results: pd.DataFrame) -> str:

@@ -1,8 +1,8 @@
 """Sweeps: one notebook at many combinations of parameters, each in a process of its own, with a table of what happened.
 
 The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end), and at its end
-what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, ``results.parquet`` and ``summary.md`` with its figure. What is
-expensive lies in the run store: a combination that was executed is found there, whoever executed it.
+what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, and ``summary.md`` with its figure. What is expensive lies in
+the run store: a combination that was executed is found there, whoever executed it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from stablerep.errors import InputError
 from stablerep.study.notebooks.execution import notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.store.runs import RunStore
+from stablerep.study.sweeps.combinations import shown
 from stablerep.study.sweeps.task import Task
 from stablerep.study.sweeps.workers import run_tasks
 
@@ -40,10 +41,9 @@ class Sweep:
     swept: list[dict]
     parameters: list[Parameters]
     folder: Path
-    store: RunStore
-    rows: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.store = RunStore()
         identities = notebook_identities((self.notebook, p) for p in self.parameters)
         self.keys = [self.store.key(**identity) for identity in identities]
         self.rows = [{"status": "waiting", "seconds": 0.0, "attempts": 0, "path": "", "error": ""} for _ in self.swept]
@@ -109,7 +109,7 @@ def begin_sweep(
         raise InputError(
             f"{folder} holds another sweep, of {before['notebook']} with {before['combinations']} combinations; name another folder."
         )
-    sweep = Sweep(notebook, swept, parameters, folder, RunStore())
+    sweep = Sweep(notebook, swept, parameters, folder)
     if before and not resume:
         ended = len(swept) - len(sweep.waiting)
         raise InputError(
@@ -166,5 +166,4 @@ def _task(sweep: Sweep, number: int) -> Task:
     values = sweep.parameters[number].model_dump().items()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
     pairs = (part for name, text in texts.items() for part in ("-p", f"{name}={text}"))
-    shown = ", ".join(f"{name} = {value}" for name, value in sweep.swept[number].items())
-    return Task(shown, ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})
+    return Task(shown(sweep.swept[number]), ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})

@@ -162,8 +162,3 @@ def last_lines(text: str, count: int = 5) -> str:
     """The last lines of what a process wrote, progress bars left out."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
     return "\n".join([line for line in lines if line.strip() and not _BAR.search(line)][-count:])
-
-
-def cores() -> int:
-    """Cores of the processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.errors import InputError
-from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task, cores, run_task
+from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task, run_task
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -55,12 +55,13 @@ def run_tasks(
         raise InputError(f"workers is {workers}; it must be at least 1.")
     if not tasks:
         return
+    from dask.system import CPU_COUNT
     from distributed import as_completed
 
     count = min(workers, len(tasks))
     where = cluster or "local"
     client = connect(where, count)
-    share = max(1, cores() // count) if client.cluster else None
+    share = max(1, CPU_COUNT // count) if client.cluster else None
     waiting, futures, pending = deque(tasks), {}, as_completed()
     tell = on_event or (lambda event, task: None)
     told = False
@@ -99,7 +100,7 @@ def connect(cluster: str, workers: int) -> Client:
         # dask would tell the workers, and so their tasks, to use one thread each.
         with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
             started = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.ERROR,
+                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.ERROR, security=True,
                 dashboard_address=None, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}, preload=[__name__],
             )  # fmt: skip
         return Client(started)
@@ -147,17 +148,17 @@ def _leave(client: Client, futures: list[Future]) -> None:
     """Stop what runs; the workers of this machine are closed when it has stopped."""
     with suppress(OSError, RuntimeError):  # the scheduler may be gone
         client.cancel(futures, force=True)
+    if not client.cluster:
+        client.close()
+        return
     try:
-        if client.cluster:
-            try:
-                _wait_until_idle(client)
-            except KeyboardInterrupt:
-                client.run(_hurry)
-                _wait_until_idle(client)
-                raise
+        _wait_until_idle(client)
+    except KeyboardInterrupt:
+        client.run(_hurry)
+        _wait_until_idle(client)
+        raise
     finally:
-        if client.cluster:
-            client.cluster.close()
+        client.cluster.close()
         client.close()
 
 
@@ -178,13 +179,14 @@ def dask_setup(worker: Worker) -> None:
 
 def _run(task: Task, threads: int | None, program: tuple | None, folder: str, patience: float) -> Finished:
     """One task, stopped when nobody wants its result any more."""
+    from dask.system import CPU_COUNT
     from distributed import get_worker
 
     if not Path(folder).is_dir():
         reason = f"the worker on {os.uname().nodename} has no folder {folder}; client and workers must share it."
         return Finished(task, "failed", error=reason)
     worker, key = get_worker(), get_worker().get_current_task()
-    threads = threads or max(1, cores() // worker.state.nthreads)
+    threads = threads or max(1, CPU_COUNT // worker.state.nthreads)
     return run_task(
         task, threads, program or PROGRAM, Path(folder), wanted=lambda: _is_wanted(worker, key), patience=patience
     )

@@ -22,6 +22,7 @@ from stablerep.study.commands.encoders import ABOUT, open_images
 from stablerep.study.commands.main import app
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
+from stablerep.transfer import transfer_scores
 from tests.conftest import TINY_CAPTIONS
 
 SMALL = (
@@ -67,6 +68,14 @@ def test_a_set_is_learned_from_and_probed(made, trained, tmp_path):
     probed = call("probe", trained, "-s", "digits", "--limit", "60", "-o", tmp_path / "items.parquet")
     assert probed.exit_code == 0 and probed.stdout.startswith("digits ") and "% [" in probed.stdout
     assert set(pd.read_parquet(tmp_path / "items.parquet")["set"]) == {"digits"}
+
+
+def test_a_set_with_several_labels_is_scored_by_what_is_kept(trained, tmp_path):
+    command = ("probe", trained, "-s", "emoji keywords", "--limit", "200", "-o", tmp_path / "items.parquet")
+    said = call(*command).stdout
+    items = pd.read_parquet(tmp_path / "items.parquet").assign(truth=lambda table: table["truth"] == "True")
+    (score,) = transfer_scores(items)["value"]
+    assert 0 < score < 1 and f"{100 * score:5.1f} % [" in said and "11-point mAP" in said
 
 
 def test_from_shards_and_in_memory(made):
