@@ -315,12 +315,12 @@ def test_workers_of_this_machine_take_nothing_from_others():
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
     client = workers.connect("local", 1)
     try:
-        (about,) = client.scheduler_info()["workers"].values()
+        ((worker, about),) = client.scheduler_info()["workers"].items()
         assert client.submit(sum, (1, 2)).result() == 3
-        for address in (client.cluster.scheduler_address, about["address"], about["nanny"]):
-            for address, options in [(address, {"ssl_context": anybody}), (address.replace("tls:", "tcp:"), {})]:
+        for address in (client.cluster.scheduler_address, worker, about["nanny"]):
+            for where, options in [(address, {"ssl_context": anybody}), (address.replace("tls:", "tcp:"), {})]:
                 with pytest.raises(OSError):
-                    asyncio.run(connect(address, timeout=1, **options))
+                    asyncio.run(connect(where, timeout=1, **options))
         with pytest.raises(InputError, match="leads to no dask scheduler"):
             workers.connect(client.cluster.scheduler_address, 1)
     finally:
