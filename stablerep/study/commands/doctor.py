@@ -1,4 +1,4 @@
-"""``stablerep doctor``: what this machine has and lacks for the study, and the command that supplies each."""
+"""What this machine has and lacks for the study, and the command that supplies each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
 
 from stablerep.study.root import PROJECT
 from stablerep.study.store.provenance import PACKAGES, device_name, installed_version, thread_count
@@ -29,15 +27,15 @@ class Finding:
     fix: str = ""
 
 
-def doctor_command() -> None:
-    """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
+def diagnosis() -> str:
+    """The report on everything, with what the presets cost on this machine."""
     findings = examine()
     if not any(finding.state == "missing" for finding in findings):  # else there may be nothing to measure with
         from stablerep.study.plans.planning import preset_costs
 
         costs = preset_costs(measure_speed())
         findings += [Finding(f"preset {name}", "note", text) for name, text in costs]
-    typer.echo(report(findings))
+    return report(findings)
 
 
 def report(findings: Sequence[Finding]) -> str:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
+from stablerep.checkpoint import storing, written_aside
 from stablerep.errors import InputError, readable
 
 if TYPE_CHECKING:
@@ -54,22 +59,18 @@ def open_images(
     return CaptionedImages.from_corpus(part, size)
 
 
-def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> bool:
-    """Write down what is trained in a folder, or refuse one in which something else was.
-
-    Returns:
-        Whether this call wrote it, in a folder that was empty or not there.
+@contextmanager
+def claimed(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> Iterator[None]:
+    """Write down what is trained in a folder here. A training that is refused before it has learned anything takes that back, so that the
+    corrected command may have the folder.
 
     Raises:
         InputError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
         StorageError: the folder cannot be written.
     """
-    from dataclasses import asdict
-
-    from stablerep.checkpoint import written_aside
-
-    about = json.loads(json.dumps({"images": images, "processes": processes, **asdict(recipe)}))
     path = folder / ABOUT
+    about = json.loads(json.dumps({"images": images, "processes": processes, **asdict(recipe)}))
+    new = first and not path.is_file()
     if path.is_file():
         with readable(path):
             text = path.read_text(encoding="utf-8")
@@ -80,23 +81,20 @@ def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes
         if name := next((name for name in about if there.get(name) != about[name]), None):
             other = f"{name} {there.get(name)} instead of {about[name]}"
             raise InputError(f"{folder} holds a pre-training with {other}; continue that one, or name another folder.")
-        return False
-    if first and folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds something else; name a new folder.")
-    if first:
+    if new:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds something else; name a new folder.")
         with written_aside(path) as aside:
             aside.write_text(json.dumps(about, indent=1) + "\n")
-    return first
-
-
-def release_folder(folder: Path) -> None:
-    """Take back the claim of a training that was refused before it learned anything, so that the corrected command may have the folder."""
-    import shutil
-
-    (folder / ABOUT).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    try:
+        yield
+    except ValueError:
+        if new and not (folder / "checkpoint.pt").exists():
+            path.unlink(missing_ok=True)
+            shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def pretrain_command(
@@ -129,7 +127,6 @@ def pretrain_command(
 ) -> None:
     """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an interruption, the same command
     continues."""
-    from stablerep.checkpoint import storing
     from stablerep.encoders import EncoderRecipe
     from stablerep.training import PretrainingRecipe, pretrain
     from stablerep.views import ViewRecipe
@@ -144,18 +141,12 @@ def pretrain_command(
         raise InputError(f"method is {method!r}, {told}")
     first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
     data = open_images(images, image_size, designs=designs, in_memory=in_memory)
-    claimed = claim_folder(folder, recipe, data.fingerprint, processes, first=first)
-    if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
-        typer.echo(f"{folder} holds the finished encoder.")
-        return
-    try:
-        with storing(folder):
-            progress = method if first else ""
-            made = pretrain(data, recipe, folder, progress=progress, checkpoint_every=checkpoint_every)
-    except ValueError:
-        if claimed and not (folder / "checkpoint.pt").exists():
-            release_folder(folder)
-        raise
+    with claimed(folder, recipe, data.fingerprint, processes, first=first), storing(folder):
+        if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
+            typer.echo(f"{folder} holds the finished encoder.")
+            return
+        progress = method if first else ""
+        made = pretrain(data, recipe, folder, progress=progress, checkpoint_every=checkpoint_every)
     if first:
         speed = f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second"
         typer.echo(f"{speed}. Encoder: {folder / 'encoder.safetensors'}")
@@ -234,8 +225,6 @@ def _score(row) -> str:
 
 def _keep(items: pd.DataFrame, output: Path | None) -> None:
     """Write the results of a probe, a row an item, where the user wants them; a class is a number or a name."""
-    from stablerep.checkpoint import written_aside
-
     if output is not None:
         with written_aside(output) as aside:
             items.astype({"truth": str}).to_parquet(aside, index=False)

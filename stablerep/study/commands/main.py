@@ -7,7 +7,6 @@ from typer.core import TyperGroup
 
 from stablerep.errors import UserError
 from stablerep.study.commands.book import book_app
-from stablerep.study.commands.doctor import doctor_command
 from stablerep.study.commands.encoders import pretrain_command, probe_command, transfer_command
 from stablerep.study.commands.generator import synthesize_command, train_generator_command
 from stablerep.study.commands.notebooks import execute_command, notebooks_app, reference_command
@@ -39,12 +38,20 @@ GROUPS = {"run": run_app, "book": book_app, "notebooks": notebooks_app, "runs": 
 COMMANDS = {
     "sweep": sweep_command, "execute": execute_command, "reference": reference_command, "synthesize": synthesize_command,
     "train-generator": train_generator_command, "pretrain": pretrain_command, "probe": probe_command, "transfer": transfer_command,
-    "trace": trace_command, "export": export_command, "verify": verify_command, "doctor": doctor_command,
+    "trace": trace_command, "export": export_command, "verify": verify_command,
 }  # fmt: skip
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 for name, command in COMMANDS.items():
     app.command(name)(command)
+
+
+@app.command()
+def doctor() -> None:
+    """Versions, device, presets' cost on this machine, data and models at hand, and what is missing."""
+    from stablerep.study.commands.doctor import diagnosis
+
+    typer.echo(diagnosis())
 
 
 def main() -> None:

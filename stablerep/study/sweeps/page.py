@@ -66,6 +66,10 @@ def page_text(sweep: Sweep, results: pd.DataFrame) -> str:
 
 def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Path) -> list[str]:
     """The figure, drawn to ``target``, and the table of numbers."""
+    import matplotlib
+
+    from stablerep import figures
+
     keys, unit = list(about.keys), about.unit
     repeated = SEED in swept and means["seeds"].max() > 1
     intervals = "95 % Student-t intervals over seeds" if repeated else "95 % intervals as in the chapter"
@@ -75,23 +79,15 @@ def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Pat
     if not numeric:
         return parts
     x = numeric[0]
-    _draw(means, x, keys, unit, target)
-    others = ", ".join(name for name in axes if name != x)
-    held = f" Values of {others} are averaged in the figure, not in the table." if others else ""
-    alt = f"{unit.capitalize()} against {x}, a line for each of {', '.join(keys)}."
-    figure = f":::{{figure}} {target.name}\n:alt: {alt}\n\nThe {unit} against {x}; bars: {intervals}.{held}\n:::"
-    return [figure, *parts]
-
-
-def _draw(means: pd.DataFrame, x: str, keys: list[str], unit: str, target: Path) -> None:
-    import matplotlib
-
-    from stablerep import figures
-
     with matplotlib.rc_context({"backend": "agg"}):
         figure = figures.sweep(means, x, keys, unit)
     with written_aside(target) as aside:
         figure.savefig(aside, dpi=130, format="png")
+    others = ", ".join(name for name in axes if name != x)
+    held = f" Values of {others} are averaged in the figure, not in the table." if others else ""
+    alt = f"{unit.capitalize()} against {x}, a line for each of {', '.join(keys)}."
+    block = f":::{{figure}} {target.name}\n:alt: {alt}\n\nThe {unit} against {x}; bars: {intervals}.{held}\n:::"
+    return [block, *parts]
 
 
 def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.errors import InputError
+from stablerep.errors import FailedError, InputError
 from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task, run_task
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_tasks(
 
     Raises:
         InputError: no worker, or a cluster that cannot be reached.
-        ConnectionError: the cluster's scheduler is gone.
+        FailedError: the cluster's scheduler is gone.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; it must be at least 1.")
@@ -130,7 +130,7 @@ def _threads(client: Client, cluster: str) -> int:
     try:
         return sum(client.nthreads().values())
     except (OSError, RuntimeError):
-        raise ConnectionError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
+        raise FailedError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
 
 
 def _finished(task: Task, future: Future, client: Client, cluster: str) -> Finished:

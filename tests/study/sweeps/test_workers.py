@@ -205,6 +205,7 @@ def test_all_are_asked_before_any_is_waited_for(here, tmp_path):
 
 DRIVER = """
 import signal, sys
+from stablerep.errors import FailedError
 from stablerep.study.sweeps.workers import Task, run_tasks
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -213,7 +214,7 @@ if __name__ == "__main__":
             print(found)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
+    except FailedError as error:
         sys.exit(str(error))
 """
 
