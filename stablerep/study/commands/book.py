@@ -42,8 +42,8 @@ def book(
     allow: AllowedPaths = [],
     dry_run: DryRun = False,
 ) -> None:
-    """Execute every chapter and build the HTML book. With other parameters, each of which counts for every chapter that has it, the book has
-    a folder of its own and says so on its pages."""
+    """Execute every chapter and build the HTML book. With other parameters, each of which counts for every chapter that
+    has it, the book has a folder of its own and says so on its pages."""
     if context.invoked_subcommand:
         return
     from stablerep.study.book.contents import check_pages

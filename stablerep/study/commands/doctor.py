@@ -18,8 +18,8 @@ DATA_FOLDERS = ("cifar10", "fairface64")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. ``state`` is ok, missing (the study needs it; ``fix`` is the command that supplies it) or note (it can do
-    without)."""
+    """One line of the report. ``state`` is ok, missing (the study needs it; ``fix`` is the command that supplies it) or
+    note (it can do without)."""
 
     topic: str
     state: str
@@ -61,7 +61,7 @@ def examine() -> list[Finding]:
 
 
 def measure_speed(seconds: float = 2.0) -> dict:
-    """Speed of float32 matrix multiplication where training would run: ``device`` and ``gflops``, by the median over some ``seconds``."""
+    """Speed of float32 matrix multiplication where training would run: ``device``, and ``gflops`` by the median."""
     import torch
     from torch.utils.benchmark import Timer
 
@@ -80,7 +80,7 @@ def _packages() -> Finding:
 
 
 def _pins() -> Finding:
-    """What is not installed is of an extra or of another platform; a local label such as +cpu names the build, not the version."""
+    """What is not installed is of an extra or another platform; a label such as +cpu names the build, not the version."""
     from packaging.requirements import Requirement
 
     path = PROJECT / "constraints.txt"

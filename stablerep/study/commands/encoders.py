@@ -1,5 +1,5 @@
-"""``stablerep pretrain``, ``probe`` and ``transfer``: an encoder in a folder of its own, by as many processes as ``torchrun`` starts, and
-what encoders have learned.
+"""``stablerep pretrain``, ``probe`` and ``transfer``: an encoder in a folder of its own, by as many processes as
+``torchrun`` starts, and what encoders have learned.
 
 The run store is left aside by ``pretrain``: its locks would have the processes of one training wait for each other.
 """
@@ -61,11 +61,11 @@ def open_images(
 
 @contextmanager
 def claimed(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> Iterator[None]:
-    """Write down what is trained in a folder here. A training that is refused before it has learned anything takes that back, so that the
-    corrected command may have the folder.
+    """Write down what is trained in a folder here. A training that is refused before it has learned anything takes that
+    back, so that the corrected command may have the folder.
 
     Raises:
-        InputError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
+        InputError: other images, another recipe or number of processes, which changes the views; what differs is named.
         StorageError: the folder cannot be written.
     """
     path = folder / ABOUT
@@ -125,15 +125,16 @@ def pretrain_command(
     ] = False,
     checkpoint_every: Annotated[int, Option(help="Steps between checkpoints.", min=1)] = 100,
 ) -> None:
-    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an interruption, the same command
-    continues."""
+    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an
+    interruption, the same command continues."""
     from stablerep.encoders import EncoderRecipe
     from stablerep.training import PretrainingRecipe, pretrain
     from stablerep.views import ViewRecipe
 
     recipe = PretrainingRecipe(
-        method=method, steps=steps, views_per_step=views_per_step, images_per_caption=positives, learning_rate=learning_rate,
-        temperature=temperature, chunk=chunk, seed=seed, encoder=EncoderRecipe(name=encoder, stem=stem, image_size=image_size),
+        method=method, steps=steps, views_per_step=views_per_step, images_per_caption=positives, seed=seed,
+        learning_rate=learning_rate, temperature=temperature, chunk=chunk,
+        encoder=EncoderRecipe(name=encoder, stem=stem, image_size=image_size),
         view=ViewRecipe(size=image_size, crop_min=crop_min),
     )  # fmt: skip
     if recipe.traits.ids == "class":
@@ -217,7 +218,7 @@ def transfer_command(
 
 
 def _score(row) -> str:
-    """A row of :func:`stablerep.transfer.transfer_scores` in words: the score with its interval, or why there is none."""
+    """A row of ``transfer_scores`` in words: the score with its interval, or why there is none."""
     if row.reason:
         return f"skipped: {row.reason}"
     return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"

@@ -1,4 +1,4 @@
-"""``stablerep train-generator`` and ``synthesize``: a generator, and synthetic sets by one process or by several that share the shards."""
+"""``stablerep train-generator`` and ``synthesize``: a generator, and synthetic sets by one process or several."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def train_generator_command(
     design: Annotated[list[str], Option(help="Emoji designs to learn from; all when left out.")] = [],
     device: Annotated[str | None, Option(help="cpu or cuda; the GPU when there is one.")] = None,
 ) -> None:
-    """Train the miniature Stable Diffusion on the training part of a corpus. After an interruption, the same command continues."""
+    """Train the miniature Stable Diffusion on the training part of a corpus. After an interruption, the same command
+    continues."""
     from dataclasses import replace
 
     from stablerep.checkpoint import storing
@@ -75,8 +76,8 @@ def synthesize_command(
     workers: Workers = 1,
     cluster: Cluster = None,
 ) -> None:
-    """Make a synthetic set: captions x images in webdataset shards, which several processes share. After an interruption, the same command
-    continues."""
+    """Make a synthetic set: captions x images in webdataset shards, which several processes share. After an
+    interruption, the same command continues."""
     if workers > 1 or cluster:
         share_synthesis(**context.params)
         return
@@ -114,8 +115,8 @@ def read_texts(captions: str, count: int) -> list[str]:
 
 
 def share_synthesis(output: Path, workers: int, cluster: str | None, **options) -> None:
-    """Run the same command in several processes, here or on a cluster. They share nothing but the folder, so one that dies is no loss
-    while others work.
+    """Run the same command in several processes, here or on a cluster. They share nothing but the folder, so one that
+    dies is no loss while others work.
 
     Raises:
         FailedError: the set is not finished, because every process failed; with what the last one said.

@@ -1,4 +1,4 @@
-"""The parameters of chapters that a reader gives, as pairs, options and a file: from text to values, before a schema checks them."""
+"""What a reader gives for the parameters of chapters, as pairs, options and a file: from text to values."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from stablerep.study.commands.trace import export_command, trace_command, verify
 
 
 class Sentences(TyperGroup):
-    """Errors that a user can mend are one sentence on the error stream and exit status 2; others keep their traceback."""
+    """Errors that a user can mend become one sentence and exit status 2; others keep their traceback."""
 
     def invoke(self, context: typer.Context) -> object:
         try:
@@ -31,13 +31,18 @@ class Sentences(TyperGroup):
 
 
 app = typer.Typer(
-    name="stablerep", cls=Sentences, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="stablerep",
+    cls=Sentences,
     help="StableRep at small scale: run chapters, make synthetic sets, build the book.",
-)  # fmt: skip
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 GROUPS = {"run": run_app, "book": book_app, "notebooks": notebooks_app, "runs": runs_app}
 COMMANDS = {
-    "sweep": sweep_command, "execute": execute_command, "reference": reference_command, "synthesize": synthesize_command,
-    "train-generator": train_generator_command, "pretrain": pretrain_command, "probe": probe_command, "transfer": transfer_command,
+    "sweep": sweep_command, "execute": execute_command, "reference": reference_command,
+    "synthesize": synthesize_command, "train-generator": train_generator_command,
+    "pretrain": pretrain_command, "probe": probe_command, "transfer": transfer_command,
     "trace": trace_command, "export": export_command, "verify": verify_command,
 }  # fmt: skip
 for name, group in GROUPS.items():

@@ -1,4 +1,4 @@
-"""``stablerep execute``, ``reference`` and ``notebooks``: notebooks from elsewhere, the stored results, and the committed notebooks."""
+"""``stablerep execute``, ``reference`` and ``notebooks``: notebooks from elsewhere, stored results, our notebooks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def execute_command(
     file: ParameterFile = None,
     trust: Annotated[bool, Option("--trust", help="You have read the notebook: it can do whatever you can.")] = False,
 ) -> None:
-    """Execute a notebook from elsewhere, with the project's checks of its parameters and a kernel that knows no secrets."""
+    """Execute a notebook from elsewhere, with the project's checks of parameters and a kernel that knows no secrets."""
     from stablerep.study.notebooks.execution import execute_file, opened_chapter, read_notebook
 
     chapter = opened_chapter(read_notebook(path))
@@ -58,7 +58,7 @@ def reference_command(
 def sync(
     check: Annotated[bool, Option("--check", help="Change nothing; exit status 1 when something differs.")] = False,
 ) -> None:
-    """Write what follows from the chapters: the parameters cells of all notebooks, without outputs, and README's list."""
+    """Write what follows from the chapters: parameters cells of all notebooks, without outputs, and README's list."""
     from stablerep.study.chapters import chapter_names
     from stablerep.study.notebooks.schema import sync_notebook, sync_readme
     from stablerep.study.root import project_root

@@ -108,8 +108,8 @@ def _option(row, laptop: dict[str, Any]) -> Any:
 
 
 def check_plan(name: str, parameters) -> None:
-    """Ask for everything that a chapter would need, and compute nothing: what it must refuse, such as a corpus without people, is
-    refused before anything starts."""
+    """Ask for everything that a chapter would need, and compute nothing: what it must refuse, such as a corpus without
+    people, is refused before anything starts."""
     if parameters.live:
         from stablerep.study.plans.planning import plan_chapters
 

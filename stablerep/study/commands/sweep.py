@@ -34,7 +34,8 @@ def sweep_command(
         Path | None, Option("-o", "--output", help="Folder of the sweep (default sweeps/NOTEBOOK-KEY).")
     ] = None,
 ) -> None:
-    """Execute a notebook for every combination of some values. What -p gives is the same for all. All are checked before the first one starts."""
+    """Execute a notebook for every combination of some values. What -p gives is the same for all. All are checked
+    before the first one starts."""
     from stablerep.study.parameters.paths import allow_paths
     from stablerep.study.sweeps.combinations import combinations, resolve_all
 

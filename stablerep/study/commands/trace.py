@@ -63,7 +63,8 @@ def export_command(
 
 
 def verify_command(path: Annotated[Path, Argument(help="An export: a folder or a zip.")]) -> None:
-    """Check an export on any machine: files against checksums, runs against their keys. Exit status 1 when something is wrong."""
+    """Check an export on any machine: files against checksums, runs against their keys. Exit status 1 when something is
+    wrong."""
     from stablerep.study.archive.check import examine_export
 
     found = examine_export(path)

@@ -1,4 +1,5 @@
-"""What a sweep ends with: the table of all its results, and a page with the headline numbers against what was swept, and what failed."""
+"""What a sweep ends with: the table of all its results, and a page with the headline numbers against what was swept,
+and what failed."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SEED = "seed"
 
 
 def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> pd.DataFrame:
-    """Mean over swept seeds of each number, with a 95 % Student-t interval over seeds; without several seeds, the number and its own interval.
+    """Mean over swept seeds of each number, with a 95 % Student-t interval over seeds; without several seeds, the
+    number and its own interval.
 
     Returns:
         ``swept`` without the seed, ``keys``, ``value``, ``low``, ``high``, ``seeds``.

@@ -1,8 +1,8 @@
 """Sweeps: one notebook at many combinations of parameters, each in a process of its own, with a table of what happened.
 
-The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end), and at its end
-what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, and ``summary.md`` with its figure. What is expensive lies in
-the run store: a combination that was executed is found there, whoever executed it.
+The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end),
+and at its end what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, and ``summary.md`` with its figure. What
+is expensive lies in the run store: a combination that was executed is found there, whoever executed it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Sweep:
 
     Attributes:
         swept: what differs, a dictionary per combination; ``parameters``: all of them, checked.
-        rows: per combination ``status`` (waiting, running, done, found, failed, stopped), ``seconds``, ``attempts``, ``path`` of the
-            executed notebook relative to the run store, ``error``.
+        rows: per combination ``status`` (waiting, running, done, found, failed, stopped), ``seconds``, ``attempts``,
+            ``path`` of the executed notebook relative to the run store, ``error``.
     """
 
     notebook: str
@@ -74,8 +74,8 @@ class Sweep:
             self.table().to_csv(aside)
 
     def results(self) -> pd.DataFrame:
-        """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's keys, ``value``,
-        ``low``, ``high``."""
+        """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's
+        keys, ``value``, ``low``, ``high``."""
         parts = []
         for number, (one, row) in enumerate(zip(self.swept, self.rows)):
             if row["status"] in DONE:
@@ -106,15 +106,12 @@ def begin_sweep(
     about = folder / "sweep.json"
     before = json.loads(about.read_text()) if about.exists() else None
     if before and before["key"] != key:
-        raise InputError(
-            f"{folder} holds another sweep, of {before['notebook']} with {before['combinations']} combinations; name another folder."
-        )
+        other = f"{before['notebook']} with {before['combinations']} combinations"
+        raise InputError(f"{folder} holds another sweep, of {other}; name another folder.")
     sweep = Sweep(notebook, swept, parameters, folder)
     if before and not resume:
-        ended = len(swept) - len(sweep.waiting)
-        raise InputError(
-            f"this sweep was begun before ({ended} of {len(swept)} combinations are executed); add --resume to continue it: {folder}"
-        )
+        ended = f"{len(swept) - len(sweep.waiting)} of {len(swept)} combinations are executed"
+        raise InputError(f"this sweep was begun before ({ended}); add --resume to continue it: {folder}")
     with written_aside(about) as aside:
         content = {"notebook": notebook, "key": key, "combinations": len(swept), "swept": swept}
         aside.write_text(json.dumps(content, indent=1) + "\n")
