@@ -80,7 +80,7 @@ def _packages() -> Finding:
 
 
 def _pins() -> Finding:
-    """What is not installed is of an extra or another platform; a label such as +cpu names the build, not the version."""
+    """What is not installed is of an extra or another platform; a label as in 2.13.0+cpu names the build alone."""
     from packaging.requirements import Requirement
 
     path = PROJECT / "constraints.txt"
