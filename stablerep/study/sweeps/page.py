@@ -27,12 +27,12 @@ def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> p
     by = [name for name in [*swept, *keys] if name != SEED]
     rows = []
     for place, part in results.groupby(by, sort=False, dropna=False):
-        row = dict(zip(by, place if isinstance(place, tuple) else (place,)))
         if len(part) > 1:
             found = over_seeds(part["value"])
-            rows.append(row | {"value": found["mean"], "low": found["low"], "high": found["high"], "seeds": len(part)})
+            numbers = {"value": found["mean"], "low": found["low"], "high": found["high"]}
         else:
-            rows.append(row | part.iloc[0][["value", "low", "high"]].to_dict() | {"seeds": 1})
+            numbers = part.iloc[0][["value", "low", "high"]].to_dict()
+        rows.append(dict(zip(by, place)) | numbers | {"seeds": len(part)})
     return pd.DataFrame(rows)
 
 

@@ -82,7 +82,8 @@ class Sweep:
                 about = json.loads((self.store.root / row["path"]).read_text())["metadata"]["stablerep"]
                 part = pd.DataFrame(about["headline"]["rows"]).astype(dict.fromkeys(("value", "low", "high"), float))
                 for place, (name, value) in enumerate({"combination": number + 1, **one}.items()):
-                    part.insert(place, name if name not in part else f"parameter {name}", [value] * len(part))
+                    column = name if name not in part else f"parameter {name}"
+                    part.insert(place, column, str(value) if isinstance(value, list) else value)
                 parts.append(part)
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
