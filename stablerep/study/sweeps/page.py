@@ -105,7 +105,8 @@ def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
 
 def _markdown(table: pd.DataFrame) -> str:
     def text(value) -> str:
-        shown = "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+        missing = not isinstance(value, list) and pd.isna(value)
+        shown = "" if missing else f"{value:g}" if isinstance(value, float) else str(value)
         return shown.replace("|", "\\|")
 
     return markdown_table(

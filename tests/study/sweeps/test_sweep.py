@@ -173,7 +173,9 @@ def test_summary_page(pretended, store):
 
 
 def test_lists_can_be_swept(pretended, store):
-    sweep = run_sweep(prepared(["probe_designs=[noto,emojione],[noto,twemoji]", "seed=0,1"]), workers=1, log=lambda line: None)
+    sweep = run_sweep(
+        prepared(["probe_designs=[noto,emojione],[noto,twemoji]", "seed=0,1"]), workers=1, log=lambda line: None
+    )
     assert "| ['noto', 'twemoji'] | A | linear group | 2 |" in write_results(sweep).read_text()
     assert pd.read_csv(sweep.folder / "results.csv")["probe_designs"].tolist()[0] == "['noto', 'emojione']"
 
