@@ -100,10 +100,11 @@ def connect(cluster: str, workers: int) -> Client:
         InputError: nothing answers there.
     """
     if cluster == "local":
-        # dask would tell the workers, and so their tasks, to use one thread each.
+        # dask would tell the workers, and so their tasks, to use one thread each. A worker whose scheduler closes would
+        # say that it cannot be reached; what matters comes back as an exception or as a task's error.
         with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
             started = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.ERROR, security=True,
+                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.CRITICAL, security=True,
                 dashboard_address=None, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}, preload=[__name__],
             )  # fmt: skip
         return Client(started)
