@@ -1,5 +1,5 @@
-"""``stablerep pretrain``, ``probe`` and ``transfer``: an encoder in a folder of its own, by as many processes as ``torchrun`` starts, and
-what encoders have learned.
+"""``stablerep pretrain``, ``probe`` and ``transfer``: an encoder in a folder of its own, by as many processes as
+``torchrun`` starts, and what encoders have learned.
 
 The run store is left aside by ``pretrain``: its locks would have the processes of one training wait for each other.
 """
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
+from stablerep.checkpoint import storing, written_aside
 from stablerep.errors import InputError, readable
-from stablerep.study.commands.sentences import sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
     from stablerep.training import PretrainingRecipe
 
 ABOUT = "pretraining.json"  # the recipe, the images and the number of processes of a folder
+Limit = Annotated[int, Option(help="At most so many images of each part of a transfer set; 0 takes all.", min=0)]
+Items = Annotated[Path | None, Option("-o", "--output", help="Also write the per-item results here, as parquet.")]
 
 
 def open_images(
@@ -52,22 +59,18 @@ def open_images(
     return CaptionedImages.from_corpus(part, size)
 
 
-def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> bool:
-    """Write down what is trained in a folder, or refuse one in which something else was.
-
-    Returns:
-        Whether this call wrote it, in a folder that was empty or not there.
+@contextmanager
+def claimed(folder: Path, recipe: PretrainingRecipe, images: str, processes: int, *, first: bool) -> Iterator[None]:
+    """Write down what is trained in a folder here. A training that is refused before it has learned anything takes that
+    back, so that the corrected command may have the folder.
 
     Raises:
-        InputError: another recipe, other images, or another number of processes, which changes the views; what differs is named.
+        InputError: other images, another recipe or number of processes, which changes the views; what differs is named.
         StorageError: the folder cannot be written.
     """
-    from dataclasses import asdict
-
-    from stablerep.checkpoint import written_aside
-
-    about = json.loads(json.dumps({"images": images, "processes": processes, **asdict(recipe)}))
     path = folder / ABOUT
+    about = json.loads(json.dumps({"images": images, "processes": processes, **asdict(recipe)}))
+    new = first and not path.is_file()
     if path.is_file():
         with readable(path):
             text = path.read_text(encoding="utf-8")
@@ -76,182 +79,153 @@ def claim_folder(folder: Path, recipe: PretrainingRecipe, images: str, processes
         except (ValueError, TypeError):
             raise InputError(f"{path} is damaged; name another folder.") from None
         if name := next((name for name in about if there.get(name) != about[name]), None):
-            raise InputError(
-                f"{folder} holds a pre-training with {name} {there.get(name)} instead of {about[name]}; "
-                "continue that one, or name another folder."
-            )
-        return False
-    if first and folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds something else; name a new folder.")
-    if first:
+            other = f"{name} {there.get(name)} instead of {about[name]}"
+            raise InputError(f"{folder} holds a pre-training with {other}; continue that one, or name another folder.")
+    if new:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds something else; name a new folder.")
         with written_aside(path) as aside:
             aside.write_text(json.dumps(about, indent=1) + "\n")
-    return first
-
-
-def release_folder(folder: Path) -> None:
-    """Take back the claim of a training that was refused before it learned anything, so that the corrected command may have the folder."""
-    import shutil
-
-    (folder / ABOUT).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tokenizer", ignore_errors=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    try:
+        yield
+    except ValueError:
+        if new and not (folder / "checkpoint.pt").exists():
+            path.unlink(missing_ok=True)
+            shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def pretrain_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of the encoder; an unfinished one is continued.")],
+    folder: Annotated[Path, Argument(help="Folder of the encoder; an unfinished one is continued.")],
     images: Annotated[
         str,
-        typer.Option(
-            "--images", "--corpus", help="Folder of a synthetic set, emoji, or another source of captioned images."
-        ),
+        Option("--images", "--corpus", help="Folder of a synthetic set, emoji, or another source of captioned images."),
     ] = "emoji",
     method: Annotated[
-        str, typer.Option(help="simclr, clip, stablerep, stablerep+, caption-as-class, mae, byol, moco-v3 or dino.")
+        str, Option(help="simclr, clip, stablerep, stablerep+, caption-as-class, mae, byol, moco-v3 or dino.")
     ] = "stablerep",
-    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 400,
-    views_per_step: Annotated[int, typer.Option(help="Augmented images in a step, of all processes together.")] = 256,
-    positives: Annotated[
-        int, typer.Option(help="m: images of a caption in a batch, for StableRep and StableRep+.")
-    ] = 4,
-    learning_rate: Annotated[float, typer.Option(help="Peak.")] = 2e-3,
-    temperature: Annotated[float, typer.Option(help="Of the multi-positive loss.")] = 0.1,
-    encoder: Annotated[str, typer.Option(help="Any timm model.")] = "resnet10t",
-    stem: Annotated[str, typer.Option(help="published, no-pool or full.")] = "published",
-    image_size: Annotated[int, typer.Option(help="Side of the views in pixels.")] = 32,
-    crop_min: Annotated[float, typer.Option(help="Smallest share of an image that a crop keeps.")] = 0.2,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 400,
+    views_per_step: Annotated[int, Option(help="Augmented images in a step, of all processes together.")] = 256,
+    positives: Annotated[int, Option(help="m: images of a caption in a batch, for StableRep and StableRep+.")] = 4,
+    learning_rate: Annotated[float, Option(help="Peak.")] = 2e-3,
+    temperature: Annotated[float, Option(help="Of the multi-positive loss.")] = 0.1,
+    encoder: Annotated[str, Option(help="Any timm model.")] = "resnet10t",
+    stem: Annotated[str, Option(help="published, no-pool or full.")] = "published",
+    image_size: Annotated[int, Option(help="Side of the views in pixels.")] = 32,
+    crop_min: Annotated[float, Option(help="Smallest share of an image that a crop keeps.")] = 0.2,
     chunk: Annotated[
-        int, typer.Option(help="Views encoded at once, by gradient caching, in one process; 0 encodes the whole batch.")
+        int, Option(help="Views encoded at once, by gradient caching, in one process; 0 encodes the whole batch.")
     ] = 0,
     seed: int = 0,
-    designs: Annotated[bool, typer.Option("--designs", help="Of the emoji, every design of a caption.")] = False,
+    designs: Annotated[bool, Option("--designs", help="Of the emoji, every design of a caption.")] = False,
     in_memory: Annotated[
-        bool, typer.Option("--in-memory", help="Read a synthetic set whole instead of from its shards.")
+        bool, Option("--in-memory", help="Read a synthetic set whole instead of from its shards.")
     ] = False,
-    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
+    checkpoint_every: Annotated[int, Option(help="Steps between checkpoints.", min=1)] = 100,
 ) -> None:
-    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an interruption, the same command
-    continues."""
-    with sentences():
-        from stablerep.checkpoint import storing
-        from stablerep.encoders import EncoderRecipe
-        from stablerep.training import PretrainingRecipe, pretrain
-        from stablerep.views import ViewRecipe
+    """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an
+    interruption, the same command continues."""
+    from stablerep.encoders import EncoderRecipe
+    from stablerep.training import PretrainingRecipe, pretrain
+    from stablerep.views import ViewRecipe
 
-        recipe = PretrainingRecipe(
-            method=method, steps=steps, views_per_step=views_per_step, images_per_caption=positives, learning_rate=learning_rate,
-            temperature=temperature, chunk=chunk, seed=seed, encoder=EncoderRecipe(name=encoder, stem=stem, image_size=image_size),
-            view=ViewRecipe(size=image_size, crop_min=crop_min),
-        )  # fmt: skip
-        if recipe.traits.ids == "class":
-            raise InputError(
-                f"method is {method!r}, which learns classes; this command has captions alone, so choose another method."
-            )
-        first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
-        progress = method if first else ""
-        data = open_images(images, image_size, designs=designs, in_memory=in_memory)
-        claimed = claim_folder(folder, recipe, data.fingerprint, processes, first=first)
+    recipe = PretrainingRecipe(
+        method=method, steps=steps, views_per_step=views_per_step, images_per_caption=positives, seed=seed,
+        learning_rate=learning_rate, temperature=temperature, chunk=chunk,
+        encoder=EncoderRecipe(name=encoder, stem=stem, image_size=image_size),
+        view=ViewRecipe(size=image_size, crop_min=crop_min),
+    )  # fmt: skip
+    if recipe.traits.ids == "class":
+        told = "which learns classes; this command has captions alone, so choose another method."
+        raise InputError(f"method is {method!r}, {told}")
+    first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
+    data = open_images(images, image_size, designs=designs, in_memory=in_memory)
+    with claimed(folder, recipe, data.fingerprint, processes, first=first), storing(folder):
         if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
             typer.echo(f"{folder} holds the finished encoder.")
             return
-        try:
-            with storing(folder):
-                made = pretrain(data, recipe, folder, progress=progress, checkpoint_every=checkpoint_every)
-        except ValueError:
-            if claimed and not (folder / "checkpoint.pt").exists():
-                release_folder(folder)
-            raise
-        if first:
-            speed = f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second"
-            typer.echo(f"{speed}. Encoder: {folder / 'encoder.safetensors'}")
-            typer.echo(f"`stablerep probe {folder}` tests what it has learned.")
+        progress = method if first else ""
+        made = pretrain(data, recipe, folder, progress=progress, checkpoint_every=checkpoint_every)
+    if first:
+        speed = f"{made['views']:,} views by {processes} processes, {made['views_per_second']:,.0f} a second"
+        typer.echo(f"{speed}. Encoder: {folder / 'encoder.safetensors'}")
+        typer.echo(f"`stablerep probe {folder}` tests what it has learned.")
 
 
 def probe_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of a pre-trained encoder.")],
+    folder: Annotated[Path, Argument(help="Folder of a pre-trained encoder.")],
     sets: Annotated[
         list[str],
-        typer.Option(
-            "-s", "--set", help="A transfer set; may be repeated. Without one, the probes of the emoji study."
-        ),
+        Option("-s", "--set", help="A transfer set; may be repeated. Without one, the probes of the emoji study."),
     ] = [],
-    limit: Annotated[
-        int, typer.Option(help="At most so many images of each part of a transfer set; 0 takes all.", min=0)
-    ] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Also write the per-item results here, as parquet.")
-    ] = None,
+    limit: Limit = 0,
+    output: Items = None,
 ) -> None:
     """Probe the encoder in a folder: on held-out emoji, or on other sets, each by its own metric."""
-    with sentences():
-        from stablerep.corpus import load_corpus
-        from stablerep.probes.suite import evaluate
-        from stablerep.statistics import mean_with_interval
-        from stablerep.training import load_backbone, load_recipe
-        from stablerep.transfer import transfer, transfer_scores
+    from stablerep.corpus import load_corpus
+    from stablerep.probes.suite import evaluate
+    from stablerep.statistics import mean_with_interval
+    from stablerep.training import load_backbone, load_recipe
+    from stablerep.transfer import transfer, transfer_scores
 
-        if not (folder / "encoder.safetensors").is_file():
-            raise InputError(f"{folder} holds no pre-trained encoder; `stablerep pretrain {folder}` makes one.")
-        backbone, size = load_backbone(folder), load_recipe(folder).encoder.image_size
-        if sets:
-            items = transfer(backbone, sets, size=size, limit=limit).astype({"truth": str})
-            for row in transfer_scores(items).itertuples():
-                typer.echo(f"{row.set:18s} {score_text(row)}")
-        else:
-            items = evaluate(backbone, load_corpus("emoji"), size)
-            for probe, part in items.groupby("probe", sort=False):
-                found = mean_with_interval(part["correct"], part["concept"])
-                mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
-                typer.echo(f"{probe:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
-        keep_items(items, output)
+    if not (folder / "encoder.safetensors").is_file():
+        raise InputError(f"{folder} holds no pre-trained encoder; `stablerep pretrain {folder}` makes one.")
+    backbone, size = load_backbone(folder), load_recipe(folder).encoder.image_size
+    if sets:
+        items = transfer(backbone, sets, size=size, limit=limit)
+        for row in transfer_scores(items).itertuples():
+            typer.echo(f"{row.set:18s} {_score(row)}")
+    else:
+        items = evaluate(backbone, load_corpus("emoji"), size)
+        for probe, part in items.groupby("probe", sort=False):
+            found = mean_with_interval(part["correct"], part["concept"])
+            mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
+            typer.echo(f"{probe:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
+    _keep(items, output)
 
 
 def transfer_command(
     keys: Annotated[
-        list[str], typer.Argument(help="Pre-training runs; `stablerep runs list` shows them. A key may be shortened.")
+        list[str], Argument(help="Pre-training runs; `stablerep runs list` shows them. A key may be shortened.")
     ],
     sets: Annotated[
-        list[str], typer.Option("-s", "--set", help="A transfer set; may be repeated. All that are at hand by default.")
+        list[str], Option("-s", "--set", help="A transfer set; may be repeated. All that are at hand by default.")
     ] = [],
-    limit: Annotated[int, typer.Option(help="At most so many images of each part; 0 takes all.", min=0)] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Also write the per-item results here, as parquet.")
-    ] = None,
+    limit: Limit = 0,
+    output: Items = None,
 ) -> None:
     """Probe encoders on other sets, each by its own metric; a set that is not there is named with the reason."""
-    with sentences():
-        import pandas as pd
+    import pandas as pd
 
-        from stablerep.study.experiments.study import Study
-        from stablerep.transfer import AT_HAND, transfer_average, transfer_scores
+    from stablerep.study.experiments.study import Study
+    from stablerep.transfer import AT_HAND, transfer_average, transfer_scores
 
-        study, scores, items = Study(), {}, []
-        for key in keys:
-            found, recipe = study.pretrained_run(key)
-            part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit)
-            items.append(part.astype({"truth": str}).assign(run=found.key))
-            scores[found.key] = transfer_scores(part)
-            typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")
-            for row in scores[found.key].itertuples():
-                typer.echo(f"  {row.set:16s} {score_text(row)}")
-        for row in transfer_average(scores).itertuples():
-            left_out = f"; left out: {row.left_out}" if row.left_out else ""
-            typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")
-        keep_items(pd.concat(items, ignore_index=True), output)
+    study, scores, items = Study(), {}, []
+    for key in keys:
+        found, recipe = study.pretrained_run(key)
+        part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit)
+        items.append(part.assign(run=found.key))
+        scores[found.key] = transfer_scores(part)
+        typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")
+        for row in scores[found.key].itertuples():
+            typer.echo(f"  {row.set:16s} {_score(row)}")
+    for row in transfer_average(scores).itertuples():
+        left_out = f"; left out: {row.left_out}" if row.left_out else ""
+        typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")
+    _keep(pd.concat(items, ignore_index=True), output)
 
 
-def score_text(row) -> str:
-    """A row of :func:`stablerep.transfer.transfer_scores` in words: the score with its interval, or why there is none."""
+def _score(row) -> str:
+    """A row of ``transfer_scores`` in words: the score with its interval, or why there is none."""
     if row.reason:
         return f"skipped: {row.reason}"
     return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
 
 
-def keep_items(items: pd.DataFrame, output: Path | None) -> None:
-    """Write the results of a probe, a row an item, where the user wants them."""
-    from stablerep.checkpoint import written_aside
-
+def _keep(items: pd.DataFrame, output: Path | None) -> None:
+    """Write the results of a probe, a row an item, where the user wants them; a class is a number or a name."""
     if output is not None:
         with written_aside(output) as aside, open(aside, "wb") as file:  # pandas takes some names for addresses
-            items.to_parquet(file, index=False)
+            items.astype({"truth": str}).to_parquet(file, index=False)

@@ -1,4 +1,4 @@
-"""``stablerep train-generator`` and ``synthesize``: a generator, and synthetic sets by one process or by several that share the shards."""
+"""``stablerep train-generator`` and ``synthesize``: a generator, and synthetic sets by one process or several."""
 
 from __future__ import annotations
 
@@ -6,114 +6,95 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from stablerep.errors import FailedError, readable
-from stablerep.study.commands.sentences import sentences
+from stablerep.study.commands.options import Cluster, Workers
 
 
 def train_generator_command(
-    output: Annotated[Path, typer.Argument(help="Folder for checkpoints, samples and the finished pipeline/.")],
-    epochs: Annotated[float | None, typer.Option(help="Of the denoiser; the recipe's when left out.")] = None,
-    autoencoder_epochs: Annotated[
-        float | None, typer.Option(help="Of the autoencoder; the recipe's when left out.")
-    ] = None,
+    output: Annotated[Path, Argument(help="Folder for checkpoints, samples and the finished pipeline/.")],
+    epochs: Annotated[float | None, Option(help="Of the denoiser; the recipe's when left out.")] = None,
+    autoencoder_epochs: Annotated[float | None, Option(help="Of the autoencoder; the recipe's when left out.")] = None,
     corpus: Annotated[
-        str, typer.Option(help="What to learn from: emoji, a folder or file of captioned images, or hub:owner/name.")
+        str, Option(help="What to learn from: emoji, a folder or file of captioned images, or hub:owner/name.")
     ] = "emoji",
-    image_size: Annotated[int, typer.Option(help="Side of the images in pixels, a multiple of 8.")] = 32,
+    image_size: Annotated[int, Option(help="Side of the images in pixels, a multiple of 8.")] = 32,
     labels: Annotated[
-        str,
-        typer.Option(metavar="A,B,...", help="Columns of classes from which captions are made where there are none."),
+        str, Option(metavar="A,B,...", help="Columns of classes from which captions are made where there are none.")
     ] = "",
-    design: Annotated[list[str], typer.Option(help="Emoji designs to learn from; all when left out.")] = [],
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")] = None,
+    design: Annotated[list[str], Option(help="Emoji designs to learn from; all when left out.")] = [],
+    device: Annotated[str | None, Option(help="cpu or cuda; the GPU when there is one.")] = None,
 ) -> None:
-    """Train the miniature Stable Diffusion on the training part of a corpus. After an interruption, the same command continues."""
-    with sentences():
-        from dataclasses import replace
+    """Train the miniature Stable Diffusion on the training part of a corpus. After an interruption, the same command
+    continues."""
+    from dataclasses import replace
 
-        from stablerep.checkpoint import storing
-        from stablerep.corpus import load_corpus
-        from stablerep.torchvision_shim import ensure_torchvision_imports
+    from stablerep.checkpoint import storing
+    from stablerep.corpus import load_corpus
+    from stablerep.generator.autoencoder_training import AutoencoderRecipe
+    from stablerep.generator.denoiser_training import DenoiserRecipe
+    from stablerep.generator.training import train_generator
+    from stablerep.torchvision_shim import ensure_torchvision_imports
 
-        ensure_torchvision_imports()
-        from stablerep.generator.autoencoder_training import AutoencoderRecipe
-        from stablerep.generator.denoiser_training import DenoiserRecipe
-        from stablerep.generator.training import train_generator
-
-        first, second = AutoencoderRecipe(), DenoiserRecipe()
-        if autoencoder_epochs is not None:
-            share = autoencoder_epochs / first.epochs  # of the decoder's further passes too
-            first = replace(first, epochs=autoencoder_epochs, decoder_epochs=first.decoder_epochs * share)
-        if epochs is not None:
-            second = replace(second, epochs=epochs)
-        read = load_corpus(corpus, designs=design or None, **({"labels": labels.split(",")} if labels else {}))
-        for note in read.notes:
-            typer.echo(note, err=True)
-        with storing(output):
-            made = train_generator(
-                read, output, resolution=image_size, autoencoder_recipe=first, denoiser_recipe=second, device=device
-            )
-        typer.echo(f"Pipeline: {made}")
+    ensure_torchvision_imports()
+    first, second = AutoencoderRecipe(), DenoiserRecipe()
+    if autoencoder_epochs is not None:
+        share = autoencoder_epochs / first.epochs  # of the decoder's further passes too
+        first = replace(first, epochs=autoencoder_epochs, decoder_epochs=first.decoder_epochs * share)
+    if epochs is not None:
+        second = replace(second, epochs=epochs)
+    read = load_corpus(corpus, designs=design or None, **({"labels": labels.split(",")} if labels else {}))
+    for note in read.notes:
+        typer.echo(note, err=True)
+    with storing(output):
+        made = train_generator(
+            read, output, resolution=image_size, autoencoder_recipe=first, denoiser_recipe=second, device=device
+        )
+    typer.echo(f"Pipeline: {made}")
 
 
 def synthesize_command(
-    output: Annotated[Path, typer.Argument(help="Folder of the set; an unfinished one is continued.")],
+    context: typer.Context,
+    output: Annotated[Path, Argument(help="Folder of the set; an unfinished one is continued.")],
     captions: Annotated[
         str,
-        typer.Option(
+        Option(
             help="emoji (training captions), or a file of captions: text with one in each line, .csv, .tsv or .jsonl."
         ),
     ] = "emoji",
-    count: Annotated[int, typer.Option(help="Take only the first captions; 0 takes all.", min=0)] = 0,
-    images_per_caption: Annotated[int, typer.Option("-l", "--images-per-caption")] = 8,
-    guidance_scale: Annotated[float, typer.Option("-w", "--guidance-scale", help="w; 1 is no guidance.")] = 2.0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 12,
-    sampler: Annotated[str, typer.Option(help="dpm++ or ddim.")] = "dpm++",
+    count: Annotated[int, Option(help="Take only the first captions; 0 takes all.", min=0)] = 0,
+    images_per_caption: Annotated[int, Option("-l", "--images-per-caption")] = 8,
+    guidance_scale: Annotated[float, Option("-w", "--guidance-scale", help="w; 1 is no guidance.")] = 2.0,
+    steps: Annotated[int, Option(help="Denoising steps.")] = 12,
+    sampler: Annotated[str, Option(help="dpm++ or ddim.")] = "dpm++",
     seed: int = 0,
-    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
-    shard_captions: Annotated[int, typer.Option(help="Captions in a shard.")] = 256,
-    generator: Annotated[
-        str, typer.Option(help="emoji, a pipeline folder, or a name on the Hugging Face Hub.")
-    ] = "emoji",
-    precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16; by the device when left out.")
-    ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(help="Processes that share the shards; the processor's threads are divided among them.", min=1),
-    ] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="tcp://HOST:PORT of a dask scheduler, its scheduler file, or local.")
-    ] = None,
+    batch_size: Annotated[int, Option(help="Images in a batch.")] = 64,
+    shard_captions: Annotated[int, Option(help="Captions in a shard.")] = 256,
+    generator: Annotated[str, Option(help="emoji, a pipeline folder, or a name on the Hugging Face Hub.")] = "emoji",
+    precision: Annotated[str | None, Option(help="float32, bfloat16 or float16; by the device when left out.")] = None,
+    workers: Workers = 1,
+    cluster: Cluster = None,
 ) -> None:
-    """Make a synthetic set: captions x images in webdataset shards. After an interruption, the same command continues."""
-    sampling = {
-        "images_per_caption": images_per_caption, "guidance_scale": guidance_scale, "steps": steps, "sampler": sampler, "seed": seed,
-        "batch_size": batch_size, "shard_captions": shard_captions,
-    }  # fmt: skip
-    with sentences():
-        from stablerep.checkpoint import storing
+    """Make a synthetic set: captions x images in webdataset shards, which several processes share. After an
+    interruption, the same command continues."""
+    if workers > 1 or cluster:
+        share_synthesis(**context.params)
+        return
+    from stablerep.checkpoint import storing
 
-        if workers > 1 or cluster:
-            own = sampling | {
-                "captions": captions if captions == "emoji" else Path(captions).resolve(), "count": count,
-                "generator": Path(generator).resolve() if Path(generator).is_dir() else generator,
-            } | ({"precision": precision} if precision else {})  # fmt: skip
-            share_synthesis(output.resolve(), own, workers, cluster)
-            return
-        texts = read_texts(captions, count)
-        from stablerep.generator import Sampling, load_generator
-        from stablerep.synthesis import SynthesisPlan, synthesize
+    texts = read_texts(captions, count)
+    from stablerep.generator import Sampling, load_generator
+    from stablerep.synthesis import SynthesisPlan, synthesize
 
-        plan = SynthesisPlan(
-            texts, images_per_caption=images_per_caption, sampling=Sampling(guidance_scale, steps, sampler), seed=seed,
-            batch_size=batch_size, shard_captions=shard_captions,
-        )  # fmt: skip
-        with storing(output):
-            totals = synthesize(plan, load_generator(generator, precision=precision), output).totals
-        left = f", {totals['flagged']} left out by the safety checker" if totals["flagged"] else ""
-        typer.echo(f"{totals['images']} images of {totals['captions']} captions{left}: {output}")
+    plan = SynthesisPlan(
+        texts, images_per_caption=images_per_caption, sampling=Sampling(guidance_scale, steps, sampler), seed=seed,
+        batch_size=batch_size, shard_captions=shard_captions,
+    )  # fmt: skip
+    with storing(output):
+        totals = synthesize(plan, load_generator(generator, precision=precision), output).totals
+    left = f", {totals['flagged']} left out by the safety checker" if totals["flagged"] else ""
+    typer.echo(f"{totals['images']} images of {totals['captions']} captions{left}: {output}")
 
 
 def read_texts(captions: str, count: int) -> list[str]:
@@ -133,9 +114,9 @@ def read_texts(captions: str, count: int) -> list[str]:
         return read_captions(Path(captions))[: count or None]
 
 
-def share_synthesis(output: Path, options: dict, workers: int, cluster: str | None) -> None:
-    """Run the same command in several processes, here or on a cluster. They share nothing but the folder, so one that dies is no loss
-    while others work.
+def share_synthesis(output: Path, workers: int, cluster: str | None, **options) -> None:
+    """Run the same command in several processes, here or on a cluster. They share nothing but the folder, so one that
+    dies is no loss while others work.
 
     Raises:
         FailedError: the set is not finished, because every process failed; with what the last one said.
@@ -144,9 +125,11 @@ def share_synthesis(output: Path, options: dict, workers: int, cluster: str | No
     from stablerep.study.sweeps.workers import run_tasks
     from stablerep.synthesis import SyntheticSet
 
-    pairs = tuple(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value)))
-    arguments, said = ("synthesize", str(output), *pairs), ""
-    tasks = [Task(f"synthesize {number} of {workers}", arguments) for number in range(1, workers + 1)]
+    arguments, said = ["synthesize", str(output)], ""
+    for name, value in options.items():
+        if value is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    tasks = [Task(f"synthesize {number} of {workers}", tuple(arguments)) for number in range(1, workers + 1)]
     for finished in run_tasks(tasks, workers=workers, cluster=cluster):
         if finished.status == "failed":
             said = finished.error

@@ -1,7 +1,8 @@
-"""A command that does not outlive the process that started it: ``python -m stablerep.study.sweeps.child PARENT PROGRAM ARGUMENTS...``.
+"""A command that does not outlive its parent: ``python -m stablerep.study.sweeps.child PARENT PROGRAM ARGUMENTS...``.
 
-Linux sends it a signal when its parent dies, even by SIGKILL; a Jupyter kernel below it ends by itself when its own parent is gone. Elsewhere
-the command runs like any other. It can be interrupted even where the sweep cannot, such as in the background of a script.
+Linux sends it a signal when its parent dies, even by SIGKILL; a Jupyter kernel below it ends by itself when its own
+parent is gone. Elsewhere the command runs like any other. It can be interrupted even where the sweep cannot, such as in
+the background of a script.
 """
 
 import ctypes

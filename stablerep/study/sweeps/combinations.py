@@ -23,7 +23,7 @@ MOST = 10_000  # combinations; more is a slip of the keyboard
 
 
 def grid_values(text: str, fields: Mapping[str, FieldInfo] = {}) -> tuple[str, list[Any]]:
-    """A name and its values from ``guidance_scale=1,2,4``, ``seed=0..4`` (both ends count) or ``seed=0..8..2`` (every second).
+    """A name and its values from ``steps=10,20``, ``seed=0..4`` (both ends count) or ``seed=0..8..2`` (every second).
 
     YAML parts the values and quotes them; what each one is, the schema says, as with ``-p``. ``caption_counts=[32,64],[64,128]`` has two,
     which are lists.
@@ -71,8 +71,8 @@ def combinations(
         fields: of :func:`grid_values`.
 
     Raises:
-        InputError, MissingError: nothing to combine, a name given twice, lists of different lengths as pairs, a file that cannot be read, two equal
-            combinations, or more than ``MOST``.
+        InputError, MissingError: nothing to combine, a name given twice, lists of different lengths as pairs, a file
+            that cannot be read, two equal combinations, or more than ``MOST``.
     """
     named = [grid_values(text, fields) for text in grid]
     rows = _rows(file, fields) if file else [{}]
@@ -83,21 +83,20 @@ def combinations(
         raise InputError("the sweep has nothing to combine; give -g name=values or --list FILE.")
     lengths = {name: len(values) for name, values in named}
     if pairs and len(set(lengths.values())) > 1:
-        raise InputError(
-            f"pairs need lists of one length; these have {', '.join(f'{name} {count}' for name, count in lengths.items())}."
-        )
+        counts = ", ".join(f"{name} {count}" for name, count in lengths.items())
+        raise InputError(f"pairs need lists of one length; these have {counts}.")
     columns = [values for _, values in named]
     product = zip(*columns) if pairs and columns else itertools.product(*columns)
     found = [dict(zip(lengths, values)) | row for values in product for row in rows]
     if len(found) > MOST:
         raise InputError(f"the sweep has {len(found):,} combinations; at most {MOST:,} are run.")
-    for place, one in enumerate(found):
-        if one in found[:place]:
-            raise InputError(f"the combination {_shown(one)} occurs twice.")
+    if again := next((one for place, one in enumerate(found) if one in found[:place]), None):
+        raise InputError(f"the combination {shown(again)} occurs twice.")
     return found
 
 
-def _shown(values: dict[str, Any]) -> str:
+def shown(values: dict[str, Any]) -> str:
+    """A combination as a reader sees it: ``guidance_scale = 4, seed = 0``."""
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
@@ -167,5 +166,5 @@ def _placed(sentence: str, numbers: list[int], total: int) -> str:
     """A sentence with the combinations that it is about, unless these are all."""
     if len(numbers) == total:
         return sentence
-    shown = ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
-    return f"{sentence.rstrip('.')} (combination{'s' if len(numbers) > 1 else ''} {shown} of {total})."
+    named = ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+    return f"{sentence.rstrip('.')} (combination{'s' if len(numbers) > 1 else ''} {named} of {total})."

@@ -1,4 +1,5 @@
-"""What a sweep ends with: the table of all its results, and a page with the headline numbers against what was swept, and what failed."""
+"""What a sweep ends with: the table of all its results, and a page with the headline numbers against what was swept,
+and what failed."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SEED = "seed"
 
 
 def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> pd.DataFrame:
-    """Mean over swept seeds of each number, with a 95 % Student-t interval over seeds; without several seeds, the number and its own interval.
+    """Mean over swept seeds of each number, with a 95 % Student-t interval over seeds; without several seeds, the
+    number and its own interval.
 
     Returns:
         ``swept`` without the seed, ``keys``, ``value``, ``low``, ``high``, ``seeds``.
@@ -25,32 +27,24 @@ def over_seeds_of(results: pd.DataFrame, swept: list[str], keys: list[str]) -> p
     by = [name for name in [*swept, *keys] if name != SEED]
     rows = []
     for place, part in results.groupby(by, sort=False, dropna=False):
-        row = dict(zip(by, place if isinstance(place, tuple) else (place,)))
         if len(part) > 1:
             found = over_seeds(part["value"])
-            rows.append(row | {"value": found["mean"], "low": found["low"], "high": found["high"], "seeds": len(part)})
+            numbers = {"value": found["mean"], "low": found["low"], "high": found["high"]}
         else:
-            rows.append(row | part.iloc[0][["value", "low", "high"]].to_dict() | {"seeds": 1})
+            numbers = part.iloc[0][["value", "low", "high"]].to_dict()
+        rows.append(dict(zip(by, place)) | numbers | {"seeds": len(part)})
     return pd.DataFrame(rows)
 
 
 def write_results(sweep: Sweep) -> Path:
-    """Write ``results.csv``, ``results.parquet`` and :func:`the page <page_text>`, ``summary.md``, into the sweep's folder.
-
-    Returns:
-        The path of the page.
-    """
-    results = sweep.results()
-    # Files are opened here: pandas takes some names of folders for addresses.
+    """Write ``results.csv`` and :func:`the page <page_text>`, whose path is returned, into the sweep's folder."""
+    results, page = sweep.results(), sweep.folder / "summary.md"
+    # The file is opened here: pandas takes some names of folders for addresses.
     with written_aside(sweep.folder / "results.csv") as aside, open(aside, "wb") as file:
         results.to_csv(file, index=False)
-    lists = {name: results[name].map(str) for name in results if results[name].map(type).eq(list).any()}
-    results = results.assign(**lists)  # as text
-    with written_aside(sweep.folder / "results.parquet") as aside, open(aside, "wb") as file:
-        results.to_parquet(file, index=False)
-    with written_aside(sweep.folder / "summary.md") as aside:
+    with written_aside(page) as aside:
         aside.write_text(page_text(sweep, results))
-    return sweep.folder / "summary.md"
+    return page
 
 
 def page_text(sweep: Sweep, results: pd.DataFrame) -> str:
@@ -75,6 +69,10 @@ def page_text(sweep: Sweep, results: pd.DataFrame) -> str:
 
 def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Path) -> list[str]:
     """The figure, drawn to ``target``, and the table of numbers."""
+    import matplotlib
+
+    from stablerep import figures
+
     keys, unit = list(about.keys), about.unit
     repeated = SEED in swept and means["seeds"].max() > 1
     intervals = "95 % Student-t intervals over seeds" if repeated else "95 % intervals as in the chapter"
@@ -84,23 +82,15 @@ def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Pat
     if not numeric:
         return parts
     x = numeric[0]
-    _draw(means, x, keys, unit, target)
-    others = ", ".join(name for name in axes if name != x)
-    held = f" Values of {others} are averaged in the figure, not in the table." if others else ""
-    alt = f"{unit.capitalize()} against {x}, a line for each of {', '.join(keys)}."
-    figure = f":::{{figure}} {target.name}\n:alt: {alt}\n\nThe {unit} against {x}; bars: {intervals}.{held}\n:::"
-    return [figure, *parts]
-
-
-def _draw(means: pd.DataFrame, x: str, keys: list[str], unit: str, target: Path) -> None:
-    import matplotlib
-
-    from stablerep import figures
-
     with matplotlib.rc_context({"backend": "agg"}):
         figure = figures.sweep(means, x, keys, unit)
     with written_aside(target) as aside:
         figure.savefig(aside, dpi=130, format="png")
+    others = ", ".join(name for name in axes if name != x)
+    held = f" Values of {others} are averaged in the figure, not in the table." if others else ""
+    alt = f"{unit.capitalize()} against {x}, a line for each of {', '.join(keys)}."
+    block = f":::{{figure}} {target.name}\n:alt: {alt}\n\nThe {unit} against {x}; bars: {intervals}.{held}\n:::"
+    return [block, *parts]
 
 
 def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
@@ -116,7 +106,8 @@ def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
 
 def _markdown(table: pd.DataFrame) -> str:
     def text(value) -> str:
-        shown = "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+        missing = not isinstance(value, list) and pd.isna(value)
+        shown = "" if missing else f"{value:g}" if isinstance(value, float) else str(value)
         return shown.replace("|", "\\|")
 
     return markdown_table(

@@ -1,8 +1,8 @@
 """Sweeps: one notebook at many combinations of parameters, each in a process of its own, with a table of what happened.
 
-The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end), and at its end
-what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, ``results.parquet`` and ``summary.md`` with its figure. What is
-expensive lies in the run store: a combination that was executed is found there, whoever executed it.
+The folder of a sweep holds ``sweep.json`` (what it is), ``table.csv`` (a row per combination, rewritten as they end),
+and at its end what :mod:`stablerep.study.sweeps.page` writes: ``results.csv``, and ``summary.md`` with its figure. What
+is expensive lies in the run store: a combination that was executed is found there, whoever executed it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from stablerep.errors import InputError
 from stablerep.study.notebooks.execution import notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.store.runs import RunStore
+from stablerep.study.sweeps.combinations import shown
 from stablerep.study.sweeps.task import Task
 from stablerep.study.sweeps.workers import run_tasks
 
@@ -32,18 +33,17 @@ class Sweep:
 
     Attributes:
         swept: what differs, a dictionary per combination; ``parameters``: all of them, checked.
-        rows: per combination ``status`` (waiting, running, done, found, failed, stopped), ``seconds``, ``attempts``, ``path`` of the
-            executed notebook relative to the run store, ``error``.
+        rows: per combination ``status`` (waiting, running, done, found, failed, stopped), ``seconds``, ``attempts``,
+            ``path`` of the executed notebook relative to the run store, ``error``.
     """
 
     notebook: str
     swept: list[dict]
     parameters: list[Parameters]
     folder: Path
-    store: RunStore
-    rows: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.store = RunStore()
         identities = notebook_identities((self.notebook, p) for p in self.parameters)
         self.keys = [self.store.key(**identity) for identity in identities]
         self.rows = [{"status": "waiting", "seconds": 0.0, "attempts": 0, "path": "", "error": ""} for _ in self.swept]
@@ -74,15 +74,16 @@ class Sweep:
             self.table().to_csv(file)
 
     def results(self) -> pd.DataFrame:
-        """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's keys, ``value``,
-        ``low``, ``high``."""
+        """The headline numbers of every combination that was executed: ``combination``, its parameters, the chapter's
+        keys, ``value``, ``low``, ``high``."""
         parts = []
         for number, (one, row) in enumerate(zip(self.swept, self.rows)):
             if row["status"] in DONE:
                 about = json.loads((self.store.root / row["path"]).read_text())["metadata"]["stablerep"]
                 part = pd.DataFrame(about["headline"]["rows"]).astype(dict.fromkeys(("value", "low", "high"), float))
                 for place, (name, value) in enumerate({"combination": number + 1, **one}.items()):
-                    part.insert(place, name if name not in part else f"parameter {name}", [value] * len(part))
+                    column = name if name not in part else f"parameter {name}"
+                    part.insert(place, column, str(value) if isinstance(value, list) else value)
                 parts.append(part)
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -106,15 +107,12 @@ def begin_sweep(
     about = folder / "sweep.json"
     before = json.loads(about.read_text()) if about.exists() else None
     if before and before["key"] != key:
-        raise InputError(
-            f"{folder} holds another sweep, of {before['notebook']} with {before['combinations']} combinations; name another folder."
-        )
-    sweep = Sweep(notebook, swept, parameters, folder, RunStore())
+        other = f"{before['notebook']} with {before['combinations']} combinations"
+        raise InputError(f"{folder} holds another sweep, of {other}; name another folder.")
+    sweep = Sweep(notebook, swept, parameters, folder)
     if before and not resume:
-        ended = len(swept) - len(sweep.waiting)
-        raise InputError(
-            f"this sweep was begun before ({ended} of {len(swept)} combinations are executed); add --resume to continue it: {folder}"
-        )
+        ended = f"{len(swept) - len(sweep.waiting)} of {len(swept)} combinations are executed"
+        raise InputError(f"this sweep was begun before ({ended}); add --resume to continue it: {folder}")
     with written_aside(about) as aside:
         content = {"notebook": notebook, "key": key, "combinations": len(swept), "swept": swept}
         aside.write_text(json.dumps(content, indent=1) + "\n")
@@ -166,5 +164,4 @@ def _task(sweep: Sweep, number: int) -> Task:
     values = sweep.parameters[number].model_dump().items()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
     pairs = (part for name, text in texts.items() for part in ("-p", f"{name}={text}"))
-    shown = ", ".join(f"{name} = {value}" for name, value in sweep.swept[number].items())
-    return Task(shown, ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})
+    return Task(shown(sweep.swept[number]), ("run", sweep.notebook, *pairs), {"STABLEREP_RUNS": str(sweep.store.root)})

@@ -14,16 +14,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    import psutil
+import psutil
 
 PROGRAM = (sys.executable, "-m", "stablerep.study.commands")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# What jupyter_client says when a kernel did not start, which another attempt may mend; it waits for minutes before it says so.
+# What jupyter_client says, after minutes, when a kernel did not start, which another attempt may mend.
 NOT_STARTED = ("Kernel didn't respond", "Kernel died before replying to kernel_info")
-# What nbclient, zeromq and the study say when a kernel is gone. Later than SOON it has another cause, such as too little memory.
+# What nbclient, zeromq and the study say when a kernel is gone: later than SOON for another cause, such as no memory.
 GONE = ("Kernel died", "DeadKernelError", "Address already in use", "the kernel died")
 SOON = 60  # seconds after the start of an attempt
 PATIENCE = 10  # seconds between asking a process to stop and killing it
@@ -65,8 +64,8 @@ def run_task(
 ) -> Finished:  # fmt: skip
     """Run a task to its end, a second time if its kernel did not start; stop it when it is no longer ``wanted``.
 
-    It has a session of its own, so that Ctrl-C reaches the sweep alone, which then stops it in order. On Linux it ends with the thread that
-    called this function.
+    It has a session of its own, so that Ctrl-C reaches the sweep alone, which then stops it in order. On Linux it ends
+    with the thread that called this function.
 
     Args:
         threads: of the processor, unless the environment says otherwise.
@@ -80,7 +79,8 @@ def run_task(
         start = time.monotonic()
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             process = subprocess.Popen(
-                child, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment, cwd=folder, start_new_session=True
+                child, env=environment, cwd=folder, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
             )  # fmt: skip
             while (code := process.poll()) is None and wanted():
                 time.sleep(PAUSE)
@@ -111,12 +111,11 @@ def _reason(code: int, error: str) -> str:
 
 
 def _stop(process: subprocess.Popen, patience: float) -> None:
-    """Ask a task and all that it started to stop, and kill what does not within ``patience`` seconds, or at once in a hurry.
+    """Ask a task and all that it started to stop, and kill what does not within ``patience`` seconds, or at once in a
+    hurry.
 
     A Jupyter kernel has a session of its own, so a task's process group is not all of it.
     """
-    import psutil
-
     family = _family(process.pid)
     _signal_group(process.pid, signal.SIGINT)
     _wait_until_gone(family, patience, HURRY)
@@ -131,8 +130,6 @@ def _stop(process: subprocess.Popen, patience: float) -> None:
 
 def _family(pid: int) -> set[psutil.Process]:
     """A process and all below it."""
-    import psutil
-
     with suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
         return {leader, *leader.children(recursive=True)}
@@ -146,7 +143,6 @@ def _signal_group(pid: int, sign: signal.Signals) -> None:
 
 def _wait_until_gone(family: set[psutil.Process], seconds: float, hurry: threading.Event) -> None:
     """Wait until no process of a family runs; one that has ended and waits to be collected does not."""
-    import psutil
 
     def lives(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
@@ -162,8 +158,3 @@ def last_lines(text: str, count: int = 5) -> str:
     """The last lines of what a process wrote, progress bars left out."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
     return "\n".join([line for line in lines if line.strip() and not _BAR.search(line)][-count:])
-
-
-def cores() -> int:
-    """Cores of the processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,5 @@
-"""Many tasks at once, by the workers of a dask cluster: processes of this machine, or those of a scheduler that is given.
+"""Many tasks at once, by the workers of a dask cluster: processes of this machine, or those of a scheduler that is
+given.
 
 Client and workers share a file system under the same paths; between them travel names and what a task printed.
 """
@@ -17,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stablerep.errors import InputError
-from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task, cores, run_task
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, Future, LocalCluster, Security, Worker, as_completed, comm, get_worker
+from distributed.core import Status
 
-if TYPE_CHECKING:
-    from distributed import Client, Future, Worker
+from stablerep.errors import FailedError, InputError
+from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task, run_task
 
 LOOK = 0.2  # seconds between looks at the cluster
 REACH = 8  # seconds until a scheduler counts as unreachable
@@ -31,38 +33,42 @@ _ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 
 
 def run_tasks(
-    tasks: Sequence[Task], *, workers: int, cluster: str | None = None, on_event: Callable[[str, Task], None] | None = None,
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    cluster: str | None = None,
+    on_event: Callable[[str, Task], None] = lambda event, task: None,
     program: Sequence[str] | None = None,
-) -> Iterator[Finished]:  # fmt: skip
-    """Run tasks, one for each thread of the cluster's workers, and yield each as it ends; one that fails does not stop the others.
+) -> Iterator[Finished]:
+    """Run tasks, one for each thread of the cluster's workers, and yield each as it ends; one that fails does not stop
+    the others.
 
-    Workers may join and leave meanwhile. One that dies takes its task's processes with it; dask gives the task to another. When the iteration
-    is left, by Ctrl-C or an error, what runs is stopped and nothing more is started; a second Ctrl-C does not wait until it has stopped. If
-    this process is killed, so are its tasks.
+    Workers may join and leave meanwhile. One that dies takes its task's processes with it; dask gives the task to
+    another. When the iteration is left, by Ctrl-C or an error, what runs is stopped and nothing more is started; a
+    second Ctrl-C does not wait until it has stopped. If this process is killed, so are its tasks.
 
     Args:
-        workers: processes on this machine, among which the threads of the processor are divided unless the environment says otherwise.
-        cluster: address or scheduler file of a dask cluster to use instead, whatever ``workers`` says; ``local`` is this machine.
-        on_event: called with ``started`` and a task, from this process; also with ``waiting`` and the next task, once, when a cluster has no
-            worker yet.
+        workers: processes on this machine, among which the threads of the processor are divided unless the environment
+            says otherwise.
+        cluster: address or scheduler file of a dask cluster to use instead, whatever ``workers`` says; ``local`` is
+            this machine.
+        on_event: called with ``started`` and a task, from this process; also with ``waiting`` and the next task, once,
+            when a cluster has no worker yet.
         program: what takes the tasks' arguments; ``stablerep`` as the workers have it by default.
 
     Raises:
         InputError: no worker, or a cluster that cannot be reached.
-        ConnectionError: the cluster's scheduler is gone.
+        FailedError: the cluster's scheduler is gone.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; it must be at least 1.")
     if not tasks:
         return
-    from distributed import as_completed
-
     count = min(workers, len(tasks))
     where = cluster or "local"
     client = connect(where, count)
-    share = max(1, cores() // count) if client.cluster else None
+    share = max(1, CPU_COUNT // count) if client.cluster else None
     waiting, futures, pending = deque(tasks), {}, as_completed()
-    tell = on_event or (lambda event, task: None)
     told = False
     try:
         while waiting or futures:
@@ -70,13 +76,13 @@ def run_tasks(
             threads = _threads(client, where)
             if not threads and waiting and not told:
                 told = True
-                tell("waiting", waiting[0])
+                on_event("waiting", waiting[0])
             while waiting and len(futures) < max(threads, 1):
                 task = waiting.popleft()
                 future = client.submit(_run, task, share, program, os.getcwd(), PATIENCE, pure=False)
                 futures[future] = task
                 pending.add(future)
-                tell("started", task)
+                on_event("started", task)
             if pending.has_ready():
                 future = next(pending)
                 yield _finished(futures.pop(future), future, client, where)
@@ -87,19 +93,18 @@ def run_tasks(
 
 
 def connect(cluster: str, workers: int) -> Client:
-    """A client of the cluster at an address, of a scheduler file, or of one of ``workers`` processes started here (``local``).
+    """A client of the cluster at an address, of a scheduler file, or of one of ``workers`` processes started here
+    (``local``).
 
     Raises:
         InputError: nothing answers there.
     """
-    import dask
-    from distributed import Client, LocalCluster
-
     if cluster == "local":
-        # dask would tell the workers, and so their tasks, to use one thread each.
+        # dask would tell the workers, and so their tasks, to use one thread each. A worker whose scheduler closes would
+        # say that it cannot be reached; what matters comes back as an exception or as a task's error.
         with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
             started = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.ERROR,
+                n_workers=workers, threads_per_worker=1, memory_limit=None, silence_logs=logging.CRITICAL, security=True,
                 dashboard_address=None, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}, preload=[__name__],
             )  # fmt: skip
         return Client(started)
@@ -116,11 +121,9 @@ def connect(cluster: str, workers: int) -> Client:
 
 
 async def _handshake(address: str) -> None:
-    """Say hello to a scheduler. A client would wait for ever for one that is there but silent, such as another program at that port."""
-    from distributed import Security
-    from distributed.comm import connect
-
-    connection = await connect(address, timeout=REACH, **Security().get_connection_args("client"))
+    """Say hello to a scheduler. A client would wait for ever for one that is there but silent, such as another program
+    at that port."""
+    connection = await comm.connect(address, timeout=REACH, **Security().get_connection_args("client"))
     await connection.close()
 
 
@@ -129,7 +132,7 @@ def _threads(client: Client, cluster: str) -> int:
     try:
         return sum(client.nthreads().values())
     except (OSError, RuntimeError):
-        raise ConnectionError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
+        raise FailedError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
 
 
 def _finished(task: Task, future: Future, client: Client, cluster: str) -> Finished:
@@ -147,17 +150,17 @@ def _leave(client: Client, futures: list[Future]) -> None:
     """Stop what runs; the workers of this machine are closed when it has stopped."""
     with suppress(OSError, RuntimeError):  # the scheduler may be gone
         client.cancel(futures, force=True)
+    if not client.cluster:
+        client.close()
+        return
     try:
-        if client.cluster:
-            try:
-                _wait_until_idle(client)
-            except KeyboardInterrupt:
-                client.run(_hurry)
-                _wait_until_idle(client)
-                raise
+        _wait_until_idle(client)
+    except KeyboardInterrupt:
+        client.run(_hurry)
+        _wait_until_idle(client)
+        raise
     finally:
-        if client.cluster:
-            client.cluster.close()
+        client.cluster.close()
         client.close()
 
 
@@ -172,28 +175,26 @@ def _wait_until_idle(client: Client) -> None:
 
 
 def dask_setup(worker: Worker) -> None:
-    """Ctrl-C in the terminal is for the client, which then stops what runs. (A worker of this machine calls this when it starts.)"""
+    """Ctrl-C in the terminal is for the client, which then stops what runs. (A worker of this machine calls this when
+    it starts.)"""
     signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def _run(task: Task, threads: int | None, program: tuple | None, folder: str, patience: float) -> Finished:
     """One task, stopped when nobody wants its result any more."""
-    from distributed import get_worker
-
     if not Path(folder).is_dir():
         reason = f"the worker on {os.uname().nodename} has no folder {folder}; client and workers must share it."
         return Finished(task, "failed", error=reason)
     worker, key = get_worker(), get_worker().get_current_task()
-    threads = threads or max(1, cores() // worker.state.nthreads)
+    threads = threads or max(1, CPU_COUNT // worker.state.nthreads)
     return run_task(
         task, threads, program or PROGRAM, Path(folder), wanted=lambda: _is_wanted(worker, key), patience=patience
     )
 
 
 def _is_wanted(worker: Worker, key: str) -> bool:
-    """Whether the scheduler still asks for a task: not when its client cancelled it or has died, nor when the worker itself closes."""
-    from distributed.core import Status
-
+    """Whether the scheduler still asks for a task: not when its client cancelled it or has died, nor when the worker
+    itself closes."""
     state = worker.state.tasks.get(key)
     closing = worker.status in (Status.closing, Status.closed, Status.failed)
     return state is not None and state.state != "cancelled" and not closing

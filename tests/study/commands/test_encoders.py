@@ -23,6 +23,7 @@ from stablerep.study.commands.encoders import ABOUT, open_images
 from stablerep.study.commands.main import app
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
+from stablerep.transfer import transfer_scores
 from tests.conftest import TINY_CAPTIONS
 
 SMALL = (
@@ -89,6 +90,14 @@ def test_a_folder_of_any_name_holds_an_encoder_and_its_items(made, tmp_path, mon
     assert result.exit_code == 0, result.output
     for table in ("log", "items"):
         assert len(pd.read_parquet(tmp_path / name / f"{table}.parquet"))
+
+
+def test_a_set_with_several_labels_is_scored_by_what_is_kept(trained, tmp_path):
+    command = ("probe", trained, "-s", "emoji keywords", "--limit", "200", "-o", tmp_path / "items.parquet")
+    said = call(*command).stdout
+    items = pd.read_parquet(tmp_path / "items.parquet").assign(truth=lambda table: table["truth"] == "True")
+    (score,) = transfer_scores(items)["value"]
+    assert 0 < score < 1 and f"{100 * score:5.1f} % [" in said and "11-point mAP" in said
 
 
 def test_from_shards_and_in_memory(made):

@@ -169,6 +169,7 @@ def test_other_commands_check_first_too(monkeypatch, runs, command):
     )
     if command == "book":
         assert "preset is 'desktop'" in refused("book", "--preset", "desktop")
+        assert "preset is given twice" in refused("book", "--preset", "laptop", "-p", "preset=smoke")
     else:
         assert "seeds is 0" in refused("reference", "compare", "-p", "seeds=0")
     assert not runs.exists()

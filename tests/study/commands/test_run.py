@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from stablerep.errors import InputError, MissingError
 from stablerep.study.chapters import resolve, schemas
+from stablerep.study.commands.given import chapter_fields, given_parameters
 from stablerep.study.commands.main import app
-from stablerep.study.commands.run import chapter_fields, given_parameters
 from stablerep.study.notebooks import execution
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from stablerep.errors import MissingError
 from stablerep.study.chapters import chapter_names, resolve
+from stablerep.study.commands.given import chapter_fields, given_parameters
 from stablerep.study.commands.main import app
-from stablerep.study.commands.run import chapter_fields, given_parameters
 from stablerep.study.notebooks.execution import notebook_identity
 from stablerep.study.store.runs import RunStore
 from stablerep.study.sweeps import sweep as module
@@ -104,10 +104,10 @@ def test_a_sweep_by_hand(pretended, store):
     assert table["error"].tolist()[4] == "Traceback\nno images" and table["attempts"].tolist() == [1] * 4 + [2] * 2
     assert (store.root / table["path"][0]).is_file()
     assert said[-1] == "[6/6] guidance_scale = 4, seed = 1: failed in 1 s: no images"
-    results = pd.read_parquet(sweep.folder / "results.parquet")
+    results = pd.read_csv(sweep.folder / "results.csv")
     assert results.columns.tolist() == ["combination", "guidance_scale", "seed", "arm", "probe", "value", "low", "high"]
     assert len(results) == 4 * 2 and results["value"].tolist()[:2] == [0.1, 1.1]
-    pd.testing.assert_frame_equal(results, pd.read_csv(sweep.folder / "results.csv"), check_dtype=False)
+    pd.testing.assert_frame_equal(results, sweep.results(), check_dtype=False)
 
 
 @pytest.mark.parametrize("name", chapter_names())
@@ -132,7 +132,7 @@ def test_the_same_sweep_goes_on_only_when_told(pretended, store):
     assert [row["status"] for row in again.rows] == ["found", "found", "failed"]
     assert len(pretended) == before + 1  # only the one that had failed
     write_results(again)
-    pd.testing.assert_frame_equal(again.results(), pd.read_parquet(again.folder / "results.parquet"), check_dtype=False)
+    pd.testing.assert_frame_equal(again.results(), pd.read_csv(again.folder / "results.csv"), check_dtype=False)
 
 
 def test_what_another_sweep_executed_is_found(pretended):
@@ -179,7 +179,14 @@ def test_a_sweep_in_a_folder_of_any_name(pretended, store, name):
     write_results(sweep)
     folder = Path.cwd() / name
     assert len(pd.read_csv(folder / "table.csv")) == 2 and len(pd.read_csv(folder / "results.csv")) == 4
-    assert len(pd.read_parquet(folder / "results.parquet")) == 4
+
+
+def test_lists_can_be_swept(pretended, store):
+    sweep = run_sweep(
+        prepared(["probe_designs=[noto,emojione],[noto,twemoji]", "seed=0,1"]), workers=1, log=lambda line: None
+    )
+    assert "| ['noto', 'twemoji'] | A | linear group | 2 |" in write_results(sweep).read_text()
+    assert pd.read_csv(sweep.folder / "results.csv")["probe_designs"].tolist()[0] == "['noto', 'emojione']"
 
 
 def test_means_over_seeds():

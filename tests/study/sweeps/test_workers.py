@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from dask.system import CPU_COUNT
 from distributed import LocalCluster
+from distributed.comm import connect
 
+from stablerep.errors import InputError
 from stablerep.study.sweeps import workers
-from stablerep.study.sweeps.task import PROGRAM, THREADS, Task, cores
+from stablerep.study.sweeps.task import PROGRAM, THREADS, Task
 from stablerep.study.sweeps.workers import run_tasks
 from tests.study.sweeps.programs import FAIL, FAMILY, WORK, alive, notebook, wait_for, written
 
@@ -90,7 +95,7 @@ def test_threads_are_divided_among_the_workers_of_this_machine(monkeypatch, coun
     if asked:
         monkeypatch.setenv(THREADS[0], asked)
     show = (sys.executable, "-c", f"import os; print([os.environ[name] for name in {THREADS}])")
-    share = str(max(1, cores() // min(count, number)))
+    share = str(max(1, CPU_COUNT // min(count, number)))
     for found in run_tasks([Task(str(n), ()) for n in range(number)], workers=count, program=show):
         assert found.output == f"{[asked or share, share, share]}\n"
 
@@ -102,7 +107,7 @@ def test_a_task_of_a_cluster_runs_in_the_client_s_folder_with_the_worker_s_threa
     (found,) = run_tasks(
         [Task("a", (), dict.fromkeys(THREADS[1:], "5"))], workers=1, cluster=str(cluster.file), program=show
     )
-    threads = os.environ.get("OMP_NUM_THREADS", cores())  # the workers have our environment
+    threads = os.environ.get("OMP_NUM_THREADS", CPU_COUNT)  # the workers have our environment
     assert found.output == f"{tmp_path} {threads} 5 5\n"
     (found,) = run_tasks([Task("help", ("--help",))], workers=1, cluster=str(cluster.file))
     assert found.status == "done" and " sweep " in found.output
@@ -200,6 +205,7 @@ def test_all_are_asked_before_any_is_waited_for(here, tmp_path):
 
 DRIVER = """
 import signal, sys
+from stablerep.errors import FailedError
 from stablerep.study.sweeps.workers import Task, run_tasks
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -208,7 +214,7 @@ if __name__ == "__main__":
             print(found)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
+    except FailedError as error:
         sys.exit(str(error))
 """
 
@@ -302,6 +308,25 @@ def test_a_scheduler_that_goes_away_is_one_sentence(cluster, tmp_path):
 
 
 # What is refused
+
+
+def test_workers_of_this_machine_take_nothing_from_others():
+    """Who may run processes here may connect to ours; without the credentials, which only we have, nobody is heard."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    client = workers.connect("local", 1)
+    try:
+        ((worker, about),) = client.scheduler_info()["workers"].items()
+        assert client.submit(sum, (1, 2)).result() == 3
+        for address in (client.cluster.scheduler_address, worker, about["nanny"]):
+            for where, options in [(address, {"ssl_context": anybody}), (address.replace("tls:", "tcp:"), {})]:
+                with pytest.raises(OSError):
+                    asyncio.run(connect(where, timeout=1, **options))
+        with pytest.raises(InputError, match="leads to no dask scheduler"):
+            workers.connect(client.cluster.scheduler_address, 1)
+    finally:
+        client.cluster.close()
+        client.close()
 
 
 @pytest.mark.parametrize(("where", "said"), [
