@@ -48,8 +48,8 @@ def assemble(
     if splits is None:
         ranked = split_by_hash(units, strata, validation=SHARES["validation"], test=SHARES["test"])
         splits = [ranked[unit] for unit in units]
-        why = "resplit was asked for" if options.resplit else "nothing names a split"
-        notes.append(f"{why}, so 70 % train, 10 % validate and 20 % test, {_rule(columns)}.")
+        why = "A new split was asked for" if options.resplit else "Nothing names a split"
+        notes.append(f"{why}, so 70 % are for training, 10 % for validation and 20 % for testing, {_rule(columns)}.")
     else:
         notes += _complete(splits, units, strata)
     stages.update()
@@ -158,14 +158,14 @@ def _complete(splits: list[str | None], units: list[str], strata: list[str]) -> 
     if there >= {"train", "test"} and "validation" not in there:
         train = [i for i, split in enumerate(splits) if split == "train"]
         if len({units[i] for i in train}) < LEAST_CARVED:
-            return ["the source has no validation part, and too few training rows to make one."]
+            return ["The source has no validation part, and too few training rows to make one."]
         ranked = split_by_hash((units[i] for i in train), (strata[i] for i in train), validation=CARVED, test=0)
         for i in train:
             splits[i] = ranked[units[i]]
         return [
-            f"the source has no validation part; a tenth of its training part ({splits.count('validation'):,} images) serves, chosen by hash."
+            f"The source has no validation part; a tenth of its training part ({splits.count('validation'):,} images) serves, chosen by hash."
         ]
     missing = [name for name in SHARES if name not in there]
     return (
-        [f"the source has no {' and no '.join(missing)} part; resplit=True splits by hash instead."] if missing else []
+        [f"The source has no {' and no '.join(missing)} part; resplit=True splits by hash instead."] if missing else []
     )

@@ -61,11 +61,11 @@ def trusted(named: Sequence[str | None]) -> tuple[bool, str | None]:
             return bool(found), None
         return (
             False,
-            f"files or folders are named for {' and '.join(sorted(found))}, but none for train; those names do not count as splits.",
+            f"Files or folders are named for {' and '.join(sorted(found))}, but none for train; those names do not count as splits.",
         )
     if found:
         return False, (
-            f"names of files or folders speak of a split ({', '.join(sorted(found))}) for {len(named) - missing:,} of {len(named):,} rows; "
+            f"Names of files or folders speak of a split ({', '.join(sorted(found))}) for {len(named) - missing:,} of {len(named):,} rows; "
             "a split is taken from names only if every row has one."
         )
     return False, None

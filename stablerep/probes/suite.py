@@ -50,7 +50,7 @@ def evaluate(backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, dev
     several = bool(corpus.designs) and table["design"].nunique() > 1
     if not corpus.labels and not several:
         raise InputError(
-            f"the corpus {corpus.name} has no label and fewer than two designs; its probes need a column of classes (label_column) or "
+            f"the corpus {corpus.name} has no label and fewer than two designs; its probes need labels, a column of classes, or "
             "the same things drawn in at least two designs."
         )
     features = features_of(backbone, corpus.images(size), device=device, name="features for the probes")

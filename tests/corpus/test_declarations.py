@@ -120,7 +120,7 @@ def test_a_missing_validation_part_is_a_tenth_of_train(tmp_path):
     assert corpus.table["split"].value_counts().to_dict() == {"train": 270, "validation": 30, "test": 30}
     assert corpus.table.groupby("caption")["split"].nunique().max() == 1
     assert corpus.notes == (
-        "the source has no validation part; a tenth of its training part (30 images) serves, chosen by hash.",
+        "The source has no validation part; a tenth of its training part (30 images) serves, chosen by hash.",
     )
 
 

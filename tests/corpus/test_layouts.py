@@ -62,7 +62,7 @@ def test_metadata_on_several_levels_are_all_read(root, parts, splits):
         assert corpus.table["split"].value_counts().to_dict() == splits
         assert not any("hash." in note for note in corpus.notes)
     else:
-        assert "nothing names a split, so 70 % train" in corpus.notes[-1]
+        assert "Nothing names a split, so 70 % are for training" in corpus.notes[-1]
         spoken = {name for name in parts if name.startswith(("t", "v"))}
         assert len(corpus.notes) == (2 if spoken else 1)
 

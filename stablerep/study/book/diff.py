@@ -9,12 +9,12 @@ from typing import Any
 
 from stablerep.checkpoint import written_aside
 from stablerep.errors import InputError
+from stablerep.figures.canvas import in_percent
 from stablerep.study.book.notes import WORDS
 from stablerep.study.book.record import Figure, Headline, Number, Page, read_book, read_record
 
 TEMPLATE = Path(__file__).with_name("diff.html")
 SHORT = 40  # rows of a table beyond which it is folded
-SHARES = ("accuracy", "share")  # how units begin whose numbers are parts of one, shown in percent
 FEW = 6  # parameters whose values the first sentence still names
 
 
@@ -108,9 +108,7 @@ def number_text(value: float, unit: str, *, signed: bool = False) -> str:
     """``43.2`` for the share 0.432, ``1,530`` for a count; signed, ``+1.5``, and ``0`` for exactly zero alone."""
     if signed and value == 0:
         return "0"
-    text = (
-        f"{100 * value:.1f}" if unit.startswith(SHARES) else f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
-    )
+    text = f"{100 * value:.1f}" if in_percent(unit) else f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
     if not text.strip("-0."):
         return text.removeprefix("-")
     return f"+{text}" if signed and value > 0 else text
@@ -144,7 +142,7 @@ def diff_books(first: Path, second: Path, page: Path) -> Path:
     )
     text = environment.get_template(TEMPLATE.name).render(
         books=(a, b), sentence=parameter_sentence(chapters), same=left == right,
-        chapters=chapters, short=SHORT, shares=SHARES, number=number_text,
+        chapters=chapters, short=SHORT, in_percent=in_percent, number=number_text,
     )  # fmt: skip
     with written_aside(page) as aside:
         aside.write_text(text, encoding="utf-8", errors="replace")

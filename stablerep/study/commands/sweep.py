@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def sweep_command(
-    notebook: Annotated[str, Argument(help="corpus, generator, methods, compare, scaling or bias")],
+    notebook: Annotated[str, Argument(help="Name of a chapter; `stablerep run --help` lists them.")],
     grid: Annotated[
         list[str],
         Option("-g", "--grid", metavar="NAME=VALUES", help="1,2,4 or 0..4; may be repeated, all are combined."),

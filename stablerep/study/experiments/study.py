@@ -67,8 +67,7 @@ class Study(Sources):
     def left_out(self) -> str:
         """Which arms the corpus cannot have, and why; empty when it can have all."""
         missing = " and ".join(one.name for one in ARMS if one not in self.arms())
-        why = "This corpus has one image of each caption, not several designs, so"
-        return f"{why} {missing} is left out." if missing else ""
+        return f"This corpus names no designs of its captions, so {missing} is left out." if missing else ""
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
         """The images that one arm learns from.
@@ -166,8 +165,17 @@ class Study(Sources):
         return f"random-{encoder.name}-{encoder.stem}{shape}-{encoder.image_size}px-{seed}"
 
     def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> Run:
-        """Results of :func:`stablerep.probes.suite.evaluate` for a run's encoder, or for None the untrained one."""
+        """Results of :func:`stablerep.probes.suite.evaluate` for a run's encoder, or for None the untrained one.
+
+        Raises:
+            InputError: the corpus has nothing that a probe could ask for.
+        """
         from stablerep.probes.suite import evaluate
+
+        if not self.about.labels and not self.about.designs:
+            raise InputError(
+                f"corpus is {self.source!r}, which declares no labels, and probes ask for one; labels names columns of classes."
+            )
 
         def probe(folder: Path) -> dict:
             items = evaluate(self.backbone(run, encoder, seed), self.probed_part(designs), self.size)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.checkpoint import written_aside
+from stablerep.figures.canvas import in_percent
 from stablerep.study.chapters import Headline, chapter
 from stablerep.study.markdown import markdown_table
 from stablerep.study.sweeps.sweep import Sweep
@@ -95,11 +96,19 @@ def _numbers(means: pd.DataFrame, swept: list[str], about: Headline, target: Pat
 
 def _shown(means: pd.DataFrame, unit: str) -> pd.DataFrame:
     """Numbers as a reader wants them: shares in percent, with the interval behind."""
-    scale, digits, sign = (1, 0, "") if unit == "captions" else (100, 1, " %")
+
+    def number(value: float) -> str:
+        return (
+            f"{100 * value:.1f}"
+            if in_percent(unit)
+            else f"{value:.0f}"
+            if float(value).is_integer()
+            else f"{value:.4g}"
+        )
 
     def text(row) -> str:
-        interval = "" if pd.isna(row.low) else f" [{scale * row.low:.{digits}f}, {scale * row.high:.{digits}f}]"
-        return f"{scale * row.value:.{digits}f}{sign}{interval}"
+        interval = "" if pd.isna(row.low) else f" [{number(row.low)}, {number(row.high)}]"
+        return f"{number(row.value)}{' %' if in_percent(unit) else ''}{interval}"
 
     return means.drop(columns=["value", "low", "high"]).assign(**{unit: list(map(text, means.itertuples()))})
 

@@ -84,7 +84,7 @@ def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photograp
     assert study.arms() == list(ARMS) and study.left_out() == ""
     assert [a.name for a in ARMS if a not in photographs.arms()] == ["StableRep real designs"]
     assert photographs.left_out() == (
-        "This corpus has one image of each caption, not several designs, so StableRep real designs is left out."
+        "This corpus names no designs of its captions, so StableRep real designs is left out."
     )
     names = ("CLIP real", "StableRep real designs")
     assert [a.name for a in study.arms(*names)] == list(names) and [a.name for a in photographs.arms(*names)] == [
@@ -101,6 +101,14 @@ def test_people_are_needed_where_a_chapter_says_so(study, photographs):
         photographs.need_people()
     photographs.corpus = plain_corpus(people=("gender",))
     photographs.need_people()
+
+
+def test_a_corpus_without_labels_is_refused_before_its_probes_are_planned(photographs):
+    from stablerep.encoders import EncoderRecipe
+
+    photographs.source, photographs.corpus = "~/birds", plain_corpus(labels=())
+    with pytest.raises(InputError, match="corpus is '~/birds', which declares no labels"):
+        photographs.probed(None, EncoderRecipe("test_resnet", image_size=32), 0, [])
 
 
 @pytest.mark.parametrize("which", [a for a in ARMS if a.method != "random"], ids=lambda a: a.name)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from bs4 import BeautifulSoup
 from typer.testing import CliRunner
 
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter_names, resolve
+from stablerep.study.chapters import chapter_names, compare, resolve
 from stablerep.study.commands.given import chapter_fields, given_parameters
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks.execution import notebook_identity
@@ -170,6 +171,13 @@ def test_summary_page(pretended, store):
     assert ":::{figure} summary.png" in text and (sweep.folder / "summary.png").read_bytes()[:4] == b"\x89PNG"
     assert "| 1 | A | linear group | 2 | 10.0 % [10.0, 10.0] |" in text  # both seeds alike
     assert text.count("no images") == 2
+
+
+def test_only_shares_are_shown_in_percent(pretended, store, monkeypatch):
+    monkeypatch.setattr(compare, "HEADLINE", replace(compare.HEADLINE, unit="colourfulness"))
+    sweep = run_sweep(prepared(["guidance_scale=1,2", "seed=0,1"]), workers=1, log=lambda line: None)
+    text = write_results(sweep).read_text()
+    assert "| 1 | A | linear group | 2 | 0.1 [0.1, 0.1] |" in text
 
 
 @pytest.mark.parametrize("name", ["file:x", "http:x", "run-10:30", "a?b #"])
