@@ -28,6 +28,11 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
     Raises:
         ValueError: an entry that is not there.
     """
+    return dict(_reached(tuple(entries)))
+
+
+@functools.cache
+def _reached(entries: tuple[str, ...]) -> dict[str, str]:
     found, waiting = {}, list(entries)
     while waiting:
         name = waiting.pop()

@@ -44,7 +44,7 @@ def change(path, old: str, new: str) -> None:
 
 
 def forget() -> None:
-    for read in (code._content, code._read, code.library_hash):
+    for read in (code._content, code._read, code._reached, code.library_hash):
         read.cache_clear()
 
 
