@@ -94,6 +94,8 @@ def chapter_names(root=PROJECT) -> list[str]:
 def chapter(name: str) -> ModuleType:
     """The module of a chapter. Raises ``ParameterError`` naming those there are."""
     if name not in (names := chapter_names()):
+        if name.isidentifier() and Path(__file__).with_name(f"{name}.py").is_file():
+            raise ParameterError(f"{name} is no chapter yet; it needs a line `- file: {CHAPTERS}/{name}` in _toc.yml.")
         raise ParameterError(f"there is no chapter {name!r}; the book has {', '.join(names)}.")
     return importlib.import_module(f"{__name__}.{name}")
 

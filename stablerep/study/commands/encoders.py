@@ -213,7 +213,8 @@ def transfer_command(
             typer.echo(f"  {row.set:16s} {_score(row)}")
     for row in transfer_average(scores).itertuples():
         left_out = f"; left out: {row.left_out}" if row.left_out else ""
-        typer.echo(f"{row.encoder}: {100 * row.average:.1f} % on average over {row.sets} sets{left_out}")
+        over = f"on average over {row.sets} sets" if row.sets > 1 else "on its one set"
+        typer.echo(f"{row.encoder}: {100 * row.average:.1f} % {over}{left_out}")
     _keep(pd.concat(items, ignore_index=True), output)
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from stablerep.checkpoint import written_aside
-from stablerep.errors import InputError
+from stablerep.errors import InputError, MissingError
 from stablerep.study.chapters import chapter, chapter_names
 from stablerep.study.markdown import markdown_table
 from stablerep.study.parameters.base import Batched
@@ -36,9 +36,11 @@ def sync_notebook(path: Path, *, check: bool = False) -> bool:
     """Write the parameters cell of a chapter's notebook anew, and take out its outputs and volatile metadata.
 
     True when it was (or, to ``check``, would be) changed. Raises ``InputError`` for a notebook that is none of the
-    book's, or has no such cell.
+    book's, or has no such cell, and ``MissingError`` for one that is not there.
     """
-    if path.stem not in chapter_names() or not path.is_file():
+    if path.stem in chapter_names() and not path.is_file():
+        raise MissingError(f"{path} is missing; the chapter {path.stem} has no notebook yet.")
+    if path.stem not in chapter_names():
         raise InputError(f"{path.name} is not a notebook of the book, which has {', '.join(chapter_names())}.")
     before = path.read_text()
     content = json.loads(before)

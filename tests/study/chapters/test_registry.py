@@ -69,6 +69,14 @@ def test_a_name_that_is_no_chapter_is_told_with_those_there_are():
         chapter("audit")
 
 
+def test_a_module_that_the_contents_do_not_list_is_told_the_line(monkeypatch):
+    monkeypatch.setattr(chapters, "chapter_names", lambda: [name for name in NAMES if name != "bias"])
+    with pytest.raises(
+        ParameterError, match="bias is no chapter yet; it needs a line `- file: book/chapters/bias` in _toc.yml"
+    ):
+        chapter.__wrapped__("bias")  # past its cache
+
+
 def test_a_verdict_speaks_in_the_words_of_the_statistics():
     pairs = pd.DataFrame(
         {"first": "a", "second": "b", "difference": [0.1], "low": [0.05], "high": [0.2], "p_better": [1.0]}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from stablerep.errors import MissingError
 from stablerep.study.chapters import chapter, resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks.schema import json_schema, parameters_cell, sync_notebook, sync_readme, write_schemas
@@ -67,6 +68,8 @@ def test_sync_writes_what_differs(tmp_path):
     changed = path.read_bytes()
     assert sync_notebook(path, check=True) and path.read_bytes() == changed
     assert sync_notebook(path) and path.read_bytes() == before
+    with pytest.raises(MissingError, match="bias.ipynb is missing; the chapter bias has no notebook yet"):
+        sync_notebook(tmp_path / "bias.ipynb")
     with pytest.raises(ValueError, match="absent.ipynb is not a notebook of the book, which has corpus"):
         sync_notebook(tmp_path / "absent.ipynb")
     cell["metadata"] = {}
@@ -100,12 +103,12 @@ def test_sync_by_command(tmp_path, monkeypatch):
     before = path.read_text(), readme.read_text()
     path.write_text(before[0].replace("seeds = None", "seeds = 3"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
-    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias differs from the chapters")
+    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias.ipynb differs from the chapters")
     assert path.read_text() != before[0]
     readme.write_text(before[1].replace("| `bias` |", "| `people` |"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
-    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias, README.md differ from the chapters")
-    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: notebooks/bias, README.md\n"
+    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias.ipynb, README.md differ from the chapters")
+    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: notebooks/bias.ipynb, README.md\n"
     assert (path.read_text(), readme.read_text()) == before
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
 
