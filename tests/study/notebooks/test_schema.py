@@ -107,7 +107,9 @@ def test_sync_by_command(tmp_path, monkeypatch):
     assert path.read_text() != before[0]
     readme.write_text(before[1].replace("| `bias` |", "| `people` |"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
-    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias.ipynb, README.md differ from the chapters")
+    assert result.exit_code == 1 and result.stderr.startswith(
+        "notebooks/bias.ipynb, README.md differ from the chapters"
+    )
     assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: notebooks/bias.ipynb, README.md\n"
     assert (path.read_text(), readme.read_text()) == before
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
