@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +15,15 @@ from scipy import stats
 from stablerep.statistics import holm, interquartile_mean, iqm_with_interval, proportion_with_interval
 
 finite = st.floats(-1e6, 1e6)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def garbage_of_others_left_alone():
+    """statsmodels collects garbage in every call: half a second, over all that the tests before have loaded."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 # The interquartile mean
 
