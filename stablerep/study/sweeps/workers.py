@@ -22,6 +22,7 @@ from pathlib import Path
 import dask
 from dask.system import CPU_COUNT
 from distributed import Client, Future, LocalCluster, Security, Worker, as_completed, comm, get_worker
+from distributed.client import ClosedClientError
 from distributed.core import Status
 
 from stablerep.errors import FailedError, InputError
@@ -30,6 +31,7 @@ from stablerep.study.sweeps.task import HURRY, PATIENCE, PROGRAM, Finished, Task
 LOOK = 0.2  # seconds between looks at the cluster
 REACH = 8  # seconds until a scheduler counts as unreachable
 _ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
+GONE = (OSError, RuntimeError, ClosedClientError)  # what a client meets whose scheduler is not there any more
 
 
 def run_tasks(
@@ -131,7 +133,7 @@ def _threads(client: Client, cluster: str) -> int:
     """How many tasks the cluster's workers can run at once."""
     try:
         return sum(client.nthreads().values())
-    except (OSError, RuntimeError):
+    except GONE:
         raise FailedError(f"the dask scheduler at {cluster} is gone; what was done is kept.") from None
 
 
@@ -148,7 +150,7 @@ def _finished(task: Task, future: Future, client: Client, cluster: str) -> Finis
 
 def _leave(client: Client, futures: list[Future]) -> None:
     """Stop what runs; the workers of this machine are closed when it has stopped."""
-    with suppress(OSError, RuntimeError):  # the scheduler may be gone
+    with suppress(*GONE):
         client.cancel(futures, force=True)
     if not client.cluster:
         client.close()
@@ -166,7 +168,7 @@ def _leave(client: Client, futures: list[Future]) -> None:
 
 def _wait_until_idle(client: Client) -> None:
     end = time.monotonic() + PATIENCE + 2
-    with suppress(OSError, RuntimeError):
+    with suppress(*GONE):
         while any(client.run(_count_tasks).values()) and time.monotonic() < end:
             time.sleep(LOOK)
 

@@ -124,6 +124,16 @@ def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
         assert not [f for f in page.select("figure") if f.find("img") and "Figure" not in f.get_text()]
 
 
+def test_a_book_from_stored_results_trains_nothing(store, tmp_path):
+    """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
+    stored = [name for name in schemas() if (project_root() / "results" / name / "record.json").exists()]
+    assert stored, "no stored results are committed"
+    before = set(store.list()["key"])
+    make_book({"preset": "smoke", "live": False}, title="Stored", output=tmp_path / "html", log=lambda line: None)
+    new = set(store.list()["key"]) - before
+    assert len(new) == len(schemas()) and {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
+
+
 def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_path, monkeypatch):
     """Nothing of the plain book is touched: neither its pages nor the chapters that `jupyter-book build .` reads."""
     root = project_root()
@@ -162,16 +172,6 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
     assert lines[0] == "no chapter has a parameter 'guidance_scael'; did you mean guidance_scale?"
     assert "generator: captions is 4: input should be greater than or equal to 8." in lines
     assert "seeds is 0: input should be greater than or equal to 1." in lines  # of all that have it
-
-
-def test_a_book_from_stored_results_trains_nothing(store, tmp_path):
-    """With ``live=False`` a chapter draws from ``results/`` alone, and the run store gets the notebook and nothing else."""
-    stored = [name for name in schemas() if (project_root() / "results" / name / "record.json").exists()]
-    assert stored, "no stored results are committed"
-    before = set(store.list()["key"])
-    make_book({"preset": "smoke", "live": False}, title="Stored", output=tmp_path / "html", log=lambda line: None)
-    new = set(store.list()["key"]) - before
-    assert len(new) == len(schemas()) and {key.rsplit("-", 1)[0] for key in new} == {"notebook"}
 
 
 @pytest.mark.parametrize("name", schemas())

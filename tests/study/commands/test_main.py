@@ -360,7 +360,7 @@ def test_transfer_prints_scores_keeps_items_and_names_what_is_absent(pretrained,
     head, digits, absent, average = result.stdout.splitlines()
     assert head == f"{pretrained.key}: simclr, 1 steps, seed 4"
     assert "top-1, 60 items" in digits and "CIFAR-10" in absent and "STABLEREP_DATA, which is not set" in absent
-    assert average.endswith("over 1 sets; left out: CIFAR-10")
+    assert average.endswith("on its one set; left out: CIFAR-10")
     items = pd.read_parquet(tmp_path / "items.parquet")
     assert len(items) == 60 and set(items["run"]) == {pretrained.key}
     assert f"{100 * items['correct'].mean():5.1f} %" in digits
