@@ -7,8 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stablerep.errors import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REMEDIES = {
     errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "the disk is read-only",
@@ -79,6 +83,12 @@ def save_weights(path: Path, weights: dict) -> None:
             if "No space left" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise
+
+
+def save_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as parquet, whole or not at all. The file is opened here: pandas takes some names of folders for addresses."""
+    with written_aside(path) as aside, open(aside, "wb") as file:
+        table.to_parquet(file, index=False)
 
 
 def save_checkpoint(path: Path, state: dict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,13 @@ class Truncation:
         pair = " and ".join(repr(c if len(c) <= 70 else f"{c[:30]} … {c[-30:]}") for c in self.coinciding[0][:2])
         alike = "1 group of captions is" if self.groups == 1 else f"{self.groups:,} groups of captions are"
         return f"{cut}, and {alike} the same without them: {pair}{'' if self.groups == 1 else ', for example'}."
+
+    def say(self) -> None:
+        """Write that line, if there is one, above the bars of progress."""
+        from tqdm import tqdm
+
+        if self.count:
+            tqdm.write(str(self), file=sys.stderr)
 
 
 def truncated(tokenizer, captions: Sequence[str]) -> Truncation:

@@ -80,29 +80,22 @@ def _in_folder(root: Path, source: str) -> Found:
             kind = "packed" if suffix in PACKED else kind
             if kind in by_kind:
                 by_kind[kind].append(Path(folder, name))
-    images, packed = (tuple(sorted(by_kind.pop(kind))) for kind in ("image", "packed"))
+    images = tuple(sorted(by_kind.pop("image")))
     tars = {path.with_suffix("") for path in by_kind["tar"]}
     by_kind["parquet"] = [
         path for path in by_kind["parquet"] if path.with_suffix("") not in tars
     ]  # else a tar's sidecar
-    kind = next((kind for kind, files in by_kind.items() if files), None)
+    kind = next((kind for kind, files in by_kind.items() if files and kind != "packed"), None)
     if kind is None:
         among = f" ({len(images)} images lie there, but nothing says what they show)" if images else ""
-        among += (
-            f" ({len(packed)} packed files lie there, such as {packed[0].relative_to(root)}; unpack them)"
-            if packed
-            else ""
-        )
+        if packed := by_kind["packed"]:
+            among += f" ({len(packed)} packed files lie there, such as {min(packed).relative_to(root)}; unpack them)"
         raise InputError(f"{source} holds neither {' nor '.join(METADATA)} nor any .parquet or .tar file{among}.")
     notes = [
         f"{len(files)} {other} files below {root.name} are not read, such as {min(files).relative_to(root)}."
         for other, files in by_kind.items()
         if other != kind and files
     ]
-    if packed:
-        notes.append(
-            f"{len(packed)} packed files below {root.name} are not read, such as {packed[0].relative_to(root)}."
-        )
     if kind != "folder" and images:
         notes.append(
             f"{len(images)} loose images below {root.name} are not read, such as {images[0].relative_to(root)}."

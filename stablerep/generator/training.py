@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -87,7 +86,6 @@ def train_generator(
             corpus or resolution. DivergedError: a loss is not finite.
     """
     import torch
-    from tqdm import tqdm
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -109,9 +107,8 @@ def train_generator(
     factor = 1 / float(latents.std())
     autoencoder.register_to_config(scaling_factor=factor)
     tokenizer = train_tokenizer(captions, folder / "tokenizer")
-    begun = (folder / "denoiser" / "checkpoint.pt").exists()
-    if not begun and (cut := str(truncated(tokenizer, captions.unique().tolist()))):
-        tqdm.write(cut, file=sys.stderr)
+    if not (folder / "denoiser" / "checkpoint.pt").exists():
+        truncated(tokenizer, captions.unique().tolist()).say()
     shown = shown_captions(captions)
 
     def draw(step: int, text_encoder, unet) -> None:

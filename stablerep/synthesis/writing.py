@@ -6,14 +6,13 @@ import hashlib
 import io
 import json
 import shutil
-import sys
 import tarfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from stablerep.checkpoint import written_aside
+from stablerep.checkpoint import save_table, written_aside
 from stablerep.errors import InputError
 from stablerep.generator import Generator
 from stablerep.synthesis.plan import SynthesisPlan
@@ -42,8 +41,8 @@ def synthesize(plan: SynthesisPlan, generator: Generator, folder: Path, *, progr
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not _claimed(folder, plan, generator) and progress and (cut := str(generator.truncated(plan.captions))):
-        tqdm.write(cut, file=sys.stderr)
+    if not _claimed(folder, plan, generator) and progress:
+        generator.truncated(plan.captions).say()
     waiting = [shard for shard in range(plan.shards) if shard_problem(folder, shard)]
     images = sum(len(plan.shard_range(s)) for s in range(plan.shards) if s not in waiting) * plan.images_per_caption
     with tqdm(
@@ -189,9 +188,7 @@ def _write_index(plan: SynthesisPlan, folder: Path) -> None:
                         "key": f"{about['caption_id']:09d}", "images": len(about["images"]), "flagged": about["flagged"],
                     })  # fmt: skip
     table = pd.DataFrame(rows)
-    with written_aside(folder / "index.parquet") as aside:
-        with open(aside, "wb") as file:  # opened here: pandas takes some names of folders for addresses
-            table.to_parquet(file, index=False)
+    save_table(folder / "index.parquet", table)
     totals = {"captions": len(table), "images": int(table["images"].sum()), "flagged": int(table["flagged"].sum())}
     with written_aside(folder / "set.json") as aside:
         aside.write_text(json.dumps(totals))

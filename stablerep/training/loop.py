@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stablerep.captioned_images import CaptionedImages
-from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_table, save_weights
 from stablerep.errors import DivergedError, InputError
 from stablerep.methods import method_class
 from stablerep.methods.base import Batch, Method, ready
@@ -78,13 +77,8 @@ def pretrain(
         network.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         done, rows, seconds = state["step"], state["log"], state["seconds"]
-    elif (
-        tokenizer
-        and progress != ""
-        and accelerator.is_main_process
-        and (cut := str(truncated(tokenizer, data.captions)))
-    ):
-        tqdm.write(cut, file=sys.stderr)
+    elif tokenizer and progress != "" and accelerator.is_main_process:
+        truncated(tokenizer, data.captions).say()
     accelerator.wait_for_everyone()
     model.train()
     began = time.monotonic() - seconds
@@ -186,7 +180,5 @@ def write_run(folder: Path, network: Method, recipe: PretrainingRecipe, rows: li
     for name, weights in (("heads", heads), ("encoder", backbone)):
         save_weights(folder / f"{name}.safetensors", weights)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
-    log = pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"])
-    with open(folder / "log.parquet", "wb") as file:  # opened here: pandas takes some names of folders for addresses
-        log.to_parquet(file, index=False)
+    save_table(folder / "log.parquet", pd.DataFrame(rows, columns=["step", "loss", "learning_rate", "seconds"]))
     (folder / "checkpoint.pt").unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from stablerep.checkpoint import storing, written_aside
+from stablerep.checkpoint import save_table, storing, written_aside
 from stablerep.errors import InputError, readable
 
 if TYPE_CHECKING:
@@ -228,5 +228,4 @@ def _score(row) -> str:
 def _keep(items: pd.DataFrame, output: Path | None) -> None:
     """Write the results of a probe, a row an item, where the user wants them; a class is a number or a name."""
     if output is not None:
-        with written_aside(output) as aside, open(aside, "wb") as file:  # pandas takes some names for addresses
-            items.astype({"truth": str}).to_parquet(file, index=False)
+        save_table(output, items.astype({"truth": str}))

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from tqdm import TqdmWarning
 
-from stablerep.checkpoint import written_aside
+from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
 from stablerep.study.chapters import chapter, compute_tables, preset_differences, probe_of, resolve, stored_tables
 from stablerep.study.experiments.study import Study
@@ -50,8 +50,7 @@ class Chapter:
         tables = compute_tables(self.name, self.parameters, self.study) if live else stored_tables(self.name)
         if folder := os.environ.get(RECORD_FOLDER):
             for name, table in tables.items():
-                with written_aside(Path(folder) / f"{name}.parquet") as aside:
-                    table.to_parquet(aside, index=False)
+                save_table(Path(folder) / f"{name}.parquet", table)
             store = self.study.store
             write_json(Path(folder) / ASKED, {"runs": store.asked, "accepted": store.accepted})
         return tables

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stablerep.checkpoint import written_aside
+from stablerep.checkpoint import save_table
 from stablerep.errors import FailedError, MissingError
 from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
 from stablerep.study.experiments.study import Study
@@ -42,8 +42,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     sums = {}
     for table_name, table in compute_tables(name, parameters, study).items():
         path = STORED / name / f"{table_name}.parquet"
-        with written_aside(path) as aside:
-            table.to_parquet(aside, index=False)
+        save_table(path, table)
         sums[path.name] = hash_file(path)
     record = {
         "notebook": name,

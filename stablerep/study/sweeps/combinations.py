@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stablerep.errors import InputError, readable
 from stablerep.study.chapters import resolve
+from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.parameters.paths import anchor_paths
@@ -166,5 +167,5 @@ def _placed(sentence: str, numbers: list[int], total: int) -> str:
     """A sentence with the combinations that it is about, unless these are all."""
     if len(numbers) == total:
         return sentence
-    named = ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+    named = some_of([str(number) for number in numbers], 5)
     return f"{sentence.rstrip('.')} (combination{'s' if len(numbers) > 1 else ''} {named} of {total})."
