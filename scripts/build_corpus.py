@@ -22,10 +22,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from stablerep.corpus.drawing import draw_svg
-from stablerep.corpus.emoji import concept_of, gender_of
+from stablerep.corpus.emoji import TONES, concept_of, gender_of
 
 OUTPUT = Path(__file__).resolve().parents[1] / "stablerep" / "corpus" / "emoji_data"
 
@@ -84,8 +85,7 @@ def read_emoji(files: dict[str, bytes]) -> dict[str, dict]:
                 "keywords": "|".join(entry.get("tags") or base.get("tags") or []),
                 "group": meta["groups"][str(entry["group"])],
                 "subgroup": subgroup,
-                # People drawn in two different tones have no single tone: they count as none.
-                "skin_tone": tones.pop() if len(tones) == 1 else 0,
+                "skin_tone": TONES.index("mixed") if len(tones) > 1 else tones.pop() if tones else 0,
                 "gender": gender_of(entry["label"], subgroup),
             }
     return emoji
@@ -152,13 +152,39 @@ def hexcodes_of(design: str, packages: dict[str, dict[str, bytes]], names: dict[
     return found
 
 
-def drawable(svg: str) -> str | None:
-    """None when the icon draws to something visible, else the reason why it does not."""
+def drawn(svg: str) -> tuple[str, str | None]:
+    """A hash of the icon's pixels, and None when it draws to something visible, else the reason why it does not."""
     try:
-        image = draw_svg(svg, 32)
+        image = draw_svg(svg, 64)
     except ValueError as error:
-        return f"resvg: {error}"
-    return "draws nothing" if int(image.min()) == 255 else None
+        return "", f"resvg: {error}"
+    return hashlib.sha256(image.tobytes()).hexdigest(), "draws nothing" if int(image.min()) == 255 else None
+
+
+def owners(
+    design: str, emoji: dict[str, dict], pixels: dict[str, str], drawings: dict[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Each emoji of a design, and whose drawing it has: an empty text for its own, else who keeps it.
+
+    A drawing counts once in the corpus. An earlier design keeps it; within a design one emoji does, since the captions of
+    the others say what the drawing does not show: a woman who also stands for the person is a woman, and a figure that
+    stands for women and men shows neither, nor does a symbol.
+
+    Args:
+        pixels: a hash of the drawing of each emoji. drawings: who keeps which, by hash; this design's are added.
+    """
+    alike: dict[str, list[str]] = {}
+    for hexcode, digest in pixels.items():
+        alike.setdefault(digest, []).append(hexcode)
+    for digest, hexcodes in alike.items():
+        genders = {emoji[code]["gender"] for code in hexcodes}
+        one = genders & {"woman", "man"}
+        seen = "" if "" in genders else one.pop() if len(one) == 1 else "person"
+        shown = [code for code in hexcodes if emoji[code]["gender"] == seen]
+        keeper = min(shown or hexcodes, key=lambda code: (len(code), code))
+        owner = drawings.setdefault(digest, f"{emoji[keeper]['caption']!r} of {design}")
+        mine = owner == f"{emoji[keeper]['caption']!r} of {design}"
+        yield from ((code, "" if mine and code == keeper else owner) for code in hexcodes)
 
 
 def compress(text: str) -> bytes:
@@ -183,17 +209,24 @@ def build(folder: Path, output: Path) -> None:
     emoji = read_emoji(packages["emojibase-data"])
     names = known_names(packages, emoji)
     output.mkdir(parents=True, exist_ok=True)
-    rejected, counts, used = [], {}, set()
+    rejected, counts, used, drawings = [], {}, set(), {}
     for design in DESIGNS:
         icons = json.loads(packages[design]["package/icons.json"])
-        lines = []
+        found, lines = {}, []
         for hexcode, name in sorted(hexcodes_of(design, packages, names).items()):
             if hexcode not in emoji:
                 rejected.append((design, name, f"no CLDR label for {hexcode}"))
                 continue
             svg = icon_svg(icons, name)
-            if reason := drawable(svg):
+            pixels, reason = drawn(svg)
+            if reason:
                 rejected.append((design, name, reason))
+            else:
+                found[hexcode] = name, svg, pixels
+        for hexcode, owner in owners(design, emoji, {code: pixels for code, (_, _, pixels) in found.items()}, drawings):
+            name, svg, _ = found[hexcode]
+            if owner:
+                rejected.append((design, name, f"the same drawing as {owner}"))
                 continue
             lines.append(json.dumps({"emoji": hexcode, "svg": svg}, ensure_ascii=False))
             used.add(hexcode)

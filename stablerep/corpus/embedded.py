@@ -12,7 +12,7 @@ import pandas as pd
 import stablerep.corpus.clip_art as clip_art
 from stablerep.corpus.captioned import Corpus
 from stablerep.corpus.drawing import cached_array, draw_many
-from stablerep.corpus.emoji import DESIGNS, manifest, read_emoji, read_svgs
+from stablerep.corpus.emoji import DESIGNS, HELD_OUT, manifest, read_emoji, read_svgs
 from stablerep.errors import InputError
 
 EMOJI_COLUMNS = (
@@ -33,7 +33,8 @@ def open_emoji(designs: Sequence[str] | None = None, flags: bool = False) -> Cor
     table.insert(0, "id", table["design"] + "/" + table["emoji"])
     corpus = Corpus(
         table[list(EMOJI_COLUMNS)], "emoji", emoji_fingerprint(), _draw_emoji,
-        labels=("group", "subgroup"), cluster="concept", designs=designs, people=("tone", "gender"),
+        labels=("group", "subgroup"), cluster="concept", designs=designs, people=("tone", "gender"), drawings=True,
+        held_out=(HELD_OUT,) if HELD_OUT in designs and len(designs) > 1 else (),
     )  # fmt: skip
     return corpus.where(np.ones(len(table), bool))
 
@@ -41,8 +42,8 @@ def open_emoji(designs: Sequence[str] | None = None, flags: bool = False) -> Cor
 def open_clip_art() -> Corpus:
     """The clip art. Its clusters are stems of titles: variants of a drawing are no independent items."""
     return Corpus(
-        clip_art.read_table(), "clip-art", clip_art.fingerprint(), clip_art.draw, labels=("label",), cluster="stem"
-    )
+        clip_art.read_table(), "clip-art", clip_art.fingerprint(), clip_art.draw, labels=("label",), cluster="stem", drawings=True,
+    )  # fmt: skip
 
 
 def emoji_fingerprint() -> str:

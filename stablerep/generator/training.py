@@ -72,7 +72,7 @@ def train_generator(
     Captions that the text encoder does not read to their ends are counted once and said in one line.
 
     Args:
-        corpus: any; only its training part is seen, as a whole in memory. ``keywords`` are used where it has them, and images are
+        corpus: any; only what may be learned from is seen (:meth:`Corpus.to_learn_from`), as a whole in memory. ``keywords`` are used where it has them, and images are
             weighted by its clusters.
         folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights)
             and the finished ``pipeline/`` in half precision, with its recipe and losses in ``pipeline/training/``.
@@ -90,7 +90,7 @@ def train_generator(
 
     logging.disable_progress_bar()
     folder, device = Path(folder), device or default_device()
-    part = corpus.split("train")
+    part = corpus.to_learn_from()
     _check(part, resolution)
     recipes = {
         "corpus": part.fingerprint,
