@@ -24,14 +24,13 @@ class Corpus:
     Attributes:
         table: one row per image. Every corpus has ``id`` (unique), ``caption`` and ``split``; the emoji also have ``concept``,
             ``keywords``, ``group``, ``subgroup``, ``skin_tone`` (0 none, 1 light to 5 dark, 6 several), ``tone`` (the same as a word),
-            ``gender``, ``emoji``, ``design``; clip art has ``keywords``, ``label`` (its class), ``author`` and ``stem``.
+            ``gender``, ``emoji``, ``design``, ``held_out`` (nothing learns from the row, whatever its split); clip art has ``keywords``, ``label`` (its class), ``author`` and ``stem``.
         name: a short name for titles and files.
         fingerprint: hash of everything that determines rows and pixels; part of every run's key.
         draw: pixels of some rows of the table at a size, uint8 [n, 3, size, size].
         labels: columns that probes may read; empty where there are none.
         cluster: the column by which items are resampled and split.
         designs: values of the column ``design``; empty where there is none.
-        held_out: designs that nothing learns from, so that tests can show new ones.
         drawings: whether images are drawings on white, which a :class:`stablerep.camera.Camera` makes scenes of.
         people: columns with attributes of people, such as ``gender``; empty where none are known.
         notes: what was decided on opening and what was not read, a sentence each, for commands to print.
@@ -44,7 +43,6 @@ class Corpus:
     labels: tuple[str, ...] = ()
     cluster: str = "caption"
     designs: tuple[str, ...] = ()
-    held_out: tuple[str, ...] = ()
     drawings: bool = False
     people: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -72,9 +70,9 @@ class Corpus:
         return self.where(self.table["split"] == name)
 
     def to_learn_from(self) -> Corpus:
-        """The part ``train`` without the designs that are held out: all that encoders and generators may see."""
+        """The part ``train`` without rows that are held out: all that encoders and generators may see."""
         part = self.split("train")
-        return part.where(~part.table["design"].isin(self.held_out)) if self.held_out else part
+        return part.where(~part.table["held_out"]) if "held_out" in part.table else part
 
     def one_per_caption(self) -> Corpus:
         """One image of each caption, as in CC12M: see :meth:`some_per_caption`."""

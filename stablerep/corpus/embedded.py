@@ -16,7 +16,7 @@ from stablerep.corpus.emoji import DESIGNS, HELD_OUT, manifest, read_emoji, read
 from stablerep.errors import InputError
 
 EMOJI_COLUMNS = (
-    "id", "caption", "concept", "keywords", "group", "subgroup", "skin_tone", "tone", "gender", "emoji", "design", "split",
+    "id", "caption", "concept", "keywords", "group", "subgroup", "skin_tone", "tone", "gender", "emoji", "design", "split", "held_out",
 )  # fmt: skip
 
 
@@ -31,10 +31,10 @@ def open_emoji(designs: Sequence[str] | None = None, flags: bool = False) -> Cor
     parts = [emoji[emoji["emoji"].isin(read_svgs(design).keys())].assign(design=design) for design in designs]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "id", table["design"] + "/" + table["emoji"])
+    table["held_out"] = table["new_combination"] | ((table["design"] == HELD_OUT) & (len(designs) > 1))
     corpus = Corpus(
         table[list(EMOJI_COLUMNS)], "emoji", emoji_fingerprint(), _draw_emoji,
         labels=("group", "subgroup"), cluster="concept", designs=designs, people=("tone", "gender"), drawings=True,
-        held_out=(HELD_OUT,) if HELD_OUT in designs and len(designs) > 1 else (),
     )  # fmt: skip
     return corpus.where(np.ones(len(table), bool))
 

@@ -16,6 +16,7 @@ DATA = Path(__file__).parent / "emoji_data"
 DESIGNS = ("noto", "noto-v1", "twemoji", "fluent-emoji-flat", "fluent-emoji", "emojione")
 HELD_OUT = "twemoji"  # nothing learns from it: it draws every concept, and no other design is by the same house
 SHARES = {"validation": 0.1, "test": 0.4}  # of the concepts; the rest is for training
+NEW_COMBINATIONS = 0.1  # of the captions with a tone, by tone and gender: nothing learns from them
 
 # By the number in the column skin_tone. Two people in two tones have no tone of their own.
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark", "mixed")
@@ -75,7 +76,11 @@ def manifest() -> dict:
 
 @functools.cache
 def read_emoji():
-    """The emoji table: one row per emoji with a caption (columns as in ``scripts/build_corpus.py``), ``tone`` and ``split``."""
+    """The emoji table: one row per emoji with a caption (columns as in ``scripts/build_corpus.py``), ``tone`` and ``split``.
+
+    ``new_combination`` marks a tenth of the captions with a tone, of training concepts too: what draws them has seen the
+    concept in other tones, and the tone on other concepts.
+    """
     import pandas as pd
 
     text = lzma.decompress((DATA / "emoji.csv.xz").read_bytes()).decode()
@@ -83,6 +88,10 @@ def read_emoji():
     first = table.groupby("concept", sort=False)["subgroup"].first().to_dict()
     table["split"] = table["concept"].map(split_of(first, **SHARES))
     table["tone"] = table["skin_tone"].map(dict(enumerate(TONES)))
+    toned = table[table["skin_tone"].between(1, 5)]
+    units = dict(zip(toned["emoji"], toned["tone"] + "/" + toned["gender"] + "/" + toned["split"]))
+    drawn = split_of(units, validation=0, test=NEW_COMBINATIONS)
+    table["new_combination"] = table["emoji"].map(drawn) == "test"
     return table
 
 

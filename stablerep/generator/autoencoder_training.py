@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class AutoencoderRecipe:
     """How the autoencoder is trained."""
 
-    epochs: float = 20.0  # passes over the training images
+    epochs: float = 35.0  # passes over the training images
     batch_size: int = 64
     learning_rate: float = 1.5e-3  # peak; 3 % warm-up, then half a cosine to zero
     absolute_weight: float = 0.1  # weight of |error| beside the squared error: keeps thin outlines sharp
@@ -35,7 +35,7 @@ class AutoencoderRecipe:
     )
     # then live in coarse latents, which a denoiser learns first (scale equivariance, Skorokhodov et al. 2025)
     decoder_epochs: float = (
-        8.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
+        14.0  # further passes for the decoder alone, the latents being fixed: sharper images of the same latents
     )
     decoder_learning_rate: float = 1e-3
     decoder_noise: float = 0.05  # takes the place of latent_noise then

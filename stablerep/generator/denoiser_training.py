@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class DenoiserRecipe:
     """How the text encoder and the U-Net are trained."""
 
-    epochs: float = 45.0  # draws, in multiples of the number of training images
+    epochs: float = 80.0  # draws, in multiples of the number of training images
     batch_size: int = 64
     learning_rate: float = 1e-3  # peak; 2 % warm-up, then half a cosine to zero
     weight_decay: float = 0.01
