@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from stablerep.camera import Camera
 from stablerep.corpus import Corpus
 from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
@@ -89,6 +90,19 @@ class CaptionedImages:
         place = torch.empty_like(order)
         place[order] = torch.arange(len(order))
         return CaptionedImages(self.images, place, names, f"{self.fingerprint}-alone")
+
+    def through(self, camera: Camera) -> CaptionedImages:
+        """Scenes of drawings in memory; the id of an image is its caption and its place among the caption's images."""
+        if camera.still:
+            return self
+        order = torch.argsort(self.caption_ids, stable=True)
+        sizes = torch.bincount(self.caption_ids, minlength=len(self.captions)).tolist()
+        names = [""] * len(order)
+        for place, name in zip(order.tolist(), (f"{c}/{k}" for c, n in zip(self.captions, sizes) for k in range(n))):
+            names[place] = name
+        return replace(
+            self, images=camera.scenes(self.images, names), fingerprint=f"{self.fingerprint}-{camera.fingerprint}"
+        )
 
     def first_images(self, count: int) -> CaptionedImages:
         """The first ``count`` images of every caption (fewer where there are fewer)."""

@@ -51,7 +51,7 @@ def neutral_captions(table: pd.DataFrame, count: int) -> list[str]:
     """
     if not {"concept", "gender", "tone"} <= set(table):
         return list(NEUTRAL[:count])
-    table = table[table["split"] == "train"]
+    table = table[(table["split"] == "train") & ~table.get("held_out", False)]
     rich = table.groupby("concept").agg(genders=("gender", "nunique"), tones=("tone", "nunique"))
     rich = rich[(rich["genders"] == 3) & (rich["tones"] == 6)].index
     plain = table[(table["gender"] == "person") & (table["tone"] == "none") & table["concept"].isin(rich)]

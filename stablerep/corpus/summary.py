@@ -47,6 +47,7 @@ class Summary:
     cluster: str
     people: tuple[str, ...] = ()
     designs: tuple[str, ...] = ()
+    drawings: bool = False
     exact: bool = False
     exact_train: bool = False
     notes: tuple[str, ...] = ()

@@ -53,7 +53,7 @@ def open_images(
     corpus = load_corpus(source)
     for note in corpus.notes:
         typer.echo(note, err=True)
-    part = corpus.split("train")
+    part = corpus.to_learn_from()
     if source == "emoji" and not designs:
         part = part.one_per_caption()
     return CaptionedImages.from_corpus(part, size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stablerep.generator as generators
+from stablerep.camera import Camera
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
 from stablerep.generator.sampling import Sampling
@@ -33,6 +34,7 @@ class Sources:
         self.store = store or RunStore()
         self.source = getattr(parameters, "corpus", "emoji")
         self.size = getattr(parameters, "image_size", 32)
+        self._strength = getattr(parameters, "camera", 0.0)
         self._options = corpus_options(parameters)
         self._fingerprints: dict[str, str] = {}
 
@@ -46,9 +48,19 @@ class Sources:
         return self.corpus
 
     @cached_property
+    def camera(self) -> Camera:
+        """What makes scenes of drawings; of photographs it makes nothing."""
+        return Camera.of_strength(self._strength if self.about.drawings else 0.0)
+
+    @cached_property
+    def scenes(self) -> Corpus:
+        """The corpus as encoders see it: drawings through the camera."""
+        return self.camera.through(self.corpus)
+
+    @cached_property
     def _captions(self) -> list[str]:
         """Training captions in a fixed random order."""
-        everything = set(self.corpus.split("train").table["caption"])
+        everything = set(self.corpus.to_learn_from().table["caption"])
         return sorted(everything, key=lambda caption: hashlib.sha256(f"caption:{caption}".encode()).hexdigest())
 
     def available_captions(self) -> int:
@@ -82,25 +94,35 @@ class Sources:
             )
 
     def probed_part(self, designs: list[str]) -> Corpus:
-        """The corpus, in some of its designs where it has any."""
-        return self.corpus.where(self.corpus.table["design"].isin(designs)) if self.corpus.designs else self.corpus
+        """Scenes of the corpus, in some of its designs where it has any."""
+        return self.scenes.where(self.scenes.table["design"].isin(designs)) if self.corpus.designs else self.scenes
 
     def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
-        """Real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``."""
+        """Scenes of real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``."""
         from stablerep.captioned_images import CaptionedImages
 
         def load() -> CaptionedImages:
-            part = self.corpus if several else self.corpus.some_per_caption(at_most)
+            part = self.scenes.to_learn_from()
+            part = part if several else part.some_per_caption(at_most)
             return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), self.size)
 
-        return ImageSet(f"{'several' if several else f'real{at_most}'}-{captions.name}-{self.size}px", load)
+        which = "several" if several else f"real{at_most}"
+        return ImageSet(self._seen(f"{which}-{captions.name}-{self.size}px"), load)
 
     def corpus_images(self, part: Corpus, name: str) -> ImageSet:
-        """All images of a part of the corpus, which ``name`` tells from other parts."""
+        """All images of a part of the corpus, as they are; ``name`` tells it from other parts."""
         from stablerep.captioned_images import CaptionedImages
 
         name = f"{name}-{part.fingerprint}-{self.size}px"
         return ImageSet(name, lambda: CaptionedImages.from_corpus(part, self.size))
+
+    def _seen(self, name: str) -> str:
+        """The name of images, or of scenes of them."""
+        return name if self.camera.still else f"{name}-{self.camera.fingerprint}"
+
+    def seen(self, images: ImageSet) -> ImageSet:
+        """Scenes of drawings."""
+        return ImageSet(self._seen(images.name), lambda: images.load().through(self.camera))
 
     def generator(self, name: str) -> generators.Generator:
         if name not in _GENERATORS:
@@ -116,7 +138,7 @@ class Sources:
     def synthetic_images(
         self, captions: Captions | Named, p: Generated, guidance_scale: float, *, images_per_caption: int, seed: int
     ) -> ImageSet:
-        """Images that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
+        """Drawings that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
         from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
 
         sampling = Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)

@@ -78,7 +78,7 @@ class Study(Sources):
             at_most = p.images_per_caption if self.repeats_captions else 1
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
         how = dict(images_per_caption=p.images_per_caption, seed=seed)
-        images = self.synthetic_images(captions, p, p.guidance_scale, **how)
+        images = self.seen(self.synthetic_images(captions, p, p.guidance_scale, **how))
         return images.first_images(None if self.repeats_captions else which.stored)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:

@@ -81,6 +81,8 @@ class Generated(Seeded):
 class Batched(Seeded):
     """Chapters that train on ``views_per_step`` views, ``positives`` of a caption."""
 
+    camera: float = knob("how far scenes differ from drawings: 0 not at all, 1 in full; photographs stay", ge=0, le=1)
+
     @model_validator(mode="after")
     def _batch_fits(self):
         views, positives = self.views_per_step, self.positives
