@@ -180,7 +180,7 @@ def probe_command(
     else:
         items = evaluate(backbone, load_corpus("emoji"), size)
         for probe, part in items.groupby("probe", sort=False):
-            found = mean_with_interval(part["correct"], part["concept"])
+            found = mean_with_interval(part["correct"], part["cluster"])
             mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
             typer.echo(f"{probe:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
     _keep(items, output)

@@ -80,6 +80,18 @@ def test_a_set_is_learned_from_and_probed(made, trained, tmp_path):
     assert set(pd.read_parquet(tmp_path / "items.parquet")["set"]) == {"digits"}
 
 
+def test_without_a_set_it_is_the_held_out_emoji_that_are_asked_for(trained, tmp_path, monkeypatch):
+    few = load_corpus("emoji", designs=["twemoji", "emojione"]).where("group == 'animals-nature'")
+    monkeypatch.setattr("stablerep.corpus.load_corpus", lambda source: few)
+    result = call("probe", trained, "-o", tmp_path / "items.parquet")
+    assert result.exit_code == 0, result.output
+    items = pd.read_parquet(tmp_path / "items.parquet")
+    asked = few.split("test").table
+    assert set(items["cluster"]) <= set(asked["concept"])
+    for probe, part in items.groupby("probe"):
+        assert f"{probe:18s} {100 * part['correct'].mean():5.1f} % [" in result.stdout
+
+
 @pytest.mark.parametrize("name", ["file:x", "http:x", "run-10:30", "a?b #"])
 def test_a_folder_of_any_name_holds_an_encoder_and_its_items(made, tmp_path, monkeypatch, name):
     """A relative folder is never an address, for which pandas would take some of these."""
