@@ -1,94 +1,115 @@
 """Arms of a comparison from the answers to single items: accuracies, paired differences, costs, and the verdict on a claim.
 
-An item table has a row per arm, seed, probe and test item: ``arm``, ``seed``, ``probe``, ``id``, ``cluster`` (what is resampled together),
-``correct``, and ``views``, how many views its encoder saw.
+An item table has a row per arm, seed, probe and test item: ``arm``, ``seed``, ``probe``, ``id``, ``cluster`` (what belongs together, such as the
+drawings of one concept), ``correct``, and ``views``, how many views its encoder saw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from stablerep.statistics.resampling import mean_with_interval, over_seeds, paired_difference
-from stablerep.statistics.verdict import Verdict, verdict
+from stablerep.statistics.crossed import crossed_mean
+from stablerep.statistics.verdict import MARGIN
 
+DIFFERENCE_COLUMNS = [
+    "claim", "probe", "first", "second", "difference", "low", "high", "visible", "p_for", "p_against", "seeds", "clusters",
+]  # fmt: skip
 TOLERANCE = 0.01  # share of the views by which arms may differ without a word
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two arms that a claim compares: the first is better, or, with ``at_least``, as good to within the margin."""
+
+    claim: str
+    first: str
+    second: str
+    at_least: bool = False
+
+
+def cluster_means(items: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of each arm, probe, seed and cluster: ``arm``, ``probe``, ``seed``, ``cluster``, ``correct``, ``items``."""
+    _need(items, "arm", "probe", "seed", "cluster", "correct")
+    by = items.groupby(["arm", "probe", "seed", "cluster"], sort=False)["correct"]
+    return by.agg(correct="mean", items="size").reset_index()
+
+
 def seed_means(items: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each arm, probe and seed: ``arm``, ``probe``, ``seed``, ``accuracy``, ``views``."""
-    _need(items, "arm", "probe", "seed", "correct", "views")
-    return (
-        items.groupby(["arm", "probe", "seed"], sort=False)
-        .agg(accuracy=("correct", "mean"), views=("views", "first"))
-        .reset_index()
-    )
+    """Accuracy of each arm, probe and seed, clusters weighing the same: ``arm``, ``probe``, ``seed``, ``accuracy``, ``views``."""
+    _need(items, "views")
+    views = items.groupby(["arm", "probe", "seed"], sort=False)["views"].first()
+    means = cluster_means(items).groupby(["arm", "probe", "seed"], sort=False)["correct"].mean()
+    return pd.DataFrame({"accuracy": means, "views": views}).reset_index()
 
 
 def summarize(items: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy by arm and probe.
+    """Accuracy by arm and probe, every cluster weighing the same.
 
     Returns:
-        ``arm``, ``probe``, ``accuracy``; ``low`` and ``high``: 95 % bootstrap over clusters of the accuracy averaged over seeds; ``items``;
-        ``seeds``; ``seed_low`` and ``seed_high``: Student-t interval over seeds (NaN for one seed); ``views``.
+        ``arm``, ``probe``, ``accuracy``; ``low`` and ``high``: 95 % interval over clusters and seeds
+        (:func:`stablerep.statistics.crossed.crossed_mean`; over clusters alone for one seed); ``items``, ``clusters``, ``seeds``, ``views``.
 
     Raises:
-        ValueError: a missing column.
+        ValueError: a missing column, or seeds that answered different clusters.
     """
-    _need(items, "arm", "probe", "seed", "id", "cluster", "correct", "views")
+    _need(items, "views")
+    views = items.groupby(["arm", "probe"], sort=False)["views"].first()
     rows = []
-    for (arm, probe), part in items.groupby(["arm", "probe"], sort=False):
-        by_item = part.groupby("id").agg(correct=("correct", "mean"), cluster=("cluster", "first"))
-        seeds = over_seeds(part.groupby("seed")["correct"].mean())
-        row = mean_with_interval(by_item["correct"], by_item["cluster"])
+    for (arm, probe), part in cluster_means(items).groupby(["arm", "probe"], sort=False):
+        found = crossed_mean(_table(part, f"{arm} on {probe}").to_numpy())
+        low, high = found.interval()
         rows.append({
-            "arm": arm, "probe": probe, "accuracy": row["mean"], "low": row["low"], "high": row["high"], "items": row["n"],
-            "seeds": seeds["n"], "seed_low": seeds["low"], "seed_high": seeds["high"], "views": int(part["views"].iloc[0]),
+            "arm": arm, "probe": probe, "accuracy": found.mean, "low": low, "high": high,
+            "items": int(part["items"].sum() / found.seeds), "clusters": found.clusters, "seeds": found.seeds,
+            "views": int(views[arm, probe]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def differences(items: pd.DataFrame, pairs: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    """Paired differences on the same test items, averaged over seeds first, then resampled by cluster.
+def differences(items: pd.DataFrame, pairs: Sequence[Pair], *, margin: float = MARGIN) -> pd.DataFrame:
+    """Paired differences on the same clusters and seeds.
 
     Args:
-        pairs: (claim, first arm, second arm); those of which an arm was not run are left out.
+        pairs: those of which an arm was not run are left out. margin: of "as good": see :func:`stablerep.statistics.verdict`.
 
     Returns:
-        ``claim``, ``probe``, ``first``, ``second``, ``difference`` (of shares: 0.01 is a point), ``low``, ``high``, ``p_better``, ``n``.
-        The columns are there when no pair was run, too.
+        ``claim``, ``probe``, ``first``, ``second``; ``difference`` (of shares: 0.01 is a point), ``low`` and ``high``, 95 % over clusters
+        and seeds; ``visible``, the smallest difference that would be seen with 80 % power; ``p_for`` and ``p_against``, one-sided
+        p-values of lying above and below the claim's bound; ``seeds`` and ``clusters``. The columns are there when no pair was run, too.
 
     Raises:
-        ValueError: a missing column, or two arms of a pair that answered different items.
+        ValueError: a missing column, or two arms of a pair that answered different clusters or were run at different seeds.
     """
-    _need(items, "arm", "probe", "id", "cluster", "correct")
-    rows = []
-    for probe, part in items.groupby("probe", sort=False):
-        mean = part.groupby(["id", "arm"])["correct"].mean().unstack()
-        cluster = part.drop_duplicates("id").set_index("id")["cluster"].loc[mean.index]
-        for claim, first, second in pairs:
-            if first in mean and second in mean:
-                asked = mean[[first, second]].notna()
-                alone = int((asked[first] != asked[second]).sum())
-                if alone:
+    rows, known = [], cluster_means(items)
+    for probe, part in known.groupby("probe", sort=False):
+        arms = dict(list(part.groupby("arm")))
+        for pair in pairs:
+            if pair.first in arms and pair.second in arms:
+                first, second = (_table(arms[name], f"{name} on {probe}") for name in (pair.first, pair.second))
+                if not first.index.equals(second.index) or not first.columns.equals(second.columns):
                     raise ValueError(
-                        f"{first} and {second} answered different items on {probe}: {alone} items have an answer of only one of them."
+                        f"{pair.first} and {pair.second} answered different clusters or seeds on {probe}; a pair needs the same."
                     )
-                both = asked[first]
-                found = paired_difference(mean[first][both], mean[second][both], cluster[both])
-                rows.append({"claim": claim, "probe": probe, "first": first, "second": second, **found})
-    columns = ["claim", "probe", "first", "second", "difference", "low", "high", "p_better", "n"]
-    return pd.DataFrame(rows, columns=columns)
+                found, bound = crossed_mean((first - second).to_numpy()), -margin if pair.at_least else 0.0
+                low, high = found.interval()
+                rows.append({
+                    "claim": pair.claim, "probe": probe, "first": pair.first, "second": pair.second, "difference": found.mean,
+                    "low": low, "high": high, "visible": found.visible(), "p_for": found.above(bound),
+                    "p_against": 1 - found.above(bound), "seeds": found.seeds, "clusters": found.clusters,
+                })  # fmt: skip
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
-def claim_verdict(differences: pd.DataFrame, claim: str, probe: str, *, margin: float = 0.0) -> Verdict:
-    """The verdict on a claim by the pairs that a table of :func:`differences` holds for it on one probe.
-
-    The rule is that of :func:`stablerep.statistics.verdict`; a margin of -0.01 stands for "at least as good".
-    """
-    mine = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
-    return verdict(mine, margin=margin)
+def _table(means: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Means of one arm and probe, seeds by clusters, both sorted."""
+    table = means.pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1)
+    if table.isna().any(axis=None):
+        lost = table.columns[table.isna().any()][0]
+        raise ValueError(f"{name} has no answer about {lost!r} in some seed; every seed answers the same clusters.")
+    return table
 
 
 def costs(items: pd.DataFrame) -> pd.DataFrame:

@@ -1,14 +1,18 @@
-"""From differences between arms to one of four words."""
+"""From differences between arms to a word, by a rule that is wrong in at most one of twenty studies in which nothing is to be seen."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-WORDS = ("reproduced", "partly", "not reproduced", "not testable at this scale")
-COLUMNS = ["first", "second", "difference", "low", "high", "p_better"]
+from stablerep.statistics.aggregate import holm
+
+WORDS = ("reproduced", "contradicted", "equivalent", "partly", "undecided", "not testable at this scale")
+MARGIN = 0.01  # a point: differences within it are too small to matter
+COLUMNS = ["first", "second", "difference", "low", "high", "p_for", "p_against", "seeds"]
 
 
 @dataclass(frozen=True)
@@ -17,46 +21,40 @@ class Verdict:
 
     Attributes:
         word: one of ``WORDS``.
-        low, high: the interval the word rests on, of the pair that decides; NaN where nothing was tested.
-        p_better: P(first better than second) of that pair.
+        p: two-sided p-value of *reproduced*, *contradicted* and *partly*, corrected for the claim's pairs; NaN for other words.
         sentence: every pair with its difference and interval, in points.
     """
 
     word: str
-    low: float
-    high: float
-    p_better: float
+    p: float
     sentence: str
 
 
-def verdict(differences: pd.DataFrame, *, margin: float = 0.0) -> Verdict:
-    """The verdict on a claim that ``first`` is better than ``second`` in every pair.
+def verdict(differences: pd.DataFrame, *, at_least: bool = False, margin: float = MARGIN, alpha: float = 0.05) -> Verdict:
+    """The verdict on a claim that ``first`` is better than ``second`` in every pair, or with ``at_least`` as good to within the margin.
 
-    Rule, in this order:
+    A pair speaks *for* the claim when its interval lies above zero (with ``at_least``: above minus the margin), and *against* it when
+    it lies below, at a level that is shared among the pairs, since one of them is enough to contradict a claim about all. It is
+    *equivalent* when its interval lies within the margin on both sides of zero and speaks neither for nor against. Then, in this order:
 
-    1. *not testable at this scale* when there is no pair;
-    2. *not reproduced* when the interval of any pair lies below ``margin`` (``high < margin``);
-    3. *not testable at this scale* when a pair has no interval (NaN, as of a single seed);
-    4. *reproduced* when the intervals of all pairs lie above it (``low > margin``);
-    5. else *partly*: the intervals of some pairs hold the margin.
-
-    The pair that decides is the one of the lowest upper bound for *not reproduced*, the first without an interval where that is what is
-    missing, else the one of the lowest lower bound: a claim about all pairs is as strong as its weakest.
+    1. *not testable at this scale*: no pair, or one without an interval over at least two seeds;
+    2. *partly*: some pairs speak for the claim, and others against it or are equivalent;
+    3. *contradicted*: some speak against it;
+    4. *reproduced*: all speak for it;
+    5. *equivalent*: all are;
+    6. *undecided*: the study is too small to say.
 
     Args:
-        differences: a row per pair: ``first``, ``second``, ``difference``, ``low``, ``high``, ``p_better``, as from
-            :func:`stablerep.statistics.paired_difference` or ``paired_difference_over_seeds``, in shares (0.01 is a point).
-        margin: where better begins; -0.01 stands for "at least as good", within a point.
+        differences: a row per pair, as from :func:`stablerep.statistics.arms.differences`, in shares (0.01 is a point): ``p_for`` and
+            ``p_against`` are one-sided p-values of being above and below the claim's bound.
 
     Raises:
-        ValueError: a missing column, an interval upside down, or a margin that is not finite.
+        ValueError: a missing column, an interval upside down, or a margin that is not a positive number.
     """
-    if not math.isfinite(margin):
-        raise ValueError(
-            f"margin is {margin}; it must be a finite number, such as 0 for better or -0.01 for at least as good."
-        )
+    if not 0 < margin < math.inf:
+        raise ValueError(f"margin is {margin}; it must be a positive number, such as 0.01 for a point.")
     if differences.empty:
-        return Verdict("not testable at this scale", math.nan, math.nan, math.nan, "no pair of arms was run.")
+        return Verdict(WORDS[-1], math.nan, "no pair of arms was run")
     missing = [column for column in COLUMNS if column not in differences]
     if missing:
         raise ValueError(f"differences lack the columns {missing}; {', '.join(COLUMNS)} are needed.")
@@ -65,17 +63,35 @@ def verdict(differences: pd.DataFrame, *, margin: float = 0.0) -> Verdict:
         raise ValueError(
             f"{row['first']} minus {row['second']} has the interval [{row['low']}, {row['high']}]; low must not exceed high."
         )
-    low, high = differences["low"], differences["high"]
-    if (high < margin).any():
-        word, decides = "not reproduced", int(high.argmin())
-    elif (low.isna() | high.isna()).any():
-        word, decides = "not testable at this scale", int((low.isna() | high.isna()).argmax())
-    else:
-        word, decides = "reproduced" if (low > margin).all() else "partly", int(low.argmin())
-    parts = [
-        f"{r.first} minus {r.second}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}], "
-        f"P(better) {r.p_better:.2f}"
+    sentence = "; ".join(
+        f"{r.first} minus {r.second}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}]"
         for r in differences.itertuples()
-    ]
-    found = differences.iloc[decides]
-    return Verdict(word, float(found["low"]), float(found["high"]), float(found["p_better"]), "; ".join(parts))
+    )
+    if (differences["seeds"] < 2).any() or differences[["low", "high"]].isna().any(axis=None):
+        return Verdict(WORDS[-1], math.nan, sentence)
+    one_sided, count = alpha / 2, len(differences)
+    p_for, p_against = differences["p_for"], differences["p_against"]
+    speaks_for, against = p_for <= one_sided, p_against <= one_sided / count
+    alike = ~speaks_for & ~against & (differences["low"] > -margin) & (differences["high"] < margin)
+    if speaks_for.any() and (against | alike).any():
+        word, p = "partly", 2 * count * min(p_for.min(), p_against.min())
+    elif against.any():
+        word, p = "contradicted", 2 * count * p_against.min()
+    elif speaks_for.all():
+        word, p = "reproduced", 2 * p_for.max()
+    else:
+        word, p = "equivalent" if alike.all() else "undecided", math.nan
+    return Verdict(word, min(p, 1.0) if p == p else p, sentence)
+
+
+def family(verdicts: Mapping[str, Verdict], *, alpha: float = 0.05) -> dict[str, Verdict]:
+    """The verdicts on several claims together: what Holm's method over all of them does not uphold becomes *undecided*.
+
+    Claims that were not testable are not counted; those that are undecided or equivalent are, with a p-value of 1.
+    """
+    tested = {claim: found for claim, found in verdicts.items() if found.word != WORDS[-1]}
+    if not tested:
+        return dict(verdicts)
+    upheld = holm({claim: 1.0 if math.isnan(v.p) else v.p for claim, v in tested.items()}, alpha=alpha)["rejected"]
+    lost = [claim for claim, found in tested.items() if not math.isnan(found.p) and not upheld[claim]]
+    return {claim: replace(v, word="undecided") if claim in lost else v for claim, v in verdicts.items()}
