@@ -57,15 +57,16 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
 
 
 def differences(pairs: pd.DataFrame, probe: str = PROBE) -> pd.DataFrame:
-    """The pairs that claims name, in points, on one probe: a row per pair, titled by its claim.
+    """The pairs that claims name, in points, on one probe, with the smallest difference that would have been seen: a row per pair.
 
     Args:
         pairs: of :func:`stablerep.statistics.differences`.
     """
     mine = pairs[pairs["probe"] == probe]
     shown = mine.assign(points=[points(row.difference, row.low, row.high) for row in mine.itertuples()])
-    shown = shown.rename(columns={"p_better": "P(first better)"}).set_index("claim")
-    return shown[["first", "second", "points", "P(first better)"]].round(2)
+    shown = shown.assign(visible=[f"{100 * row.visible:.1f}" for row in mine.itertuples()])
+    shown = shown.rename(columns={"visible": "smallest visible"}).set_index("claim")
+    return shown[["first", "second", "points", "smallest visible", "seeds"]]
 
 
 def gains(pairs: pd.DataFrame, claim: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Probes without training: weighted nearest neighbours, and one-shot recognition of a concept across designs."""
+"""Probes without training: weighted nearest neighbours, and recognition of a concept across designs."""
 
 from __future__ import annotations
 
@@ -56,12 +56,7 @@ def one_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: 
     Returns:
         One row per (query, gallery): ``concept``, ``design``, ``gallery``, ``gallery_size``, ``correct``.
     """
-    keys = pd.DataFrame({"concept": list(concepts), "design": list(designs)})
-    if keys.duplicated().any():
-        twice = keys[keys.duplicated()].iloc[0]
-        raise ValueError(
-            f"{twice['concept']} appears twice in {twice['design']}; one image per concept and design is needed."
-        )
+    keys = _one_each(concepts, designs)
     z, parts = F.normalize(features, dim=1), []
     for gallery in sorted(set(designs)):
         inside = (keys["design"] == gallery).to_numpy(copy=True)  # torch wants it writable
@@ -77,3 +72,43 @@ def one_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: 
     if not parts:
         raise InputError(f"designs are {sorted(set(designs))}; two that share at least two concepts are needed.")
     return pd.concat(parts, ignore_index=True)
+
+
+def few_shot_across_designs(features: Tensor, concepts: Sequence[str], designs: Sequence[str]) -> pd.DataFrame:
+    """Recognition of a concept in a design from its images in all others.
+
+    Protocol: each design asks once. A concept is known by the mean of its normalized features in the other designs; the known concept
+    of the highest cosine similarity must be that of the image. Chance is 1 / gallery size.
+
+    Args:
+        features: float [N, D]; at most one image per (concept, design).
+
+    Returns:
+        One row per image whose concept another design has too: ``concept``, ``design``, ``gallery_size``, ``correct``.
+    """
+    keys = _one_each(concepts, designs)
+    z, parts = F.normalize(features, dim=1), []
+    for design in sorted(set(designs)):
+        asks = (keys["design"] == design).to_numpy()
+        numbers, names = pd.factorize(keys["concept"][~asks], sort=True)
+        known = asks & keys["concept"].isin(names).to_numpy()
+        if len(names) < 2 or not known.any():
+            continue
+        means = torch.zeros(len(names), z.shape[1]).index_add_(0, torch.from_numpy(numbers), z[torch.from_numpy(~asks)])
+        nearest = (z[torch.from_numpy(known)] @ F.normalize(means, dim=1).T).argmax(1).numpy()
+        part = keys[known].copy()
+        part["gallery_size"], part["correct"] = len(names), names.to_numpy()[nearest] == part["concept"].to_numpy()
+        parts.append(part)
+    if not parts:
+        raise InputError(f"designs are {sorted(set(designs))}; two that share at least two concepts are needed.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _one_each(concepts: Sequence[str], designs: Sequence[str]) -> pd.DataFrame:
+    keys = pd.DataFrame({"concept": list(concepts), "design": list(designs)})
+    if keys.duplicated().any():
+        twice = keys[keys.duplicated()].iloc[0]
+        raise ValueError(
+            f"{twice['concept']} appears twice in {twice['design']}; one image per concept and design is needed."
+        )
+    return keys

@@ -5,47 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from stablerep.corpus import Corpus
 from stablerep.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
 
 SIZE = 32  # pixels of the embedded study
 COLUMNS = ["probe", "id", "cluster", "design", "truth", "prediction", "correct"]
 
 
-def evaluate(backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, device: str = "cpu") -> pd.DataFrame:
-    """Every probe that a corpus allows, one row per test item.
+def evaluate(
+    backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, part: str, device: str = "cpu"
+) -> pd.DataFrame:
+    """Every probe that a corpus allows, one row per item that is asked for.
 
-    The probes are ``linear LABEL`` for every label of the corpus, ``knn LABEL`` for the last one, which is the finest, and
-    ``one-shot CLUSTER`` across designs where two or more designs are there (:mod:`stablerep.probes`). Training and validation images fit
-    them; a corpus that names no validation part gives some of its training images to it (:func:`stablerep.probes.parts.three_parts`).
-    Images without a label take no part in the probes for it.
+    The probes are ``linear LABEL`` for every label of the corpus, ``knn LABEL`` for the last one, which is the finest, and, where two or more
+    designs are there, ``one-shot CLUSTER`` and ``few-shot CLUSTER`` across designs (:mod:`stablerep.probes.nearest`). Training and validation
+    images fit the first two; a corpus that names no validation part gives some of its training images to it
+    (:func:`stablerep.probes.parts.three_parts`). Images without a label take no part in the probes for it, and what is held out
+    (``held_out``) fits no probe.
 
-    Emoji with a skin tone are left out, so that the many variants of people do not outweigh everything else. One-shot recognition takes
-    one image per cluster and design: the one whose id is ``DESIGN/CLUSTER``, or else the first by id.
+    Where there are designs, each cluster has one image in each of them, so that the many variants of people do not outweigh everything
+    else: the one whose id is ``DESIGN/CLUSTER``, or else the first by id, those without skin tone first.
 
     Args:
         backbone: float [N, 3, size, size] to float [N, D].
         corpus: with ``labels``, ``cluster`` and ``designs`` naming what its table knows.
         size: side of the images in pixels.
+        part: ``test``, which a reference alone may ask for, or ``validation``, on which everything is chosen: then the probes' own
+            penalties are chosen on a fifth of the training images, and nothing that is held out is seen.
 
     Returns:
         ``probe``, ``id``, ``cluster`` (what belongs together when items are resampled), ``design`` ("" where there is none), ``truth``,
-        ``prediction`` ("" in one-shot recognition), ``correct``. Classes are text.
+        ``prediction`` ("" across designs), ``correct``. Classes are text.
 
     Raises:
         InputError: the corpus has neither a label nor two designs, or a part that a probe needs is empty.
     """
-    import pandas as pd
-
     from stablerep.probes.extraction import features_of
 
-    if "skin_tone" in corpus.table:
-        corpus = corpus.where(corpus.table["skin_tone"] == 0)
+    if part not in ("validation", "test"):
+        raise InputError(f"part is {part!r}; it is test or validation.")
+    if part == "validation":
+        kept = corpus.table["split"] != "test"
+        corpus = corpus.where(kept & ~corpus.table["held_out"] if "held_out" in corpus.table else kept)
+    if corpus.designs:
+        corpus = _one_of_each(corpus)
     table = corpus.table
     several = bool(corpus.designs) and table["design"].nunique() > 1
     if not corpus.labels and not several:
@@ -63,7 +71,7 @@ def evaluate(backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, dev
         for found in _of_label(features, table, about, label, label == corpus.labels[-1])
     ]
     if several:
-        results.append(_one_shot(features, about, (table["split"] == "test").to_numpy(), corpus.cluster))
+        results += _across_designs(features, about, (table["split"] == part).to_numpy(), corpus.cluster)
     return pd.concat([found[COLUMNS] for found in results], ignore_index=True)
 
 
@@ -78,6 +86,8 @@ def _of_label(features, table, about, label: str, nearest: bool) -> list[pd.Data
         raise InputError(f"no image has a {label}; a probe for it needs labelled images.")
     classes = table[label].iloc[known].astype(str).to_numpy(object)
     named = three_parts(table["split"].iloc[known].to_numpy(object), classes, table["id"].iloc[known].to_numpy(object))
+    if "held_out" in table:
+        named[table["held_out"].iloc[known].to_numpy() & (named != "test")] = "none"
     parts, labels = {}, {}
     for part in ("train", "validation", "test"):
         mine = named == part
@@ -92,16 +102,31 @@ def _of_label(features, table, about, label: str, nearest: bool) -> list[pd.Data
     return found
 
 
-def _one_shot(features, about: pd.DataFrame, test: np.ndarray, cluster: str) -> pd.DataFrame:
-    """One-shot recognition of the clusters of the test part across its designs."""
-    from stablerep.probes.nearest import one_shot_across_designs
+def _one_of_each(corpus: Corpus) -> Corpus:
+    """One image of each cluster and design."""
+    table = corpus.table
+    order = pd.DataFrame({
+        "toned": table["skin_tone"] != 0 if "skin_tone" in table else False,
+        "variant": table["id"] != table["design"] + "/" + table[corpus.cluster],
+        "id": table["id"],
+    })  # fmt: skip
+    first = table.loc[order.sort_values(["toned", "variant", "id"]).index].drop_duplicates([corpus.cluster, "design"])
+    return corpus.where(table.index.isin(first.index))
 
-    if not test.any():
-        raise InputError("no image belongs to the test part; one-shot recognition needs some.")
-    rows = about[test].assign(row=np.flatnonzero(test))
-    rows["variant"] = rows["id"] != rows["design"] + "/" + rows["cluster"]
-    first = rows.sort_values(["variant", "id"]).drop_duplicates(["cluster", "design"]).sort_values("row")
-    shot = one_shot_across_designs(features[first["row"].tolist()], first["cluster"].tolist(), first["design"].tolist())
-    shot = shot.rename(columns={"concept": "cluster"})
-    shot["id"] = shot["gallery"] + "/" + shot["design"] + "/" + shot["cluster"]
-    return shot.assign(probe=f"one-shot {cluster}", truth=shot["cluster"], prediction="")
+
+def _across_designs(features, about: pd.DataFrame, asked: np.ndarray, cluster: str) -> list[pd.DataFrame]:
+    """Recognition of the clusters that are asked for across their designs."""
+    from stablerep.probes.nearest import few_shot_across_designs, one_shot_across_designs
+
+    if not asked.any():
+        raise InputError("no image belongs to the part that is asked for; recognition needs some.")
+    rows = about[asked]
+    given = features[np.flatnonzero(asked).tolist()], rows["cluster"].tolist(), rows["design"].tolist()
+    one = one_shot_across_designs(*given).rename(columns={"concept": "cluster"})
+    few = few_shot_across_designs(*given).rename(columns={"concept": "cluster"})
+    one["id"] = one["gallery"] + "/" + one["design"] + "/" + one["cluster"]
+    few["id"] = few["design"] + "/" + few["cluster"]
+    return [
+        found.assign(probe=f"{name} {cluster}", truth=found["cluster"], prediction="")
+        for name, found in (("one-shot", one), ("few-shot", few))
+    ]

@@ -25,7 +25,7 @@ CLAIMS = (
     Claim("C3", "Accuracy over the guidance scale is an inverted U, and the best scale of StableRep is lower than that of SimCLR.", "Figure 2, table 6", "no chapter yet; rerun {doc}`chapters/compare` with several scales"),
     Claim("C4", "At a fixed number of images, more images per caption help; at a fixed batch, so does a larger {term}`m`.", "Table 5"),
     Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6"),
-    Claim("C6", "On the same images, the caption as class beats supervised labels, which beat SimCLR.", "Table 5 of SynCLR"),
+    Claim("C6", "On the same images and with the same contrastive loss, captions as ids beat classes, which beat single images.", "Table 5 of SynCLR"),
     Claim("C7", "Zero-shot, CLIP trained on synthetic images falls behind CLIP trained on real ones.", "Figure 5", "no chapter yet; {doc}`chapters/compare` measures both by probe only"),
     Claim("C8", "Training on synthetic images changes accuracy over groups of people; the bias of the generator may be amplified.", "Table 7, discussion"),
     Claim("C9", "Compositional understanding moves in mixed directions.", "Table 7"),

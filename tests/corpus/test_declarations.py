@@ -31,22 +31,26 @@ def declared(corpus):
 
 def test_emoji_declare_what_they_have(emoji):
     expected = (("group", "subgroup"), "concept", DESIGNS, ("tone", "gender"))
-    assert declared(emoji) == expected and emoji.notes == ()
-    for part in (emoji.where(np.arange(len(emoji)) < 9), emoji.split("train"), emoji.one_per_caption()):
-        assert declared(part) == expected
+    assert declared(emoji) == expected and emoji.notes == () and emoji.drawings
+    parts = (emoji.where(np.arange(len(emoji)) < 9), emoji.split("train"), emoji.to_learn_from(), emoji.one_per_caption())
+    for part in parts:
+        assert declared(part) == expected and part.drawings
     assert load_corpus(designs=["noto"]).designs == ("noto",)
     words = emoji.table.groupby("skin_tone")["tone"].unique().map(list).tolist()
-    assert words == [["none"], ["light"], ["medium-light"], ["medium"], ["medium-dark"], ["dark"]]
+    assert words == [["none"], ["light"], ["medium-light"], ["medium"], ["medium-dark"], ["dark"], ["mixed"]]
+    assert emoji.table["held_out"].dtype == bool
 
 
 def test_fingerprints_of_the_embedded_corpora_stay(emoji):
-    assert emoji.fingerprint == "66338d40d6b00715" and emoji.split("train").fingerprint == "8623e63bd0c024df"
+    assert emoji.fingerprint == "7038a67054733909" and emoji.split("train").fingerprint == "ca603b151e0acd31"
+    assert emoji.to_learn_from().fingerprint == "462b5d5ee9148851"
     assert load_corpus("clip-art").fingerprint == "1c378e603853246f"
 
 
 def test_clip_art_declares_what_it_has():
     corpus = load_corpus("clip-art")
-    assert declared(corpus) == (("label",), "stem", (), ())
+    assert declared(corpus) == (("label",), "stem", (), ()) and corpus.drawings
+    assert corpus.to_learn_from().table.equals(corpus.split("train").table)  # nothing of it is held out
     assert corpus.table.groupby("stem")["split"].nunique().max() == 1
     assert load_corpus("clip-art", part="test").table["split"].eq("test").all()
 
@@ -57,7 +61,7 @@ def test_a_cluster_is_wholly_on_one_side_and_is_kept(tmp_path):
         tmp_path / "x.parquet", text=[f"caption {i}" for i in range(200)], who=people, mood=[i % 3 for i in range(200)]
     )
     corpus = load_corpus(path, cluster="who", labels="mood", people=["mood"])
-    assert declared(corpus) == (("mood",), "who", (), ("mood",))
+    assert declared(corpus) == (("mood",), "who", (), ("mood",)) and not corpus.drawings
     table = corpus.table
     assert table.groupby("who")["split"].nunique().max() == 1
     assert table.groupby("split")["who"].nunique().to_dict() == {"train": 28, "validation": 4, "test": 8}

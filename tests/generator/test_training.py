@@ -39,7 +39,7 @@ SECOND = DenoiserRecipe(epochs=1.0, batch_size=4)  # 5 steps
 def few(emoji):
     """Twenty training images and four held-out ones of one design."""
     table = emoji.table
-    plain = (table["design"] == "twemoji") & (table["skin_tone"] == 0)
+    plain = (table["design"] == "noto") & (table["skin_tone"] == 0)
     train = table.index[plain & (table["split"] == "train")][:20]
     test = table.index[plain & (table["split"] == "test")][:4]
     return emoji.where(table.index.isin([*train, *test]))

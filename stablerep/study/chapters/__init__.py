@@ -150,5 +150,8 @@ def _stored(name: str, pattern: str) -> list[Path]:
 
 
 def probe_of(table: pd.DataFrame) -> str:
-    """The probe that verdicts rest on: the linear one for the last label of the corpus."""
-    return table.loc[table["probe"].str.startswith("linear"), "probe"].iloc[-1]
+    """The primary probe, on which verdicts rest: recognition of held-out things across designs, of a corpus without designs
+    the linear one for its last label."""
+    probes = table["probe"].drop_duplicates()
+    across = probes[probes.str.startswith("few-shot")]
+    return (across if len(across) else probes[probes.str.startswith("linear")]).iloc[-1]

@@ -29,13 +29,13 @@ COMPARED = ("SimCLR real", "SimCLR synthetic", "StableRep synthetic", "StableRep
 
 READING = Step(
     "reading", 3, lambda p: "people in neutral images",
-    ("stablerep.audits.people", "stablerep.training.backbones", f"{__name__}:read", f"{__name__}:people_of"),
+    ("stablerep.audits.people", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:read", f"{__name__}:people_of"),
     amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
     rate=500.0, seconds=15.0,
 )  # fmt: skip
 PEOPLE = Step(
     "people", 3, lambda p: "a probe on people",
-    ("stablerep.probes", "stablerep.training.backbones", f"{__name__}:probe_people", f"{__name__}:people_of"),
+    ("stablerep.probes", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:probe_people", f"{__name__}:people_of"),
     seconds=8.0,
 )  # fmt: skip
 
@@ -131,7 +131,7 @@ def read(p: Parameters, study: Study, people: Corpus, reader: Run, folder: Path)
     parts = {part: people.split(part) for part in ("train", "validation", "test")}
     generated = {}
     for w in p.guidance_scales:
-        images = made(p, study, people, w).load()
+        images = study.seen(made(p, study, people, w)).load()
         generated[w] = features_of(backbone, images.images), images.caption_ids.numpy()
     captions = neutral_captions(people.table, p.neutral_captions)
     trained = table[table["split"] == "train"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stablerep.methods import METHODS
 from stablerep.statistics import verdict as verdict_on
-from stablerep.statistics.arms import costs, differences, seed_means, summarize
+from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet
@@ -27,12 +27,12 @@ HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 TRANSFERRED = ("digits", "clip art")  # embedded sets that show no emoji
 LEARNED = "learned"  # the claim that a method lies above random initialization
 RANDOM = "Random initialization"
-# (claim, better method if it holds, other method): SynCLR, table 5
-PAIRS = (("C6", "Caption as class", "Supervised"), ("C6", "Supervised", "SimCLR"))
+# SynCLR, table 5: the same contrastive loss, told captions, classes or single images
+PAIRS = (Pair("C6", "StableRep", "Supervised contrastive"), Pair("C6", "Supervised contrastive", "SimCLR"))
 
 DIAGNOSTICS = Step(
     "diagnostics", 2, lambda p: "features without labels",
-    ("stablerep.audits.features", "stablerep.training.backbones"), seconds=3.0,
+    ("stablerep.audits.features", "stablerep.training.backbones", "stablerep.camera"), seconds=3.0,
 )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def ask(p: Parameters, study: Study) -> list[Trained]:
         for method in ("random", *possible(p, study)):
             run = None if method == "random" else train(method, images, p, study, seed, len(captions))
             recipe = study.encoder_recipe(p)
-            evaluation = study.probed(run, recipe, seed, p.probe_designs)
+            evaluation = study.probed(run, recipe, seed, p)
             found.append(Trained(
                 Evaluated(title_of(method), seed, run, evaluation),
                 study.transferred(run, recipe, seed, TRANSFERRED),
@@ -129,15 +129,17 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
         from stablerep.audits.features import describe
         from stablerep.encoders import extract_features
 
-        part = study.probed_part(p.probe_designs).split("test")
+        part = study.probed_part(p.probe_designs).split(p.probe_part)
         features = extract_features(study.backbone(run, study.encoder_recipe(p), seed), part.images(study.size))
         describe(features, part.table["caption"]).to_parquet(folder / "results.parquet", index=False)
         return {}
 
     return study.store.obtain(
         DIAGNOSTICS,
-        parameters={"size": study.size, "designs": sorted(p.probe_designs) if study.about.designs else []},
-        inputs={"encoder": study.encoder_key(run, study.encoder_recipe(p), seed), "corpus": study.about.fingerprint},
+        parameters={
+            "size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else [],
+        },
+        inputs={"encoder": study.encoder_key(run, study.encoder_recipe(p), seed), "corpus": study.seen_fingerprint},
         compute=compute,
     )
 
@@ -152,7 +154,7 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
     titles = [one.evaluated.arm for one in first if one.evaluated.arm != RANDOM]
-    pairs = [*PAIRS, *((LEARNED, title, RANDOM) for title in titles)]
+    pairs = [*PAIRS, *(Pair(LEARNED, title, RANDOM) for title in titles)]
     scores = [transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked]
     curves = [
         one.evaluated.pretraining.table("log")[["step", "loss"]].assign(arm=one.evaluated.arm)

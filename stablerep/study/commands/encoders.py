@@ -178,7 +178,7 @@ def probe_command(
         for row in transfer_scores(items).itertuples():
             typer.echo(f"{row.set:18s} {_score(row)}")
     else:
-        items = evaluate(backbone, load_corpus("emoji"), size)
+        items = evaluate(backbone, load_corpus("emoji"), size, part="test")
         for probe, part in items.groupby("probe", sort=False):
             found = mean_with_interval(part["correct"], part["cluster"])
             mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))

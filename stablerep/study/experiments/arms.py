@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stablerep.probes.floors import FLOORS
+
+
+UNTRAINED = ("random", *FLOORS)  # what no training makes: an encoder of random weights, and the floors
+
 
 @dataclass(frozen=True)
 class Arm:
     """One row of a comparison."""
 
     name: str
-    method: str  # of stablerep.methods.METHODS, or random for the untrained encoder
-    images: str  # real (one image of each caption), designs (every design of a caption) or synthetic
+    method: str  # of stablerep.methods.METHODS, or one of UNTRAINED
+    images: str  # real (one of each caption), reconstructed (those through the generator's autoencoder), designs (every
+    # design of a caption) or synthetic
     stored: int | None = None  # synthetic images per caption that it may use; None means all l
+
+    @property
+    def trained(self) -> bool:
+        return self.method not in UNTRAINED
 
 
 ARMS = (
+    Arm("Raw pixels", "pixels", "real"),
+    Arm("Oriented gradients", "gradients", "real"),
     Arm("Random initialization", "random", "real"),
     Arm("SimCLR real", "simclr", "real"),
+    Arm("SimCLR reconstructed", "simclr", "reconstructed"),
     Arm("SimCLR synthetic", "simclr", "synthetic", 1),
+    Arm("SimCLR synthetic, all images", "simclr", "synthetic"),
+    Arm("SimCLR real designs", "simclr", "designs"),
     Arm("CLIP real", "clip", "real"),
     Arm("CLIP synthetic", "clip", "synthetic", 1),
+    Arm("CLIP real designs", "clip", "designs"),
     Arm("StableRep synthetic", "stablerep", "synthetic"),
     Arm("StableRep+ synthetic", "stablerep+", "synthetic"),
     Arm("StableRep real designs", "stablerep", "designs"),
+    Arm("Supervised real designs", "supervised", "designs"),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
 from stablerep.generator.sampling import Sampling
 from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.steps import SYNTHESIS
+from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
@@ -109,12 +109,51 @@ class Sources:
         which = "several" if several else f"real{at_most}"
         return ImageSet(self._seen(f"{which}-{captions.name}-{self.size}px"), load)
 
+    def reconstructed_images(self, captions: Captions, p: Generated, *, at_most: int = 1) -> ImageSet:
+        """Real images as the autoencoder of the parameters' generator gives them back: what of a gap is mere image quality."""
+        from stablerep.captioned_images import CaptionedImages
+
+        def real(size: int) -> CaptionedImages:
+            part = self.corpus.to_learn_from().some_per_caption(at_most)
+            return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), size, in_memory=True)
+
+        def make(folder: Path) -> dict:
+            from stablerep.checkpoint import save_weights
+            from stablerep.generator.autoencoder_training import reconstruct
+
+            opened = self.generator(p.generator)
+            save_weights(folder / "images.safetensors", {"images": reconstruct(opened.pipeline.vae, real(opened.resolution).images)})
+            return {"resolution": opened.resolution}
+
+        run = self.store.obtain(
+            RECONSTRUCTED,
+            parameters={"captions": len(captions), "images_per_caption": at_most},
+            inputs={
+                "captions": captions.name, "corpus": self.about.fingerprint,
+                "generator": self.generator_fingerprint(p.generator),
+            },
+            compute=make,
+        )  # fmt: skip
+
+        def load() -> CaptionedImages:
+            from safetensors.torch import load_file
+
+            images = load_file(run.folder / "images.safetensors")["images"]
+            return replace(real(self.size), images=images, fingerprint=run.key)
+
+        return ImageSet(run.key, load)
+
     def corpus_images(self, part: Corpus, name: str) -> ImageSet:
         """All images of a part of the corpus, as they are; ``name`` tells it from other parts."""
         from stablerep.captioned_images import CaptionedImages
 
         name = f"{name}-{part.fingerprint}-{self.size}px"
         return ImageSet(name, lambda: CaptionedImages.from_corpus(part, self.size))
+
+    @property
+    def seen_fingerprint(self) -> str:
+        """Of the corpus through the camera."""
+        return self._seen(self.about.fingerprint)
 
     def _seen(self, name: str) -> str:
         """The name of images, or of scenes of them."""

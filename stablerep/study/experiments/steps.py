@@ -28,14 +28,19 @@ SYNTHESIS = Step(
     rate=460.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
 )  # fmt: skip
+RECONSTRUCTED = Step(
+    "reconstructed", 1, lambda p: f"real images of {p['captions']:,} captions through the autoencoder",
+    ("stablerep.generator.autoencoder_training", "stablerep.generator.loading"), amount=lambda p: float(p["captions"]),
+    rate=200.0,
+)  # fmt: skip
 PRETRAINING = Step(
     "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"],
     rate=1200.0, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
     disk=lambda p: 40e6,
 )  # fmt: skip
 EVALUATION = Step(
-    "evaluation", 6, lambda p: "all probes of an encoder", ("stablerep.probes.suite", "stablerep.training.backbones"),
-    seconds=9.5,
+    "evaluation", 7, lambda p: "all probes of an encoder",
+    ("stablerep.probes.suite", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera"), seconds=9.5,
 )  # fmt: skip
 TRANSFER = Step(
     "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"),

@@ -15,6 +15,7 @@ from stablerep.study.experiments.arms import ARMS, Arm, arm
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.sources import Sources
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, TRANSFER
+from stablerep.study.markdown import some_of
 from stablerep.study.store.runs import Run
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ class Study(Sources):
 
     def left_out(self) -> str:
         """Which arms the corpus cannot have, and why; empty when it can have all."""
-        missing = " and ".join(one.name for one in ARMS if one not in self.arms())
-        return f"This corpus names no designs of its captions, so {missing} is left out." if missing else ""
+        missing = [one.name for one in ARMS if one not in self.arms()]
+        verb = "is" if len(missing) == 1 else "are"
+        return f"This corpus names no designs of its captions, so {some_of(missing)} {verb} left out." if missing else ""
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
         """The images that one arm learns from.
@@ -76,6 +78,8 @@ class Study(Sources):
         """
         if which.images != "synthetic":
             at_most = p.images_per_caption if self.repeats_captions else 1
+            if which.images == "reconstructed":
+                return self.seen(self.reconstructed_images(captions, p, at_most=at_most))
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
         how = dict(images_per_caption=p.images_per_caption, seed=seed)
         images = self.seen(self.synthetic_images(captions, p, p.guidance_scale, **how))
@@ -109,19 +113,20 @@ class Study(Sources):
         )  # fmt: skip
 
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
-        """The pre-training run of one arm and seed; None for the untrained one.
+        """The pre-training run of one arm and seed; None for those that no training makes.
 
         ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once. Where
         captions repeat, methods that know images alone take each image as a caption of its own.
         """
-        if which.method == "random":
+        if not which.trained:
             return None
         images = self.arm_images(which, captions, p, seed)
         images = images.only(captions.first(first), captions) if first else images
         if self.repeats_captions and METHODS[which.method].traits.ids == "image":
             images = images.each_alone()
         recipe = self.recipe(which, p, seed, first or len(captions))
-        return self.pretraining(images, recipe, f"{which.name}, seed {seed}")
+        label = self.about.labels[-1] if METHODS[which.method].traits.ids == "class" else None
+        return self.pretraining(images, recipe, f"{which.name}, seed {seed}", label=label)
 
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None
@@ -150,22 +155,29 @@ class Study(Sources):
             raise InputError(f"there is no complete pre-training {key!r}; `stablerep runs list` shows those there are.")
         return run, load_recipe(run.folder)
 
-    def backbone(self, run: Run | None, encoder: EncoderRecipe, seed: int):
-        """The frozen encoder of a run, or for None the untrained one."""
+    def backbone(self, run: Run | None, encoder: EncoderRecipe, seed: int, untrained: str = "random"):
+        """The frozen encoder of a run, or for None the one of random weights or a floor."""
+        from stablerep.probes.floors import floor_backbone
         from stablerep.training import load_backbone, random_backbone
 
-        return load_backbone(run.folder) if run else random_backbone(encoder, seed)
+        if run:
+            return load_backbone(run.folder)
+        return random_backbone(encoder, seed) if untrained == "random" else floor_backbone(untrained)
 
-    def encoder_key(self, run: Run | None, encoder: EncoderRecipe, seed: int) -> str:
+    def encoder_key(self, run: Run | None, encoder: EncoderRecipe, seed: int, untrained: str = "random") -> str:
         """What names the weights of :meth:`backbone` as an input of another run."""
         if run:
             return run.key
+        if untrained != "random":
+            return untrained
         shape = f"-patch{encoder.patch_size}" if encoder.patch_size else ""
         shape += f"-depth{encoder.depth}" if encoder.depth else ""
         return f"random-{encoder.name}-{encoder.stem}{shape}-{encoder.image_size}px-{seed}"
 
-    def probed(self, run: Run | None, encoder: EncoderRecipe, seed: int, designs: Sequence[str]) -> Run:
-        """Results of :func:`stablerep.probes.suite.evaluate` for a run's encoder, or for None the untrained one.
+    def probed(
+        self, run: Run | None, encoder: EncoderRecipe, seed: int, p: Parameters, *, untrained: str = "random"
+    ) -> Run:
+        """Results of :func:`stablerep.probes.suite.evaluate` for a run's encoder, or for None of what is untrained.
 
         Raises:
             InputError: the corpus has nothing that a probe could ask for.
@@ -178,16 +190,17 @@ class Study(Sources):
             )
 
         def probe(folder: Path) -> dict:
-            items = evaluate(self.backbone(run, encoder, seed), self.probed_part(designs), self.size)
+            backbone = self.backbone(run, encoder, seed, untrained)
+            items = evaluate(backbone, self.probed_part(p.probe_designs), self.size, part=p.probe_part)
             items.to_parquet(folder / "results.parquet", index=False)
             return items.groupby("probe")["correct"].mean().to_dict()
 
         about = self.about
-        chosen = {"designs": sorted(designs)} if about.designs else {}
+        how = {"size": self.size, "labels": list(about.labels), "cluster": about.cluster, "part": p.probe_part}
         return self.store.obtain(
             EVALUATION,
-            parameters={"size": self.size, "labels": list(about.labels), "cluster": about.cluster, **chosen},
-            inputs={"encoder": self.encoder_key(run, encoder, seed), "corpus": about.fingerprint},
+            parameters=how | ({"designs": sorted(p.probe_designs)} if about.designs else {}),
+            inputs={"encoder": self.encoder_key(run, encoder, seed, untrained), "corpus": self.seen_fingerprint},
             compute=probe,
         )
 
@@ -215,5 +228,6 @@ class Study(Sources):
     def evaluated(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Evaluated:
         """One arm and seed, trained on the captions or on the ``first`` of them, and probed."""
         run = self.pretrained(which, captions, p, seed, first=first)
-        evaluation = self.probed(run, self.encoder_recipe(p), seed, p.probe_designs)
+        untrained = "" if which.trained else which.method
+        evaluation = self.probed(run, self.encoder_recipe(p), seed, p, untrained=untrained)
         return Evaluated(which.name, seed, run, evaluation, first or len(captions))

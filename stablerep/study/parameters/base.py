@@ -83,6 +83,10 @@ class Batched(Seeded):
 
     camera: float = knob("how far scenes differ from drawings: 0 not at all, 1 in full; photographs stay", ge=0, le=1)
 
+    probe_part: Literal["validation", "test"] = knob(
+        "part of the corpus that probes ask for: validation to choose by, test for a result"
+    )
+
     @model_validator(mode="after")
     def _batch_fits(self):
         views, positives = self.views_per_step, self.positives

@@ -38,6 +38,7 @@ def overriding(shared: Presets, **own: dict[str, Any]) -> Presets:
 LEARNING: Presets = {
     "laptop": CORPUS | dict(
         camera=1.0,  # on plain drawings raw pixels beat every encoder
+        probe_part="test",
         positives=4,  # m; the paper: 6 of 10
         crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
         probe_designs=list(DESIGNS), seeds=1,
