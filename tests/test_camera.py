@@ -171,7 +171,9 @@ def test_a_scene_does_not_depend_on_order_batch_or_neighbours():
     others = drawings.clone()
     others[1::2] = drawings_of(150, 16, seed=9)
     assert torch.equal(camera.scenes(others, ids)[::2], scenes[::2])
-    turned_about = drawings.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)  # the same pixels, stored in another order
+    turned_about = (
+        drawings.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    )  # the same pixels, stored in another order
     assert torch.equal(camera.scenes(turned_about, ids), scenes)
     assert torch.equal(drawings, drawings_of(300, 16))  # what came in is left alone
 
@@ -388,7 +390,11 @@ def test_first_images_and_captions_may_be_taken_before_or_after_the_camera(sizes
 @pytest.mark.parametrize(
     ("drawings", "ids", "message"),
     [
-        (torch.zeros(3, 8, 8, dtype=torch.uint8), ["a"], r"drawings have shape \(3, 8, 8\) and type torch.uint8; uint8"),
+        (
+            torch.zeros(3, 8, 8, dtype=torch.uint8),
+            ["a"],
+            r"drawings have shape \(3, 8, 8\) and type torch.uint8; uint8",
+        ),
         (torch.zeros(1, 1, 8, 8, dtype=torch.uint8), ["a"], r"shape \(1, 1, 8, 8\).*uint8 \[N, 3, H, H\] is needed\.$"),
         (torch.zeros(1, 3, 8, 8), ["a"], "type torch.float32; uint8"),
         (torch.zeros(1, 3, 8, 9, dtype=torch.uint8), ["a"], "8 x 9 pixels; the camera takes square ones"),

@@ -18,9 +18,10 @@ from stablerep.corpus.drawing import draw_svg
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 SUN = '<circle cx="5" cy="5" r="4" fill="orange"/>'
+SUNS = [SUN.replace("orange", colour) for colour in ("gold", "tan", "coral", "khaki")]  # others: a drawing counts once
 LEFT = '<path d="M0 0h5v10h-5z" fill="red"/>'  # the left half of a square of 10
 CORNER = '<path d="M0 0h5v5h-5z" fill="red"/>'  # its upper left quarter
-SUNNY, MOON, HEART = "2600", "1F319", "2764"
+SUNNY, MOON, HEART, HANDS = "2600", "1F319", "2764", "1F91D"
 WALK, WALK_RIGHT, WAVE, WAVE_DARK = "1F6B6", "1F6B6-200D-27A1", "1F44B", "1F44B-1F3FF"
 
 
@@ -61,21 +62,33 @@ EMOJI = [
     label(WALK, "person walking"),
     label(WALK_RIGHT, "person walking facing right"),
     label(WAVE, "waving hand", skins=[label(WAVE_DARK, "waving hand: dark skin tone", tone=5, tags=None)]),
+    label(
+        HANDS,
+        "handshake",
+        skins=[
+            label(f"{HANDS}-1F3FB", "handshake: light skin tone", tone=1),
+            label("1FAF1-1F3FB-200D-1FAF2-1F3FF", "handshake: light skin tone, dark skin tone", tone=[1, 5]),
+            label("1FAF1-1F3FD-200D-1FAF2-1F3FD", "handshake: medium skin tone, medium skin tone", tone=[3, 3]),
+        ],
+    ),
     {"hexcode": "1F1E6", "label": "regional indicator A"},
 ]
 FILES = {
     "@iconify-json/noto": icons_of({"sun": SUN, "broken": "<path d=", "white": '<path d="M0 0h9v9z" fill="#fff"/>', "odd": SUN},
                                    {"2600-fe0f": "sun", "1f319": "broken", "2764": "white", "e50a": "odd"}),
-    "@iconify-json/twemoji": icons_of({"sun": SUN, "wave": SUN}, {"2600": "sun", "1f44b": "wave"}),
+    "@iconify-json/twemoji": icons_of(
+        {"sun": SUNS[0], "wave": SUNS[1], "moon": SUN, "hands": f"<g>{SUNS[0]}</g>"},
+        {"2600": "sun", "1f44b": "wave", "1f319": "moon", "1f91d": "hands"},
+    ),
     "@iconify-json/fluent-emoji-flat": icons_of(
         {"walk": LEFT, "heart": CORNER},
         {"1f6b6": "walk", "1f6b6-200d-27a1": "walk-right", "2764": "heart", "1f319": "heart-turned"},
         {"walk-right": {"parent": "walk", "hFlip": True}, "heart-turned": {"parent": "heart", "rotate": 1}},
     ),
     # No table of code points of its own: it shares its names with the flat design.
-    "@iconify-json/fluent-emoji": icons_of({"walk": LEFT, "heart": SUN}, {}),
+    "@iconify-json/fluent-emoji": icons_of({"walk": LEFT.replace("red", "blue"), "heart": SUNS[2]}, {}),
     # No table at all: names are found among the other designs' names, their aliases and the labels.
-    "@iconify-json/emojione": icons_of({"crescent-moon": CORNER, "waving-hand-dark-skin-tone": SUN, "unheard-of": SUN}, {},
+    "@iconify-json/emojione": icons_of({"crescent-moon": CORNER.replace("red", "blue"), "waving-hand-dark-skin-tone": SUNS[3], "unheard-of": SUN}, {},
                                        {"shine": {"parent": "crescent-moon"}, "sun": {"parent": "crescent-moon", "vFlip": True}}),
     "emojibase-data": {
         "package/meta/groups.json": {"groups": {"0": "people-body"}, "subgroups": {"0": "person-activity"}},
@@ -141,10 +154,13 @@ def test_a_wrong_checksum_refuses_and_writes_nothing(tiny, tmp_path):
 def test_icons_that_cannot_be_drawn_or_named_are_reported_and_left_out(built):
     manifest = json.loads((built / "manifest.json").read_text())
     reasons = {(row["design"], row["icon"]): row["reason"] for row in manifest["left_out"]}
-    assert set(reasons) == {("noto", "broken"), ("noto", "white"), ("noto", "odd")}
+    twice = {("twemoji", "moon"), ("twemoji", "hands")}
+    assert set(reasons) == {("noto", "broken"), ("noto", "white"), ("noto", "odd")} | twice
     assert reasons["noto", "broken"].startswith("resvg: ")
     assert reasons["noto", "white"] == "draws nothing"
     assert reasons["noto", "odd"] == "no CLDR label for E50A"
+    assert reasons["twemoji", "moon"] == "the same drawing as 'sun' of noto"
+    assert reasons["twemoji", "hands"] == "the same drawing as 'sun' of twemoji"  # written otherwise, drawn alike
     assert manifest["icons"] == {"noto": 1, "twemoji": 2, "fluent-emoji-flat": 4, "fluent-emoji": 2, "emojione": 3}
     assert manifest["pairs"] == 12 and manifest["emoji"] == 7
     assert manifest["sha256"]["noto.jsonl.xz"] == hashlib.sha256((built / "noto.jsonl.xz").read_bytes()).hexdigest()
@@ -168,6 +184,104 @@ def test_aliases_are_mirrored_and_turned(built):
     assert drawn[HEART][2, 2].tolist() == red and drawn[MOON][2, 7].tolist() == red
     moon, sun = (svgs(built, "emojione")[code] for code in (MOON, SUNNY))
     np.testing.assert_array_equal(draw_svg(sun, 10), draw_svg(moon, 10)[::-1])
+
+
+def test_tones_are_numbers_and_two_different_ones_are_mixed(tiny, built):
+    build, folder = tiny
+    rows = build.read_emoji(build.fetch("emojibase-data", folder))
+    tones = {row["caption"]: (row["skin_tone"], row["concept"]) for row in rows.values() if "hand" in row["caption"]}
+    assert tones == {
+        "waving hand": (0, WAVE),
+        "waving hand: dark skin tone": (5, WAVE),
+        "handshake": (0, HANDS),
+        "handshake: light skin tone": (1, HANDS),
+        "handshake: light skin tone, dark skin tone": (6, HANDS),
+        "handshake: medium skin tone, medium skin tone": (3, HANDS),
+    }
+
+
+# A drawing counts once
+
+FIGURES = {
+    "A-1": ("woman", "woman running"), "A-2": ("man", "man running"), "A": ("person", "person running"),
+    "B-1": ("woman", "woman: beard"), "C": ("", "running shoe"), "D": ("", "shoe"), "E": ("person", "runner"),
+}  # fmt: skip
+
+
+def owned(hexcodes: str, drawings: dict[str, str] | None = None, design: str = "noto") -> dict[str, str]:
+    """Who owns what where some of the figures are drawn alike."""
+    emoji = {code: {"gender": gender, "caption": caption} for code, (gender, caption) in FIGURES.items()}
+    found = list(
+        script("build_corpus").owners(
+            design, emoji, dict.fromkeys(hexcodes.split(), "hash"), drawings if drawings is not None else {}
+        )
+    )
+    assert sorted(code for code, _ in found) == sorted(hexcodes.split())  # each once
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("alike", "keeper"),
+    [
+        ("A", "A"),
+        ("A A-1", "A-1"),  # a woman who also stands for the person is a woman
+        ("A A-2", "A-2"),
+        ("A A-1 A-2", "A"),  # a figure that stands for women and men shows neither
+        ("A-1 A-2", "A-1"),  # no person among them: the first in order
+        ("A-1 C", "C"),  # nor does a symbol
+        ("A A-1 A-2 C", "C"),
+        ("C D", "C"),
+        ("A E", "A"),
+        ("A A-1 B-1", "A-1"),
+        ("A-1 E A-2 A", "A"),  # of two persons the one with the shorter code, then the first
+    ],
+)
+def test_who_keeps_a_drawing_in_closed_form(alike, keeper):
+    for order in (alike, " ".join(reversed(alike.split()))):
+        drawings: dict[str, str] = {}
+        owners = owned(order, drawings)
+        name = f"'{FIGURES[keeper][1]}' of noto"
+        assert owners == {code: "" if code == keeper else name for code in alike.split()}
+        assert drawings == {"hash": name}
+
+
+def test_the_shorter_code_comes_first_among_equals():
+    emoji = {code: {"gender": "", "caption": code.lower()} for code in ("1F600-1F600", "2764", "1F600")}
+    found = dict(script("build_corpus").owners("noto", emoji, dict.fromkeys(emoji, "hash"), {}))
+    assert found == {"2764": "", "1F600": "'2764' of noto", "1F600-1F600": "'2764' of noto"}
+
+
+def test_an_earlier_design_keeps_the_drawing():
+    drawings: dict[str, str] = {}
+    assert owned("A A-1", drawings) == {"A-1": "", "A": "'woman running' of noto"}
+    assert owned("A-1", drawings, "twemoji") == {"A-1": "'woman running' of noto"}
+    assert owned("A A-2 C", drawings, "emojione") == dict.fromkeys(("A", "A-2", "C"), "'woman running' of noto")
+    assert drawings == {"hash": "'woman running' of noto"}
+
+
+def test_different_drawings_all_stay():
+    emoji = {code: {"gender": "woman", "caption": code} for code in ("A", "B", "C")}
+    drawings = {"zero": "'x' of noto"}
+    found = dict(script("build_corpus").owners("twemoji", emoji, {"A": "one", "B": "two", "C": "one"}, drawings))
+    assert found == {"A": "", "B": "", "C": "'A' of twemoji"}
+    assert drawings == {"zero": "'x' of noto", "one": "'A' of twemoji", "two": "'B' of twemoji"}
+
+
+def test_drawings_are_told_apart_by_their_pixels_at_64():
+    drawn = script("build_corpus").drawn
+
+    def svg(body: str) -> str:
+        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10">{body}</svg>'
+
+    (sun, reason), (again, _), (gold, _) = (drawn(svg(body)) for body in (SUN, f"<g>{SUN}</g>", SUNS[0]))
+    assert reason is None and sun == again != gold
+    assert sun == hashlib.sha256(draw_svg(svg(SUN), 64).tobytes()).hexdigest()
+    assert drawn(svg(""))[1] == "draws nothing"
+    broken, reason = drawn("<svg")
+    assert broken == "" and reason.startswith("resvg: ")
+
+
+# Pieces
 
 
 @pytest.mark.parametrize(
@@ -227,5 +341,5 @@ def test_counts_in_the_card_add_up(emoji):
     table = card.counts(emoji.table, "split", {name: name for name in ("train", "validation", "test")}, "split")
     assert table["pairs"].sum() == len(emoji) and table["concepts"].sum() == emoji.table["concept"].nunique()
     assert card.markdown(table).splitlines()[1] == "| --- | ---: | ---: | ---: |"
-    assert card.left_out()["icons"].sum() == 147
+    assert card.left_out()["icons"].sum() == 147 + 259  # without a label, drawn a second time
     assert card.licences()["licence"].str.contains(r"\[(?:MIT|Apache-2\.0|CC-BY-4\.0)\]\(https://").all()

@@ -63,6 +63,21 @@ def test_splits_part_the_rows(captions):
         corpus.split("dev")
 
 
+@given(some_captions, st.data())
+def test_what_is_learned_from_is_the_training_part_without_what_is_held_out(captions, data):
+    corpus = corpus_of(captions)
+    train = corpus.split("train")
+    assert corpus.to_learn_from().table.equals(train.table)
+    assert corpus.to_learn_from().fingerprint == train.fingerprint
+    held_out = data.draw(st.lists(st.booleans(), min_size=len(captions), max_size=len(captions)))
+    marked = Corpus(corpus.table.assign(held_out=held_out), "numbers", corpus.fingerprint, draw_numbers)
+    expected = [n for n in train.table["number"] if not held_out[n]]
+    assert marked.to_learn_from().table["number"].tolist() == expected
+    assert (
+        marked.split("train").table["number"].tolist() == train.table["number"].tolist()
+    )  # a split holds nothing back
+
+
 @given(some_captions, st.randoms(use_true_random=False))
 def test_one_per_caption_does_not_depend_on_order(captions, random):
     corpus = corpus_of(captions)

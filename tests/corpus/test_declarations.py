@@ -32,7 +32,12 @@ def declared(corpus):
 def test_emoji_declare_what_they_have(emoji):
     expected = (("group", "subgroup"), "concept", DESIGNS, ("tone", "gender"))
     assert declared(emoji) == expected and emoji.notes == () and emoji.drawings
-    parts = (emoji.where(np.arange(len(emoji)) < 9), emoji.split("train"), emoji.to_learn_from(), emoji.one_per_caption())
+    parts = (
+        emoji.where(np.arange(len(emoji)) < 9),
+        emoji.split("train"),
+        emoji.to_learn_from(),
+        emoji.one_per_caption(),
+    )
     for part in parts:
         assert declared(part) == expected and part.drawings
     assert load_corpus(designs=["noto"]).designs == ("noto",)

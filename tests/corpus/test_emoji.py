@@ -65,7 +65,14 @@ def test_icons_left_out_are_counted_and_have_a_reason():
     twice = left_out["reason"].str.startswith("the same drawing as ")
     counts = [part.groupby("design").size().to_dict() for part in (left_out[~twice], left_out[twice])]
     assert counts[0] == {"noto": 47, "noto-v1": 29, "twemoji": 44, "emojione": 27}
-    assert counts[1] == {"noto": 22, "noto-v1": 196, "twemoji": 34, "fluent-emoji-flat": 5, "fluent-emoji": 1, "emojione": 1}
+    assert counts[1] == {
+        "noto": 22,
+        "noto-v1": 196,
+        "twemoji": 34,
+        "fluent-emoji-flat": 5,
+        "fluent-emoji": 1,
+        "emojione": 1,
+    }
     reasons = r"no CLDR label for [0-9A-F-]+|resvg: .+|draws nothing|the same drawing as (['\"]).+\1 of [a-z0-9-]+"
     assert left_out["reason"].str.fullmatch(reasons).all()
     assert left_out["icon"].ne("").all() and not left_out.duplicated(["design", "icon"]).any()
@@ -74,7 +81,11 @@ def test_icons_left_out_are_counted_and_have_a_reason():
 def test_who_keeps_a_drawing_has_it_in_this_design_or_an_earlier_one(every):
     drawn = every.table.groupby("design")["caption"].agg(set)
     left_out = pd.DataFrame(manifest()["left_out"])
-    kept = left_out[["design"]].join(left_out["reason"].str.extract(r"^the same drawing as (.+) of ([a-z0-9-]+)$")).dropna()
+    kept = (
+        left_out[["design"]]
+        .join(left_out["reason"].str.extract(r"^the same drawing as (.+) of ([a-z0-9-]+)$"))
+        .dropna()
+    )
     assert len(kept) == 259
     for design, caption, keeper in kept.itertuples(index=False):
         assert ast.literal_eval(caption) in drawn[keeper]
@@ -249,7 +260,7 @@ def test_splits_are_disjoint_by_concept_and_whole(emoji):
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_shares_of_concepts(emoji, split):
-    """Half, a tenth, four tenths. Small subgroups have no validation concept, and the first of a pair trains."""
+    """Half, a tenth, four tenths. The smallest subgroups have no concept for validation."""
     assert CONCEPTS == pytest.approx({"train": 0.5, "validation": 0.1, "test": 0.4})
     concepts = emoji.table.drop_duplicates("concept")
     assert (concepts["split"] == split).mean() == pytest.approx(CONCEPTS[split], abs=0.025)
@@ -309,7 +320,9 @@ def test_what_is_learned_from_are_training_concepts_without_what_is_held_out(emo
     assert not set(table["emoji"]) & set(new["emoji"])
     assert not set(table["concept"]) & set(emoji.table.query("split != 'train'")["concept"])
     expected = emoji.table[
-        (emoji.table["split"] == "train") & (emoji.table["design"] != HELD_OUT) & ~emoji.table["emoji"].isin(new["emoji"])
+        (emoji.table["split"] == "train")
+        & (emoji.table["design"] != HELD_OUT)
+        & ~emoji.table["emoji"].isin(new["emoji"])
     ]
     assert table["id"].tolist() == expected["id"].tolist()
     assert len(learned) == 6509

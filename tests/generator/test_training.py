@@ -122,6 +122,13 @@ def test_another_training_in_the_folder_is_refused(trained, few):
         train_generator(fewer, trained.parent, autoencoder_recipe=FIRST, denoiser_recipe=SECOND, device="cpu")
 
 
+def test_nothing_is_trained_on_what_is_held_out(emoji, tmp_path):
+    held_out = emoji.where((emoji.table["split"] == "train") & emoji.table["held_out"])
+    with pytest.raises(InputError, match="the corpus emoji has no training images"):
+        train_generator(held_out, tmp_path / "new", device="cpu")
+    assert not (tmp_path / "new").exists()
+
+
 # Any corpus
 
 

@@ -16,10 +16,11 @@ from stablerep.errors import FailedError, MissingError
 from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import some_of
-from stablerep.study.root import STORED
+from stablerep.study.protocol import protocol_hash, protocol_sentence
+from stablerep.study.root import PROJECT, STORED
 from stablerep.study.store.code import code_modules
 from stablerep.study.store.folder import write_json
-from stablerep.study.store.provenance import gather, hash_file
+from stablerep.study.store.provenance import gather, git_state, hash_file
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     """Compute a chapter's reference tables (or go on where that was cut) and write them to ``results/<name>/``.
 
     Every pre-training and evaluation is a run of its own in the store. Returns the files written.
+
+    Raises:
+        FailedError: the checkout has changes that no commit holds, so that nobody could compute these numbers again.
     """
+    state = git_state(PROJECT, without=f"{STORED.name}/")
+    if state and state["dirty"]:
+        raise FailedError("the checkout has changes that are not committed; a reference is computed from a commit.")
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
@@ -47,8 +54,9 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     record = {
         "notebook": name,
         "parameters": parameters.model_dump(),
+        "protocol": protocol_hash(),
         "corpus": study.about.fingerprint,
-        "provenance": {**gather(), "created": began.isoformat(timespec="seconds")},
+        "provenance": {**gather(), "git": state, "created": began.isoformat(timespec="seconds")},
         "sha256": sums,
         "modules": modules_of(study.store),
         "check": smoke_sums(name)[0],
@@ -132,6 +140,7 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     changed = ", ".join(f"{k} = {v}" for k, v in own.items() if getattr(parameters, k) != v)
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
+    sentences.append(protocol_sentence(record))
     if remark := record.get("remark"):
         sentences.append(remark)
     modules = changed_modules(record)

@@ -43,10 +43,11 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def git_state(folder: Path) -> dict | None:
+def git_state(folder: Path, *, without: str = "") -> dict | None:
     """``{"commit": ..., "dirty": ...}`` of the checkout whose top is ``folder``; None without checkout, commit or git.
 
-    A checkout is dirty when a tracked file differs from the commit or a file is neither tracked nor ignored.
+    A checkout is dirty when a tracked file differs from the commit or a file is neither tracked nor ignored. What lies
+    in the folder ``without`` does not count.
     """
     if not (Path(folder) / ".git").exists():
         return None  # an installed copy may lie inside somebody else's checkout
@@ -57,7 +58,7 @@ def git_state(folder: Path) -> dict | None:
     how = dict(env=environment, capture_output=True, text=True, timeout=30, check=True)
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], **how).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain"], **how).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "--", ".", *([f":(exclude){without}"] if without else [])], **how).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(changed)}
