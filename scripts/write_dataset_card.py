@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.corpus import DESIGNS, SPLITS, clip_art, load_corpus
-from stablerep.corpus.emoji import DATA, SKIN_TONES, gender_of, manifest, read_emoji
+from stablerep.corpus.emoji import DATA, HELD_OUT, gender_of, manifest, read_emoji
 
 CARD = Path(__file__).resolve().parents[1] / "book" / "dataset_card.md"
-TONES = ("none", "1, light", "2, medium-light", "3, medium", "4, medium-dark", "5, dark")
+TONES = ("none", "1, light", "2, medium-light", "3, medium", "4, medium-dark", "5, dark", "6, mixed")
 GENDERS = {"woman": "woman", "man": "man", "person": "person: no gender named, or both", "": "shows no people"}
 
 
@@ -55,6 +55,7 @@ def left_out() -> pd.DataFrame:
     """Icons left out, counted by design and reason (without the code points that a reason may name)."""
     rows = pd.DataFrame(manifest()["left_out"])
     rows["reason"] = rows["reason"].str.replace(r" for [0-9A-F-]+$", "", regex=True)
+    rows["reason"] = rows["reason"].str.replace(r"^the same drawing as .*", "the same drawing as another", regex=True)
     table = rows.groupby(["design", "reason"]).size().rename("icons").reset_index()
     table["design"] = "`" + table["design"] + "`"
     return table
@@ -78,8 +79,9 @@ def card() -> str:
     every, study, emoji = load_corpus(flags=True).table, load_corpus().table, read_emoji()
     nested = every[["group", "subgroup"]].nunique()
     lengths = emoji["caption"].str.split().str.len()
-    tones = emoji["emoji"].str.split("-").map(lambda parts: sum(part in SKIN_TONES for part in parts))
-    mixed = int(((tones > 1) & (emoji["skin_tone"] == 0)).sum())
+    mixed = int((emoji["tone"] == "mixed").sum())
+    learned = load_corpus().to_learn_from().table
+    new = emoji.loc[(emoji["split"] == "train") & emoji["new_combination"], "caption"].nunique()
     by_gender = study[study["gender"] != ""]
     cross = pd.crosstab(by_gender["skin_tone"], by_gender["gender"])[["woman", "man", "person"]]
     cross.insert(0, "skin tone", [TONES[tone] for tone in cross.index])
@@ -96,7 +98,7 @@ def card() -> str:
         "The captions are names, not descriptions: nothing says what is left of what, and few words occur often.",
         "The designs are not independent of one another: all draw what the same code charts name, `noto-v1` is an "
         "earlier `noto`, and `fluent-emoji` and `fluent-emoji-flat` are two renderings of one design.",
-        f"{mixed:,} emoji show two people or hands in two different tones; they have no single tone and count as none.",
+        f"{mixed:,} emoji show two people or hands in two different tones; they have no single tone and count as mixed.",
     ]
     if gender_of("merman", "person-fantasy") == "person":
         limits.append("Gender is read from whole words: labels such as *merman* and *mermaid* count as person.")
@@ -129,11 +131,12 @@ leaves flags out by default, since their names say little about their shapes; {l
 | `concept` | the base emoji: without skin tone, gender, direction |
 | `keywords` | further words for searching, separated by a bar |
 | `group`, `subgroup` | the place in Unicode's emoji list: {nested["group"]} groups, {nested["subgroup"]} subgroups |
-| `skin_tone` | 0 for none, 1 (light) to 5 (dark) |
+| `skin_tone` | 0 for none, 1 (light) to 5 (dark), 6 for several |
 | `gender` | *woman*, *man* or *person* as the label says it; empty where no people are shown |
 | `emoji` | code points in hexadecimal, without variation selectors |
 | `design` | the set of drawings the image is taken from |
 | `split` | *train*, *validation* or *test*, the same for all emoji of a concept |
+| `held_out` | nothing learns from the row, whatever its split |
 
 ## How images and captions arise
 
@@ -144,7 +147,16 @@ A caption was written for the emoji, not for one drawing of it: all designs of a
 points, gender from the words of the label.
 
 A split is drawn by concept within each subgroup, ranked by a hash of the concept: all tones, genders and designs of a concept are
-on the same side, whatever the order of the rows and whichever designs are chosen.
+on the same side, whatever the order of the rows and whichever designs are chosen. About half of the concepts train, a tenth is for
+choosing, the rest for testing.
+
+Two things are held out beside. Nothing learns from the design `{HELD_OUT}`, so that tests can show a new design; and nothing learns
+from a tenth of the captions with a skin tone, {new:,} of training concepts, whose concept, tone and gender are all seen, but never
+together. What may be learned from are {len(learned):,} pairs of {learned["caption"].nunique():,} captions and
+{learned["concept"].nunique():,} concepts.
+
+A drawing counts once. Where a design draws several emoji alike, one of them keeps the drawing: a woman who also stands for the
+person is a woman, and a figure that stands for women and men shows neither.
 
 ## Counts
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.corpus.captioned import valid_size
 from stablerep.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,12 +82,16 @@ class Camera:
             uint8 [N, 3, size, size]. A scene depends on its own drawing and id alone, not on the others.
         """
         if drawings.ndim != 4 or drawings.shape[1] != 3 or drawings.dtype != torch.uint8:
-            raise InputError(f"drawings have shape {tuple(drawings.shape)} and type {drawings.dtype}; uint8 [N, 3, H, H] is needed.")
+            raise InputError(
+                f"drawings have shape {tuple(drawings.shape)} and type {drawings.dtype}; uint8 [N, 3, H, H] is needed."
+            )
         if drawings.shape[2] != drawings.shape[3]:
-            raise InputError(f"drawings have {drawings.shape[2]} x {drawings.shape[3]} pixels; the camera takes square ones.")
+            raise InputError(
+                f"drawings have {drawings.shape[2]} x {drawings.shape[3]} pixels; the camera takes square ones."
+            )
         if len(ids) != len(drawings):
             raise InputError(f"{len(drawings)} drawings have {len(ids)} ids; each needs one.")
-        size = size or drawings.shape[-1]
+        size = drawings.shape[-1] if size is None else valid_size(size)
         if self.still and size == drawings.shape[-1]:
             return drawings
         found = torch.empty(len(drawings), 3, size, size, dtype=torch.uint8)
@@ -131,7 +136,7 @@ def _placed(drawings: Tensor, drawn: Tensor, camera: Camera, size: int) -> Tenso
     """
     scale = camera.smallest + (1 - camera.smallest) * drawn[:, 0]
     angle = torch.deg2rad(camera.turn * (2 * drawn[:, 1] - 1))
-    room = (1 - scale * (angle.cos() + angle.sin().abs())).clamp_min(0)
+    room = (1 - scale * (angle.cos().abs() + angle.sin().abs())).clamp_min(0)
     x, y = (2 * drawn[:, 2] - 1) * room, (2 * drawn[:, 3] - 1) * room
     cos, sin = angle.cos() / scale, angle.sin() / scale
     # from places in the scene to places in the drawing, both from -1 to 1

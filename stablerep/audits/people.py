@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from stablerep.corpus.emoji import TONES
 from stablerep.errors import InputError
 from stablerep.probes import linear_probe
 from stablerep.statistics import mean_with_interval
@@ -27,11 +28,10 @@ NEUTRAL = (
     "a face",
     "a picture of somebody",
 )
-TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
 # sources in the table of shares
 TRAINING, BALANCE = "training images of the concepts", "balance"
 AS_READ, CORRECTED = "generated, as read", "generated, corrected"
-KNOWN_CLASSES = {"gender": ("woman", "man", "person"), "tone": TONES}  # of the emoji, in the order of figures
+KNOWN_CLASSES = {"gender": ("woman", "man", "person"), "tone": TONES[:-1]}  # of one person, in the order of figures
 
 
 def classes_of(table: pd.DataFrame, attributes: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -51,9 +51,10 @@ def neutral_captions(table: pd.DataFrame, count: int) -> list[str]:
     """
     if not {"concept", "gender", "tone"} <= set(table):
         return list(NEUTRAL[:count])
-    table = table[(table["split"] == "train") & ~table.get("held_out", False)]
+    table = table[table["split"] == "train"]
+    table = table[~table["held_out"]] if "held_out" in table else table
     rich = table.groupby("concept").agg(genders=("gender", "nunique"), tones=("tone", "nunique"))
-    rich = rich[(rich["genders"] == 3) & (rich["tones"] == 6)].index
+    rich = rich[(rich["genders"] == 3) & (rich["tones"] >= 6)].index
     plain = table[(table["gender"] == "person") & (table["tone"] == "none") & table["concept"].isin(rich)]
     return sorted(plain["caption"].unique(), key=lambda caption: (len(caption), caption))[:count]
 

@@ -86,7 +86,9 @@ def crossed_mean(values: np.ndarray) -> CrossedMean:
     rows, columns = values.mean(1) - mean, values.mean(0) - mean
     rest = values - mean - rows[:, None] - columns
     freedom = np.array([seeds - 1, clusters - 1, (seeds - 1) * (clusters - 1)], float)
-    of_rows, of_columns, of_rest = np.array([clusters * (rows**2).sum(), seeds * (columns**2).sum(), (rest**2).sum()]) / freedom
+    of_rows, of_columns, of_rest = (
+        np.array([clusters * (rows**2).sum(), seeds * (columns**2).sum(), (rest**2).sum()]) / freedom
+    )
     total = max(of_rows + of_columns - of_rest, of_rows, of_columns)
     if not total:
         return CrossedMean(mean, 0.0, math.inf, seeds, clusters)

@@ -30,7 +30,9 @@ class Verdict:
     sentence: str
 
 
-def verdict(differences: pd.DataFrame, *, at_least: bool = False, margin: float = MARGIN, alpha: float = 0.05) -> Verdict:
+def verdict(
+    differences: pd.DataFrame, *, at_least: bool = False, margin: float = MARGIN, alpha: float = 0.05
+) -> Verdict:
     """The verdict on a claim that ``first`` is better than ``second`` in every pair, or with ``at_least`` as good to within the margin.
 
     A pair speaks *for* the claim when its interval lies above zero (with ``at_least``: above minus the margin), and *against* it when

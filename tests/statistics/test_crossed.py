@@ -104,7 +104,7 @@ def test_the_error_is_that_of_a_mixed_model_with_crossed_random_effects():
     """Restricted maximum likelihood agrees with the analysis of variance where every component is above zero."""
     from statsmodels.formula.api import mixedlm
 
-    values = simulated(np.random.default_rng(1), seeds=6, clusters=12)
+    values = simulated(np.random.default_rng(1), seeds=6, clusters=12, of_seeds=0.3, of_clusters=0.3)
     rows, columns, rest = slow_mean_squares(values)
     assert rows > rest and columns > rest
     random = {"seed": "0 + C(seed)", "cluster": "0 + C(cluster)"}
@@ -154,7 +154,7 @@ def test_a_constant_table_has_no_error(value, shape):
     found = crossed_mean(np.full(shape, value))
     assert (found.mean, found.error) == pytest.approx((value, 0), abs=1e-12)
     assert found.interval() == pytest.approx((value, value), abs=1e-12) and found.visible() == pytest.approx(0)
-    assert found.above(value - 0.01) == 0 and found.above(value + 0.01) == 1
+    assert (found.above(value - 0.01), found.above(value + 0.01)) == pytest.approx((0, 1))
 
 
 def test_without_error_the_mean_itself_is_not_above_itself():
@@ -253,11 +253,11 @@ def test_intervals_hold_the_truth(seeds, of_seeds, of_clusters):
     assert stats.binom.ppf(0.01, studies, 0.92) <= hits <= 0.99 * studies
 
 
-@pytest.mark.parametrize("of_seeds", [0.1, 0.3])
+@pytest.mark.parametrize("of_seeds", [0.2, 0.3])
 def test_intervals_over_clusters_alone_are_too_narrow(of_seeds):
     rng = np.random.default_rng(1)
     found = [crossed_mean(simulated(rng, of_seeds=of_seeds).mean(0)[None]).interval() for _ in range(300)]
-    assert np.mean([low <= 0 <= high for low, high in found]) < 0.86
+    assert np.mean([low <= 0 <= high for low, high in found]) < 0.85
 
 
 def test_few_clusters_count_as_few():

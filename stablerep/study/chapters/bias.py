@@ -108,8 +108,8 @@ def people_of(study: Study, p: Parameters) -> Corpus:
     corpus = study.probed_part(p.probe_designs)
     table = corpus.table
     shown = (table[list(corpus.people)].notna() & (table[list(corpus.people)].astype(str) != "")).all(axis=1)
-    if "subgroup" in table:  # of the emoji, whose families and symbols are left out
-        shown &= table["subgroup"].str.startswith("person")
+    if "subgroup" in table:  # of the emoji, whose families and symbols are left out, and pairs in two tones
+        shown &= table["subgroup"].str.startswith("person") & (table["tone"] != "mixed")
     return corpus.where(shown.to_numpy())
 
 

@@ -137,7 +137,9 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
     return study.store.obtain(
         DIAGNOSTICS,
         parameters={
-            "size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else [],
+            "size": study.size,
+            "part": p.probe_part,
+            "designs": sorted(p.probe_designs) if study.about.designs else [],
         },
         inputs={"encoder": study.encoder_key(run, study.encoder_recipe(p), seed), "corpus": study.seen_fingerprint},
         compute=compute,

@@ -115,14 +115,19 @@ class Sources:
 
         def real(size: int) -> CaptionedImages:
             part = self.corpus.to_learn_from().some_per_caption(at_most)
-            return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), size, in_memory=True)
+            return CaptionedImages.from_corpus(
+                part.where(part.table["caption"].isin(captions.texts)), size, in_memory=True
+            )
 
         def make(folder: Path) -> dict:
             from stablerep.checkpoint import save_weights
             from stablerep.generator.autoencoder_training import reconstruct
 
             opened = self.generator(p.generator)
-            save_weights(folder / "images.safetensors", {"images": reconstruct(opened.pipeline.vae, real(opened.resolution).images)})
+            save_weights(
+                folder / "images.safetensors",
+                {"images": reconstruct(opened.pipeline.vae, real(opened.resolution).images)},
+            )
             return {"resolution": opened.resolution}
 
         run = self.store.obtain(

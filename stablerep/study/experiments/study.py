@@ -69,7 +69,9 @@ class Study(Sources):
         """Which arms the corpus cannot have, and why; empty when it can have all."""
         missing = [one.name for one in ARMS if one not in self.arms()]
         verb = "is" if len(missing) == 1 else "are"
-        return f"This corpus names no designs of its captions, so {some_of(missing)} {verb} left out." if missing else ""
+        return (
+            f"This corpus names no designs of its captions, so {some_of(missing)} {verb} left out." if missing else ""
+        )
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
         """The images that one arm learns from.

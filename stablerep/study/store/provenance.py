@@ -58,7 +58,9 @@ def git_state(folder: Path, *, without: str = "") -> dict | None:
     how = dict(env=environment, capture_output=True, text=True, timeout=30, check=True)
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], **how).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "--", ".", *([f":(exclude){without}"] if without else [])], **how).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--", ".", *([f":(exclude){without}"] if without else [])], **how
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(changed)}
