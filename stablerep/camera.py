@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stablerep.corpus.captioned import valid_size
 from stablerep.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Camera:
             )
         if len(ids) != len(drawings):
             raise InputError(f"{len(drawings)} drawings have {len(ids)} ids; each needs one.")
-        size = drawings.shape[-1] if size is None else valid_size(size)
+        size = drawings.shape[-1] if size is None else size
         if self.still and size == drawings.shape[-1]:
             return drawings
         found = torch.empty(len(drawings), 3, size, size, dtype=torch.uint8)

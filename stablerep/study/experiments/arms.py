@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from stablerep.probes.floors import FLOORS
 
-
 UNTRAINED = ("random", *FLOORS)  # what no training makes: an encoder of random weights, and the floors
 
 
