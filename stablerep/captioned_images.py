@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,12 +27,15 @@ class CaptionedImages:
         caption_ids: int64 [N], places in ``captions``; every caption has at least one image.
         captions: C different captions.
         fingerprint: hash of what determines the images; part of a run's key.
+        groups: int64 [C], the group of each caption, or None where each is alone. A batch holds one caption of a group, so that
+            two names of one thing are never told apart.
     """
 
     images: Tensor | OnDemandImages
     caption_ids: Tensor
     captions: Sequence[str]
     fingerprint: str
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.caption_ids):
@@ -79,8 +82,9 @@ class CaptionedImages:
         names = [self.captions[i] for i in kept]
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
         return CaptionedImages(
-            _some(self.images, mask), place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}"
-        )
+            _some(self.images, mask), place[self.caption_ids[mask]], names, f"{self.fingerprint}-only{digest}",
+            None if self.groups is None else self.groups[kept],
+        )  # fmt: skip
 
     def each_alone(self) -> CaptionedImages:
         """Every image as the only one of a caption of its own (the caption with a number behind it), for methods that know images alone."""
@@ -111,9 +115,16 @@ class CaptionedImages:
         rank = torch.empty_like(order)
         rank[order] = torch.cat([torch.arange(int(s)) for s in sizes])
         mask = rank < count
-        return CaptionedImages(
-            _some(self.images, mask), self.caption_ids[mask], self.captions, f"{self.fingerprint}-first{count}"
-        )
+        return replace(
+            self, images=_some(self.images, mask), caption_ids=self.caption_ids[mask],
+            fingerprint=f"{self.fingerprint}-first{count}",
+        )  # fmt: skip
+
+    def grouped(self, group_of: Mapping[str, str]) -> CaptionedImages:
+        """The same images; captions of one group, by ``group_of``, never share a batch."""
+        numbers = {name: i for i, name in enumerate(sorted({group_of[caption] for caption in self.captions}))}
+        groups = torch.tensor([numbers[group_of[caption]] for caption in self.captions])
+        return replace(self, groups=groups, fingerprint=f"{self.fingerprint}-grouped")
 
 
 def _some(images: Tensor | OnDemandImages, mask: Tensor) -> Tensor | OnDemandImages:
@@ -123,20 +134,23 @@ def _some(images: Tensor | OnDemandImages, mask: Tensor) -> Tensor | OnDemandIma
 class CaptionBatches:
     """Indices of the images of each step: n captions in an order drawn for each pass, m images of each.
 
-    Captions come without replacement within a pass; so do the images of a caption, unless it has fewer than m.
+    Captions come without replacement within a pass; so do the images of a caption, unless it has fewer than m. Where captions have
+    groups, a pass takes one caption of each.
     """
 
     def __init__(self, data: CaptionedImages, *, captions: int, images_per_caption: int, seed: int) -> None:
-        if captions > len(data.captions):
+        available = len(data.captions) if data.groups is None else len(data.groups.unique())
+        if captions > available:
+            of = "captions" if data.groups is None else "groups of captions"
             raise InputError(
-                f"a batch takes {captions} captions, the set has {len(data.captions)}; make views_per_step smaller."
+                f"a batch takes {captions} captions, the set has {available} {of}; make views_per_step smaller."
             )
         self.data, self.captions, self.m, self.seed = data, captions, images_per_caption, seed
         order = torch.argsort(data.caption_ids, stable=True)
         self.sizes = torch.bincount(data.caption_ids, minlength=len(data.captions))
         self.start = torch.cumsum(self.sizes, 0) - self.sizes
         self.order = order
-        self.per_pass = len(data.captions) // captions
+        self.per_pass = available // captions
         self._pass, self._permutation = -1, None
 
     def __getitem__(self, step: int) -> Tensor:
@@ -144,7 +158,8 @@ class CaptionBatches:
         number, place = divmod(step, self.per_pass)
         if number != self._pass:
             rng = generator_for(self.seed, "order", number)
-            self._pass, self._permutation = number, torch.randperm(len(self.data.captions), generator=rng)
+            order = torch.randperm(len(self.data.captions), generator=rng)
+            self._pass, self._permutation = number, order if self.data.groups is None else self._one_of_each(order, rng)
         chosen = self._permutation[place * self.captions : (place + 1) * self.captions]
         rng = generator_for(self.seed, "images", step)
         widest = max(int(self.sizes[chosen].max()), self.m)
@@ -154,6 +169,13 @@ class CaptionBatches:
         ranked = noise.masked_fill(missing, 2.0).argsort(1)
         pick = ranked.gather(1, torch.arange(self.m)[None] % self.sizes[chosen][:, None])
         return self.order[self.start[chosen][:, None] + pick].flatten()
+
+    def _one_of_each(self, order: Tensor, rng: torch.Generator) -> Tensor:
+        """Of captions in a random order, the first of each group; the groups in an order of their own, whatever their sizes."""
+        first = torch.full((int(self.data.groups.max()) + 1,), len(order))
+        first.scatter_reduce_(0, self.data.groups[order], torch.arange(len(order)), "amin")
+        picked = order[first[first < len(order)]]
+        return picked[torch.randperm(len(picked), generator=rng)]
 
     def load(self, step: int) -> tuple[Tensor, Tensor, list[str]]:
         """Images uint8 [n * m, 3, H, W], ids int64 [n * m] and the n captions that the ids are places of."""

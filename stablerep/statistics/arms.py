@@ -40,8 +40,9 @@ def cluster_means(items: pd.DataFrame) -> pd.DataFrame:
 def seed_means(items: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each arm, probe and seed, clusters weighing the same: ``arm``, ``probe``, ``seed``, ``accuracy``, ``views``."""
     _need(items, "views")
+    known = cluster_means(items)
     views = items.groupby(["arm", "probe", "seed"], sort=False)["views"].first()
-    means = cluster_means(items).groupby(["arm", "probe", "seed"], sort=False)["correct"].mean()
+    means = known.groupby(["arm", "probe", "seed"], sort=False)["correct"].mean()
     return pd.DataFrame({"accuracy": means, "views": views}).reset_index()
 
 
@@ -56,9 +57,9 @@ def summarize(items: pd.DataFrame) -> pd.DataFrame:
         ValueError: a missing column, or seeds that answered different clusters.
     """
     _need(items, "views")
+    rows, known = [], cluster_means(items)
     views = items.groupby(["arm", "probe"], sort=False)["views"].first()
-    rows = []
-    for (arm, probe), part in cluster_means(items).groupby(["arm", "probe"], sort=False):
+    for (arm, probe), part in known.groupby(["arm", "probe"], sort=False):
         found = crossed_mean(_table(part, f"{arm} on {probe}").to_numpy())
         low, high = found.interval()
         rows.append({
@@ -89,23 +90,24 @@ def differences(items: pd.DataFrame, pairs: Sequence[Pair], *, margin: float = M
         for pair in pairs:
             if pair.first in arms and pair.second in arms:
                 first, second = (_table(arms[name], f"{name} on {probe}") for name in (pair.first, pair.second))
-                if not first.index.equals(second.index) or not first.columns.equals(second.columns):
+                same = first.index.equals(second.index) and first.columns.equals(second.columns)
+                if not same or not _table(arms[pair.first], "", "items").equals(_table(arms[pair.second], "", "items")):
                     raise ValueError(
-                        f"{pair.first} and {pair.second} answered different clusters or seeds on {probe}; a pair needs the same."
+                        f"{pair.first} and {pair.second} answered different items or seeds on {probe}; a pair needs the same."
                     )
                 found, bound = crossed_mean((first - second).to_numpy()), -margin if pair.at_least else 0.0
                 low, high = found.interval()
                 rows.append({
                     "claim": pair.claim, "probe": probe, "first": pair.first, "second": pair.second, "difference": found.mean,
                     "low": low, "high": high, "visible": found.visible(), "p_for": found.above(bound),
-                    "p_against": 1 - found.above(bound), "seeds": found.seeds, "clusters": found.clusters,
+                    "p_against": found.below(bound), "seeds": found.seeds, "clusters": found.clusters,
                 })  # fmt: skip
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
-def _table(means: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Means of one arm and probe, seeds by clusters, both sorted."""
-    table = means.pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1)
+def _table(means: pd.DataFrame, name: str, values: str = "correct") -> pd.DataFrame:
+    """Means, or numbers of items, of one arm and probe, seeds by clusters, both sorted."""
+    table = means.pivot(index="seed", columns="cluster", values=values).sort_index(axis=1)
     if table.isna().any(axis=None):
         lost = table.columns[table.isna().any()][0]
         raise ValueError(f"{name} has no answer about {lost!r} in some seed; every seed answers the same clusters.")

@@ -6,15 +6,16 @@ of clusters,
 
 .. math:: x_{sc} = \\mu + a_s + b_c + e_{sc},
 
-whose variance components follow from the mean squares of the two-way analysis of variance; the degrees of freedom of the error of the
-mean are Satterthwaite's (1946). Resampling seeds instead says too little with three or five of them: where seeds made three times the
-error of concepts, 95 % intervals of a crossed bootstrap held the truth in 88 to 91 % of simulated studies, those here in 93 to 96 %.
+whose variance components follow from the mean squares of the two-way analysis of variance. The degrees of freedom weigh those of seeds
+and of clusters by their mean squares; with few seeds this holds its level better than Satterthwaite's (1946). Where seeds made three
+times the error of concepts, 95 % intervals over three seeds held the truth in 94 % of simulated studies (Satterthwaite: 92 to 93 %; a
+crossed bootstrap: 88 %), over five in 95 %, over two in 90 %, which is why verdicts ask for three.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class CrossedMean:
         if not self.error > 0:
             return math.nan if math.isnan(self.error) else float(self.mean <= bound)
         return float(stats.t.sf((self.mean - bound) / self.error, self.freedom))
+
+    def below(self, bound: float) -> float:
+        """One-sided p-value of the hypothesis that the true mean is not below ``bound``."""
+        return replace(self, mean=-self.mean).above(-bound)
 
     def visible(self, *, power: float = 0.8, level: float = 0.95) -> float:
         """The smallest true difference that an interval of this width would tell from zero with this power."""
@@ -92,6 +97,5 @@ def crossed_mean(values: np.ndarray) -> CrossedMean:
     total = max(of_rows + of_columns - of_rest, of_rows, of_columns)
     if not total:
         return CrossedMean(mean, 0.0, math.inf, seeds, clusters)
-    parts = np.array([of_rows, of_columns, of_rest])
-    effective = max(total**2 / (parts**2 / freedom).sum(), seeds - 1.0)
+    effective = (of_rows + of_columns) / (of_rows / freedom[0] + of_columns / freedom[1])
     return CrossedMean(mean, math.sqrt(total / values.size), float(effective), seeds, clusters)

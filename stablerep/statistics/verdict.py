@@ -12,6 +12,7 @@ from stablerep.statistics.aggregate import holm
 
 WORDS = ("reproduced", "contradicted", "equivalent", "partly", "undecided", "not testable at this scale")
 MARGIN = 0.01  # a point: differences within it are too small to matter
+SEEDS = 3  # with two, one study in nine in which nothing is to be seen would say something
 COLUMNS = ["first", "second", "difference", "low", "high", "p_for", "p_against", "seeds"]
 
 
@@ -30,19 +31,17 @@ class Verdict:
     sentence: str
 
 
-def verdict(
-    differences: pd.DataFrame, *, at_least: bool = False, margin: float = MARGIN, alpha: float = 0.05
-) -> Verdict:
-    """The verdict on a claim that ``first`` is better than ``second`` in every pair, or with ``at_least`` as good to within the margin.
+def verdict(differences: pd.DataFrame, *, margin: float = MARGIN, alpha: float = 0.05) -> Verdict:
+    """The verdict on a claim that ``first`` is better than ``second`` in every pair, or as good to within the margin.
 
-    A pair speaks *for* the claim when its interval lies above zero (with ``at_least``: above minus the margin), and *against* it when
-    it lies below, at a level that is shared among the pairs, since one of them is enough to contradict a claim about all. It is
-    *equivalent* when its interval lies within the margin on both sides of zero and speaks neither for nor against. Then, in this order:
+    A pair speaks *for* the claim or *against* it by its p-values, which say what bound the claim has. One pair is enough to contradict a
+    claim about all, and to hold for a part of it, so that there the level is shared among the pairs. A pair is *equivalent* when its
+    interval lies within the margin on both sides of zero and it speaks neither for nor against. Then, in this order:
 
-    1. *not testable at this scale*: no pair, or one without an interval over at least two seeds;
-    2. *partly*: some pairs speak for the claim, and others against it or are equivalent;
-    3. *contradicted*: some speak against it;
-    4. *reproduced*: all speak for it;
+    1. *not testable at this scale*: no pair, or one without an interval over at least three seeds;
+    2. *reproduced*: all pairs speak for the claim;
+    3. *partly*: some do, at the shared level, and others speak against it or are equivalent;
+    4. *contradicted*: some speak against it;
     5. *equivalent*: all are;
     6. *undecided*: the study is too small to say.
 
@@ -69,18 +68,18 @@ def verdict(
         f"{r.first} minus {r.second}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}]"
         for r in differences.itertuples()
     )
-    if (differences["seeds"] < 2).any() or differences[["low", "high"]].isna().any(axis=None):
+    if (differences["seeds"] < SEEDS).any() or differences[["low", "high"]].isna().any(axis=None):
         return Verdict(WORDS[-1], math.nan, sentence)
     one_sided, count = alpha / 2, len(differences)
     p_for, p_against = differences["p_for"], differences["p_against"]
-    speaks_for, against = p_for <= one_sided, p_against <= one_sided / count
-    alike = ~speaks_for & ~against & (differences["low"] > -margin) & (differences["high"] < margin)
-    if speaks_for.any() and (against | alike).any():
+    speaks_for, surely, against = p_for <= one_sided, p_for <= one_sided / count, p_against <= one_sided / count
+    alike = ~surely & ~against & (differences["low"] > -margin) & (differences["high"] < margin)
+    if speaks_for.all():
+        word, p = "reproduced", 2 * p_for.max()
+    elif surely.any() and (against | alike).any():
         word, p = "partly", 2 * count * min(p_for.min(), p_against.min())
     elif against.any():
         word, p = "contradicted", 2 * count * p_against.min()
-    elif speaks_for.all():
-        word, p = "reproduced", 2 * p_for.max()
     else:
         word, p = "equivalent" if alike.all() else "undecided", math.nan
     return Verdict(word, min(p, 1.0) if p == p else p, sentence)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -180,6 +180,7 @@ def test_the_margin_is_that_of_claims_of_as_good():
     assert wide.loc["first is as good", "p_for"] < narrow.loc["first is as good", "p_for"]
 
 
+@settings(max_examples=12)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(2, 6))
 def test_swapping_arms_turns_the_difference_around(chance, seeds, clusters):
     table = answers(chance, seeds=seeds, clusters=clusters)
@@ -191,7 +192,7 @@ def test_swapping_arms_turns_the_difference_around(chance, seeds, clusters):
     assert other["visible"] == pytest.approx(one["visible"])
 
 
-@given(st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("chance", range(3))
 def test_rows_are_paired_by_name_not_by_order(chance):
     table = pd.concat([answers(chance), answers(chance + 1).assign(probe="knn kind")])
     shuffled = table.sample(frac=1, random_state=chance)
@@ -278,10 +279,10 @@ def test_a_pair_cannot_be_changed():
 def test_arms_that_answered_other_clusters_are_no_pair():
     table = items({"a": 0.5, "b": 0.5}, seeds=2)
     fewer = table[(table["arm"] == "b") | (table["cluster"] != "c3")]
-    with pytest.raises(ValueError, match="a and b answered different clusters or seeds on linear kind"):
+    with pytest.raises(ValueError, match="a and b answered different items or seeds on linear kind"):
         differences(fewer, PAIRS)
     renamed = table.assign(cluster=table["cluster"].where(table["arm"] == "a", table["cluster"] + "x"))
-    with pytest.raises(ValueError, match="a and b answered different clusters or seeds on linear kind"):
+    with pytest.raises(ValueError, match="a and b answered different items or seeds on linear kind"):
         differences(renamed, PAIRS)
 
 
@@ -291,7 +292,7 @@ def test_arms_of_other_seeds_are_no_pair():
         table[(table["arm"] == "b") | (table["seed"] != 2)],
         table.assign(seed=table["seed"] + (table["arm"] == "b")),
     ):
-        with pytest.raises(ValueError, match="a and b answered different clusters or seeds on linear kind"):
+        with pytest.raises(ValueError, match="a and b answered different items or seeds on linear kind"):
             differences(other, PAIRS)
 
 

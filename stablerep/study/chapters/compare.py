@@ -45,7 +45,7 @@ def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
 def answer(differences: pd.DataFrame, claim: str, probe: str) -> Answer:
     """C1 says "at least as good": within a point, its arms count as equals. Other claims say "better"."""
     pairs = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
-    found = verdict_on(pairs, at_least=claim == "C1")
+    found = verdict_on(pairs)
     return Answer(claim, found.word, f"{probe}: {found.sentence}")
 
 

@@ -85,11 +85,13 @@ class Trained:
 def ask(p: Parameters, study: Study) -> list[Trained]:
     """Every method and seed, an untrained encoder first."""
     captions = study.captions(p.captions)
-    images = study.real_images(captions, several=True)
+    images, apart = study.real_images(captions, several=True), len(captions)
+    if p.one_per_concept and study.about.designs:
+        images, apart = images.grouped(lambda: study.clusters), len({study.clusters[one] for one in captions.texts})
     found = []
     for seed in range(p.seed, p.seed + p.seeds):
         for method in ("random", *possible(p, study)):
-            run = None if method == "random" else train(method, images, p, study, seed, len(captions))
+            run = None if method == "random" else train(method, images, p, study, seed, apart)
             recipe = study.encoder_recipe(p)
             evaluation = study.probed(run, recipe, seed, p)
             found.append(Trained(

@@ -71,6 +71,10 @@ class ImageSet:
             return self
         return ImageSet(f"{self.name}-of{len(captions)}", lambda: self.load().only(captions.texts))
 
+    def grouped(self, group_of: Callable[[], dict[str, str]]) -> ImageSet:
+        """The same images; captions of one group never share a batch."""
+        return ImageSet(f"{self.name}-grouped", lambda: self.load().grouped(group_of()))
+
     def each_alone(self) -> ImageSet:
         """Every image as the only one of a caption of its own, for methods that know images alone."""
         return ImageSet(f"{self.name}-alone", lambda: self.load().each_alone())

@@ -59,9 +59,19 @@ class Sources:
 
     @cached_property
     def _captions(self) -> list[str]:
-        """Training captions in a fixed random order."""
-        everything = set(self.corpus.to_learn_from().table["caption"])
-        return sorted(everything, key=lambda caption: hashlib.sha256(f"caption:{caption}".encode()).hexdigest())
+        """Training captions in a fixed random order; where captions name things in designs, thing by thing."""
+
+        def rank(caption: str) -> tuple[str, str]:
+            thing = self.clusters[caption] if self.corpus.designs else ""
+            return _rank(f"cluster:{thing}") if thing else "", _rank(f"caption:{caption}")
+
+        return sorted(set(self.corpus.to_learn_from().table["caption"]), key=rank)
+
+    @cached_property
+    def clusters(self) -> dict[str, str]:
+        """The cluster of each caption that may be learned from."""
+        table = self.corpus.to_learn_from().table.drop_duplicates("caption")
+        return dict(zip(table["caption"], table[self.corpus.cluster].astype(str)))
 
     def available_captions(self) -> int:
         return len(self._captions)
@@ -207,6 +217,10 @@ class Sources:
             return _SETS[run.key]
 
         return ImageSet(run.key, load)
+
+
+def _rank(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def corpus_options(parameters: Parameters | None) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,11 @@ def items_of(evaluated: Iterable[Evaluated]) -> pd.DataFrame:
     return pd.concat([one.items() for one in evaluated], ignore_index=True)
 
 
+def own(p: Parameters, which: Arm, name: str) -> float:
+    """The value of a parameter for an arm's method: its own where there is one, such as ``clip_learning_rate``."""
+    return getattr(p, f"{which.method}_{name}", getattr(p, name))
+
+
 class Study(Sources):
     """What chapters share: sources, arms that learn from them, encoders and their probes, each a run in the store."""
 
@@ -84,7 +89,7 @@ class Study(Sources):
                 return self.seen(self.reconstructed_images(captions, p, at_most=at_most))
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
         how = dict(images_per_caption=p.images_per_caption, seed=seed)
-        images = self.seen(self.synthetic_images(captions, p, p.guidance_scale, **how))
+        images = self.seen(self.synthetic_images(captions, p, own(p, which, "guidance_scale"), **how))
         return images.first_images(None if self.repeats_captions else which.stored)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
@@ -95,7 +100,7 @@ class Study(Sources):
         return EncoderRecipe(name=p.encoder, image_size=self.size, stem=getattr(p, "stem", "published"), **shape)
 
     def recipe(self, which: Arm, p: Pretraining, seed: int, captions: int) -> PretrainingRecipe:
-        """How one arm learns from so many captions.
+        """How one arm learns from so many captions that may share a batch.
 
         A batch cannot hold a caption twice: while it has more than there are, it is halved, and the steps doubled.
         """
@@ -108,10 +113,13 @@ class Study(Sources):
         alone = self.repeats_captions and traits.ids == "image"
         while not alone and views // per_caption > captions and views % (4 * per_caption) == 0:
             views, steps = views // 2, steps * 2
+        view = ViewRecipe(size=self.size, crop_min=p.crop_min)
+        if traits.reads_captions:
+            colour = getattr(p, "caption_colour", 1.0)
+            view = replace(view, jitter=colour * view.jitter, grey=colour * view.grey)
         return PretrainingRecipe(
             method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
-            learning_rate=p.learning_rate, encoder=self.encoder_recipe(p),
-            view=ViewRecipe(size=self.size, crop_min=p.crop_min),
+            learning_rate=own(p, which, "learning_rate"), encoder=self.encoder_recipe(p), view=view,
         )  # fmt: skip
 
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
@@ -124,9 +132,13 @@ class Study(Sources):
             return None
         images = self.arm_images(which, captions, p, seed)
         images = images.only(captions.first(first), captions) if first else images
+        learned = captions.first(first) if first else captions
+        apart = len(learned)
+        if p.one_per_concept and self.about.designs:
+            images, apart = images.grouped(lambda: self.clusters), len({self.clusters[one] for one in learned.texts})
         if self.repeats_captions and METHODS[which.method].traits.ids == "image":
             images = images.each_alone()
-        recipe = self.recipe(which, p, seed, first or len(captions))
+        recipe = self.recipe(which, p, seed, apart)
         label = self.about.labels[-1] if METHODS[which.method].traits.ids == "class" else None
         return self.pretraining(images, recipe, f"{which.name}, seed {seed}", label=label)
 

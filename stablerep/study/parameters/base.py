@@ -83,6 +83,9 @@ class Batched(Seeded):
 
     camera: float = knob("how far scenes differ from drawings: 0 not at all, 1 in full; photographs stay", ge=0, le=1)
 
+    one_per_concept: bool = knob(
+        "a batch holds one caption of a concept, so that names of one thing are not told apart"
+    )
     probe_part: Literal["validation", "test"] = knob(
         "part of the corpus that probes ask for: validation to choose by, test for a result"
     )
@@ -106,12 +109,21 @@ class Pretraining(Batched, Generated, AnyCorpus):
         "l: images stored per caption", unit="images", cost="linear (synthesis)", ge=1, le=100
     )
     positives: int = knob("m: images of a caption in a batch", unit="images", ge=2, le=100)
-    guidance_scale: GuidanceScale = knob("w: 1 is no guidance")
+    guidance_scale: GuidanceScale = knob("w of the images that StableRep learns from: 1 is no guidance")
+    simclr_guidance_scale: GuidanceScale = knob("w of SimCLR's images")
+    clip_guidance_scale: GuidanceScale = knob("w of CLIP's images")
     encoder: str = knob("any timm model", cost="model", min_length=1)
     stem: Stem = knob("of the encoder, for small images", cost="model")
     steps: int = knob("optimizer steps of each arm", cost="linear", ge=1)
     views_per_step: int = knob("augmented images in a step, the same for every arm", unit="views", cost="linear", ge=4)
-    learning_rate: float = knob("peak", gt=0, le=1)
+    learning_rate: float = knob("peak for StableRep", gt=0, le=1)
+    simclr_learning_rate: float = knob("peak for SimCLR", gt=0, le=1)
+    clip_learning_rate: float = knob("peak for CLIP", gt=0, le=1)
+    caption_colour: float = knob(
+        "how often views of methods that read captions, which name colours, change colour: 1 as for the others",
+        ge=0,
+        le=1,
+    )
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("emoji designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)

@@ -39,6 +39,7 @@ LEARNING: Presets = {
     "laptop": CORPUS | dict(
         camera=1.0,  # on plain drawings raw pixels beat every encoder
         probe_part="test",
+        one_per_concept=True,
         positives=4,  # m; the paper: 6 of 10
         crop_min=0.2,  # the paper's 0.08 leaves 9 of 32 pixels a side: too few to tell an emoji by
         probe_designs=list(DESIGNS), seeds=1,
@@ -60,15 +61,19 @@ PRETRAINING = overriding(
         sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
         captions=1280,  # half of them: in the stored reference, accuracy is flat from there within its intervals
         images_per_caption=4,  # l; the paper stores 10
-        guidance_scale=2.0,  # the paper's best w for StableRep
-        encoder="resnet10t", stem="published", steps=100, views_per_step=256, learning_rate=2e-3,
+        guidance_scale=2.0, clip_guidance_scale=2.0,  # the paper's best w for StableRep and CLIP
+        simclr_guidance_scale=4.0,  # the paper's best is 8, for which 8 steps of sampling are too few
+        encoder="resnet10t", stem="published", steps=100, views_per_step=256,
+        learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=2e-3, caption_colour=0.25,
     ),
     smoke=dict(images_per_caption=2, steps=4, sampling_steps=2),
     # Longer training on all captions, for which 12 steps of sampling are worth their time: hours on two cores.
     reference=dict(captions=0, sampling_steps=12, steps=400),
     # The same images at more steps and a larger encoder.
     workstation=dict(captions=0, sampling_steps=12, images_per_caption=10, encoder="resnet18"),
-    paper=STABLE_DIFFUSION | dict(captions=0, images_per_caption=10),
+    paper=STABLE_DIFFUSION | dict(
+        captions=0, images_per_caption=10, simclr_guidance_scale=8.0, simclr_learning_rate=3.2e-3, clip_learning_rate=3.2e-3,
+    ),
 )  # fmt: skip
 
 
