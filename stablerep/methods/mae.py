@@ -68,23 +68,28 @@ class MAE(Method):
         return max(1, round(self.patches * (1 - self.hidden_share)))
 
     def encode(self, x: Tensor, seen: Tensor) -> Tensor:
-        """Tokens [N, K, wide] of the patches ``seen`` int64 [N, K]; prefix tokens take part and are dropped.
+        """Tokens [N, prefix + K, wide]: those of the prefix, such as the class token, and of the patches ``seen`` int64 [N, K].
 
         timm lets a module drop patches between the positions and the first block; ours keeps those that are seen.
         """
         vit = self.backbone
         usual, vit.patch_drop = vit.patch_drop, Kept(seen, vit.num_prefix_tokens)
         try:
-            return vit.forward_features(x)[:, vit.num_prefix_tokens :]
+            return vit.forward_features(x)
         finally:
             vit.patch_drop = usual
 
     def reconstruct(self, tokens: Tensor, order: Tensor) -> Tensor:
-        """Painted patches [N, P, 3 * patch^2] in the order given: the seen ones first."""
-        n = len(tokens)
-        whole = torch.cat([self.enter(tokens), self.blank.expand(n, self.patches - tokens.shape[1], -1)], dim=1)
+        """Painted patches [N, P, 3 * patch^2] in the order given: the seen ones first.
+
+        The prefix goes through the decoder too, as in the authors' code: the painting teaches the class token, which is what
+        probes read.
+        """
+        n, prefix = len(tokens), self.backbone.num_prefix_tokens
+        first, seen = self.enter(tokens).split([prefix, tokens.shape[1] - prefix], dim=1)
+        whole = torch.cat([seen, self.blank.expand(n, self.patches - seen.shape[1], -1)], dim=1)
         whole = whole + self.place.expand(n, -1, -1).gather(1, order[..., None].expand(-1, -1, whole.shape[2]))
-        return self.paint(self.decoder(whole))
+        return self.paint(self.decoder(torch.cat([first, whole], dim=1))[:, prefix:])
 
 
 class Kept(nn.Module):

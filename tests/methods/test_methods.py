@@ -152,8 +152,7 @@ def test_with_nothing_hidden_the_encoding_is_that_of_the_backbone():
     model = MAE(VIT).eval()
     x = normalize(views(3))
     tokens = model.encode(x, torch.arange(16).expand(3, -1))
-    whole = model.backbone.forward_features(x)[:, model.backbone.num_prefix_tokens :]
-    torch.testing.assert_close(tokens, whole, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(tokens, model.backbone.forward_features(x), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_vit2", "vit_tiny_patch16_224"])
@@ -163,11 +162,22 @@ def test_every_prefix_token_takes_part_and_none_is_painted(name):
     model = MAE(EncoderRecipe(name=name, stem="published", patch_size=8, depth=2)).eval()
     prefix = [p for n, p in model.backbone.named_parameters() if n in ("cls_token", "reg_token")]
     tokens = model.encode(normalize(views(2)), torch.tensor([[3, 1], [0, 15]]))
-    assert tokens.shape[:2] == (2, 2) and len(prefix) >= 1
+    assert tokens.shape[:2] == (2, model.backbone.num_prefix_tokens + 2) and len(prefix) >= 1
+    assert model.reconstruct(tokens, torch.arange(16).expand(2, -1)).shape == (2, 16, 192)
     tokens.square().sum().backward()
     assert all(p.grad.abs().sum() > 0 for p in prefix)
     assert torch.equal(model.backbone(views(2)), model.backbone(views(2)))  # the backbone itself sees everything again
     assert not [n for n, _ in model.named_modules() if "patch_drop." in n]
+
+
+def test_painting_teaches_the_token_that_probes_read():
+    torch.manual_seed(0)
+    model = MAE(VIT)
+    kept = []
+    model.backbone.norm.register_forward_hook(lambda module, given, tokens: tokens.retain_grad() or kept.append(tokens))
+    model(batch(3)).backward()
+    prefix = model.backbone.num_prefix_tokens
+    assert prefix == 1 and kept[0].grad[:, :prefix].abs().amax() > 1e-6
 
 
 def test_the_loss_of_mae_by_hand():
