@@ -5,7 +5,15 @@ Colours are the colour-blind-safe set of Wong (2011); figures have a white groun
 
 from stablerep.figures import tables
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS, in_percent
-from stablerep.figures.images import designs_of, diversity, faithfulness, image_grid, sample_grid, set_measures
+from stablerep.figures.images import (
+    designs_of,
+    diversity,
+    faithfulness,
+    image_grid,
+    sample_grid,
+    scenes_of,
+    set_measures,
+)
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, groups, people, shares, splits
 
@@ -16,6 +24,7 @@ __all__ = [
     "confusion",
     "curves",
     "designs_of",
+    "scenes_of",
     "diversity",
     "faithfulness",
     "groups",

@@ -14,7 +14,8 @@ from stablerep.figures.canvas import BLUE, GREEN, GREY, canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from stablerep.corpus import Corpus
+    from stablerep.camera import Camera
+from stablerep.corpus import Corpus
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
@@ -111,6 +112,16 @@ def designs_of(corpus: Corpus, captions: Sequence[str], designs: Sequence[str], 
     blank = np.full_like(pixels[0], 255)
     rows = [[pixels[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
     return image_grid(np.asarray(rows), captions, [design.replace("-", "-\n", 1) for design in designs], zoom=0.9)
+
+
+def scenes_of(corpus: Corpus, strengths: Sequence[float], size: int) -> Figure:
+    """The images of a corpus in a column each, through the camera at some strengths: 0 shows the drawings themselves."""
+    from stablerep.camera import Camera
+
+    drawings, ids = corpus.images(size), corpus.table["id"].tolist()
+    rows = [Camera.of_strength(strength).scenes(drawings, ids).permute(0, 2, 3, 1).numpy() for strength in strengths]
+    names = ["drawings" if not strength else f"scenes, strength {strength:g}" for strength in strengths]
+    return image_grid(np.asarray(rows), names, [""] * len(ids), zoom=0.9)
 
 
 def image_grid(
