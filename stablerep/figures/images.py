@@ -14,8 +14,7 @@ from stablerep.figures.canvas import BLUE, GREEN, GREY, canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from stablerep.camera import Camera
-from stablerep.corpus import Corpus
+    from stablerep.corpus import Corpus
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
