@@ -7,7 +7,9 @@ import pandas as pd
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
 from stablerep.study.experiments.study import Evaluated, Study, items_of
+from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import Pretraining as Parameters
 from stablerep.study.parameters.presets import PRETRAINING as PRESETS
 
@@ -37,19 +39,35 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``seeds``."""
+    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``floors`` (each trained arm
+    against each floor, claim ``learned``), ``seeds``."""
     items = items_of(asked)
-    return {"arms": summarize(items), "differences": differences(items, PAIRS), "seeds": seed_means(items)}
+    above = [Pair("learned", one.name, floor) for one in ARMS if one.trained for floor in FLOOR_ARMS]
+    return {
+        "arms": summarize(items), "differences": differences(items, PAIRS), "floors": differences(items, above),
+        "seeds": seed_means(items),
+    }  # fmt: skip
 
 
-def answer(differences: pd.DataFrame, claim: str, probe: str) -> Answer:
-    """C1 says "at least as good": within a point, its arms count as equals. Other claims say "better"."""
-    pairs = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
+def at_the_floor(floors: pd.DataFrame, probe: str) -> list[str]:
+    """Trained arms that do not lie above every floor by the smallest difference that would be seen."""
+    mine = floors[floors["probe"] == probe]
+    cleared = (mine["difference"] >= mine["visible"]).groupby(mine["first"], sort=False).all()
+    return cleared[~cleared].index.tolist()
+
+
+def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
+    """One claim on one probe. C1 says "at least as good": within a point, its arms count as equals. Others say "better"."""
+    pairs = tables["differences"].query("claim == @claim and probe == @probe")
+    rule = "an arm that does not lie above the floors by the smallest visible difference decides nothing"
+    low = [one for one in at_the_floor(tables["floors"], probe) if one in {*pairs["first"], *pairs["second"]}]
     found = verdict_on(pairs)
-    return Answer(claim, found.word, f"{probe}: {found.sentence}")
+    if low:
+        why = f"{some_of(low)} did not learn enough to lie above the floors, which needs more steps ({found.sentence})"
+        return Answer(claim, "not testable at this scale", f"{probe}: {why}", rule)
+    return Answer(claim, found.word, f"{probe}: {found.sentence}", rule)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """Each claim on the primary probe."""
-    pairs = tables["differences"]
-    return [answer(pairs, claim, probe_of(pairs)) for claim in CLAIMS]
+    return [answer(tables, claim, probe_of(tables["differences"])) for claim in CLAIMS]

@@ -43,5 +43,8 @@ ARMS = (
 )
 
 
+FLOOR_ARMS = tuple(one.name for one in ARMS if not one.trained)
+
+
 def arm(name: str) -> Arm:
     return next(one for one in ARMS if one.name == name)
