@@ -8,7 +8,8 @@ import pandas as pd
 from pydantic import Field
 
 from stablerep.errors import InputError
-from stablerep.statistics.arms import summarize
+from stablerep.statistics import verdict as verdict_on
+from stablerep.statistics.arms import Pair, differences, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining, knob
@@ -17,14 +18,15 @@ from stablerep.study.parameters.presets import PRETRAINING, overriding
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
 HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy")
-SCALED = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
+PLUS, CLIP = "StableRep+ synthetic", "CLIP real"
+SCALED = (PLUS, "StableRep synthetic", CLIP)
 
 
 class Parameters(Pretraining):
     caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions", cost="linear", min_length=2)
 
 
-_ALL = dict(caption_counts=[320, 640, 1280, 2570])
+_ALL = dict(caption_counts=[212, 424, 847, 1694])
 PRESETS = overriding(
     PRETRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
@@ -52,36 +54,32 @@ def ask(p: Parameters, study: Study) -> list[Evaluated]:
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the table ``scaling``, each number of captions as an arm of its own."""
-    return table.assign(arm=[f"{row.arm}, {row.captions:,} captions" for row in table.itertuples()])
+    """Items, or rows of the table ``scaling``, each number of captions as an arm of its own."""
+    return table.assign(arm=[sized(arm, count) for arm, count in zip(table["arm"], table["captions"])])
+
+
+def sized(arm: str, captions: int) -> str:
+    return f"{arm}, {captions:,} captions"
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
-    """Table ``scaling``: a row per arm, number of captions and probe, with intervals."""
-    tables = [summarize(part).assign(captions=count) for count, part in items_of(asked).groupby("captions")]
-    return {"scaling": pd.concat(tables, ignore_index=True)}
+    """Tables: ``scaling``, a row per arm, number of captions and probe, with intervals; ``differences``, StableRep+ at fewer
+    captions against CLIP at all of them."""
+    items, counts = items_of(asked), sorted(p.caption_counts)
+    tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
+    pairs = [Pair("C5", sized(PLUS, count), sized(CLIP, counts[-1])) for count in counts]
+    return {"scaling": pd.concat(tables, ignore_index=True), "differences": differences(by_size(items), pairs)}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C5 on the linear probe for the last label."""
-    table = tables["scaling"]
-    part = table[table["probe"] == probe_of(table)]
-    clip, plus = (part[part["arm"] == name].sort_values("captions") for name in ("CLIP real", "StableRep+ synthetic"))
-    rule = (
-        "reproduced when a lower interval bound of StableRep+ at half as many captions or fewer lies above CLIP's "
-        "upper bound at its largest size"
-    )
-    top = clip.iloc[-1]
-    enough = plus[plus["low"] > top["high"]]["captions"]
-    reaches = plus[plus["accuracy"] >= top["accuracy"]]["captions"]
-    if len(enough):
-        few, many = enough.iloc[0], top["captions"]
-        word = "reproduced" if many / few >= 2 else "partly"
-        why = f"StableRep+ with {few} captions is above CLIP with {many}, intervals apart: a factor of {many / few:.1f}"
-    elif len(reaches):
-        word, against = "partly", f"{reaches.iloc[0]} captions against {top['captions']}"
-        why = f"StableRep+ reaches CLIP's best mean with {against}, but the intervals overlap"
-    else:
-        word = "not reproduced"
-        why = f"StableRep+ does not reach the {100 * top['accuracy']:.1f} % of CLIP with {top['captions']} captions"
-    return [Answer("C5", word, why, rule)]
+    """C5 on the primary probe: StableRep+ with half of the captions, or the next number below."""
+    pairs, counts = tables["differences"], sorted(tables["scaling"]["captions"].unique())
+    half = [count for count in counts if 2 * count <= counts[-1]]
+    rule = "StableRep+ with at most half of the captions is better than CLIP with all"
+    if not half:
+        why = f"no number of captions is at most half of {counts[-1]:,}"
+        return [Answer("C5", "not testable at this scale", why, rule)]
+    probe = probe_of(pairs)
+    mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
+    found = verdict_on(mine)
+    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule)]
