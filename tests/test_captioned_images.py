@@ -166,3 +166,50 @@ def test_each_alone_gives_every_image_a_caption_of_its_own(sizes):
     for caption, size in zip(data.captions, sizes):
         numbers = [int(name.rpartition(" #")[2]) for name in names if name.rpartition(" #")[0] == caption]
         assert numbers == list(range(1, size + 1))  # in the order of its images
+
+
+# Groups: names of one thing
+
+
+def named(groups: dict[str, str], each: int = 3) -> CaptionedImages:
+    captions = sorted(groups)
+    ids = torch.arange(len(captions)).repeat_interleave(each)
+    images = torch.randint(0, 256, (len(ids), 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return CaptionedImages(images, ids, captions, "made up").grouped(groups)
+
+
+def test_captions_of_one_group_never_share_a_batch():
+    groups = {
+        f"{thing} {k}": thing
+        for thing, count in (("a", 1), ("b", 7), ("c", 2), ("d", 3), ("e", 1))
+        for k in range(count)
+    }
+    batches = CaptionBatches(named(groups), captions=2, images_per_caption=2, seed=0)
+    assert batches.per_pass == 2
+    for step in range(40):
+        _, _, captions = batches.load(step)
+        assert len({groups[caption] for caption in captions}) == len(captions) == 2
+
+
+def test_a_pass_takes_one_caption_of_each_group_and_every_caption_comes_in_time():
+    groups = {f"{thing} {k}": thing for thing in "abcd" for k in range("abcd".index(thing) + 1)}
+    batches = CaptionBatches(named(groups), captions=1, images_per_caption=1, seed=3)
+    assert batches.per_pass == 4
+    seen = [batches.load(step)[2][0] for step in range(4 * 120)]
+    for start in range(0, len(seen), 4):
+        assert {groups[caption] for caption in seen[start : start + 4]} == set("abcd")
+    assert set(seen) == set(groups)
+    firsts = [groups[caption] for caption in seen[::4]]  # large groups come no earlier than others
+    assert max(firsts.count(thing) for thing in "abcd") < 50
+
+
+def test_groups_go_along_with_parts_of_a_set():
+    groups = {"a 0": "a", "a 1": "a", "b 0": "b", "c 0": "c"}
+    data = named(groups)
+    few = data.only(["a 1", "c 0"])
+    assert few.groups.tolist() == [data.groups[1].item(), data.groups[3].item()]
+    assert data.first_images(1).groups.tolist() == data.groups.tolist()
+    assert data.each_alone().groups is None
+    with pytest.raises(ValueError, match="a batch takes 4 captions, the set has 3 groups of captions"):
+        CaptionBatches(data, captions=4, images_per_caption=1, seed=0)
+    assert data.fingerprint == "made up-grouped"

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from sklearn import linear_model
 
+from stablerep.errors import InputError
 from stablerep.probes import (
     LogisticRegression,
     knn_probe,
@@ -18,6 +19,7 @@ from stablerep.probes import (
     one_shot_across_designs,
     standardize,
 )
+from stablerep.probes.nearest import few_shot_across_designs
 
 
 def clouds(n, classes=4, d=6, spread=1.2, seed=0):
@@ -370,3 +372,46 @@ def test_one_image_per_concept_and_design_is_needed():
 def test_designs_that_share_nothing_are_refused(concepts, designs):
     with pytest.raises(ValueError, match="two that share at least two concepts"):
         one_shot_across_designs(torch.eye(len(concepts)), concepts, designs)
+
+
+# Recognition from all other designs
+
+
+def test_few_shots_are_those_of_a_slow_reference():
+    rng = torch.Generator().manual_seed(3)
+    keys = [
+        (c, d)
+        for c in "abcdef"
+        for d in ("ink", "oil", "chalk")
+        if (c, d) not in {("a", "ink"), ("b", "oil"), ("b", "chalk")}
+    ]
+    features = torch.randn(len(keys), 5, generator=rng)
+    found = few_shot_across_designs(features, [c for c, _ in keys], [d for _, d in keys])
+    answers = {(row.concept, row.design): (row.correct, row.gallery_size) for row in found.itertuples()}
+    unit = {key: v / v.norm() for key, v in zip(keys, features)}
+    expected = {}
+    for concept, design in keys:
+        known = {}
+        for other, elsewhere in keys:
+            if elsewhere != design:
+                known.setdefault(other, []).append(unit[other, elsewhere])
+        if concept in known:
+            means = {name: torch.stack(some).mean(0) for name, some in known.items()}
+            scores = {name: float(unit[concept, design] @ (mean / mean.norm())) for name, mean in means.items()}
+            expected[concept, design] = (max(scores, key=scores.get) == concept, len(known))
+    assert answers == expected and ("b", "ink") not in answers
+
+
+def test_few_shots_of_distinct_concepts_are_all_right_and_of_noise_at_chance():
+    concepts, designs = [f"c{i}" for i in range(40)] * 3, [d for d in "xyz" for _ in range(40)]
+    perfect = torch.eye(40).repeat(3, 1)
+    assert few_shot_across_designs(perfect, concepts, designs)["correct"].all()
+    noise = torch.randn(120, 16, generator=torch.Generator().manual_seed(0))
+    assert few_shot_across_designs(noise, concepts, designs)["correct"].mean() < 0.1
+
+
+def test_few_shots_need_two_designs_that_share_concepts():
+    with pytest.raises(InputError, match="two that share at least two concepts are needed"):
+        few_shot_across_designs(torch.eye(4), list("abcd"), ["ink", "ink", "oil", "oil"])
+    with pytest.raises(ValueError, match="a appears twice in ink"):
+        few_shot_across_designs(torch.eye(2), ["a", "a"], ["ink", "ink"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from stablerep.errors import InputError
-from stablerep.probes import knn_probe, linear_probe, one_shot_across_designs
+from stablerep.probes import knn_probe, linear_probe
+from stablerep.probes.nearest import few_shot_across_designs, one_shot_across_designs
 from stablerep.probes.suite import COLUMNS, evaluate
 
 KINDS = ("red", "green", "blue")
@@ -28,7 +30,7 @@ class Coloured:
     on_demand: bool = False
 
     def where(self, mask):
-        return replace(self, table=self.table[mask.to_numpy()].reset_index(drop=True))
+        return replace(self, table=self.table[np.asarray(mask)].reset_index(drop=True))
 
     def images(self, size):
         images = torch.zeros(len(self.table), 3, size, size, dtype=torch.uint8)
@@ -75,7 +77,7 @@ def rows(per_kind=(6, 2, 3), designs=("",), **columns) -> pd.DataFrame:
 def test_a_corpus_with_labels_alone_has_linear_probes_and_neighbours():
     corpus = Coloured(rows(), labels=("warm", "kind"))
     corpus = replace(corpus, table=corpus.table.assign(warm=corpus.table["kind"] == "red"))
-    items = evaluate(Mean(), corpus, 8)
+    items = evaluate(Mean(), corpus, 8, part="test")
     assert list(items.columns) == COLUMNS
     assert list(items["probe"].unique()) == ["linear warm", "linear kind", "knn kind"]  # neighbours for the last label
     assert items["correct"].all() and (items["design"] == "").all()
@@ -88,13 +90,13 @@ def test_a_corpus_with_labels_alone_has_linear_probes_and_neighbours():
 def test_what_the_suite_gives_can_be_stored():
     corpus = Coloured(rows().assign(number=range(33)), labels=("number", "kind"))
     corpus = replace(corpus, table=corpus.table.assign(number=corpus.table["number"] % 2))
-    evaluate(Mean(), corpus, 8).to_parquet(io.BytesIO())
+    evaluate(Mean(), corpus, 8, part="test").to_parquet(io.BytesIO())
 
 
 def test_designs_alone_are_asked_once_shot_and_named_by_the_cluster():
     corpus = Coloured(rows(designs=("ink", "chalk")), labels=(), designs=("ink", "chalk"))
-    items = evaluate(Mean(), corpus, 8)
-    assert set(items["probe"]) == {"one-shot thing"} and len(items) == 2 * 9
+    items = evaluate(Mean(), corpus, 8, part="test")
+    assert set(items["probe"]) == {"one-shot thing", "few-shot thing"} and len(items) == 2 * 2 * 9
     assert set(items["id"].str.split("/").str[0]) == {"ink", "chalk"} and (items["prediction"] == "").all()
     assert (items["truth"] == items["cluster"]).all()
 
@@ -102,7 +104,7 @@ def test_designs_alone_are_asked_once_shot_and_named_by_the_cluster():
 def test_one_design_is_not_asked_across_designs():
     corpus = Coloured(rows(designs=("ink", "chalk")), designs=("ink", "chalk"))
     one = corpus.where(corpus.table["design"] == "ink")
-    items = evaluate(Mean(), one, 8)
+    items = evaluate(Mean(), one, 8, part="test")
     assert set(items["probe"]) == {"linear kind", "knn kind"} and set(items["design"]) == {"ink"}
 
 
@@ -112,46 +114,84 @@ def test_one_image_stands_for_a_thing_in_a_design():
     variants = table.assign(id=table["id"] + "-variant", level=10)
     bare = table[~table["thing"].str.endswith("-1")]  # things of number 1 have only variants
     corpus = Coloured(pd.concat([variants, bare], ignore_index=True), labels=(), designs=("ink", "chalk"))
-    items = evaluate(Mean(), corpus, 8)
+    items = evaluate(Mean(), corpus, 8, part="test")
     kept = pd.concat([bare, variants[variants["thing"].str.endswith("-1")]], ignore_index=True)
     pd.testing.assert_frame_equal(
         items.sort_values("id", ignore_index=True),
-        evaluate(Mean(), replace(corpus, table=kept), 8).sort_values("id", ignore_index=True),
+        evaluate(Mean(), replace(corpus, table=kept), 8, part="test").sort_values("id", ignore_index=True),
     )
 
 
 def test_nothing_to_ask_is_refused_with_what_is_needed():
     for corpus in (Coloured(rows(), labels=()), Coloured(rows(designs=("ink",)), labels=(), designs=("ink",))):
         with pytest.raises(InputError, match="colours has no label and fewer than two designs; its probes need"):
-            evaluate(Mean(), corpus, 8)
+            evaluate(Mean(), corpus, 8, part="test")
 
 
 def test_images_without_a_label_take_no_part():
     table = rows()
     lost = table["thing"].isin(["red-test-0", "blue-train-1"])
-    items = evaluate(Mean(), Coloured(table.assign(kind=table["kind"].where(~lost))), 8)
+    items = evaluate(Mean(), Coloured(table.assign(kind=table["kind"].where(~lost))), 8, part="test")
     assert "red-test-0" not in set(items["id"]) and len(items) == 2 * 8
     with pytest.raises(InputError, match="no image has a kind"):
-        evaluate(Mean(), Coloured(table.assign(kind=None)), 8)
+        evaluate(Mean(), Coloured(table.assign(kind=None)), 8, part="test")
 
 
 def test_a_part_that_is_not_named_is_made_or_asked_for():
-    items = evaluate(Mean(), Coloured(rows((8, 0, 3))), 8)  # every fifth training image of a kind validates
+    items = evaluate(
+        Mean(), Coloured(rows((8, 0, 3))), 8, part="test"
+    )  # every fifth training image of a kind validates
     assert len(items) == 2 * 9 and items["correct"].all()
     with pytest.raises(InputError, match="it needs a training part and one to test on"):
-        evaluate(Mean(), Coloured(rows((8, 0, 0))), 8)
+        evaluate(Mean(), Coloured(rows((8, 0, 0))), 8, part="test")
 
 
 def test_images_on_demand_have_the_same_answers():
     corpus = Coloured(rows(designs=("ink", "chalk")), designs=("ink", "chalk"))
-    pd.testing.assert_frame_equal(evaluate(Mean(), replace(corpus, on_demand=True), 8), evaluate(Mean(), corpus, 8))
+    pd.testing.assert_frame_equal(
+        evaluate(Mean(), replace(corpus, on_demand=True), 8, part="test"), evaluate(Mean(), corpus, 8, part="test")
+    )
+
+
+def test_choices_see_validation_alone():
+    """Answers about validation items are those of a corpus that has no test part, nor anything held out."""
+    table = rows((8, 3, 4), designs=("ink", "chalk", "oil")).assign(held_out=lambda table: table["design"] == "oil")
+    corpus = Coloured(table, designs=("ink", "chalk", "oil"))
+    items = evaluate(Mean(), corpus, 8, part="validation")
+    kept = corpus.where((table["split"] != "test") & ~table["held_out"])
+    pd.testing.assert_frame_equal(items, evaluate(Mean(), kept, 8, part="validation"))
+    assert set(items["design"]) == {"ink", "chalk"} and set(items["cluster"].str.split("-").str[1]) == {"validation"}
+
+
+def test_what_is_held_out_fits_no_probe_and_is_asked_for():
+    table = rows((8, 3, 4), designs=("ink", "oil")).assign(held_out=lambda table: table["design"] == "oil")
+    # of the design that is held out, training images are in another colour than their kind: who learned from them is wrong
+    lying = table.assign(
+        colour=table["colour"].where(
+            ~table["held_out"] | (table["split"] == "test"),
+            table["colour"].map(dict(zip(KINDS, KINDS[1:] + KINDS[:1]))),
+        )
+    )
+    items = evaluate(Mean(), Coloured(lying, designs=("ink", "oil")), 8, part="test")
+    labelled = items[items["probe"].isin(["linear kind", "knn kind"])]
+    assert set(labelled["design"]) == {"ink", "oil"} and labelled["correct"].all()
+
+
+def test_the_part_is_asked_for_by_name():
+    with pytest.raises(InputError, match="part is 'train'; it is test or validation"):
+        evaluate(Mean(), Coloured(rows()), 8, part="train")
+    with pytest.raises(TypeError):
+        evaluate(Mean(), Coloured(rows()), 8)
 
 
 def test_emoji_are_asked_as_the_study_says(emoji):
-    """Against the probes called by hand, on emoji without skin tone in two designs."""
-    part = emoji.where(emoji.table["design"].isin(["twemoji", "emojione"]))
-    asked = part.where(part.table["skin_tone"] == 0)
-    colours = Mean()(asked.images(8).float() / 255)
+    """Against the probes called by hand, on one emoji without skin tone for each concept in two designs."""
+    part = emoji.where(emoji.table["design"].isin(["noto", "emojione"]))
+    table = part.table.assign(row=range(len(part)))
+    own = table[table["skin_tone"] == 0].assign(variant=lambda t: t["emoji"] != t["concept"])
+    first = own.sort_values(["variant", "emoji"]).drop_duplicates(["concept", "design"])
+    chosen = part.where(table["row"].isin(first["row"]))
+    table, colours = chosen.table, Mean()(chosen.images(8).float() / 255)
 
     class Colours(torch.nn.Module):
         """The mean colour as it was before the views were normalized."""
@@ -164,8 +204,7 @@ def test_emoji_are_asked_as_the_study_says(emoji):
             self.place += len(views)
             return colours[self.place - len(views) : self.place]
 
-    items = evaluate(Colours(), EmojiLike(part), 8)
-    table = asked.table
+    items = evaluate(Colours(), part, 8, part="test")
     place = {s: (table["split"] == s).to_numpy().nonzero()[0].tolist() for s in ("train", "validation", "test")}
     features = {s: colours[rows] for s, rows in place.items()}
     for label in ("group", "subgroup"):
@@ -176,23 +215,9 @@ def test_emoji_are_asked_as_the_study_says(emoji):
         assert mine["id"].tolist() == table["id"].iloc[place["test"]].tolist()
     by_hand = knn_probe(features["train"], labels["train"], features["test"], labels["test"])
     assert items[items["probe"] == "knn subgroup"]["prediction"].tolist() == by_hand["prediction"].tolist()
-    own = table.iloc[place["test"]].assign(row=range(len(place["test"])))
-    own["variant"] = own["emoji"] != own["concept"]
-    first = own.sort_values(["variant", "emoji"]).drop_duplicates(["concept", "design"]).sort_values("row")
-    shot = one_shot_across_designs(
-        features["test"][first["row"].tolist()], first["concept"].tolist(), first["design"].tolist()
-    )
-    mine = items[items["probe"] == "one-shot concept"]
-    assert mine["correct"].tolist() == shot["correct"].tolist() and mine["cluster"].tolist() == shot["concept"].tolist()
-
-
-class EmojiLike:
-    """The emoji with what the suite reads of a corpus."""
-
-    labels, cluster, designs, name = ("group", "subgroup"), "concept", ("twemoji", "emojione"), "emoji"
-
-    def __init__(self, corpus):
-        self.corpus, self.table, self.images = corpus, corpus.table, corpus.images
-
-    def where(self, mask):
-        return EmojiLike(self.corpus.where(mask))
+    test = table.iloc[place["test"]]
+    given = features["test"], test["concept"].tolist(), test["design"].tolist()
+    for probe, shot in (("one-shot", one_shot_across_designs(*given)), ("few-shot", few_shot_across_designs(*given))):
+        mine = items[items["probe"] == f"{probe} concept"]
+        assert mine["correct"].tolist() == shot["correct"].tolist()
+        assert mine["cluster"].tolist() == shot["concept"].tolist()
