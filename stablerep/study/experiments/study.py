@@ -120,6 +120,7 @@ class Study(Sources):
         return PretrainingRecipe(
             method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
             learning_rate=own(p, which, "learning_rate"), encoder=self.encoder_recipe(p), view=view,
+            head_statistics="per-view" if traits.projects else "joint",  # as the authors' code has it
         )  # fmt: skip
 
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
