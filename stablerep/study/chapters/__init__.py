@@ -153,5 +153,5 @@ def probe_of(table: pd.DataFrame) -> str:
     """The primary probe, on which verdicts rest: recognition of held-out things across designs, of a corpus without designs
     the linear one for its last label."""
     probes = table["probe"].drop_duplicates()
-    across = probes[probes.str.startswith("few-shot")]
+    across = probes[probes.str.startswith("one-shot")]
     return (across if len(across) else probes[probes.str.startswith("linear")]).iloc[-1]
