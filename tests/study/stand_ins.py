@@ -65,7 +65,7 @@ class AnsweringStudy(Study):
     def evaluated(self, which, captions, p, seed, *, first=0):
         learnt = captions.first(first).texts if first else captions.texts
         views = 0
-        if which.method != "random":
+        if which.trained:
             recipe = self.recipe(which, p, seed, len(learnt))
             views = recipe.steps * recipe.views_per_step
         self.asked.append(SimpleNamespace(arm=which.name, learnt=learnt, seed=seed, views=views))

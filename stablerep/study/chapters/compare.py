@@ -52,7 +52,8 @@ def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
 def at_the_floor(floors: pd.DataFrame, probe: str) -> list[str]:
     """Trained arms that do not lie above every floor by the smallest difference that would be seen."""
     mine = floors[floors["probe"] == probe]
-    cleared = (mine["difference"] >= mine["visible"]).groupby(mine["first"], sort=False).all()
+    above = (mine["difference"] > 0) & (mine["difference"] >= mine["visible"])
+    cleared = above.groupby(mine["first"], sort=False).all()
     return cleared[~cleared].index.tolist()
 
 

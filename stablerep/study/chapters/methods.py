@@ -204,5 +204,5 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C6 on the linear probe for the last label."""
+    """C6 on the primary probe."""
     return [answer(tables["differences"], probe_of(tables["differences"]))]

@@ -15,7 +15,6 @@ from stablerep.study.experiments.arms import ARMS, Arm, arm
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.sources import Sources
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, TRANSFER
-from stablerep.study.markdown import some_of
 from stablerep.study.store.runs import Run
 
 if TYPE_CHECKING:
@@ -66,17 +65,26 @@ class Study(Sources):
     """What chapters share: sources, arms that learn from them, encoders and their probes, each a run in the store."""
 
     def arms(self, *names: str) -> list[Arm]:
-        """All arms, or those of some names, without those that need several designs where the corpus has none."""
-        wanted = [arm(name) for name in names] if names else ARMS
-        return [one for one in wanted if one.images != "designs" or len(self.about.designs) > 1]
+        """All arms, or those of some names, without those that need several designs, or classes, where the corpus has none."""
+        return [one for one in ([arm(name) for name in names] if names else ARMS) if not self._lacking(one)]
 
     def left_out(self) -> str:
         """Which arms the corpus cannot have, and why; empty when it can have all."""
-        missing = [one.name for one in ARMS if one not in self.arms()]
-        verb = "is" if len(missing) == 1 else "are"
-        return (
-            f"This corpus names no designs of its captions, so {some_of(missing)} {verb} left out." if missing else ""
+        missing: dict[str, list[str]] = {}
+        for one in ARMS:
+            if what := self._lacking(one):
+                missing.setdefault(what, []).append(one.name)
+        return " ".join(
+            f"This corpus names no {what}, so {', '.join(arms)} {'is' if len(arms) == 1 else 'are'} left out."
+            for what, arms in missing.items()
         )
+
+    def _lacking(self, which: Arm) -> str:
+        """What an arm needs and the corpus does not have; empty where it has all."""
+        if which.images == "designs" and len(self.about.designs) < 2:
+            return "designs of its captions"
+        told = which.trained and METHODS[which.method].traits.ids == "class"
+        return "classes" if told and not self.about.labels else ""
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
         """The images that one arm learns from.

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from stablerep.statistics.arms import differences
 from stablerep.study.chapters import bias, compare, resolve, scaling
-from stablerep.study.experiments.arms import ARMS
+from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
 from tests.study.stand_ins import AnsweringStudy, items
 
 RIVALS = ("SimCLR real", "SimCLR synthetic", "CLIP real", "CLIP synthetic")
+
+
+def tables_of(shares: dict[str, float], *, floor: float = 0.0, seeds: int = 3, probe: str = "linear subgroup") -> dict:
+    """The chapter's tables of some arms, and of floors that answer a share of the concepts rightly."""
+    return tables_from(items(dict.fromkeys(FLOOR_ARMS, floor) | shares, seeds=seeds, probe=probe))
+
+
+def tables_from(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return compare.compute(None, [SimpleNamespace(items=lambda: table)])
 
 
 @pytest.mark.parametrize(
@@ -18,55 +29,107 @@ RIVALS = ("SimCLR real", "SimCLR synthetic", "CLIP real", "CLIP synthetic")
     [
         ("C1", {"SimCLR synthetic": 0.9, "SimCLR real": 0.5}, "reproduced"),
         ("C1", {"SimCLR synthetic": 0.5, "SimCLR real": 0.5}, "reproduced"),  # at least as good
-        ("C1", {"SimCLR synthetic": 0.525, "SimCLR real": 0.5}, "reproduced"),
-        ("C1", {"SimCLR synthetic": 0.475, "SimCLR real": 0.5}, "partly"),  # one concept of forty: undecided
-        ("C1", {"SimCLR synthetic": 0.1, "SimCLR real": 0.5}, "not reproduced"),
+        ("C1", {"SimCLR synthetic": 0.525, "SimCLR real": 0.5}, "undecided"),  # one concept of forty
+        ("C1", {"SimCLR synthetic": 0.475, "SimCLR real": 0.5}, "undecided"),
+        ("C1", {"SimCLR synthetic": 0.2, "SimCLR real": 0.5}, "contradicted"),
         ("C2", {"StableRep synthetic": 0.9} | dict.fromkeys(RIVALS, 0.5), "reproduced"),
-        ("C2", {"StableRep synthetic": 0.5} | dict.fromkeys(RIVALS, 0.5), "partly"),  # equal is not better
+        ("C2", {"StableRep synthetic": 0.5} | dict.fromkeys(RIVALS, 0.5), "equivalent"),  # equal is not better
         ("C2", {"StableRep synthetic": 0.9} | dict.fromkeys(RIVALS, 0.5) | {"CLIP real": 0.9}, "partly"),
-        ("C2", {"StableRep synthetic": 0.7} | dict.fromkeys(RIVALS, 0.4) | {"CLIP synthetic": 1.0}, "not reproduced"),
+        ("C2", {"StableRep synthetic": 0.7} | dict.fromkeys(RIVALS, 0.4) | {"CLIP synthetic": 1.0}, "partly"),
+        ("C2", {"StableRep synthetic": 0.5} | dict.fromkeys(RIVALS, 0.5) | {"CLIP synthetic": 1.0}, "contradicted"),
         ("C2", {"SimCLR real": 0.5}, "not testable at this scale"),
+        ("C16", {"SimCLR real": 0.9, "SimCLR reconstructed": 0.5}, "reproduced"),
+        ("C16", {"SimCLR real": 0.5, "SimCLR reconstructed": 0.5}, "equivalent"),
+        ("C16", {"SimCLR real": 0.5, "SimCLR reconstructed": 0.9}, "contradicted"),
     ],
 )
 def test_verdict_follows_its_rule(claim, shares, word):
-    found = differences(items(shares), compare.PAIRS)
-    answer = compare.answer(found, claim, "linear subgroup")
+    answer = compare.answer(tables_of(shares), claim, "linear subgroup")
     assert (answer.claim, answer.word) == (claim, word)
+
+
+def test_fewer_than_three_seeds_say_nothing():
+    shares = {"SimCLR synthetic": 0.9, "SimCLR real": 0.5}
+    words = [compare.answer(tables_of(shares, seeds=n), "C1", "linear subgroup").word for n in (1, 2, 3)]
+    assert words == ["not testable at this scale"] * 2 + ["reproduced"]
+
+
+# Floors
+
+
+def test_an_arm_at_the_floor_makes_its_claims_not_testable_and_no_others():
+    shares = {"StableRep synthetic": 0.9, "SimCLR reconstructed": 0.4} | dict.fromkeys(RIVALS, 0.8)
+    assert {one.word for one in compare.verdict(tables_of(shares))} == {"reproduced"}
+    for low in (0.35, 0.3, 0.1):  # above the floor by less than would be seen, at it, below it
+        answers = {one.claim: one for one in compare.verdict(tables_of(shares | {"CLIP real": low}, floor=0.3))}
+        assert answers["C2"].word == "not testable at this scale" and answers["C1"].word == "reproduced"
+        assert "CLIP real did not learn enough to lie above the floors" in answers["C2"].why
+        assert "StableRep synthetic minus CLIP real: +" in answers["C2"].why  # the numbers are said all the same
+        assert "decides nothing" in answers["C2"].rule
+
+
+def test_each_floor_must_be_cleared():
+    """Also that which is highest; of another probe none counts."""
+    shares = {"SimCLR synthetic": 0.9, "SimCLR real": 0.9}
+    for highest in FLOOR_ARMS:
+        high = items(shares | dict.fromkeys(FLOOR_ARMS, 0.1) | {highest: 0.85}, seeds=3)
+        easy = items(shares | dict.fromkeys(FLOOR_ARMS, 0.1), seeds=3, probe="linear group")
+        tables = tables_from(pd.concat([high, easy]))
+        low = compare.at_the_floor(tables["floors"], "linear subgroup")
+        assert sorted(low) == ["SimCLR real", "SimCLR synthetic"]
+        assert compare.at_the_floor(tables["floors"], "linear group") == []
+
+
+def test_the_floors_are_held_against_every_trained_arm():
+    shares = {arm.name: 0.5 for arm in ARMS if arm.trained}
+    floors = tables_of(shares, floor=0.1)["floors"]
+    assert set(zip(floors["first"], floors["second"])) == {(name, floor) for name in shares for floor in FLOOR_ARMS}
+    assert set(floors["claim"]) == {"learned"} and (floors["difference"] - 0.4).abs().max() < 1e-9
+    assert compare.at_the_floor(floors, "linear subgroup") == [] == compare.at_the_floor(floors[:0], "linear subgroup")
+
+
+# What it rests on
 
 
 def test_the_only_pair_is_that_of_which_both_arms_were_run():
     table = items({"SimCLR synthetic": 0.75, "SimCLR real": 0.5, "CLIP real": 0.1}, seeds=2)
     (row,) = differences(table, compare.PAIRS).to_dict("records")
     assert (row["claim"], row["first"], row["second"]) == ("C1", "SimCLR synthetic", "SimCLR real")
-    assert row["difference"] == pytest.approx(0.25) and row["n"] == 80
+    assert row["difference"] == pytest.approx(0.25) and (row["clusters"], row["seeds"]) == (40, 2)
 
 
 def test_verdict_says_what_it_rests_on():
-    found = differences(items({"SimCLR synthetic": 0.75, "SimCLR real": 0.5}), compare.PAIRS)
-    why = compare.answer(found, "C1", "linear subgroup").why
-    assert why.startswith("linear subgroup: SimCLR synthetic minus SimCLR real: +25.0 points [+") and why.endswith(
-        "P(better) 1.00"
-    )
-    other = compare.answer(found, "C1", "knn subgroup")
-    assert other.word == "not testable at this scale" and other.why == "knn subgroup: no pair of arms for C1 was run"
+    tables = tables_of({"SimCLR synthetic": 0.75, "SimCLR real": 0.5})
+    why = compare.answer(tables, "C1", "linear subgroup").why
+    assert why.startswith("linear subgroup: SimCLR synthetic minus SimCLR real: +25.0 points [+") and why.endswith("]")
+    other = compare.answer(tables, "C1", "knn subgroup")
+    assert other.word == "not testable at this scale" and other.why == "knn subgroup: no pair of arms was run"
 
 
-def test_the_chapter_answers_both_claims_on_the_linear_probe_for_the_last_label():
-    shares = {"StableRep synthetic": 0.9} | dict.fromkeys(RIVALS, 0.5)
-    probes = ("linear group", "linear subgroup", "knn subgroup")
-    table = pd.concat(
-        [items(shares if probe == "linear subgroup" else dict.fromkeys(shares, 0.1), probe=probe) for probe in probes]
+@pytest.mark.parametrize(
+    ("probes", "primary"),
+    [
+        (("linear group", "linear subgroup", "knn subgroup"), "linear subgroup"),  # of a corpus without designs
+        (("linear group", "linear subgroup", "knn subgroup", "one-shot concept", "few-shot concept"), "one-shot concept"),
+    ],
+)  # fmt: skip
+def test_the_chapter_answers_its_claims_on_the_primary_probe(probes, primary):
+    shares = {"StableRep synthetic": 0.95, "SimCLR reconstructed": 0.3} | dict.fromkeys(RIVALS, 0.6)
+    every = shares | dict.fromkeys(FLOOR_ARMS, 0.0)
+    low = dict.fromkeys(every, 0.1)
+    tables = tables_from(
+        pd.concat([items(every if probe == primary else low, seeds=3, probe=probe) for probe in probes])
     )
-    tables = {"differences": differences(table, compare.PAIRS)}
-    assert compare.probe_of(tables["differences"]) == "linear subgroup"
+    assert compare.probe_of(tables["differences"]) == primary
     answers = compare.verdict(tables)
-    assert [(one.claim, one.word) for one in answers] == [("C1", "reproduced"), ("C2", "reproduced")]
-    assert all(one.why.startswith("linear subgroup: ") for one in answers)
+    assert [(one.claim, one.word) for one in answers] == [(claim, "reproduced") for claim in compare.CLAIMS]
+    assert all(one.why.startswith(f"{primary}: ") for one in answers)
 
 
 def test_pairs_name_arms_that_exist():
     names = {arm.name for arm in ARMS}
-    assert {name for _, *pair in compare.PAIRS for name in pair} <= names
+    assert {name for pair in compare.PAIRS for name in (pair.first, pair.second)} <= names
+    assert [pair.claim for pair in compare.PAIRS if pair.at_least] == ["C1"]  # which alone says "at least as good"
     assert set(bias.COMPARED) | set(scaling.SCALED) <= names and bias.READER in ARMS
 
 
@@ -77,7 +140,7 @@ def test_comparison_runs_every_arm_and_seed():
     assert sorted((one.arm, one.seed) for one in study.asked) == sorted((a.name, s) for a in ARMS for s in (5, 6))
     assert all(one.learnt == study.captions(16).texts for one in study.asked) and len(study.asked[0].learnt) == 16
     assert {one.views for one in study.asked} == {0, p.steps * p.views_per_step}
-    assert set(tables) == {"arms", "differences", "seeds"}
+    assert set(tables) == {"arms", "differences", "floors", "seeds"}
     assert len(tables["arms"]) == len(ARMS) and len(tables["seeds"]) == 2 * len(ARMS)
     assert len(tables["differences"]) == len(compare.PAIRS)
 
@@ -85,5 +148,5 @@ def test_comparison_runs_every_arm_and_seed():
 def test_a_corpus_without_designs_has_no_control_by_designs():
     study, p = AnsweringStudy(designs=()), resolve("compare", {"preset": "smoke", "captions": 16})
     tables = compare.compute(p, compare.ask(p, study))
-    assert set(tables["arms"]["arm"]) == {arm.name for arm in ARMS} - {"StableRep real designs"}
+    assert set(tables["arms"]["arm"]) == {arm.name for arm in ARMS if arm.images != "designs"}
     assert len(tables["differences"]) == len(compare.PAIRS) - 1 and "control" not in set(tables["differences"]["claim"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
 from stablerep.study.experiments import sources
 from stablerep.study.experiments import study as experiments
-from stablerep.study.experiments.arms import ARMS, arm
+from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, UNTRAINED, arm
 from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.study import Study, cost_of
 from stablerep.study.store.runs import RunStore
@@ -45,9 +46,16 @@ def photographs(tmp_path):
 
 class StubGenerator:
     name, fingerprint, precision, resolution = "stub", "stub", "float32", SIZE
+    pipeline = SimpleNamespace(vae="the autoencoder")
 
     def __init__(self) -> None:
-        self.made = 0
+        self.made, self.reconstructed = 0, []
+
+    def reconstruct(self, autoencoder, images):
+        """A negative, so that what went through is told from what did not."""
+        assert autoencoder == "the autoencoder"
+        self.reconstructed.append(images)
+        return 255 - images
 
     def truncated(self, captions):
         return Truncation(0, (), 0, len(captions), 77)
@@ -63,6 +71,7 @@ class StubGenerator:
 def stub(monkeypatch):
     generator = StubGenerator()
     monkeypatch.setitem(sources._GENERATORS, "stub", generator)
+    monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
     monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
     monkeypatch.setattr(sources, "_SETS", {})
     return generator
@@ -73,23 +82,31 @@ def stub(monkeypatch):
 
 def test_arms_are_the_comparison():
     assert len({a.name for a in ARMS}) == len(ARMS)
-    assert {a.method for a in ARMS} <= {*METHODS, "random"}
-    assert {a.images for a in ARMS} == {"real", "designs", "synthetic"}
+    assert {a.method for a in ARMS} <= {*METHODS, *UNTRAINED} and not {*METHODS} & {*UNTRAINED}
+    assert {a.images for a in ARMS} == {"real", "reconstructed", "designs", "synthetic"}
+    assert FLOOR_ARMS == ("Raw pixels", "Oriented gradients", "Random initialization")
+    assert [a.trained for a in ARMS] == [a.method in METHODS for a in ARMS]
     assert arm("StableRep synthetic") in ARMS and arm("StableRep synthetic").stored is None
-    # methods with one image per caption on real images get one on synthetic images too
-    assert {a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")} == {1}
+    # methods with one image per caption on real images get one on synthetic images too, but where an arm says that it has all
+    others = {a.name: a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")}
+    assert others == {"SimCLR synthetic": 1, "CLIP synthetic": 1, "SimCLR synthetic, all images": None}
 
 
 def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photographs):
     assert study.arms() == list(ARMS) and study.left_out() == ""
-    assert [a.name for a in ARMS if a not in photographs.arms()] == ["StableRep real designs"]
+    missing = [a.name for a in ARMS if a not in photographs.arms()]
+    assert missing == [f"{name} real designs" for name in ("SimCLR", "CLIP", "StableRep", "Supervised")]
     assert photographs.left_out() == (
-        "This corpus names no designs of its captions, so StableRep real designs is left out."
+        "This corpus names no designs of its captions, so SimCLR real designs, CLIP real designs, StableRep real designs, "
+        "Supervised real designs are left out."
     )
     names = ("CLIP real", "StableRep real designs")
     assert [a.name for a in study.arms(*names)] == list(names) and [a.name for a in photographs.arms(*names)] == [
         "CLIP real"
     ]
+    photographs.corpus = plain_corpus(12, designs=("ink", "chalk"), labels=())
+    assert [a.name for a in ARMS if a not in photographs.arms()] == ["Supervised real designs"]
+    assert photographs.left_out() == "This corpus names no classes, so Supervised real designs is left out."
 
 
 def test_people_are_needed_where_a_chapter_says_so(study, photographs):
@@ -108,10 +125,13 @@ def test_a_corpus_without_labels_is_refused_before_its_probes_are_planned(photog
 
     photographs.source, photographs.corpus = "~/birds", plain_corpus(labels=())
     with pytest.raises(InputError, match="corpus is '~/birds', which declares no labels"):
-        photographs.probed(None, EncoderRecipe("test_resnet", image_size=32), 0, [])
+        photographs.probed(None, EncoderRecipe("test_resnet", image_size=32), 0, resolve("compare", {}))
 
 
-@pytest.mark.parametrize("which", [a for a in ARMS if a.method != "random"], ids=lambda a: a.name)
+TRAINED = [a for a in ARMS if a.trained]
+
+
+@pytest.mark.parametrize("which", TRAINED, ids=lambda a: a.name)
 def test_every_arm_sees_the_same_number_of_views(study, which):
     p = resolve("compare", {})
     recipe = study.recipe(which, p, 3, 1280)
@@ -127,6 +147,45 @@ def test_every_arm_sees_the_same_number_of_views(study, which):
         and recipe.view.crop_min == p.crop_min
     )
     assert recipe.encoder.image_size == recipe.view.size == study.size
+    assert recipe.head_statistics == ("per-view" if METHODS[which.method].traits.projects else "joint")
+
+
+OWN = {
+    "guidance_scale": 2.5, "simclr_guidance_scale": 5.0, "clip_guidance_scale": 3.0, "learning_rate": 1e-3,
+    "simclr_learning_rate": 2e-3, "clip_learning_rate": 3e-3,
+}  # fmt: skip
+
+
+def test_each_method_has_its_own_guidance_scale_and_learning_rate(study, tmp_path):
+    """SimCLR and CLIP those that bear their names, all others StableRep's."""
+    study.store = NotingStore(tmp_path / "plan")
+    p, captions = resolve("compare", OWN | {"generator": "emoji"}), study.captions(64)
+    for which in TRAINED:
+        study.pretrained(which, captions, p, 0)
+        asked = study.store.noted[-1]
+        prefix = f"{which.method}_" if which.method in ("simclr", "clip") else ""
+        assert asked.step == "pretraining" and asked.parameters["learning_rate"] == OWN[f"{prefix}learning_rate"]
+        if which.images == "synthetic":
+            made = study.store.noted[-2]
+            assert made.step == "synthesis" and made.parameters["guidance_scale"] == OWN[f"{prefix}guidance_scale"]
+            assert asked.inputs["images"].startswith(study.synthetic_images(
+                captions, p, OWN[f"{prefix}guidance_scale"], images_per_caption=p.images_per_caption, seed=0
+            ).name)  # fmt: skip
+    assert experiments.own(p, arm("StableRep+ synthetic"), "guidance_scale") == 2.5
+
+
+@pytest.mark.parametrize("which", TRAINED, ids=lambda a: a.name)
+def test_colours_change_less_for_methods_that_read_captions_alone(study, which):
+    def view(strength: float):
+        return study.recipe(which, resolve("compare", {"caption_colour": strength}), 0, 1280).view
+
+    full, half, none = view(1.0), view(0.5), view(0.0)
+    assert full.jitter > 0 and full.grey > 0
+    if METHODS[which.method].traits.reads_captions:
+        assert (half.jitter, half.grey) == (full.jitter / 2, full.grey / 2) and none.jitter == none.grey == 0
+        assert replace(half, jitter=full.jitter, grey=full.grey) == full  # nothing else follows it
+    else:
+        assert full == half == none
 
 
 fitting = st.tuples(
@@ -184,15 +243,52 @@ def test_methods_of_images_alone_take_every_image_for_itself_where_captions_repe
     assert asked == [f"{names['SimCLR real']}-alone", names["CLIP real"]]
 
 
+def test_names_of_one_thing_never_share_a_batch_where_a_concept_has_one(study, photographs, tmp_path):
+    """The key says so, and a batch shrinks to the number of concepts."""
+    captions, asked = study.captions(100), {}
+    concepts = len({study.clusters[one] for one in captions.texts})
+    assert concepts < 64
+    for one, some in ((study, captions), (photographs, photographs.captions())):
+        one.store = NotingStore(tmp_path / "plan")
+        for chosen in (True, False):
+            p = resolve("compare", {"views_per_step": 64, "one_per_concept": chosen})
+            one.pretrained(arm("CLIP real"), some, p, 0)
+            asked[one, chosen] = one.store.noted[-1]
+    plain, apart = asked[study, False], asked[study, True]
+    assert apart.inputs["images"] == f"{plain.inputs['images']}-grouped"
+    assert (plain.parameters["views_per_step"], apart.parameters["views_per_step"]) == (64, 32)
+    assert apart.parameters["steps"] == 2 * plain.parameters["steps"]
+    assert asked[photographs, False] == asked[photographs, True]  # whose captions name no things in designs
+    few = study.pretrained(arm("CLIP real"), captions, resolve("compare", {"views_per_step": 64}), 0, first=30)
+    name = study.store.noted[-1].inputs["images"]
+    assert name.endswith("-of30-grouped") and few.key != apart
+    groups = study.real_images(captions).grouped(lambda: study.clusters).load().groups
+    assert len(groups) == 100 and len(groups.unique()) == concepts
+
+
 # Captions
 
 
 def test_captions_are_the_training_captions_in_a_fixed_random_order(study, emoji):
     captions = study.captions().texts
-    assert set(captions) == set(emoji.split("train").table["caption"])
+    assert set(captions) == set(emoji.to_learn_from().table["caption"])
+    assert set(captions) < set(emoji.split("train").table["caption"])  # of which some are held out
     assert len(set(captions)) == len(captions) == len(study.captions())
     assert captions != sorted(captions)
     assert captions == study.captions(0).texts == Study(RunStore("unused")).captions().texts
+
+
+def test_captions_come_concept_by_concept(study):
+    """So that fewer captions are those of fewer concepts, and the next concept does not follow from its name."""
+    concepts = [study.clusters[caption] for caption in study.captions().texts]
+    firsts = list(dict.fromkeys(concepts))
+    assert concepts == [one for one in firsts for _ in range(concepts.count(one))]
+    assert firsts != sorted(firsts) and len(firsts) < len(concepts)
+
+
+def test_photographs_come_in_an_order_of_their_captions_alone(photographs):
+    captions = photographs.captions().texts
+    assert sorted(captions) == sorted(set(photographs.corpus.split("train").table["caption"])) != captions
 
 
 def test_smaller_sets_are_nested(study):
@@ -218,7 +314,9 @@ def test_real_images_are_one_per_caption_or_every_design(study, emoji):
     one, every = first.load(), second.load()
     assert sorted(one.captions) == sorted(every.captions) == sorted(captions.texts)
     assert len(one.images) == 12
-    assert len(every.images) == emoji.table["caption"].isin(captions.texts).sum() > 12
+    learned = emoji.to_learn_from().table
+    assert len(every.images) == learned["caption"].isin(captions.texts).sum() > 12
+    assert "twemoji" not in set(learned["design"])  # the held-out design, in which these captions are drawn too
     assert one.images.shape[1:] == (3, SIZE, SIZE)
     assert one.fingerprint != every.fingerprint and first.name != second.name
 
@@ -283,13 +381,60 @@ def test_each_arm_gets_its_images(study, stub):
     p = resolve("compare", {"generator": "stub", "images_per_caption": 3})
     sizes = {a.name: len(study.arm_images(a, captions, p, 0).load().images) for a in ARMS}
     assert sizes["SimCLR real"] == sizes["CLIP real"] == sizes["SimCLR synthetic"] == sizes["CLIP synthetic"] == 4
-    assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == 12
-    assert sizes["StableRep real designs"] > 4
-    assert stub.made == 12  # one set for all synthetic arms
-    first, all_images = (
-        study.arm_images(arm(n), captions, p, 0).load() for n in ("SimCLR synthetic", "StableRep synthetic")
+    assert sizes["SimCLR reconstructed"] == 4 and len(stub.reconstructed) == 1
+    assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == sizes["SimCLR synthetic, all images"] == 12
+    designs = {n for name, n in sizes.items() if name.endswith("real designs")}
+    assert len(designs) == 1 and designs.pop() > 4  # the same for every method
+    assert p.guidance_scale == p.clip_guidance_scale != p.simclr_guidance_scale
+    assert stub.made == 2 * 12  # one set for all synthetic arms of one guidance scale
+    first, all_images, other = (
+        study.arm_images(arm(n), captions, p, 0).load()
+        for n in ("CLIP synthetic", "StableRep synthetic", "SimCLR synthetic")
     )
-    assert torch.equal(first.images, all_images.images[::3])
+    assert torch.equal(first.images, all_images.images[::3]) and not torch.equal(first.images, other.images)
+
+
+def test_reconstructed_images_go_through_the_autoencoder_and_then_the_camera(tmp_path, emoji, study, stub):
+    p = resolve("compare", {"generator": "stub", "camera": 1.0})
+    seeing = Study(RunStore(tmp_path / "runs"), p)
+    seeing.corpus = emoji
+    captions = seeing.captions(4)
+    images = seeing.arm_images(arm("SimCLR reconstructed"), captions, p, 0)
+    drawings = study.real_images(captions).load()  # without a camera
+    (given,) = stub.reconstructed
+    assert torch.equal(given, drawings.images)
+    run = seeing.store.find(images.name.removesuffix(f"-{seeing.camera.fingerprint}"))
+    assert run.info["step"] == "reconstructed" and images.name != run.key
+    negatives = replace(drawings, images=255 - drawings.images)
+    loaded, scenes = images.load(), negatives.through(seeing.camera)
+    assert list(loaded.captions) == list(drawings.captions) and torch.equal(loaded.caption_ids, drawings.caption_ids)
+    assert torch.equal(loaded.images, scenes.images) and not torch.equal(loaded.images, negatives.images)
+    assert seeing.arm_images(arm("SimCLR reconstructed"), captions, p, 1).name == images.name  # nothing of it is random
+    assert len(stub.reconstructed) == 1 and stub.made == 0
+
+
+def test_every_arm_and_every_probe_sees_scenes(tmp_path, emoji, study, stub):
+    """Their names say by which camera; the same images without one have other names and other pixels."""
+    p = resolve("compare", {"generator": "stub", "images_per_caption": 2, "camera": 0.5})
+    seeing = Study(study.store, p)
+    seeing.corpus = emoji
+    captions = study.captions(3)
+    for which in TRAINED:
+        plain, scenes = (one.arm_images(which, captions, p, 0) for one in (study, seeing))
+        assert seeing.camera.fingerprint in scenes.name and seeing.camera.fingerprint not in plain.name
+        drawings, seen = plain.load(), scenes.load()
+        assert drawings.images.shape == seen.images.shape and drawings.fingerprint != seen.fingerprint
+        assert (drawings.images != seen.images).flatten(1).any(1).all()
+    assert stub.made == 2 * 6  # the camera makes no images of its own
+    designs = ["noto", "twemoji"]
+    assert seeing.probed_part(designs).fingerprint != study.probed_part(designs).fingerprint
+    assert seeing.seen_fingerprint != study.seen_fingerprint == emoji.fingerprint
+
+
+def test_photographs_stay_what_they_are(tmp_path):
+    study = Study(RunStore(tmp_path), resolve("compare", {"camera": 1.0}))
+    study.corpus = plain_corpus(12, 4)
+    assert study.camera.still and study.scenes is study.corpus and study.seen_fingerprint == study.corpus.fingerprint
 
 
 def test_where_captions_repeat_real_arms_have_as_many_images_of_each_as_synthetic_ones(photographs, stub):
@@ -311,7 +456,7 @@ def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study,
     captions, learnt = study.captions(6), []
     p = resolve("compare", {"preset": "smoke", "generator": "stub"})
 
-    def pretraining(images, recipe, progress):
+    def pretraining(images, recipe, progress, *, label):
         learnt.append(images)
         return SimpleNamespace(key=images.name)
 
@@ -361,8 +506,8 @@ def test_evaluation_of_a_study_is_a_run(monkeypatch, study):
     p = resolve("compare", {"preset": "smoke"})
     asked = []
 
-    def fake(backbone, corpus, size):
-        asked.append((backbone, set(corpus.table["design"]), size))
+    def fake(backbone, corpus, size, *, part):
+        asked.append((backbone, set(corpus.table["design"]), size, part))
         return pd.DataFrame({"probe": ["linear group"], "id": ["a"], "cluster": ["a"], "correct": [True]})
 
     monkeypatch.setattr("stablerep.probes.suite.evaluate", fake)
@@ -374,9 +519,32 @@ def test_evaluation_of_a_study_is_a_run(monkeypatch, study):
     assert found.items()[["arm", "seed", "views"]].values.tolist() == [["Random initialization", 5, 0]]
     assert study.evaluated(arm("Random initialization"), captions, p, 5).evaluation == found.evaluation
     study.evaluated(arm("Random initialization"), captions, p, 6)
-    assert [(b.seed, b.name, size) for b, _, size in asked] == [(5, p.encoder, SIZE), (6, p.encoder, SIZE)]
-    assert all(designs == set(p.probe_designs) for _, designs, _ in asked)
+    assert [(b.seed, b.name, size) for b, _, size, _ in asked] == [(5, p.encoder, SIZE), (6, p.encoder, SIZE)]
+    assert all(designs == set(p.probe_designs) and part == "test" for _, designs, _, part in asked)
     assert found.evaluation.info["summary"] == {"linear group": 1.0}
+    validation = p.model_copy(update={"probe_part": "validation"})
+    other = study.evaluated(arm("Random initialization"), captions, validation, 5)
+    assert other.evaluation.key != found.evaluation.key and asked[-1][-1] == "validation"
+
+
+def test_a_floor_is_evaluated_once_whatever_the_seed(monkeypatch, study):
+    p, captions, asked = resolve("compare", {"preset": "smoke"}), study.captions(4), []
+
+    def fake(backbone, corpus, size, *, part):
+        asked.append(type(backbone).__name__)
+        return pd.DataFrame({"probe": ["linear group"], "id": ["a"], "cluster": ["a"], "correct": [True]})
+
+    monkeypatch.setattr("stablerep.probes.suite.evaluate", fake)
+    found = {
+        name: [study.evaluated(arm(name), captions, p, seed) for seed in (0, 1, 2)]
+        for name in ("Raw pixels", "Oriented gradients")
+    }
+    assert asked == ["RawPixels", "OrientedGradients"]
+    keys = {name: {one.evaluation.key for one in seeds} for name, seeds in found.items()}
+    assert all(len(some) == 1 for some in keys.values()) and keys["Raw pixels"] != keys["Oriented gradients"]
+    assert [one.items()["seed"].item() for one in found["Raw pixels"]] == [0, 1, 2]  # but a row of every seed
+    other = study.evaluated(arm("Raw pixels"), captions, p.model_copy(update={"encoder": "resnet18"}), 0)
+    assert other.evaluation.key in keys["Raw pixels"]
 
 
 def test_designs_name_an_evaluation_only_where_there_are_any(tmp_path, study, photographs):
@@ -385,13 +553,12 @@ def test_designs_name_an_evaluation_only_where_there_are_any(tmp_path, study, ph
     for one in (study, photographs):
         one.store = NotingStore(tmp_path / "plan")
         keys[one] = [
-            one.probed(None, one.encoder_recipe(p), 0, designs).key
+            one.probed(None, one.encoder_recipe(p), 0, p.model_copy(update={"probe_designs": designs})).key
             for designs in (["noto", "twemoji"], ["noto", "emojione"])
         ]
     assert keys[study][0] != keys[study][1] and keys[photographs][0] == keys[photographs][1]
-    assert (
-        study.probed(None, study.encoder_recipe(p), 0, ["twemoji", "noto"]).key == keys[study][0]
-    )  # their order means nothing
+    other = p.model_copy(update={"probe_designs": ["twemoji", "noto"]})
+    assert study.probed(None, study.encoder_recipe(p), 0, other).key == keys[study][0]  # their order means nothing
 
 
 def test_untrained_networks_of_other_shapes_have_other_names(tmp_path):
