@@ -79,7 +79,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     if not half:
         why = f"no number of captions is at most half of {counts[-1]:,}"
         return [Answer("C5", "not testable at this scale", why, rule)]
-    probe = probe_of(pairs)
+    probe = probe_of(tables["scaling"])
     mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
     found = verdict_on(mine)
     return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule)]

@@ -10,9 +10,14 @@ import pytest
 from stablerep.errors import FailedError, MissingError
 from stablerep.study.chapters import resolve, stored_record
 from stablerep.study.notebooks import reference
+from stablerep.study.protocol import protocol_hash
+from stablerep.study.root import PROJECT
 from stablerep.study.store.code import code_modules
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
+
+
+CLEAN = {"commit": "c0ffee", "dirty": False}
 
 
 @pytest.fixture
@@ -21,6 +26,7 @@ def results(tmp_path, monkeypatch):
     folder = tmp_path / "results"
     monkeypatch.setattr("stablerep.study.chapters.STORED", folder)
     monkeypatch.setattr(reference, "STORED", folder)
+    monkeypatch.setattr(reference, "git_state", lambda folder, **how: dict(CLEAN))
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
     made = {"factor": 1.0}
     step = Step("evaluation", code=("stablerep.losses",))
@@ -43,10 +49,49 @@ def test_record_says_what_code_made_it(results):
     assert record["parameters"]["preset"] == "reference" and record["parameters"]["seeds"] == 1
     assert record["modules"] == code_modules(["stablerep.losses"])
     assert record["check"] == {"arms.accuracy": 0.25}  # seconds are those of a machine
+    assert record["provenance"]["git"] == CLEAN and record["protocol"] == protocol_hash()
     assert pd.read_parquet(folder / "compare" / "arms.parquet")["arm"].tolist() == ["a", "b"]
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference", "seeds": 1}))
     assert "with the same parameters" in text and "changed" not in text
+    assert f"They follow the [protocol](/book/protocol.md) {protocol_hash()}." in text
     assert "seeds = 1" in reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
+
+
+def test_a_dirty_checkout_is_refused_before_anything_is_computed(results, monkeypatch):
+    folder, _ = results
+    asked = []
+
+    def state(top, *, without):
+        asked.append((top, without))
+        return {"commit": "c0ffee", "dirty": True}
+
+    monkeypatch.setattr(reference, "git_state", state)
+    monkeypatch.setattr(reference, "compute_tables", lambda *given: pytest.fail("nothing may be computed"))
+    with pytest.raises(FailedError, match="changes that are not committed; a reference is computed from a commit"):
+        reference.make_reference("compare")
+    assert asked == [(PROJECT, "results/")]  # whose own changes do not count
+    assert not folder.exists()
+
+
+def test_without_a_checkout_a_reference_can_be_computed(results, monkeypatch):
+    """As from an archive, whose record then names no commit."""
+    monkeypatch.setattr(reference, "git_state", lambda folder, **how: None)
+    reference.make_reference("compare")
+    assert stored_record("compare")["provenance"]["git"] is None
+
+
+def test_results_of_before_a_protocol_and_of_an_earlier_one_say_so(results):
+    folder, _ = results
+    reference.make_reference("compare")
+    path, p = folder / "compare" / "record.json", resolve("compare", {"preset": "reference"})
+    record = stored_record("compare")
+    path.write_text(json.dumps(record | {"protocol": "0123456789ab"}))
+    assert "**They follow an earlier [protocol](/book/protocol.md) (0123456789ab; today's is " in (
+        reference.describe_reference("compare", p)
+    )
+    del record["protocol"]
+    path.write_text(json.dumps(record))
+    assert "computed before there was a protocol" in reference.describe_reference("compare", p)
 
 
 def test_changed_code_is_said_until_the_check_agrees(results):
@@ -85,6 +130,7 @@ def test_references_without_a_check(results):
         reference.check_reference("compare")
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
     assert "It was scored by another probe. It does not say by which code" in text
+    assert "protocol" in text.partition("It was scored")[0]
 
 
 def test_modules_are_those_of_the_runs(tmp_path):

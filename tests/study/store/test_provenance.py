@@ -90,6 +90,31 @@ def test_git_state_follows_the_checkout(checkout):
     assert provenance.git_state(folder) == {"commit": commit, "dirty": True}
 
 
+def test_what_lies_in_a_folder_left_out_does_not_count(checkout):
+    folder, git = checkout
+    (folder / "results").mkdir()
+    for name in ("a.txt", "results/record.json", "results.txt"):
+        (folder / name).write_text("one\n")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "first")
+
+    def dirty() -> tuple[bool, bool]:
+        states = provenance.git_state(folder), provenance.git_state(folder, without="results/")
+        assert {state["commit"] for state in states} == {git("rev-parse", "HEAD")}
+        return states[0]["dirty"], states[1]["dirty"]
+
+    assert dirty() == (False, False)
+    (folder / "results" / "record.json").write_text("two\n")
+    (folder / "results" / "new").mkdir()
+    (folder / "results" / "new" / "arms.parquet").write_text("three\n")
+    assert dirty() == (True, False)
+    (folder / "results.txt").write_text("two\n")  # beside it, of nearly the same name
+    assert dirty() == (True, True)
+    git("checkout", "--quiet", "results.txt")
+    (folder / "untracked.py").write_text("")
+    assert dirty() == (True, True)
+
+
 def test_git_state_ignores_a_checkout_further_up(checkout):
     folder, git = checkout
     (folder / "a.txt").write_text("one\n")
