@@ -174,7 +174,9 @@ def test_labels_that_shift_do_so_at_every_scale(reading):
 
 
 def test_classes_have_the_order_of_figures_or_of_the_alphabet(emoji):
-    assert classes_of(emoji.table, emoji.people) == {name: KNOWN_CLASSES[name] for name in ("tone", "gender")}
+    one = emoji.table[emoji.table["tone"] != "mixed"]  # without two people in two tones, who have no tone of their own
+    assert len(one) < len(emoji)
+    assert classes_of(one, emoji.people) == {name: KNOWN_CLASSES[name] for name in ("tone", "gender")}
     table = pd.DataFrame(
         {"gender": ["Male", "Female", None, ""], "age": [30, 9, 30, None], "tone": ["dark", "light", "", None]}
     )
@@ -190,7 +192,7 @@ def test_neutral_captions_name_neither_gender_nor_tone(emoji):
     for caption in captions:
         assert not {"woman", "women", "man", "men", "girl", "boy"} & set(caption.replace(":", " ").split()), caption
         assert "skin tone" not in caption
-    assert set(captions) <= set(emoji.split("train").table["caption"])
+    assert set(captions) <= set(emoji.to_learn_from().table["caption"])  # which the generator has learned
     assert neutral_captions(people, 5) == captions[:5]
     # their concepts are drawn with both genders and all tones, so that a generator could draw either
     table = people[people["concept"].isin(people[people["caption"].isin(captions)]["concept"])]

@@ -17,10 +17,11 @@ def arms():
 
 def pairs():
     rows = [
-        ("C1", "linear", "b", "a", 0.05, -0.01, 0.1, 0.955), ("learned", "linear", "b", "r", 0.3, 0.2, 0.4, 1.0),
-        ("learned", "knn", "b", "r", -0.02, -0.03, 0.0, 0.1), ("learned", "linear", "a", "r", 0.1, 0.05, 0.2, 1.0),
+        ("C1", "linear", "b", "a", 0.05, -0.01, 0.1, 0.0784, 3), ("learned", "linear", "b", "r", 0.3, 0.2, 0.4, 0.14, 3),
+        ("learned", "knn", "b", "r", -0.02, -0.03, 0.0, 0.02, 3), ("learned", "linear", "a", "r", 0.1, 0.05, 0.2, 0.1, 5),
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["claim", "probe", "first", "second", "difference", "low", "high", "p_better"])
+    columns = ["claim", "probe", "first", "second", "difference", "low", "high", "visible", "seeds"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def test_accuracies_keep_the_order_of_the_study_and_leave_out_what_is_missing():
@@ -39,7 +40,9 @@ def test_accuracies_by_size_are_those_of_one_probe():
 def test_differences_are_signed_points_titled_by_their_claim():
     shown = tables.differences(pairs()[:2], "linear")
     assert shown.index.tolist() == ["C1", "learned"]
-    assert shown.iloc[0].tolist() == ["b", "a", "+5.0 [-1.0, +10.0]", 0.96]
+    assert shown.columns.tolist() == ["first", "second", "points", "smallest visible", "seeds"]
+    assert shown.iloc[0].tolist() == ["b", "a", "+5.0 [-1.0, +10.0]", "7.8", 3]
+    assert tables.differences(pairs(), "knn")["smallest visible"].tolist() == ["2.0"]
     assert tables.differences(pairs(), "none").empty
 
 

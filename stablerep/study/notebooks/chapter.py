@@ -84,9 +84,10 @@ class Chapter:
 
     @property
     def probes(self) -> list[str]:
-        """The probes to draw: of several linear ones that for the last label alone, which :attr:`probe` names."""
+        """The probes to draw: of several linear ones that for the last label alone."""
         found = self.tables[chapter(self.name).HEADLINE.table]["probe"].unique()
-        return [one for one in found if not one.startswith("linear") or one == self.probe]
+        linear = [one for one in found if one.startswith("linear")]
+        return [one for one in found if one not in linear[:-1]]
 
     @property
     def probe(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from stablerep.errors import InputError
 from stablerep.study.chapters import resolve, schemas
 from stablerep.study.experiments.arms import ARMS
-from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, SYNTHESIS
+from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, RECONSTRUCTED, SYNTHESIS
 from stablerep.study.notebooks.execution import NOTEBOOK
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
@@ -40,13 +40,17 @@ def steps_of(plan: ChapterPlan) -> list[str]:
 def test_comparison_by_hand(store):
     p = resolve("compare", {"captions": 100, "images_per_caption": 4, "seeds": 2, "steps": 10, "views_per_step": 64})
     (plan,) = plan_chapters([("compare", p)], store)
-    trained = [arm for arm in ARMS if arm.method != "random"]
+    trained = [arm for arm in ARMS if arm.trained]
+    evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
-    assert count == {"synthesis": 2, "pretraining": 2 * len(trained), "evaluation": 2 * len(ARMS)}
+    assert count == {
+        "synthesis": 4, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
+    }  # fmt: skip
     expected = (
-        2 * 400 * 8 * 2 / SYNTHESIS.rate
+        4 * 400 * 8 * 2 / SYNTHESIS.rate  # at each seed, of SimCLR's guidance scale and of that of all others
+        + 100 / RECONSTRUCTED.rate
         + 2 * len(trained) * 640 / PRETRAINING.rate
-        + 2 * len(ARMS) * EVALUATION.seconds
+        + evaluations * EVALUATION.seconds
     )
     assert total([plan]).seconds == pytest.approx(expected + NOTEBOOK.seconds)
 
@@ -116,7 +120,7 @@ def test_text_of_a_plan(store):
     first, *_, counts, cost = text.splitlines()
     assert first == "compare at preset smoke: guidance_scale = 4.0 instead of 2.0"
     assert "192 images of 96 captions, w = 4, seed 0: compute, about" in text
-    assert counts == "Of 16 runs 0 exist and 16 would be computed; 1 notebook would be executed."
+    assert counts == "Of 30 runs 0 exist and 30 would be computed; 1 notebook would be executed."
     assert "of memory" in cost and "on disk, of which" in cost
     assert not store.root.exists()
 
