@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from stablerep import figures
+from stablerep.camera import Camera
 from stablerep.published import figure_6
+from stablerep.study.experiments.arms import ARMS as STUDY_ARMS
 
 ARMS = list(figures.ARM_COLOURS)
 YARDSTICKS = ["real, held-out design", "real, known designs"]
@@ -403,3 +405,28 @@ def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
         expected = pixels.get(key, np.full((16, 16, 3), 255))
         assert np.array_equal(shown[place], expected), key
     assert ("pizza", "noto") not in pixels
+
+
+def test_scenes_stand_below_their_drawings_a_strength_in_a_row(emoji):
+    part = emoji.where(emoji.table["caption"].isin(["red heart", "pizza"]) & (emoji.table["design"] == "noto"))
+    strengths = [0, 0.5, 1]
+    figure = figures.scenes_of(part, strengths, 16)
+    assert len(figure.axes) == 6
+    shown = np.stack([np.asarray(axis.images[0].get_array()) for axis in figure.axes]).reshape(3, 2, 16, 16, 3)
+    drawings = part.images(16)
+    for row, strength in zip(shown, strengths):
+        scenes = Camera.of_strength(strength).scenes(drawings, part.table["id"].tolist())
+        assert np.array_equal(row, scenes.permute(0, 2, 3, 1).numpy())  # of an image, its own scene
+    assert np.array_equal(shown[0], drawings.permute(0, 2, 3, 1).numpy()) and not np.array_equal(shown[1], shown[2])
+    labels = [figure.axes[place].get_ylabel() for place in (0, 2, 4)]
+    assert labels == ["drawings", "scenes, strength 0.5", "scenes, strength 1"]
+    figure.canvas.draw()
+
+
+def test_a_comparison_of_all_arms_is_drawn_whether_they_have_a_colour_or_not():
+    names = [arm.name for arm in STUDY_ARMS]
+    assert set(ARMS) <= set(names)  # colours are of arms that there are
+    table = with_interval([{"arm": name, "probe": "one-shot"} for name in names]).assign(seeds=5)
+    figure = figures.comparison(table, None, ["one-shot"])
+    figure.canvas.draw()
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names
