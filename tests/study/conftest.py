@@ -18,7 +18,8 @@ def circumstances_asked_once():
     checkout, pinned = cache(lambda: state(provenance.PROJECT)), cache(version)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            provenance, "git_state",
+            provenance,
+            "git_state",
             lambda folder, **how: checkout() if folder == provenance.PROJECT and not how else state(folder, **how),
         )
         patch.setattr(

@@ -72,7 +72,9 @@ def test_the_answer_lists_what_was_learned_by_probe():
 
 def test_every_method_has_a_name():
     names = [methods.title_of(name) for name in ("random", *METHODS)]
-    assert len(set(names)) == len(names) and {name for pair in methods.PAIRS for name in (pair.first, pair.second)} <= set(names)
+    assert len(set(names)) == len(names) and {
+        name for pair in methods.PAIRS for name in (pair.first, pair.second)
+    } <= set(names)
 
 
 def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):

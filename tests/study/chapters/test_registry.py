@@ -20,7 +20,10 @@ from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import PROJECT
 
 NAMES = chapter_names()
-WORDS = {*verdict_words, "not reproduced"}  # the latter is said by rules that compare no pairs of arms, those of C8 and C10
+WORDS = {
+    *verdict_words,
+    "not reproduced",
+}  # the latter is said by rules that compare no pairs of arms, those of C8 and C10
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -37,9 +37,13 @@ PLUS = "StableRep+ synthetic"
 CLIP = {100: 0.1, 200: 0.2, 400: 0.3}
 
 
-def tables_of(*, seeds: int = 3, probes: tuple[str, ...] = ("linear group", "linear subgroup", "knn subgroup"), **shares) -> dict:
+def tables_of(
+    *, seeds: int = 3, probes: tuple[str, ...] = ("linear group", "linear subgroup", "knn subgroup"), **shares
+) -> dict:
     """The chapter's tables; on all probes but the primary one the two arms have changed places."""
-    named = {name.replace("_", " ").replace("StableRepPlus", "StableRep+"): by_count for name, by_count in shares.items()}
+    named = {
+        name.replace("_", " ").replace("StableRepPlus", "StableRep+"): by_count for name, by_count in shares.items()
+    }
     primary = next((one for one in probes if one.startswith("one-shot")), "linear subgroup")
     swapped = dict(zip(named, reversed(named.values())))
     found = [

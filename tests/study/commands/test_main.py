@@ -92,7 +92,9 @@ def test_train_generator_hands_over_corpus_size_and_epochs(monkeypatch, tmp_path
     ((name, folder, options),) = asked
     assert (name, folder, options["resolution"]) == ("clip-art", tmp_path, 64)
     first, second = options["autoencoder_recipe"], options["denoiser_recipe"]
-    assert (first.epochs, first.decoder_epochs, second.epochs) == (2, 0.8, 1)  # 20 and 8 by default
+    assert (first.epochs, second.epochs) == (2, 1) and first.decoder_epochs == pytest.approx(
+        0.8
+    )  # 35 and 14 by default
 
 
 HELP = "from stablerep.study.commands.main import app; app(['--help'], standalone_mode=False)"

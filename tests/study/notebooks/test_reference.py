@@ -16,7 +16,6 @@ from stablerep.study.store.code import code_modules
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
-
 CLEAN = {"commit": "c0ffee", "dirty": False}
 
 
