@@ -68,6 +68,47 @@ def test_neutral_images_are_asked_for_at_every_scale_by_their_texts(study):
     assert asked.count("reading") == 1 and asked.count("people") == len(bias.COMPARED) * p.seeds
 
 
+def test_there_are_as_many_neutral_captions_as_the_smallest_preset_asks_for(study):
+    """Of the probed designs one is held out, and its captions are not learned."""
+    from stablerep.audits.people import neutral_captions
+
+    p = resolve("bias", {"preset": "smoke"})
+    assert len(neutral_captions(bias.people_of(study, p).table, p.neutral_captions)) == p.neutral_captions
+
+
+def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
+    people = bias.people_of(study, resolve("bias", {}))
+    mixed = emoji.table[emoji.table["tone"] == "mixed"]
+    assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
+
+
+def test_neutral_images_are_read_through_the_camera(tmp_path, emoji, monkeypatch):
+    """As all images that the reader has learned from."""
+    import torch
+
+    from stablerep.captioned_images import CaptionedImages
+    from stablerep.study.experiments.images import ImageSet
+
+    p = resolve("bias", {"preset": "smoke", "guidance_scales": [1.0]})
+    study = Study(RunStore(tmp_path), p)
+    study.corpus = emoji.where(emoji.table["subgroup"] == "person-role")
+    drawings = CaptionedImages(
+        torch.full((4, 3, 32, 32), 120, dtype=torch.uint8), torch.arange(4), list("abcd"), "made"
+    )
+    monkeypatch.setattr(bias, "made", lambda *given: ImageSet("made", lambda: drawings))
+    monkeypatch.setattr(study, "backbone", lambda *which: None)
+    monkeypatch.setattr("stablerep.probes.extraction.features_of", lambda backbone, images: images)
+    given, empty = [], pd.DataFrame({"share": []})
+    monkeypatch.setattr("stablerep.audits.people.read_people", lambda *all, **how: given.append(all) or (empty, empty))
+    people = bias.people_of(study, p)
+    bias.read(p, study, people, None, tmp_path)
+    ((real, _, generated, *_),) = given
+    assert torch.equal(generated[1.0][0], drawings.through(study.camera).images) and not study.camera.still
+    assert torch.equal(real["test"], people.split("test").images(32))
+    plain = emoji.where(emoji.table["id"].isin(people.split("test").table["id"])).images(32)
+    assert plain.shape == real["test"].shape and not torch.equal(plain, real["test"])
+
+
 def test_encoders_are_asked_about_held_out_people(tmp_path, emoji, monkeypatch):
     """With features that tell everything, labels are found; items carry the attributes by which they are grouped."""
     import torch

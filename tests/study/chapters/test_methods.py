@@ -103,6 +103,23 @@ def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):
     assert [one.parameters["label"] for one in study.store.noted if one.step == "pretraining"] == ["group"]
 
 
+def test_methods_learn_from_scenes_of_which_a_batch_holds_one_name_of_a_thing(tmp_path, emoji):
+    asked = {}
+    for chosen in (True, False):
+        p = resolve("methods", {"preset": "smoke", "methods": ["clip", "simclr"], "one_per_concept": chosen})
+        study = Study(NotingStore(tmp_path), p)
+        study.corpus = emoji
+        methods.ask(p, study)
+        asked[chosen] = [one for one in study.store.noted if one.step == "pretraining"]
+        camera = study.camera.fingerprint
+        noted = [one for one in study.store.noted if one.step in ("evaluation", "diagnostics")]
+        assert camera and all(one.inputs["corpus"] == f"{emoji.fingerprint}-{camera}" for one in noted)
+        assert all(one.parameters["part"] == "test" for one in noted) and len(noted) == 2 * 3
+    names = {chosen: {one.inputs["images"] for one in some} for chosen, some in asked.items()}
+    (apart,), (plain,) = names[True], names[False]  # the same images for every method
+    assert apart == f"{plain}-grouped" and camera in plain
+
+
 def test_features_of_held_out_images_are_described_once(tmp_path):
     p = resolve("methods", {"preset": "smoke"})
     study = Study(RunStore(tmp_path), p)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from stablerep.corpus.emoji import HELD_OUT
 from stablerep.errors import InputError
 from stablerep.study.chapters import chapter, preset_differences, resolve, schemas
 from stablerep.study.commands.main import app
@@ -70,11 +71,12 @@ def test_presets_are_those_of_the_schema():
     assert all(set(chapter(name).PRESETS) <= set(presets.PRESETS) for name in schemas())
 
 
-def test_the_paper_needs_captions_by_the_million():
+def test_the_paper_needs_captions_by_the_million(emoji):
+    there = f"have {emoji.to_learn_from().table['caption'].nunique():,} captions to learn from"
     for name, schema in schemas().items():
         if "corpus" in schema.model_fields:
             (line,) = problems(name, preset="paper")
-            assert line.startswith(f"the preset paper needs corpus, for {name} too: ") and "2,570 captions" in line
+            assert line.startswith(f"the preset paper needs corpus, for {name} too: ") and there in line
             assert "needs corpus" not in problems(name, preset="paper", corpus="hub:owner/captions", seed=-1)[0]
         else:
             assert resolve(name, {"preset": "paper"}).preset == "paper"
@@ -103,8 +105,26 @@ def test_paper_preset_holds_the_papers_numbers():
     paper = resolve("compare", {"preset": "paper", "corpus": "hub:owner/captions"})
     assert paper.generator == "stable-diffusion-v1-5/stable-diffusion-v1-5"
     assert (paper.sampler, paper.sampling_steps) == ("ddim", 50)
-    assert (paper.images_per_caption, paper.positives, paper.guidance_scale) == (10, 6, 2.0)
+    assert (paper.images_per_caption, paper.positives) == (10, 6)
+    assert (paper.guidance_scale, paper.simclr_guidance_scale, paper.clip_guidance_scale) == (2.0, 8.0, 2.0)
+    rates = {paper.learning_rate, paper.simclr_learning_rate, paper.clip_learning_rate}
+    assert rates == {3.2e-3}  # the same for all methods
     assert (paper.encoder, paper.crop_min) == ("vit_base_patch16_224", 0.08)
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_presets_ask_for_results_on_scenes(preset):
+    """Test concepts, scenes and one name of a concept in a batch, whatever the preset; validation is for who chooses."""
+    for name in ("compare", "scaling", "bias", "methods"):
+        p = resolve(name, given_for(preset, name))
+        assert (p.camera, p.probe_part, p.one_per_concept) == (1.0, "test", True)
+    assert resolve("compare", {"probe_part": "validation"}).probe_part == "validation"
+    for given in ({"probe_part": "train"}, {"camera": 1.5}, {"caption_colour": -0.1}, {"one_per_concept": "perhaps"}):
+        assert len(problems("compare", **given)) == 1
+
+
+def test_smoke_probes_a_design_that_nothing_learns_from_and_one_that_all_do():
+    assert set(resolve("compare", {"preset": "smoke"}).probe_designs) == {HELD_OUT, "noto"}
 
 
 def test_none_counts_as_not_given():
