@@ -119,8 +119,8 @@ def test_presets_ask_for_results_on_scenes(preset):
         p = resolve(name, given_for(preset, name))
         assert (p.camera, p.probe_part, p.one_per_concept) == (1.0, "test", True)
     assert resolve("compare", {"probe_part": "validation"}).probe_part == "validation"
-    for given in ({"probe_part": "train"}, {"camera": 1.5}, {"caption_colour": -0.1}, {"one_per_concept": "perhaps"}):
-        assert len(problems("compare", **given)) == 1
+    for wrong in ({"probe_part": "train"}, {"camera": 1.5}, {"caption_colour": -0.1}, {"one_per_concept": "perhaps"}):
+        assert len(problems("compare", **wrong)) == 1
 
 
 def test_smoke_probes_a_design_that_nothing_learns_from_and_one_that_all_do():
