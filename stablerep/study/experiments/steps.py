@@ -30,8 +30,8 @@ SYNTHESIS = Step(
 )  # fmt: skip
 RECONSTRUCTED = Step(
     "reconstructed", 1, lambda p: f"real images of {p['captions']:,} captions through the autoencoder",
-    ("stablerep.generator.autoencoder_training", "stablerep.generator.loading"), amount=lambda p: float(p["captions"]),
-    rate=200.0,
+    ("stablerep.generator.autoencoder_training", "stablerep.generator.loading"),
+    amount=lambda p: float(p["captions"] * p["images_per_caption"]), rate=200.0,
 )  # fmt: skip
 PRETRAINING = Step(
     "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"],
