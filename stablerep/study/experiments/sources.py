@@ -134,10 +134,8 @@ class Sources:
             from stablerep.generator.autoencoder_training import reconstruct
 
             opened = self.generator(p.generator)
-            save_weights(
-                folder / "images.safetensors",
-                {"images": reconstruct(opened.pipeline.vae, real(opened.resolution).images)},
-            )
+            images = reconstruct(opened.pipeline.vae, real(opened.resolution).images)
+            save_weights(folder / "images.safetensors", {"images": images.contiguous()})
             return {"resolution": opened.resolution}
 
         run = self.store.obtain(

@@ -52,10 +52,10 @@ class StubGenerator:
         self.made, self.reconstructed = 0, []
 
     def reconstruct(self, autoencoder, images):
-        """A negative, so that what went through is told from what did not."""
+        """A negative, so that what went through is told from what did not; its channels last, as convolutions leave them."""
         assert autoencoder == "the autoencoder"
         self.reconstructed.append(images)
-        return 255 - images
+        return (255 - images).contiguous(memory_format=torch.channels_last)
 
     def truncated(self, captions):
         return Truncation(0, (), 0, len(captions), 77)
