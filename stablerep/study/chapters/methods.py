@@ -131,7 +131,7 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
         from stablerep.audits.features import describe
         from stablerep.encoders import extract_features
 
-        part = study.probed_part(p.probe_designs).split(p.probe_part)
+        part = study.asked_part(p.probe_designs, p.probe_part)
         features = extract_features(study.backbone(run, study.encoder_recipe(p), seed), part.images(study.size))
         describe(features, part.table["caption"]).to_parquet(folder / "results.parquet", index=False)
         return {}

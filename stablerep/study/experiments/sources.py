@@ -18,6 +18,7 @@ from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
+    from stablerep.captioned_images import CaptionedImages
     from stablerep.study.parameters.base import Generated, Parameters
 
 _GENERATORS, _SETS = {}, {}  # what is kept in memory, by name
@@ -107,34 +108,46 @@ class Sources:
         """Scenes of the corpus, in some of its designs where it has any."""
         return self.scenes.where(self.scenes.table["design"].isin(designs)) if self.corpus.designs else self.scenes
 
+    def asked_part(self, designs: list[str], part: str) -> Corpus:
+        """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice."""
+        found = self.probed_part(designs).split(part)
+        if part == "validation" and "held_out" in found.table:
+            found = found.where(~found.table["held_out"])
+        return found
+
     def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
-        """Scenes of real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``."""
+        """Scenes of real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``.
+
+        Like those of generated images, scenes go by caption and place, so that images that stand for each other have the same ones.
+        """
+        how = f"several-{captions.name}" if several else f"real{at_most}-{captions.name}"
+        pick = None if several else at_most
+        drawn = None if self.camera.still else True  # the camera takes what is in memory
+        return self.seen(
+            ImageSet(f"{how}-{self.size}px", lambda: self._drawings(captions, pick, self.size, in_memory=drawn))
+        )
+
+    def _drawings(
+        self, captions: Captions, at_most: int | None, size: int, *, in_memory: bool | None = True
+    ) -> CaptionedImages:
+        """Real images of some captions as they are: all of them, or ``at_most`` so many of each."""
         from stablerep.captioned_images import CaptionedImages
 
-        def load() -> CaptionedImages:
-            part = self.scenes.to_learn_from()
-            part = part if several else part.some_per_caption(at_most)
-            return CaptionedImages.from_corpus(part.where(part.table["caption"].isin(captions.texts)), self.size)
-
-        which = "several" if several else f"real{at_most}"
-        return ImageSet(self._seen(f"{which}-{captions.name}-{self.size}px"), load)
+        part = self.corpus.to_learn_from()
+        part = part.some_per_caption(at_most) if at_most else part
+        return CaptionedImages.from_corpus(
+            part.where(part.table["caption"].isin(captions.texts)), size, in_memory=in_memory
+        )
 
     def reconstructed_images(self, captions: Captions, p: Generated, *, at_most: int = 1) -> ImageSet:
         """Real images as the autoencoder of the parameters' generator gives them back: what of a gap is mere image quality."""
-        from stablerep.captioned_images import CaptionedImages
-
-        def real(size: int) -> CaptionedImages:
-            part = self.corpus.to_learn_from().some_per_caption(at_most)
-            return CaptionedImages.from_corpus(
-                part.where(part.table["caption"].isin(captions.texts)), size, in_memory=True
-            )
 
         def make(folder: Path) -> dict:
             from stablerep.checkpoint import save_weights
             from stablerep.generator.autoencoder_training import reconstruct
 
             opened = self.generator(p.generator)
-            images = reconstruct(opened.pipeline.vae, real(opened.resolution).images)
+            images = reconstruct(opened.pipeline.vae, self._drawings(captions, at_most, opened.resolution).images)
             save_weights(folder / "images.safetensors", {"images": images.contiguous()})
             return {"resolution": opened.resolution}
 
@@ -152,7 +165,8 @@ class Sources:
             from safetensors.torch import load_file
 
             images = load_file(run.folder / "images.safetensors")["images"]
-            return replace(real(self.size), images=images, fingerprint=run.key)
+            drawings = self._drawings(captions, at_most, self.size)
+            return replace(drawings, images=images, fingerprint=run.key)
 
         return ImageSet(run.key, load)
 

@@ -410,7 +410,20 @@ def test_reconstructed_images_go_through_the_autoencoder_and_then_the_camera(tmp
     assert list(loaded.captions) == list(drawings.captions) and torch.equal(loaded.caption_ids, drawings.caption_ids)
     assert torch.equal(loaded.images, scenes.images) and not torch.equal(loaded.images, negatives.images)
     assert seeing.arm_images(arm("SimCLR reconstructed"), captions, p, 1).name == images.name  # nothing of it is random
+    # the arm that they are held against sees its drawings in the same scenes: the pair differs by the autoencoder alone
+    assert torch.equal(
+        seeing.arm_images(arm("SimCLR real"), captions, p, 0).load().images, drawings.through(seeing.camera).images
+    )
     assert len(stub.reconstructed) == 1 and stub.made == 0
+
+
+def test_what_is_chosen_by_sees_nothing_that_is_held_out(study, emoji):
+    designs = emoji.table["design"].unique().tolist()
+    for part in ("validation", "test"):
+        asked, all_of_it = study.asked_part(designs, part).table, study.probed_part(designs).split(part).table
+        assert set(asked["split"]) == {part} and all_of_it["held_out"].any()
+        kept = all_of_it if part == "test" else all_of_it[~all_of_it["held_out"]]
+        assert asked["id"].tolist() == kept["id"].tolist()
 
 
 def test_every_arm_and_every_probe_sees_scenes(tmp_path, emoji, study, stub):
