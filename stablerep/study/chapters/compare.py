@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from stablerep.statistics import verdict as verdict_on
@@ -10,10 +12,8 @@ from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.markdown import some_of
-from stablerep.study.parameters.base import Pretraining as Parameters
-from stablerep.study.parameters.presets import PRETRAINING as PRESETS
-
-__all__ = ["CLAIMS", "HEADLINE", "PRESETS", "QUESTION", "Parameters", "ask", "compute", "verdict"]
+from stablerep.study.parameters.base import Pretraining, knob
+from stablerep.study.parameters.presets import PRETRAINING, overriding
 
 QUESTION = "Which encoder is better: SimCLR, CLIP or StableRep, on real or synthetic images?"
 CLAIMS = ("C1", "C2", "C16")
@@ -31,11 +31,29 @@ PAIRS = (
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),
 )
 
+_EVERY = dict(arms=[one.name for one in ARMS])
+
+
+class Parameters(Pretraining):
+    arms: list[Literal[tuple(one.name for one in ARMS)]] = knob("arms to compare", cost="linear", min_length=1)
+
+
+PRESETS = overriding(
+    PRETRAINING,
+    laptop=dict(  # what the claims name, floors, and one ceiling
+        arms=[
+            *FLOOR_ARMS, "SimCLR real", "SimCLR synthetic", "CLIP real", "CLIP synthetic", "StableRep synthetic",
+            "StableRep+ synthetic", "StableRep real designs",
+        ],
+    ),
+    smoke=_EVERY, reference=_EVERY, workstation=_EVERY, paper=_EVERY,
+)  # fmt: skip
+
 
 def ask(p: Parameters, study: Study) -> list[Evaluated]:
-    """All arms that the corpus can have, at every seed."""
+    """The arms that the corpus can have, at every seed."""
     captions = study.captions(p.captions)
-    return [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in study.arms()]
+    return [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in study.arms(*p.arms)]
 
 
 def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:

@@ -46,7 +46,7 @@ LEARNING: Presets = {
     ),
     # A few steps on a few captions: proves that everything runs; its numbers mean nothing.
     "smoke": dict(captions=96, positives=2, views_per_step=32, probe_designs=FEW_DESIGNS),
-    "reference": dict(seeds=3),
+    "reference": dict(seeds=5),
     "workstation": dict(positives=6, steps=5000, views_per_step=1536, seeds=3),  # one GPU
     # The paper's recipe: ViT-B/16, batches of 8256 views. It needs a cluster and captions by the million.
     "paper": dict(
