@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 ABOUT = "pretraining.json"  # the recipe, the images and the number of processes of a folder
 Limit = Annotated[int, Option(help="At most so many images of each part of a transfer set; 0 takes all.", min=0)]
+CAMERA = "How far scenes differ from drawings: 0 not at all, 1 in full. "
 Items = Annotated[Path | None, Option("-o", "--output", help="Also write the per-item results here, as parquet.")]
 
 
 def open_images(
-    source: str, size: int, *, designs: bool = False, in_memory: bool = False
+    source: str, size: int, *, designs: bool = False, in_memory: bool = False, camera: float | None = None
 ) -> CaptionedImages | SyntheticSet:
     """The images to learn from: a finished synthetic set, or the training part of a corpus.
 
@@ -42,21 +43,29 @@ def open_images(
         source: folder of a synthetic set, or a source of :func:`stablerep.corpus.load_corpus`.
         size: side in pixels at which drawings are made; a synthetic set has its own.
         designs: of the emoji, every design of a caption instead of one.
+        camera: strength of the :class:`stablerep.camera.Camera`; by default 1 for a corpus of drawings, 0 for all others.
+
+    Raises:
+        InputError: a camera for a synthetic set that is read from its shards.
     """
+    from stablerep.camera import Camera
     from stablerep.captioned_images import CaptionedImages
     from stablerep.corpus import load_corpus
     from stablerep.synthesis import SyntheticSet
 
     if (Path(source) / "plan.json").is_file():
         made = SyntheticSet(Path(source))
-        return made.in_memory() if in_memory else made
+        if camera and not in_memory:
+            raise InputError(f"camera is {camera}; it makes scenes of a synthetic set with --in-memory alone.")
+        return made.in_memory().through(Camera.of_strength(camera or 0)) if in_memory else made
     corpus = load_corpus(source)
     for note in corpus.notes:
         typer.echo(note, err=True)
     part = corpus.to_learn_from()
     if source == "emoji" and not designs:
         part = part.one_per_caption()
-    return CaptionedImages.from_corpus(part, size)
+    seen = Camera.of_strength(float(corpus.drawings) if camera is None else camera)
+    return CaptionedImages.from_corpus(part, size, in_memory=None if seen.still else True).through(seen)
 
 
 @contextmanager
@@ -123,6 +132,9 @@ def pretrain_command(
     in_memory: Annotated[
         bool, Option("--in-memory", help="Read a synthetic set whole instead of from its shards.")
     ] = False,
+    camera: Annotated[
+        float | None, Option(help=CAMERA + "By default 1 for drawings; for synthetic sets 0, and --in-memory for more.")
+    ] = None,
     checkpoint_every: Annotated[int, Option(help="Steps between checkpoints.", min=1)] = 100,
 ) -> None:
     """Pre-train one encoder. Under torchrun or accelerate launch all processes share every batch. After an
@@ -141,7 +153,7 @@ def pretrain_command(
         told = "which learns classes; this command has captions alone, so choose another method."
         raise InputError(f"method is {method!r}, {told}")
     first, processes = os.environ.get("RANK", "0") == "0", int(os.environ.get("WORLD_SIZE", "1"))
-    data = open_images(images, image_size, designs=designs, in_memory=in_memory)
+    data = open_images(images, image_size, designs=designs, in_memory=in_memory, camera=camera)
     with claimed(folder, recipe, data.fingerprint, processes, first=first), storing(folder):
         if (folder / "recipe.json").is_file() and not (folder / "checkpoint.pt").is_file():
             typer.echo(f"{folder} holds the finished encoder.")
@@ -161,9 +173,11 @@ def probe_command(
         Option("-s", "--set", help="A transfer set; may be repeated. Without one, the probes of the emoji study."),
     ] = [],
     limit: Limit = 0,
+    camera: Annotated[float, Option(help=CAMERA + "Sets are shown as they are.")] = 1.0,
     output: Items = None,
 ) -> None:
-    """Probe the encoder in a folder: on held-out emoji, or on other sets, each by its own metric."""
+    """Probe the encoder in a folder: on scenes of held-out emoji, or on other sets, each by its own metric."""
+    from stablerep.camera import Camera
     from stablerep.corpus import load_corpus
     from stablerep.probes.suite import evaluate
     from stablerep.statistics import mean_with_interval
@@ -178,7 +192,7 @@ def probe_command(
         for row in transfer_scores(items).itertuples():
             typer.echo(f"{row.set:18s} {_score(row)}")
     else:
-        items = evaluate(backbone, load_corpus("emoji"), size, part="test")
+        items = evaluate(backbone, Camera.of_strength(camera).through(load_corpus("emoji")), size, part="test")
         for probe, part in items.groupby("probe", sort=False):
             found = mean_with_interval(part["correct"], part["cluster"])
             mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))

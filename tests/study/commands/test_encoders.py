@@ -16,8 +16,10 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from stablerep.camera import Camera
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.encoders import EncoderRecipe
+from stablerep.errors import InputError
 from stablerep.generator import Sampling, load_generator
 from stablerep.study.commands.encoders import ABOUT, open_images
 from stablerep.study.commands.main import app
@@ -122,6 +124,16 @@ def test_emoji_in_one_or_in_all_designs(few):
     assert train["caption"].nunique() < len(train) < len(few.split("train"))
     assert len(open_images("emoji", 16).images) == train["caption"].nunique()
     assert len(open_images("emoji", 16, designs=True).images) == len(train)
+
+
+def test_drawings_are_learned_from_as_scenes_and_synthetic_sets_where_it_is_asked_for(made):
+    scenes, drawings = (open_images("emoji", 16, camera=camera) for camera in (None, 0))
+    assert scenes.fingerprint != drawings.fingerprint and not torch.equal(scenes.images, drawings.images)
+    assert torch.equal(scenes.images, drawings.through(Camera()).images)
+    plain, seen = (open_images(str(made), 32, in_memory=True, camera=camera) for camera in (None, 0.5))
+    assert torch.equal(seen.images, plain.through(Camera.of_strength(0.5)).images)
+    with pytest.raises(InputError, match="camera is 0.5.*--in-memory"):
+        open_images(str(made), 32, camera=0.5)
 
 
 @pytest.mark.parametrize(
