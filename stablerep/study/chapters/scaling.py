@@ -91,7 +91,7 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 def sized(arm: str, captions: int) -> str:
     """The name of an arm at a number of captions; floors learn from none."""
-    return f"{arm}, {captions:,} captions" if captions else arm
+    return f"{arm} at {captions:,} captions" if captions else arm
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:

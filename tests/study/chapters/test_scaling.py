@@ -125,7 +125,7 @@ def tables_of(
 def test_verdict_follows_its_rule(plus, word, difference):
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP | {400: 0.5}, StableRepPlus_synthetic=plus))
     assert (answer.claim, answer.word) == ("C5", word) and "at most half of the captions" in answer.rule
-    said = f"linear subgroup: {PLUS}, 200 captions minus CLIP real, 400 captions: {difference} points ["
+    said = f"linear subgroup: {PLUS} at 200 captions minus CLIP real at 400 captions: {difference} points ["
     assert answer.why.startswith(said)
     assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted"))
 
@@ -135,7 +135,7 @@ def test_the_verdict_rests_on_fixed_views():
     tables = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus, growing={"CLIP real": CLIP, PLUS: half})
     assert scaling.verdict(tables)[0].word == "reproduced"
     found = tables["differences"].query("probe == 'linear subgroup'").set_index(["panel", "first"])["difference"]
-    place = f"{PLUS}, 200 captions"
+    place = f"{PLUS} at 200 captions"
     assert (found[FIXED, place], found[GROWING, place]) == pytest.approx((0.5, -0.2))
 
 
@@ -149,7 +149,7 @@ def test_an_arm_of_the_pair_at_the_floor_decides_nothing(plus, clip, low):
     )
     (answer,) = scaling.verdict(tables)
     assert (answer.word == "not testable at this scale") == bool(low) == math.isnan(answer.p)
-    assert f"{low}, " in answer.why if low else answer.word == "reproduced"
+    assert f"{low} at " in answer.why if low else answer.word == "reproduced"
     assert ("did not learn enough to lie above the floors" in answer.why) == bool(low)
     assert "above the floors" in answer.rule
 
@@ -159,7 +159,7 @@ def test_every_size_is_held_against_every_floor():
     floors = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus, floor=0.1)["floors"]
     mine = floors[(floors["panel"] == FIXED) & (floors["probe"] == "linear subgroup")].set_index(["first", "second"])
     expected = {
-        (f"{arm}, {count} captions", floor): share - 0.1
+        (f"{arm} at {count} captions", floor): share - 0.1
         for arm, by_count in (("CLIP real", CLIP), (PLUS, plus)) for count, share in by_count.items() for floor in FLOOR_ARMS
     }  # fmt: skip
     assert mine["difference"].to_dict() == pytest.approx(expected)
@@ -190,8 +190,8 @@ def test_differences_are_paired_over_concepts_and_seeds():
     tables = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic={100: 0.2, 200: 0.4, 400: 0.5})
     found = tables["differences"]
     mine = found[(found["probe"] == "linear subgroup") & (found["panel"] == FIXED)].set_index("first")
-    assert mine.index.tolist() == [f"{PLUS}, {count} captions" for count in (100, 200, 400)]
-    assert set(mine["second"]) == {"CLIP real, 400 captions"} and set(mine["claim"]) == {"C5"}
+    assert mine.index.tolist() == [f"{PLUS} at {count} captions" for count in (100, 200, 400)]
+    assert set(mine["second"]) == {"CLIP real at 400 captions"} and set(mine["claim"]) == {"C5"}
     assert mine["difference"].tolist() == pytest.approx([-0.1, 0.1, 0.2])
     assert set(mine["seeds"]) == {3} and set(mine["clusters"]) == {40}
     # narrower than if each arm were drawn anew: they answer the same concepts
@@ -213,7 +213,7 @@ def test_verdict_is_on_the_primary_probe():
 def test_half_is_the_next_number_below_where_none_is_half():
     plus, clip = {100: 0.9, 300: 0.1, 400: 0.1}, {100: 0.1, 300: 0.3, 400: 0.3}
     (answer,) = scaling.verdict(tables_of(CLIP_real=clip, StableRepPlus_synthetic=plus))
-    assert answer.word == "reproduced" and f"{PLUS}, 100 captions" in answer.why
+    assert answer.word == "reproduced" and f"{PLUS} at 100 captions" in answer.why
 
 
 def test_what_was_not_run_is_not_testable():
@@ -231,6 +231,6 @@ def test_what_was_not_run_is_not_testable():
 def test_each_number_of_captions_is_an_arm_of_its_own_to_a_sentence_and_floors_stay_what_they_are():
     table = tables_of(CLIP_real={1000: 0.1, 2000: 0.2})["scaling"]
     assert list(dict.fromkeys(scaling.by_size(table)["arm"])) == [
-        "CLIP real, 1,000 captions", "CLIP real, 2,000 captions", *FLOOR_ARMS,
+        "CLIP real at 1,000 captions", "CLIP real at 2,000 captions", *FLOOR_ARMS,
     ]  # fmt: skip
     assert set(table["arm"]) == {"CLIP real", *FLOOR_ARMS}
