@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -48,10 +49,17 @@ def arms_table(seeds=1):
 
 
 def scaling_table():
-    names = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real")
+    names, floors = ("StableRep+ synthetic", "StableRep synthetic", "CLIP real"), ("Raw pixels", "Oriented gradients")
+    sizes = [(a, n) for a in names for n in (400, 100, 200, 800)] + [(floor, 0) for floor in floors]
     return with_interval(
-        [{"arm": a, "probe": p, "captions": n} for a in names for p in PROBES for n in (400, 100, 200, 800)]
+        [{"panel": panel, "arm": a, "probe": p, "captions": n} for panel in "xy" for p in PROBES for a, n in sizes]
     )
+
+
+def scaling_lines():
+    """Of one arm in one panel."""
+    line = pd.DataFrame({"size": [100.0, 300.0, 800.0], "error": [0.6, 0.4, 0.3]})
+    return line.assign(low=line["error"] - 0.1, high=line["error"] + 0.2, panel="y", arm="CLIP real")
 
 
 def over_scales(reals, measures):
@@ -127,7 +135,7 @@ def splits_table():
 
 CASES = {
     "comparison": lambda t: figures.comparison(t, None, PROBES),
-    "scaling": lambda t: figures.scaling(t, figure_6(), "one-shot"),
+    "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
     "set_measures": figures.set_measures,
     "diversity": figures.diversity,
@@ -196,17 +204,40 @@ def test_a_comparison_of_fewer_arms_in_another_order_names_each_row_by_its_arm()
         assert [places[k] for k in range(len(names))] == pytest.approx(100 * part[names].to_numpy())
 
 
-def test_scaling_shows_our_points_in_order_beside_those_of_the_paper():
+def test_scaling_shows_the_points_of_each_panel_in_order_beside_those_of_the_paper():
     table, paper = scaling_table(), figure_6()
-    ours, theirs = figures.scaling(table, paper, "one-shot").axes
-    for container in ours.containers:
-        part = table[(table["arm"] == container.get_label()) & (table["probe"] == "one-shot")].sort_values("captions")
-        np.testing.assert_allclose(points(container), part[["captions", "accuracy"]] * [1, 100])
+    *ours, theirs = figures.scaling(table, scaling_lines(), paper, "one-shot").axes
+    for axis, panel in zip(ours, "xy", strict=True):
+        assert axis.get_title() == f"{panel}, one-shot" and axis.get_xscale() == "log" and len(axis.containers) == 3
+        mine = table[(table["panel"] == panel) & (table["probe"] == "one-shot")]
+        for container in axis.containers:
+            part = mine[mine["arm"] == container.get_label()].sort_values("captions")
+            np.testing.assert_allclose(points(container), part[["captions", "accuracy"]] * [1, 100])
+        levels = {line.get_label(): line.get_ydata()[0] for line in axis.lines}
+        for floor in mine[mine["captions"] == 0].itertuples():
+            assert levels[floor.arm] == pytest.approx(100 * floor.accuracy)
+        assert [t.get_text() for t in axis.get_xticklabels()] == ["100", "200", "400", "800"]
     lines = {line.get_label(): line.get_xydata() for line in theirs.lines}
     for method, part in paper.groupby("method"):
         np.testing.assert_allclose(lines[method], part[["captions", "accuracy"]])
-    assert ours.get_xscale() == theirs.get_xscale() == "log"
-    assert [t.get_text() for t in ours.get_xticklabels()] == ["100", "200", "400", "800"]
+    assert theirs.get_xscale() == "log"
+
+
+def test_a_power_law_is_drawn_with_its_band_where_there_is_one():
+    lines = scaling_lines()
+    first, second, _ = figures.scaling(scaling_table(), lines, figure_6(), "one-shot").axes
+
+    def laws(axis):
+        return [line for line in axis.lines if line.get_linestyle() == "--" and line.get_label().startswith("_")]
+
+    assert not laws(first)
+    assert not [one for one in first.collections if isinstance(one, PolyCollection)]
+    (law,) = laws(second)
+    np.testing.assert_allclose(law.get_xydata(), np.c_[lines["size"], 100 * (1 - lines["error"])])
+    (band,) = [one for one in second.collections if isinstance(one, PolyCollection)]
+    corners = {(round(x), round(y)) for x, y in band.get_paths()[0].vertices}
+    assert {(100, 20), (100, 50), (800, 50), (800, 80)} <= corners
+    assert law.get_color() == figures.ARM_COLOURS["CLIP real"]
 
 
 def test_guidance_scales_are_in_order_beside_the_yardstick():

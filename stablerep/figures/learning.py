@@ -45,36 +45,52 @@ def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence
     return figure
 
 
-def scaling(table: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
-    """Accuracy against number of captions on a log axis; the paper's figure 6 in the panel beside it."""
-    figure, axes = canvas(2, width=9, height=4)
-    ours, theirs = axes[0]
-    for method, part in table[table["probe"] == probe].groupby("arm", sort=False):
-        part = part.sort_values("captions")
-        errors = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]])
-        ours.errorbar(
-            part["captions"],
-            100 * part["accuracy"],
-            yerr=errors,
-            marker="o",
-            capsize=3,
-            label=method,
-            color=ARM_COLOURS.get(method, GREY),
-        )
+def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
+    """Accuracy against number of captions on a log axis, a panel for each of the table's; the paper's figure 6 in the panel beside them.
+
+    Power laws are dashed, with their bands; floors, which learn from no captions, are dotted level lines.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``captions``.
+        lines: of :func:`stablerep.statistics.power_laws`, with ``panel`` and ``arm``, for this probe.
+    """
+    mine = table[table["probe"] == probe]
+    panels, sizes = mine["panel"].unique(), sorted({*mine["captions"]} - {0})
+    figure, axes = canvas(len(panels) + 1, width=4.2 * (len(panels) + 1), height=4.4)
+    *ours, theirs = axes[0]
+    for axis, panel in zip(ours, panels):
+        part = mine[mine["panel"] == panel]
+        for arm, points in part[part["captions"] > 0].groupby("arm", sort=False):
+            points, colour = points.sort_values("captions"), ARM_COLOURS.get(arm, GREY)
+            errors = 100 * np.array([points["accuracy"] - points["low"], points["high"] - points["accuracy"]])
+            axis.errorbar(
+                points["captions"], 100 * points["accuracy"], yerr=errors, marker="o", ls="", capsize=3, label=arm, color=colour,
+            )  # fmt: skip
+            law = lines[(lines["panel"] == panel) & (lines["arm"] == arm)]
+            if len(law):
+                axis.plot(law["size"], 100 * (1 - law["error"]), ls="--", color=colour)
+                axis.fill_between(
+                    law["size"], 100 * (1 - law["high"]), 100 * (1 - law["low"]), color=colour, alpha=0.15, lw=0
+                )
+            else:
+                axis.plot(points["captions"], 100 * points["accuracy"], color=colour)
+        for place, floor in enumerate(part[part["captions"] == 0].itertuples()):
+            axis.axhline(100 * floor.accuracy, ls=(0, (1, 1 + 2 * place)), color=GREY, label=floor.arm)
+        axis.set_title(f"{panel}, {probe}", fontsize=10)
     for method, part in published.groupby("method", sort=False):
         theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS.get(method, GREY))
-    sizes = sorted(table["captions"].unique())
-    ours.set_title(f"emoji, {probe}", fontsize=10)
     theirs.set_title("the paper, figure 6: ImageNet, linear probe", fontsize=10)
-    for axis in (ours, theirs):
+    for axis in axes[0]:
         axis.set_xscale("log")
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
         axis.legend(
-            fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17)
-        )  # below: no place inside is always free
-    ours.set_xticks(sizes, [str(s) for s in sizes])
-    ours.minorticks_off()
+            fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2
+        )  # no place inside is always free
+    for axis in ours:
+        axis.sharey(ours[0])
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
     return figure
 
 

@@ -47,13 +47,21 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per arm, a column per number of captions.
+    """Accuracy in percent on one probe: a row per panel and arm, a column per number of captions, titled with that of their concepts.
 
     Args:
-        scaling: as ``arms``, with ``captions``.
+        scaling: as ``arms``, with ``panel``, ``captions`` and ``concepts``.
     """
     mine = scaling[scaling["probe"] == probe]
-    return _wide(mine, "arm", "captions", [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()])
+    mine = mine.assign(
+        arm=mine["arm"] + ", " + mine["panel"],
+        captions=[
+            f"{row.captions:,} captions, {row.concepts:,} concepts" if row.captions else "no captions"
+            for row in mine.itertuples()
+        ],
+    )
+    text = [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
+    return _wide(mine, "arm", "captions", text).rename_axis(columns=None)
 
 
 def differences(pairs: pd.DataFrame, probe: str = PROBE) -> pd.DataFrame:

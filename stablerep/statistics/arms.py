@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
@@ -87,11 +88,16 @@ def differences(items: pd.DataFrame, pairs: Sequence[Pair], *, margin: float = M
     rows, known = [], cluster_means(items)
     for probe, part in known.groupby("probe", sort=False):
         arms = dict(list(part.groupby("arm")))
+
+        @cache  # an arm stands in many pairs
+        def tables(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+            return _table(arms[name], f"{name} on {probe}"), _table(arms[name], "", "items")
+
         for pair in pairs:
             if pair.first in arms and pair.second in arms:
-                first, second = (_table(arms[name], f"{name} on {probe}") for name in (pair.first, pair.second))
+                (first, asked), (second, asked_too) = tables(pair.first), tables(pair.second)
                 same = first.index.equals(second.index) and first.columns.equals(second.columns)
-                if not same or not _table(arms[pair.first], "", "items").equals(_table(arms[pair.second], "", "items")):
+                if not same or not asked.equals(asked_too):
                     raise ValueError(
                         f"{pair.first} and {pair.second} answered different items or seeds on {probe}; a pair needs the same."
                     )

@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from stablerep.errors import InputError
 from stablerep.statistics.resampling import interval
 
 # Published exponents lie well within (Hestness et al. 2017 find 0.07 to 0.35 for errors of networks, theory has 0.5 to 1). A law with a
 # lower one is a straight line over log N for any sizes in reach; with a higher one it has fallen before the second size.
 EXPONENTS = (1e-3, 10.0)
+POINTS = 50  # of a line
+
+
+class NoPowerLawError(InputError):
+    """Errors of too few sizes for a power law, or that do not fall."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,11 @@ def fit_power_law(
         The law, what it says of the largest size, and its band.
 
     Raises:
-        ValueError: fewer than four sizes, sizes that are not positive, errors that are missing, negative or not finite, unequal numbers
-            of draws, or errors that do not fall with size.
+        NoPowerLawError: fewer than four sizes, or errors that do not fall with size.
+        ValueError: sizes that are not positive, errors that are missing, negative or not finite, or unequal numbers of draws.
     """
     if len(errors) < 4:
-        raise ValueError(
+        raise NoPowerLawError(
             f"there are {len(errors)} sizes; a power law needs at least 4, three to fit and the largest to test it."
         )
     if not 0 < level < 1:
@@ -111,8 +117,9 @@ def fit_power_law(
     law = _fit(sizes[:-1], means[None, :-1])
     ends = _errors(law, sizes[[0, -2]])[0]
     if not ends[0] - ends[1] > 1e-9 * ends[0]:  # more than rounding
-        raise ValueError(
-            f"errors of sizes up to {sizes[-2]:g} are {means[:-1].tolist()}; they do not fall with size as a power law does."
+        listed = ", ".join(f"{mean:.3g}" for mean in means[:-1])
+        raise NoPowerLawError(
+            f"errors of sizes up to {sizes[-2]:g} are {listed}; they do not fall with size as a power law does."
         )
     resampled = _resampled(values, drawn, draws, seed)
     refits = _fit(sizes[:-1], resampled[:, :-1])
@@ -122,6 +129,59 @@ def fit_power_law(
         low, high = interval(_errors(refits, sizes[-1:])[:, 0] - resampled[:, -1] + means[-1], level)
     predicted = _errors(law, sizes[-1:])[0, 0]
     return PowerLaw(*law[0].tolist(), *map(float, (sizes[-1], predicted, means[-1], low, high)), level, refits)
+
+
+def power_laws(errors: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A power law for each group of rows, by :func:`fit_power_law`.
+
+    Args:
+        errors: a row per group, size and seed: the columns ``by``, ``size``, ``error`` (a share of 1).
+
+    Returns:
+        The laws, a row per group: ``by``; ``a``, ``b``, ``c``; ``size``, the largest one, its error as ``predicted`` from the others and as
+        ``observed``, and ``low`` and ``high``, where it was to be expected; ``why`` there is no law, or an empty text. And their lines:
+        ``by``, ``size``, ``error``, ``low``, ``high`` at sizes from the smallest to the largest, for groups that have a law.
+    """
+    laws, lines = [], []
+    for names, part in errors.groupby(list(by), sort=False):
+        about = dict(zip(by, names))
+        sizes = part["size"].unique()
+        try:
+            law = fit_power_law({size: part.loc[part["size"] == size, "error"].tolist() for size in sizes})
+        except NoPowerLawError as error:
+            laws.append(about | {"why": str(error)})
+            continue
+        known = {"predicted": law.predicted, "observed": law.observed, "low": law.low, "high": law.high}
+        laws.append(about | {"a": law.a, "b": law.b, "c": law.c, "size": law.held_out, "why": ""} | known)
+        lines.append(law.band(np.geomspace(sizes.min(), sizes.max(), POINTS)).assign(**about))
+    columns = [*by, "size", "error", "low", "high"]
+    numbers = ["a", "b", "c", "size", "predicted", "observed", "low", "high"]
+    found = pd.DataFrame(laws).reindex(columns=[*by, *numbers, "why"]).astype(dict.fromkeys(numbers, float))
+    return found, pd.concat(lines, ignore_index=True)[columns] if lines else pd.DataFrame(columns=columns, dtype=float)
+
+
+def power_law_sentences(laws: pd.DataFrame, by: Sequence[str], unit: str) -> str:
+    """Markdown: a point for each law, and one for those groups that have none for one reason.
+
+    Args:
+        laws: of :func:`power_laws`, of groups ``by``. unit: what sizes count, such as captions.
+    """
+    points, lacking = [], {}
+    for law, names in zip(laws.itertuples(), laws[list(by)].itertuples(index=False)):
+        if law.why:
+            lacking.setdefault(law.why, []).append(", ".join(names))
+            continue
+        band, place = " (one seed has no interval)", ""
+        if not np.isnan(law.low):
+            band = f" [{100 * law.low:.1f}, {100 * law.high:.1f}]"
+            place = ", inside" if law.low <= law.observed <= law.high else ", **outside**"
+        points.append(
+            f"- **{', '.join(names)}**: the law of the smaller sizes, error = {law.c:.3g} + {law.a:.3g} N^−{law.b:.2g}, predicts an error of "
+            f"{100 * law.predicted:.1f} %{band} at {law.size:,.0f} {unit}; measured was {100 * law.observed:.1f} %{place}."
+        )
+    for why, groups in lacking.items():
+        points.append(f"- No power law for {'any arm' if len(groups) == len(laws) else '; '.join(groups)}: {why}")
+    return "\n".join(points)
 
 
 def _resampled(values: list[np.ndarray], drawn: bool, draws: int, seed: int) -> np.ndarray:

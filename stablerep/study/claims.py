@@ -1,10 +1,14 @@
-"""The claims under test, and the table of the book's introduction that says which chapter tests each."""
+"""The claims under test, and the table of the book's introduction: which chapter tests each, and what its stored results say of it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from stablerep.study.chapters import chapter, chapter_names
+from stablerep.errors import MissingError
+from stablerep.statistics import WORDS, Verdict, family
+from stablerep.study.chapters import Answer, chapter, chapter_names, stored_record, stored_tables
+from stablerep.study.protocol import protocol_hash
 
 MARK = "<!-- claims -->"  # in the introduction, where the table goes
 
@@ -39,14 +43,71 @@ CLAIMS = (
 )  # fmt: skip
 
 
+UNREAD = "no result of the present protocol"
+
+
+def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
+    """The answers of a chapter to its claims from its stored results, and a remark: that they are of an earlier protocol, or why there
+    are none."""
+    try:
+        tables, record = stored_tables(name), stored_record(name)
+    except MissingError:
+        return {}, "no results stored"
+    if not record.get("protocol"):
+        return {}, UNREAD
+    try:
+        answers = {one.claim: one for one in chapter(name).verdict(tables)}
+    except (KeyError, ValueError):  # a table or a column that an earlier layout did not have
+        return {}, UNREAD
+    return answers, "" if record["protocol"] == protocol_hash() else "of an earlier protocol"
+
+
 def claims_table() -> str:
-    """The table in MyST Markdown; the last column names the chapters that test a claim, or says why none does."""
-    chapters, rows = chapter_names(), ["* - Id\n  - Claim\n  - Exhibit\n  - Tested in"]
+    """The table in MyST Markdown, and a sentence on Holm's method over its verdicts. Its last columns name the chapters that test a claim, or
+    say why none does, and give the verdicts of their stored results."""
+    chapters = [name for name in chapter_names() if chapter(name).CLAIMS]
+    stored = {name: stored_answers(name) for name in chapters}
+    own = {
+        (claim, name): Verdict(one.word, one.p, one.why)
+        for name, (answers, _) in stored.items() for claim, one in answers.items()
+    }  # fmt: skip
+    together = family({" in ".join(key): found for key, found in own.items()})
+    rows = ["* - Id\n  - Claim\n  - Exhibit\n  - Tested in\n  - Verdict"]
     for claim in CLAIMS:
-        tested = ", ".join(f"{{doc}}`chapters/{one}`" for one in chapters if claim.name in chapter(one).CLAIMS)
-        rows.append(f"* - {claim.name}\n  - {claim.text}\n  - {claim.exhibit}\n  - {tested or claim.untested}")
+        testing, words = [name for name in chapters if claim.name in chapter(name).CLAIMS], []
+        for name in testing:
+            found, remark = together.get(f"{claim.name} in {name}"), stored[name][1]
+            words.append(", ".join(filter(None, [f"*{found.word}*" if found else "", remark])) or UNREAD)
+        tested = ", ".join(f"{{doc}}`chapters/{name}`" for name in testing) or claim.untested
+        rows.append(
+            f"* - {claim.name}\n  - {claim.text}\n  - {claim.exhibit}\n  - {tested}\n  - {'; '.join(words) or 'none'}"
+        )
     head = (
-        ":::{list-table} The claims, where the paper supports them, and where this book tests them.\n"
-        ":header-rows: 1\n:name: table-claims\n:widths: 6 52 18 24\n\n"
+        ":::{list-table} The claims, where the paper supports them, where this book tests them, and the verdicts of its stored results.\n"
+        ":header-rows: 1\n:name: table-claims\n:widths: 6 42 16 20 16\n\n"
     )
-    return head + "\n".join(rows) + "\n:::"
+    return f"{head}{chr(10).join(rows)}\n:::\n\n{holm_sentence(own, together)}"
+
+
+def holm_sentence(own: dict[tuple[str, str], Verdict], together: dict[str, Verdict]) -> str:
+    """What Holm's method over all claims did to the verdicts of single chapters.
+
+    Args:
+        own: by claim and chapter. together: the same by ``CLAIM in CHAPTER``, as :func:`stablerep.statistics.family` leaves them.
+    """
+    tested = [claim for (claim, _), found in own.items() if found.word != WORDS[-1]]
+    if not tested:
+        return (
+            "No claim was testable by stored results of the present protocol, so Holm's method had nothing to correct."
+        )
+    lost = [
+        f"{claim} (*{found.word}* by itself)"
+        for (claim, name), found in own.items() if found.word != together[f"{claim} in {name}"].word
+    ]  # fmt: skip
+    said = f"Holm's method at 5 % over the tested claims ({', '.join(tested)}) "
+    said += f"makes undecided: {', '.join(lost)}." if lost else "changes no verdict."
+    open_words = ("equivalent", "undecided", WORDS[-1])
+    without = [claim for (claim, _), found in own.items() if found.word not in open_words and math.isnan(found.p)]
+    if without:
+        said += f" It cannot correct verdicts whose rule gives no p-value: {', '.join(without)}."
+    return said

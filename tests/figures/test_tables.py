@@ -31,10 +31,14 @@ def test_accuracies_keep_the_order_of_the_study_and_leave_out_what_is_missing():
     assert shown.loc["a"].tolist() == ["12.3", ""]  # one seed has no interval, and it was not asked of neighbours
 
 
-def test_accuracies_by_size_are_those_of_one_probe():
-    scaling = pd.concat([arms().assign(captions=count) for count in (10, 100)])
+def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
+    scaling = pd.concat(
+        [arms().assign(captions=count, concepts=count // 5, panel=panel) for panel in "xy" for count in (10, 1000, 0)]
+    )
     shown = tables.scaled_accuracies(scaling, "linear")
-    assert shown.columns.tolist() == [10, 100] and shown.loc["b", 100] == "50.0 [45.0, 55.1]"
+    assert shown.columns.tolist() == ["10 captions, 2 concepts", "1,000 captions, 200 concepts", "no captions"]
+    assert shown.index.tolist() == ["b, x", "a, x", "b, y", "a, y"]
+    assert shown.loc["b, y", "1,000 captions, 200 concepts"] == "50.0 [45.0, 55.1]"
 
 
 def test_differences_are_signed_points_titled_by_their_claim():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from stablerep.statistics import fit_power_law
-from stablerep.statistics.power_law import EXPONENTS, _fit, _resampled
+from stablerep.statistics import fit_power_law, power_law_sentences, power_laws
+from stablerep.statistics.power_law import EXPONENTS, NoPowerLawError, _fit, _resampled
 
 SIZES = np.array([100, 200, 400, 800, 1600, 3200])
 
@@ -229,3 +230,71 @@ GOOD = {int(n): [e, e + 0.01] for n, e in zip(SIZES, errors(2, 0.4, 0.1))}
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_errors_without_a_law_are_told_from_bad_input():
+    with pytest.raises(NoPowerLawError, match=r"errors of sizes up to 400 are 0\.5, 0\.512, 0\.6; they do not fall"):
+        fit_power_law({100: [0.5], 200: [0.5123], 400: [0.6], 800: [0.1]})
+    with pytest.raises(ValueError, match="finite") as refused:
+        fit_power_law(GOOD | {400: [np.nan]})
+    assert not isinstance(refused.value, NoPowerLawError)
+
+
+# Several groups
+
+
+def table_of(groups: dict[tuple[str, str], dict[int, list[float]]]) -> pd.DataFrame:
+    return pd.DataFrame([
+        {"panel": panel, "arm": arm, "seed": k, "size": size, "error": error}
+        for (panel, arm), rows in groups.items() for size, some in rows.items() for k, error in enumerate(some)
+    ])  # fmt: skip
+
+
+RISING, FEW = {n: [n / 1e4] for n in GOOD}, {100: [0.5], 200: [0.4]}
+
+
+def test_each_group_has_its_law_and_line_or_the_reason_for_none():
+    other = {n: [e + 0.2 for e in some] for n, some in GOOD.items()}
+    groups = {("y", "b"): GOOD, ("x", "b"): RISING, ("x", "a"): other}
+    laws, lines = power_laws(table_of(groups).sample(frac=1, random_state=0).sort_values("seed"), ["panel", "arm"])
+    found = laws.set_index(["panel", "arm"])
+    assert set(found.index) == set(groups)
+    for group in (("y", "b"), ("x", "a")):
+        law = fit_power_law(groups[group])
+        expected = [law.a, law.b, law.c, law.predicted, law.observed, law.low, law.high, 3200]
+        columns = ["a", "b", "c", "predicted", "observed", "low", "high", "size"]
+        assert found.loc[group, columns].tolist() == pytest.approx(expected) and found.loc[group, "why"] == ""
+        line = lines.set_index(["panel", "arm"]).loc[group]
+        assert (line["size"].min(), line["size"].max()) == pytest.approx((100, 3200))
+        np.testing.assert_allclose(line["error"], errors(law.a, law.b, law.c, line["size"]))
+        assert (line["low"] <= line["error"]).all() and (line["error"] <= line["high"]).all()
+    lacking = found.loc[("x", "b")]
+    assert "do not fall" in lacking["why"] and lacking.drop("why").isna().all()
+    assert set(lines["panel"] + lines["arm"]) == {"yb", "xa"}
+
+
+def test_tables_without_a_law_have_their_columns():
+    laws, lines = power_laws(table_of({("x", "a"): FEW, ("x", "b"): FEW}), ["panel", "arm"])
+    assert lines.empty and list(lines) == ["panel", "arm", "size", "error", "low", "high"]
+    assert laws["why"].str.startswith("there are 2 sizes").all() and laws["predicted"].isna().all()
+    assert power_law_sentences(laws, ["arm", "panel"], "captions") == (
+        "- No power law for any arm: there are 2 sizes; a power law needs at least 4, three to fit and the largest to test it."
+    )
+
+
+def test_the_sentences_say_whether_the_largest_size_lies_inside():
+    alone = {n: some[:1] for n, some in GOOD.items()}
+    off = GOOD | {3200: [0.9, 0.91]}
+    laws, _ = power_laws(
+        table_of({("x", "a"): GOOD, ("x", "b"): off, ("y", "c"): RISING, ("y", "d"): alone}), ["panel", "arm"]
+    )
+    said = power_law_sentences(laws, ["arm", "panel"], "captions").split("\n")
+    law = fit_power_law(GOOD)
+    assert said[0] == (
+        f"- **a, x**: the law of the smaller sizes, error = {law.c:.3g} + {law.a:.3g} N^−{law.b:.2g}, predicts an error of "
+        f"{100 * law.predicted:.1f} % [{100 * law.low:.1f}, {100 * law.high:.1f}] at 3,200 captions; measured was "
+        f"{100 * law.observed:.1f} %, inside."
+    )
+    assert "**b, x**" in said[1] and said[1].endswith("measured was 90.5 %, **outside**.")
+    assert "(one seed has no interval)" in said[2] and "inside" not in said[2] and "outside" not in said[2]
+    assert said[3].startswith("- No power law for c, y: errors of sizes up to 1600 are 0.01, ") and len(said) == 4

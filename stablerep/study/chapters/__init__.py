@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,7 @@ class Answer:
     why: str
     rule: str = ""
     lines: list[str] = field(default_factory=list)  # further sentences, a point each
+    p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
 
     @property
     def markdown(self) -> str:

@@ -10,8 +10,8 @@ from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
+from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
 from stablerep.study.experiments.study import Evaluated, Study, items_of
-from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 
@@ -60,31 +60,19 @@ def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``floors`` (each trained arm
     against each floor, claim ``learned``), ``seeds``."""
     items = items_of(asked)
-    above = [Pair("learned", one.name, floor) for one in ARMS if one.trained for floor in FLOOR_ARMS]
     return {
-        "arms": summarize(items), "differences": differences(items, PAIRS), "floors": differences(items, above),
+        "arms": summarize(items),
+        "differences": differences(items, PAIRS),
+        "floors": against_floors(items, [one.name for one in ARMS if one.trained]),
         "seeds": seed_means(items),
-    }  # fmt: skip
-
-
-def at_the_floor(floors: pd.DataFrame, probe: str) -> list[str]:
-    """Trained arms that do not lie above every floor by the smallest difference that would be seen."""
-    mine = floors[floors["probe"] == probe]
-    above = (mine["difference"] > 0) & (mine["difference"] >= mine["visible"])
-    cleared = above.groupby(mine["first"], sort=False).all()
-    return cleared[~cleared].index.tolist()
+    }
 
 
 def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     """One claim on one probe. C1 says "at least as good": within a point, its arms count as equals. Others say "better"."""
     pairs = tables["differences"].query("claim == @claim and probe == @probe")
-    rule = "an arm that does not lie above the floors by the smallest visible difference decides nothing"
-    low = [one for one in at_the_floor(tables["floors"], probe) if one in {*pairs["first"], *pairs["second"]}]
-    found = verdict_on(pairs)
-    if low:
-        why = f"{some_of(low)} did not learn enough to lie above the floors, which needs more steps ({found.sentence})"
-        return Answer(claim, "not testable at this scale", f"{probe}: {why}", rule)
-    return Answer(claim, found.word, f"{probe}: {found.sentence}", rule)
+    found = held_to_floors(verdict_on(pairs), pairs, tables["floors"], probe)
+    return Answer(claim, found.word, f"{probe}: {found.sentence}", RULE, p=found.p)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

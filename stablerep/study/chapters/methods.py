@@ -200,7 +200,7 @@ def answer(pairs: pd.DataFrame, probe: str) -> Answer:
     if not {*mine["first"], *mine["second"]} & set(learned(pairs, probe)):
         why = f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
         return Answer("C6", "not testable at this scale", why, rule, lines)
-    return Answer("C6", found.word, f"{probe}: {found.sentence}", rule, lines)
+    return Answer("C6", found.word, f"{probe}: {found.sentence}", rule, lines, found.p)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

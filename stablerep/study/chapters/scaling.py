@@ -1,33 +1,44 @@
-"""Scaling: accuracy against the number of captions, for three arms."""
+"""Scaling: accuracy against the number of captions, for three arms, at a fixed number of views and at one that grows with the set."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import pandas as pd
 from pydantic import Field
 
 from stablerep.errors import InputError
+from stablerep.statistics import power_laws
 from stablerep.statistics import verdict as verdict_on
-from stablerep.statistics.arms import Pair, differences, summarize
+from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
-HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy")
+FIXED, GROWING = PANELS = ("views fixed", "views growing")
+HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy", where=("panel", FIXED))
 PLUS, CLIP = "StableRep+ synthetic", "CLIP real"
 SCALED = (PLUS, "StableRep synthetic", CLIP)
 
 
 class Parameters(Pretraining):
+    # what no arm of this chapter reads: none is SimCLR, and CLIP sees real images
+    simclr_guidance_scale: ClassVar[float]
+    simclr_learning_rate: ClassVar[float]
+    clip_guidance_scale: ClassVar[float]
+
     caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions", cost="linear", min_length=2)
 
 
 _ALL = dict(caption_counts=[212, 424, 847, 1694])
-PRESETS = overriding(
+_VALUES = overriding(
     PRETRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
     laptop=dict(caption_counts=[160, 320, 640, 1280]),
@@ -37,20 +48,40 @@ PRESETS = overriding(
     # of ten million captions, seven train where they are split by hash
     paper=dict(caption_counts=[1_000_000, 3_000_000, 7_000_000]),
 )
+PRESETS = {
+    preset: {name: value for name, value in values.items() if name in Parameters.model_fields}
+    for preset, values in _VALUES.items()
+}
 
 
-def ask(p: Parameters, study: Study) -> list[Evaluated]:
-    """Every arm at every number of captions and seed.
+@dataclass(frozen=True)
+class Asked:
+    """Every arm, number of captions and seed by panel, the floors at every seed, and what counts the concepts of so many captions."""
 
-    Subsets of captions are nested. Every run sees the same number of views, so a larger set is seen fewer times.
+    panels: dict[str, list[Evaluated]]
+    floors: list[Evaluated]
+    concepts: Callable[[int], int]
+
+
+def ask(p: Parameters, study: Study) -> Asked:
+    """Every arm at every number of captions and seed, in both panels, and the floors.
+
+    Subsets of captions are nested, and taken concept by concept where the corpus names concepts in designs. With *views fixed* every run takes
+    the same steps, so a larger set is seen fewer times; with *views growing* steps are in proportion to captions, up to the same number. The
+    largest set has the same runs in both.
     """
     counts, captions = sorted(p.caption_counts), study.captions(p.captions)
     if counts[-1] > len(captions):
         raise InputError(f"caption_counts goes up to {counts[-1]}; {len(captions)} captions are available.")
-    return [
-        study.evaluated(arm, captions, p, p.seed + k, first=count)
-        for count in counts for arm in study.arms(*SCALED) for k in range(p.seeds)
-    ]  # fmt: skip
+    seeds, panels = range(p.seed, p.seed + p.seeds), {}
+    for panel in PANELS:
+        fewer = {count: p.steps if panel == FIXED else max(1, round(p.steps * count / counts[-1])) for count in counts}
+        panels[panel] = [
+            study.evaluated(arm, captions, p.model_copy(update={"steps": fewer[count]}), seed, first=count)
+            for seed in seeds for count in counts for arm in study.arms(*SCALED)
+        ]  # fmt: skip
+    floors = [study.evaluated(arm, captions, p, seed) for arm in study.arms(*FLOOR_ARMS) for seed in seeds]
+    return Asked(panels, floors, lambda count: len({study.clusters[one] for one in captions.first(count).texts}))
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,27 +90,48 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sized(arm: str, captions: int) -> str:
-    return f"{arm}, {captions:,} captions"
+    """The name of an arm at a number of captions; floors learn from none."""
+    return f"{arm} at {captions:,} captions" if captions else arm
 
 
-def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
-    """Tables: ``scaling``, a row per arm, number of captions and probe, with intervals; ``differences``, StableRep+ at fewer
-    captions against CLIP at all of them."""
-    items, counts = items_of(asked), sorted(p.caption_counts)
-    tables = [summarize(part).assign(captions=count) for count, part in items.groupby("captions")]
+def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
+    """Tables, all with the column ``panel``: ``scaling``, a row per arm, number of captions (with that of their concepts; none for floors) and
+    probe, with intervals; ``differences``, StableRep+ at fewer captions against CLIP at all of them; ``floors``, each arm and size against each
+    floor; ``power_law`` and ``power_law_lines``, of :func:`stablerep.statistics.power_laws`, for the errors of seeds on the primary probe."""
+    counts, floors = sorted(p.caption_counts), items_of(asked.floors).assign(captions=0)
+    concepts = {0: 0} | {count: asked.concepts(count) for count in counts}
     pairs = [Pair("C5", sized(PLUS, count), sized(CLIP, counts[-1])) for count in counts]
-    return {"scaling": pd.concat(tables, ignore_index=True), "differences": differences(by_size(items), pairs)}
+    found, errors = {"scaling": [], "differences": [], "floors": []}, []
+    for panel, evaluated in asked.panels.items():
+        items = pd.concat([items_of(evaluated), floors], ignore_index=True)
+        probe = probe_of(items)
+        for count in [*counts, 0]:
+            part = items[items["captions"] == count]
+            found["scaling"].append(summarize(part).assign(captions=count, concepts=concepts[count], panel=panel))
+            if count:
+                means = seed_means(part[part["probe"] == probe])
+                errors.append(means.assign(size=count, error=1 - means["accuracy"], panel=panel))
+        arms = by_size(items.loc[items["captions"] > 0, ["arm", "captions"]].drop_duplicates())["arm"]
+        items = by_size(items)
+        found["differences"].append(differences(items, pairs).assign(panel=panel))
+        found["floors"].append(against_floors(items, arms).assign(panel=panel))
+    laws, lines = power_laws(pd.concat(errors, ignore_index=True), ["panel", "arm"])
+    tables = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+    return tables | {"power_law": laws, "power_law_lines": lines}
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C5 on the primary probe: StableRep+ with half of the captions, or the next number below."""
-    pairs, counts = tables["differences"], sorted(tables["scaling"]["captions"].unique())
+    """C5 on the primary probe, views fixed: StableRep+ with half of the captions, or the next number below."""
+    scaling, pairs, floors = (
+        table[table["panel"] == FIXED] for table in (tables["scaling"], tables["differences"], tables["floors"])
+    )
+    counts = sorted(scaling[scaling["captions"] > 0]["captions"].unique())
     half = [count for count in counts if 2 * count <= counts[-1]]
-    rule = "StableRep+ with at most half of the captions is better than CLIP with all"
+    rule = f"StableRep+ with at most half of the captions is better than CLIP with all, at the same number of views; {RULE}"
     if not half:
         why = f"no number of captions is at most half of {counts[-1]:,}"
         return [Answer("C5", "not testable at this scale", why, rule)]
-    probe = probe_of(tables["scaling"])
+    probe = probe_of(scaling)
     mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
-    found = verdict_on(mine)
-    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule)]
+    found = held_to_floors(verdict_on(mine), mine, floors, probe)
+    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, p=found.p)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pandas as pd
@@ -46,6 +47,7 @@ def tables_from(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def test_verdict_follows_its_rule(claim, shares, word):
     answer = compare.answer(tables_of(shares), claim, "linear subgroup")
     assert (answer.claim, answer.word) == (claim, word)
+    assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted", "partly"))
 
 
 def test_fewer_than_three_seeds_say_nothing():
@@ -63,21 +65,10 @@ def test_an_arm_at_the_floor_makes_its_claims_not_testable_and_no_others():
     for low in (0.35, 0.3, 0.1):  # above the floor by less than would be seen, at it, below it
         answers = {one.claim: one for one in compare.verdict(tables_of(shares | {"CLIP real": low}, floor=0.3))}
         assert answers["C2"].word == "not testable at this scale" and answers["C1"].word == "reproduced"
+        assert math.isnan(answers["C2"].p)
         assert "CLIP real did not learn enough to lie above the floors" in answers["C2"].why
         assert "StableRep synthetic minus CLIP real: +" in answers["C2"].why  # the numbers are said all the same
         assert "decides nothing" in answers["C2"].rule
-
-
-def test_each_floor_must_be_cleared():
-    """Also that which is highest; of another probe none counts."""
-    shares = {"SimCLR synthetic": 0.9, "SimCLR real": 0.9}
-    for highest in FLOOR_ARMS:
-        high = items(shares | dict.fromkeys(FLOOR_ARMS, 0.1) | {highest: 0.85}, seeds=3)
-        easy = items(shares | dict.fromkeys(FLOOR_ARMS, 0.1), seeds=3, probe="linear group")
-        tables = tables_from(pd.concat([high, easy]))
-        low = compare.at_the_floor(tables["floors"], "linear subgroup")
-        assert sorted(low) == ["SimCLR real", "SimCLR synthetic"]
-        assert compare.at_the_floor(tables["floors"], "linear group") == []
 
 
 def test_the_floors_are_held_against_every_trained_arm():
@@ -85,7 +76,6 @@ def test_the_floors_are_held_against_every_trained_arm():
     floors = tables_of(shares, floor=0.1)["floors"]
     assert set(zip(floors["first"], floors["second"])) == {(name, floor) for name in shares for floor in FLOOR_ARMS}
     assert set(floors["claim"]) == {"learned"} and (floors["difference"] - 0.4).abs().max() < 1e-9
-    assert compare.at_the_floor(floors, "linear subgroup") == [] == compare.at_the_floor(floors[:0], "linear subgroup")
 
 
 # What it rests on

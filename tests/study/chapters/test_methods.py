@@ -43,6 +43,7 @@ def test_the_verdict_on_captions_as_ids(share, word):
     assert methods.answer(found, "linear subgroup").word == word
     (answer,) = methods.verdict({"differences": found})
     assert (answer.claim, answer.word) == ("C6", word)
+    assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted", "partly"))
 
 
 def test_methods_that_know_no_more_than_an_untrained_network_settle_nothing():

@@ -1,7 +1,10 @@
-"""Scaling: nested captions, equal views, and the answer to C5 by hand."""
+"""Scaling: nested captions, views that are fixed or grow, power laws, and the answer to C5 by hand."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from itertools import groupby
 from types import SimpleNamespace
 
 import pandas as pd
@@ -9,21 +12,68 @@ import pytest
 
 from stablerep.errors import InputError
 from stablerep.study.chapters import resolve, scaling
-from tests.study.stand_ins import AnsweringStudy, items
+from stablerep.study.chapters.scaling import FIXED, GROWING
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.study import Study
+from stablerep.study.store.runs import RunStore
+from tests.study.stand_ins import AnsweringStudy, NotingStore, items
+
+COUNTS = (8, 32, 64)
 
 
-def test_scaling_takes_nested_captions_and_equal_views():
+def test_scaling_takes_nested_captions_in_both_panels_and_the_floors():
     study = AnsweringStudy()
-    p = resolve("scaling", {"preset": "smoke", "caption_counts": [64, 8, 32], "captions": 0, "seeds": 2})
+    p = resolve("scaling", {"preset": "smoke", "caption_counts": [64, 8, 32], "captions": 0, "seeds": 2, "steps": 16})
     table = scaling.compute(p, scaling.ask(p, study))["scaling"]
-    assert table[["captions", "arm"]].values.tolist() == [[c, a] for c in (8, 32, 64) for a in scaling.SCALED]
-    assert table.groupby("captions")["accuracy"].first().is_monotonic_increasing
-    assert {one.views for one in study.asked} == {p.views_per_step * p.steps}  # although 8 captions do not fill a batch
+    rows = [[c, a] for c in COUNTS for a in scaling.SCALED] + [[0, floor] for floor in FLOOR_ARMS]
+    for panel in (FIXED, GROWING):
+        assert table[table["panel"] == panel][["captions", "arm"]].values.tolist() == rows
+    trained = table[table["captions"] > 0]
+    assert trained.groupby("captions")["accuracy"].first().is_monotonic_increasing
     everything = study.captions().texts
     assert all(one.learnt == everything[: len(one.learnt)] for one in study.asked)
-    assert {len(one.learnt) for one in study.asked} == {8, 32, 64}
-    assert {one.seed for one in study.asked} == {0, 1}
-    assert set(table["seeds"]) == {2}
+    assert {len(one.learnt) for one in study.asked} == set(COUNTS)
+    assert Counter(one.arm for one in study.asked) == dict.fromkeys(scaling.SCALED, 12) | dict.fromkeys(FLOOR_ARMS, 2)
+    assert {one.seed for one in study.asked} == {0, 1} and set(table["seeds"]) == {2}
+    # the captions of the stand-in are its concepts, and floors learn from none
+    assert (table["concepts"] == table["captions"]).all()
+
+
+def test_views_are_fixed_or_grow_with_the_captions():
+    study = AnsweringStudy()
+    p = resolve("scaling", {"preset": "smoke", "caption_counts": [8, 32, 64], "captions": 0, "steps": 16})
+    table = scaling.compute(p, scaling.ask(p, study))["scaling"]
+    views = table[table["captions"] > 0].groupby(["panel", "captions"])["views"].unique().map(list)
+    full = p.views_per_step * p.steps  # although 8 captions do not fill a batch
+    assert views[FIXED].to_dict() == {count: [full] for count in COUNTS}
+    assert views[GROWING].to_dict() == {8: [full // 8], 32: [full // 2], 64: [full]}
+    few = p.model_copy(update={"steps": 2})
+    table = scaling.compute(few, scaling.ask(few, study))["scaling"]
+    assert table.query("captions == 8")["views"].min() == p.views_per_step  # one step at least
+
+
+def test_the_largest_set_has_the_same_runs_in_both_panels(tmp_path):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    given = {"preset": "smoke", "caption_counts": [8, 64], "captions": 0, "steps": 16, "generator": "emoji"}
+    asked = scaling.ask(resolve("scaling", given), study)
+    keys = {
+        panel: {(one.arm, one.captions): one.pretraining.key for one in asked.panels[panel]} for panel in asked.panels
+    }
+    same = {place for place, key in keys[FIXED].items() if keys[GROWING][place] == key}
+    assert same == {(arm, 64) for arm in scaling.SCALED} and len(keys[FIXED]) == 6
+    assert {one.pretraining for one in asked.floors} == {None} and [one.arm for one in asked.floors] == list(FLOOR_ARMS)
+
+
+def test_subsets_take_emoji_concept_by_concept():
+    """All captions of a concept stand together, so that a smaller set lacks concepts and, but for one, no names of those it has."""
+    study = Study(RunStore("unused"), p := resolve("scaling", {"preset": "reference"}))
+    texts = study.captions().texts
+    concepts = [study.clusters[one] for one in texts]
+    assert len(texts) == max(p.caption_counts) and len(list(groupby(concepts))) == len(set(concepts)) < len(texts)
+    for count in p.caption_counts:
+        known, rest = set(concepts[:count]), set(concepts[count:])
+        assert texts[:count] == study.captions().first(count).texts and len(known & rest) <= 1
 
 
 def test_scaling_needs_enough_captions():
@@ -38,49 +88,117 @@ CLIP = {100: 0.1, 200: 0.2, 400: 0.3}
 
 
 def tables_of(
-    *, seeds: int = 3, probes: tuple[str, ...] = ("linear group", "linear subgroup", "knn subgroup"), **shares
-) -> dict:
-    """The chapter's tables; on all probes but the primary one the two arms have changed places."""
+    *, seeds: int = 3, probes: tuple[str, ...] = ("linear group", "linear subgroup"), floor: float = 0.0,
+    growing: dict | None = None, **shares,
+) -> dict:  # fmt: skip
+    """The chapter's tables, of views that grow as of fixed ones unless ``growing`` gives the shares of both arms; on all probes but the primary
+    one the two arms have changed places. Floors answer a share of the concepts rightly."""
     named = {
         name.replace("_", " ").replace("StableRepPlus", "StableRep+"): by_count for name, by_count in shares.items()
     }
     primary = next((one for one in probes if one.startswith("one-shot")), "linear subgroup")
-    swapped = dict(zip(named, reversed(named.values())))
-    found = [
-        items({arm: share}, seeds=seeds, probe=probe).assign(captions=count)
-        for probe in probes for arm, by_count in (named if probe == primary else swapped).items() for count, share in by_count.items()
-    ]  # fmt: skip
+
+    def answered(named: dict) -> list:
+        swapped = dict(zip(named, reversed(named.values())))
+        found = [
+            items({arm: share}, seeds=seeds, probe=probe).assign(captions=count)
+            for probe in probes for arm, by_count in (named if probe == primary else swapped).items() for count, share in by_count.items()
+        ]  # fmt: skip
+        return [SimpleNamespace(items=lambda: pd.concat(found, ignore_index=True))]
+
+    low = pd.concat([items(dict.fromkeys(FLOOR_ARMS, floor), seeds=seeds, probe=probe) for probe in probes])
     counts = sorted({count for by_count in named.values() for count in by_count}, reverse=True)
-    asked = [SimpleNamespace(items=lambda: pd.concat(found, ignore_index=True))]
+    panels = {FIXED: answered(named), GROWING: answered(growing or named)}
+    asked = scaling.Asked(panels, [SimpleNamespace(items=lambda: low)], lambda count: count // 10)
     return scaling.compute(SimpleNamespace(caption_counts=counts), asked)
 
 
 @pytest.mark.parametrize(
     ("plus", "word", "difference"),
     [
-        ({100: 0.2, 200: 0.8, 400: 0.9}, "reproduced", "+50.0"),
-        ({100: 0.9, 200: 0.3, 400: 0.9}, "equivalent", "+0.0"),  # other numbers of captions decide nothing
-        ({100: 0.3, 200: 0.325, 400: 0.4}, "undecided", "+2.5"),  # one concept of forty
-        ({100: 0.1, 200: 0.1, 400: 0.9}, "contradicted", "-20.0"),
+        ({100: 0.2, 200: 1.0, 400: 0.9}, "reproduced", "+50.0"),
+        ({100: 0.9, 200: 0.5, 400: 0.9}, "equivalent", "+0.0"),  # other numbers of captions decide nothing
+        ({100: 0.3, 200: 0.525, 400: 0.4}, "undecided", "+2.5"),  # one concept of forty
+        ({100: 0.1, 200: 0.3, 400: 0.9}, "contradicted", "-20.0"),
     ],
 )
 def test_verdict_follows_its_rule(plus, word, difference):
-    (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus))
+    (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP | {400: 0.5}, StableRepPlus_synthetic=plus))
     assert (answer.claim, answer.word) == ("C5", word) and "at most half of the captions" in answer.rule
-    said = f"linear subgroup: {PLUS}, 200 captions minus CLIP real, 400 captions: {difference} points ["
+    said = f"linear subgroup: {PLUS} at 200 captions minus CLIP real at 400 captions: {difference} points ["
     assert answer.why.startswith(said)
+    assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted"))
+
+
+def test_the_verdict_rests_on_fixed_views():
+    plus, half = {100: 0.2, 200: 0.8, 400: 0.9}, {100: 0.1, 200: 0.1, 400: 0.9}
+    tables = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus, growing={"CLIP real": CLIP, PLUS: half})
+    assert scaling.verdict(tables)[0].word == "reproduced"
+    found = tables["differences"].query("probe == 'linear subgroup'").set_index(["panel", "first"])["difference"]
+    place = f"{PLUS} at 200 captions"
+    assert (found[FIXED, place], found[GROWING, place]) == pytest.approx((0.5, -0.2))
+
+
+@pytest.mark.parametrize(("plus", "clip", "low"), [(0.35, 0.3, PLUS), (0.9, 0.35, "CLIP real"), (0.9, 0.8, "")])
+def test_an_arm_of_the_pair_at_the_floor_decides_nothing(plus, clip, low):
+    """At other sizes, or with growing views, an arm may lie where it likes."""
+    arms = {"CLIP real": {100: 0.1, 200: 0.1, 400: clip}, PLUS: {100: 0.1, 200: plus, 400: 0.1}}
+    high = {arm: dict.fromkeys(by_count, 0.95) for arm, by_count in arms.items()}
+    tables = tables_of(
+        CLIP_real=arms["CLIP real"], StableRepPlus_synthetic=arms[PLUS], floor=0.3, growing=high if low else None
+    )
+    (answer,) = scaling.verdict(tables)
+    assert (answer.word == "not testable at this scale") == bool(low) == math.isnan(answer.p)
+    assert f"{low} at " in answer.why if low else answer.word == "reproduced"
+    assert ("did not learn enough to lie above the floors" in answer.why) == bool(low)
+    assert "above the floors" in answer.rule
+
+
+def test_every_size_is_held_against_every_floor():
+    plus = {100: 0.2, 200: 0.8, 400: 0.9}
+    floors = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus, floor=0.1)["floors"]
+    mine = floors[(floors["panel"] == FIXED) & (floors["probe"] == "linear subgroup")].set_index(["first", "second"])
+    expected = {
+        (f"{arm} at {count} captions", floor): share - 0.1
+        for arm, by_count in (("CLIP real", CLIP), (PLUS, plus)) for count, share in by_count.items() for floor in FLOOR_ARMS
+    }  # fmt: skip
+    assert mine["difference"].to_dict() == pytest.approx(expected)
+    assert len(floors) == 2 * 2 * len(expected)  # panels and probes
+
+
+def test_power_laws_are_of_errors_on_the_primary_probe():
+    """Of 40 concepts, those that are missed: 3200 / captions; the largest set misses as many as the law says, or all."""
+    law = {100 * 2**k: 1 - 0.8 / 2**k for k in range(4)}
+    flat = dict.fromkeys(law, 0.5)
+    tables = tables_of(CLIP_real=flat, StableRepPlus_synthetic=law, growing={"CLIP real": law, PLUS: law | {800: 0.0}})
+    laws = tables["power_law"].set_index(["panel", "arm"])
+    assert laws.index.tolist() == [(panel, arm) for panel in (FIXED, GROWING) for arm in ("CLIP real", PLUS)]
+    for place, observed in (((FIXED, PLUS), 0.1), ((GROWING, "CLIP real"), 0.1), ((GROWING, PLUS), 1.0)):
+        row = laws.loc[place]
+        assert (row["b"], row["predicted"], row["size"]) == pytest.approx((1, 0.1, 800), abs=1e-3) and row["why"] == ""
+        assert row["observed"] == pytest.approx(observed)
+    assert "do not fall" in laws.loc[(FIXED, "CLIP real"), "why"] and math.isnan(laws.loc[(FIXED, "CLIP real"), "a"])
+    lines = tables["power_law_lines"].groupby(["panel", "arm"])["size"].agg(["min", "max"])
+    assert (
+        len(lines) == 3
+        and lines["min"].tolist() == pytest.approx([100] * 3)
+        and lines["max"].tolist() == pytest.approx([800] * 3)
+    )
 
 
 def test_differences_are_paired_over_concepts_and_seeds():
     tables = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic={100: 0.2, 200: 0.4, 400: 0.5})
     found = tables["differences"]
-    mine = found[found["probe"] == "linear subgroup"].set_index("first")
-    assert mine.index.tolist() == [f"{PLUS}, {count} captions" for count in (100, 200, 400)]
-    assert set(mine["second"]) == {"CLIP real, 400 captions"} and set(mine["claim"]) == {"C5"}
+    mine = found[(found["probe"] == "linear subgroup") & (found["panel"] == FIXED)].set_index("first")
+    assert mine.index.tolist() == [f"{PLUS} at {count} captions" for count in (100, 200, 400)]
+    assert set(mine["second"]) == {"CLIP real at 400 captions"} and set(mine["claim"]) == {"C5"}
     assert mine["difference"].tolist() == pytest.approx([-0.1, 0.1, 0.2])
     assert set(mine["seeds"]) == {3} and set(mine["clusters"]) == {40}
     # narrower than if each arm were drawn anew: they answer the same concepts
-    apart = tables["scaling"].query("probe == 'linear subgroup' and captions == 400").set_index("arm")
+    apart = (
+        tables["scaling"].query("panel == @FIXED and probe == 'linear subgroup' and captions == 400").set_index("arm")
+    )
+    assert set(apart["concepts"]) == {40}
     assert (mine["high"] - mine["low"]).max() < sum(apart["high"] - apart["low"])
 
 
@@ -95,7 +213,7 @@ def test_verdict_is_on_the_primary_probe():
 def test_half_is_the_next_number_below_where_none_is_half():
     plus, clip = {100: 0.9, 300: 0.1, 400: 0.1}, {100: 0.1, 300: 0.3, 400: 0.3}
     (answer,) = scaling.verdict(tables_of(CLIP_real=clip, StableRepPlus_synthetic=plus))
-    assert answer.word == "reproduced" and f"{PLUS}, 100 captions" in answer.why
+    assert answer.word == "reproduced" and f"{PLUS} at 100 captions" in answer.why
 
 
 def test_what_was_not_run_is_not_testable():
@@ -110,10 +228,9 @@ def test_what_was_not_run_is_not_testable():
     assert alone["differences"].empty
 
 
-def test_each_number_of_captions_is_an_arm_of_its_own_to_a_figure():
+def test_each_number_of_captions_is_an_arm_of_its_own_to_a_sentence_and_floors_stay_what_they_are():
     table = tables_of(CLIP_real={1000: 0.1, 2000: 0.2})["scaling"]
     assert list(dict.fromkeys(scaling.by_size(table)["arm"])) == [
-        "CLIP real, 1,000 captions",
-        "CLIP real, 2,000 captions",
-    ]
-    assert set(table["arm"]) == {"CLIP real"}
+        "CLIP real at 1,000 captions", "CLIP real at 2,000 captions", *FLOOR_ARMS,
+    ]  # fmt: skip
+    assert set(table["arm"]) == {"CLIP real", *FLOOR_ARMS}

@@ -1,0 +1,48 @@
+"""Floors of a comparison: an arm that learned no more than raw pixels, gradients or random weights show decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from math import nan
+
+import pandas as pd
+
+from stablerep.statistics import WORDS, Pair, Verdict, differences
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.markdown import some_of
+
+LEARNED = "learned"  # the claim that an arm lies above a floor
+RULE = "an arm that does not lie above the floors by the smallest visible difference decides nothing"
+
+
+def against_floors(items: pd.DataFrame, arms: Iterable[str], floors: Sequence[str] = FLOOR_ARMS) -> pd.DataFrame:
+    """Each arm against each floor, of those among the items: as :func:`stablerep.statistics.differences`, claim ``learned``."""
+    return differences(items, [Pair(LEARNED, name, floor) for name in arms for floor in floors])
+
+
+def at_the_floor(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> list[str]:
+    """Those of some arms that do not lie above every floor by the smallest difference that the study would see.
+
+    An arm that was held against no floor is one of them.
+
+    Args:
+        floors: of :func:`against_floors`.
+    """
+    mine = floors[floors["probe"] == probe]
+    above = (mine["difference"] > 0) & (mine["difference"] >= mine["visible"])
+    cleared = above.groupby(mine["first"]).all()
+    return [name for name in arms if not cleared.get(name, False)]
+
+
+def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, probe: str) -> Verdict:
+    """The verdict on some pairs of arms; *not testable at this scale* where an arm of theirs lies at the floor.
+
+    Args:
+        pairs: with ``first`` and ``second``. floors: of :func:`against_floors`.
+    """
+    low = at_the_floor(floors, probe, dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    if not low:
+        return found
+    why = f"{some_of(low)} did not learn enough to lie above the floors, which needs more steps ({found.sentence})"
+    return replace(found, word=WORDS[-1], p=nan, sentence=why)
