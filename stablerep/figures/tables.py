@@ -77,9 +77,9 @@ def differences(pairs: pd.DataFrame, probe: str = PROBE) -> pd.DataFrame:
     return shown[["first", "second", "points", "smallest visible", "seeds"]]
 
 
-def gains(pairs: pd.DataFrame, claim: str) -> pd.DataFrame:
-    """By how many points the first arm of each pair of one claim is better: a row per first arm, a column per probe."""
-    mine = pairs[pairs["claim"] == claim]
+def gains(floors: pd.DataFrame, floor: str) -> pd.DataFrame:
+    """By how many points each arm lies above one floor: a row per arm, a column per probe."""
+    mine = floors[floors["second"] == floor]
     wide = _wide(mine, "first", "probe", [points(row.difference, row.low, row.high) for row in mine.itertuples()])
     return wide.rename_axis(columns=None)
 
@@ -114,17 +114,16 @@ def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def diagnosis_sentences(
-    tables: dict[str, pd.DataFrame], names: Sequence[str], claim: str, probes: Sequence[str]
+    tables: dict[str, pd.DataFrame], names: Sequence[str], floor: str, probes: Sequence[str]
 ) -> str:
     """Markdown: a line for each of some methods that was run, on what it gained on a few probes and what its features look like.
 
     Args:
-        tables: ``diagnostics`` and ``differences``. names: of methods.
-        claim: the claim of the pairs of each method against random initialization.
+        tables: ``diagnostics`` and ``floors``. names: of methods. floor: an untrained encoder.
     """
     features = tables["diagnostics"].set_index("arm")
-    pairs = tables["differences"]
-    found = pairs[pairs["claim"] == claim].set_index(["probe", "first"])
+    floors = tables["floors"]
+    found = floors[floors["second"] == floor].set_index(["probe", "first"])
     lines = []
     for name in names:
         if name not in features.index:
@@ -137,7 +136,7 @@ def diagnosis_sentences(
             for pair in [found.loc[(probe, name)]]
         ]
         lines.append(
-            f"- **{name}**, points above random initialization: {', '.join(gained)}. Cosine within a caption "
+            f"- **{name}**, points above {floor[0].lower() + floor[1:]}: {', '.join(gained)}. Cosine within a caption "
             f"{row['within']:.2f}, between captions {row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; "
             f"alarms: {row['alarms']}."
         )

@@ -50,8 +50,8 @@ def test_differences_are_signed_points_titled_by_their_claim():
     assert tables.differences(pairs(), "none").empty
 
 
-def test_gains_are_of_one_claim():
-    shown = tables.gains(pairs(), "learned")
+def test_gains_are_over_one_floor():
+    shown = tables.gains(pairs(), "r")
     assert shown.index.tolist() == ["b", "a"] and shown.columns.tolist() == ["linear", "knn"]
     assert shown.loc["b", "knn"] == "-2.0 [-3.0, +0.0]" and shown.loc["a", "knn"] == ""
 
@@ -71,13 +71,13 @@ def test_a_diagnosis_names_gains_features_and_alarms():
     features = pd.DataFrame({
         "arm": ["b"], "within": [0.91], "between": [0.2], "effective_rank": [12.4], "dimensions": [64], "alarms": ["none"],
     })  # fmt: skip
-    found = {"diagnostics": features, "differences": pairs()}
-    said = tables.diagnosis_sentences(found, ["b", "not run"], "learned", ["linear", "knn", "other"])
+    found = {"diagnostics": features, "floors": pairs()}
+    said = tables.diagnosis_sentences(found, ["b", "not run"], "r", ["linear", "knn", "other"])
     assert said == (
-        "- **b**, points above random initialization: linear +30.0 [+20.0, +40.0], knn -2.0 [-3.0, +0.0]. Cosine within a caption 0.91, "
+        "- **b**, points above r: linear +30.0 [+20.0, +40.0], knn -2.0 [-3.0, +0.0]. Cosine within a caption 0.91, "
         "between captions 0.20; effective rank 12 of 64; alarms: none."
     )
-    assert tables.diagnosis_sentences(found, ["not run"], "learned", ["linear"]) == "Not run with these parameters."
+    assert tables.diagnosis_sentences(found, ["not run"], "r", ["linear"]) == "Not run with these parameters."
     assert tables.diagnostics(features).loc["b", "within"] == 0.91
 
 

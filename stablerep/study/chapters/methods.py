@@ -9,10 +9,12 @@ from typing import Literal
 import pandas as pd
 
 from stablerep.methods import METHODS
+from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
-from stablerep.study.experiments.arms import Arm
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
 from stablerep.study.experiments.images import ImageSet
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import AnyCorpus, Batched, Design, knob
@@ -25,7 +27,6 @@ CLAIMS = ("C6",)
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 
 TRANSFERRED = ("digits", "clip art")  # embedded sets that show no emoji
-LEARNED = "learned"  # the claim that a method lies above random initialization
 RANDOM = "Random initialization"
 # SynCLR, table 5: the same contrastive loss, told captions, classes or single images
 PAIRS = (Pair("C6", "StableRep", "Supervised contrastive"), Pair("C6", "Supervised contrastive", "SimCLR"))
@@ -79,25 +80,26 @@ class Trained:
 
     evaluated: Evaluated
     transferred: pd.DataFrame  # items on other sets
-    diagnostics: Run | None  # of the first seed alone
+    diagnostics: Run | None  # of encoders, and of the first seed alone
 
 
 def ask(p: Parameters, study: Study) -> list[Trained]:
-    """Every method and seed, an untrained encoder first."""
+    """Every method and seed, the floors first."""
     captions = study.captions(p.captions)
     images, apart = study.real_images(captions, several=True), len(captions)
     if p.one_per_concept and study.about.designs:
         images, apart = images.grouped(lambda: study.clusters), len({study.clusters[one] for one in captions.texts})
-    found = []
+    recipe, found = study.encoder_recipe(p), []
     for seed in range(p.seed, p.seed + p.seeds):
-        for method in ("random", *possible(p, study)):
-            run = None if method == "random" else train(method, images, p, study, seed, apart)
-            recipe = study.encoder_recipe(p)
-            evaluation = study.probed(run, recipe, seed, p)
+        learners = {name: (None, arm(name).method) for name in FLOOR_ARMS}
+        for method in possible(p, study):
+            learners[METHODS[method].title] = (train(method, images, p, study, seed, apart), "")
+        for name, (run, untrained) in learners.items():
+            described = seed == p.seed and (run or name == RANDOM)
             found.append(Trained(
-                Evaluated(title_of(method), seed, run, evaluation),
-                study.transferred(run, recipe, seed, TRANSFERRED),
-                diagnosed(run, p, study, seed) if seed == p.seed else None,
+                Evaluated(name, seed, run, study.probed(run, recipe, seed, p, untrained=untrained)),
+                study.transferred(run, recipe, seed, TRANSFERRED, untrained=untrained),
+                diagnosed(run, p, study, seed) if described else None,
             ))  # fmt: skip
     return found
 
@@ -108,20 +110,16 @@ def possible(p: Parameters, study: Study) -> list[str]:
     return [method for method in p.methods if label or METHODS[method].traits.ids != "class"]
 
 
-def title_of(method: str) -> str:
-    return RANDOM if method == "random" else METHODS[method].title
-
-
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
     teacher = METHODS[method].traits.teacher
     recipe = replace(
-        study.recipe(Arm(title_of(method), method, "designs"), p, seed, captions),
+        study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, captions),
         learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
         teacher_momentum=p.teacher_momentum if teacher else 0.0,
     )  # fmt: skip
     label = (p.label or study.about.labels[-1]) if METHODS[method].traits.ids == "class" else None
-    return study.pretraining(images, recipe, f"{title_of(method)}, seed {seed}", label=label)
+    return study.pretraining(images, recipe, f"{METHODS[method].title}, seed {seed}", label=label)
 
 
 def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
@@ -149,16 +147,14 @@ def diagnosed(run: Run | None, p: Parameters, study: Study, seed: int) -> Run:
 
 
 def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
-    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6, and each
-    method against random initialization, claim ``learned``), ``costs``, ``transfer`` (each seed's score on other sets),
-    ``seeds``, ``curves`` (loss by step) and ``diagnostics`` (of features of held-out images), both of the first seed.
-    Random initialization is the first row of each but ``curves`` and ``costs``.
+    """Tables: ``arms`` (accuracy by method and probe with its interval), ``differences`` (the pairs of C6), ``floors``
+    (each method against each floor), ``costs``, ``transfer`` (each seed's score on other sets), ``seeds``, ``curves``
+    (loss by step) and ``diagnostics`` (of features of held-out images, untrained ones first), both of the first seed.
     """
     from stablerep.transfer import transfer_scores
 
     items, first = items_of(one.evaluated for one in asked), [one for one in asked if one.diagnostics]
-    titles = [one.evaluated.arm for one in first if one.evaluated.arm != RANDOM]
-    pairs = [*PAIRS, *(Pair(LEARNED, title, RANDOM) for title in titles)]
+    trained = dict.fromkeys(one.evaluated.arm for one in asked if one.evaluated.pretraining)
     scores = [transfer_scores(one.transferred).assign(arm=one.evaluated.arm, seed=one.evaluated.seed) for one in asked]
     curves = [
         one.evaluated.pretraining.table("log")[["step", "loss"]].assign(arm=one.evaluated.arm)
@@ -166,7 +162,8 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
     ]  # fmt: skip
     return {
         "arms": summarize(items),
-        "differences": differences(items, pairs),
+        "differences": differences(items, PAIRS),
+        "floors": against_floors(items, trained),
         "costs": costs(items),
         "seeds": seed_means(items),
         "curves": pd.concat(curves, ignore_index=True),
@@ -177,32 +174,20 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
     }
 
 
-def learned(pairs: pd.DataFrame, probe: str) -> list[str]:
-    """Methods that lie above random initialization by more than the interval of the difference on the same items."""
-    mine = pairs[(pairs["claim"] == LEARNED) & (pairs["probe"] == probe)]
-    return mine[mine["low"] > 0]["first"].tolist()
-
-
-def answer(pairs: pd.DataFrame, probe: str) -> Answer:
+def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:
     """C6 on one probe."""
-    rule = (
-        "not testable at this scale when a method of the claim was not run, or when none of them lies above random "
-        "initialization, since an order among encoders that know no more than an untrained one says nothing about "
-        "what they were told"
-    )
-    mine = pairs[(pairs["probe"] == probe) & (pairs["claim"] == "C6")]
-    above = {one: ", ".join(learned(pairs, one)) or "none" for one in pairs["probe"].unique() if one[:3] != "knn"}
-    words = "Above random initialization by more than the interval of the difference"
-    lines = [f"{words}, {one}: {names}" for one, names in above.items()]
-    if len(mine) < len(PAIRS):
-        return Answer("C6", "not testable at this scale", "a method that the claim names was not run", rule, lines)
-    found = verdict_on(mine)
-    if not {*mine["first"], *mine["second"]} & set(learned(pairs, probe)):
-        why = f"no method of the claim was trained long enough to lie above random initialization ({found.sentence})"
-        return Answer("C6", "not testable at this scale", why, rule, lines)
-    return Answer("C6", found.word, f"{probe}: {found.sentence}", rule, lines, found.p)
+    pairs, floors = tables["differences"].query("claim == 'C6' and probe == @probe"), tables["floors"]
+    trained = floors["first"].unique()
+    lines = [
+        f"Above every floor, {one}: {', '.join(name for name in trained if name not in low) or 'none'}"
+        for one in floors["probe"].unique() for low in [at_the_floor(floors, one, trained)]
+    ]  # fmt: skip
+    if len(pairs) < len(PAIRS):
+        return Answer("C6", WORDS[-1], "a method that the claim names was not run", RULE, lines)
+    found = held_to_floors(verdict_on(pairs), pairs, floors, probe)
+    return Answer("C6", found.word, f"{probe}: {found.sentence}", RULE, lines, found.p)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the primary probe."""
-    return [answer(tables["differences"], probe_of(tables["differences"]))]
+    return [answer(tables, probe_of(tables["arms"]))]

@@ -43,6 +43,6 @@ EVALUATION = Step(
     ("stablerep.probes.suite", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera"), seconds=9.5,
 )  # fmt: skip
 TRANSFER = Step(
-    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones"),
+    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones", "stablerep.probes.floors"),
     seconds=1.5, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

@@ -228,21 +228,29 @@ class Study(Sources):
         )
 
     def transferred(
-        self, run: Run | None, encoder: EncoderRecipe, seed: int, sets: Sequence[str], *, limit: int = 0
+        self,
+        run: Run | None,
+        encoder: EncoderRecipe,
+        seed: int,
+        sets: Sequence[str],
+        *,
+        limit: int = 0,
+        untrained: str = "random",
     ) -> pd.DataFrame:
-        """Per-item results as :func:`stablerep.transfer.transfer` gives them, a run for each set that is there."""
+        """Per-item results as :func:`stablerep.transfer.transfer` gives them, a run for each set that is there; for None of
+        what is untrained."""
         from stablerep.transfer import over_sets, probe_set
 
         def probe(which, data):
             def compute(folder: Path) -> dict:
-                items = probe_set(self.backbone(run, encoder, seed), data, which)
+                items = probe_set(self.backbone(run, encoder, seed, untrained), data, which)
                 items.to_parquet(folder / "results.parquet", index=False)
                 return {"correct": items["correct"].mean()}
 
             return self.store.obtain(
                 TRANSFER,
                 parameters={"set": which.name, "metric": which.metric, "size": encoder.image_size, "limit": limit},
-                inputs={"encoder": self.encoder_key(run, encoder, seed), "images": data.fingerprint},
+                inputs={"encoder": self.encoder_key(run, encoder, seed, untrained), "images": data.fingerprint},
                 compute=compute,
             ).table()
 
