@@ -4,12 +4,12 @@ Real images of some captions, and images that a generator made from the same cap
 
 **With designs.** The gallery has the design that nothing learns from. Real images are of the other designs, from which the generator
 learned: generated images have their styles, and the gallery's is new to both. The judge learns from these designs too, but from concepts
-that nobody is asked about. So neither the gallery nor the judge knows an image that is asked, or anything that it could be a copy of: a
-generator that gave back its training images would be exactly as faithful as real images are.
+that nobody is asked about. So neither the gallery nor the judge knows any of the real images, or any drawing in their designs of what they
+show: a generator that gave back its training images of a caption would be exactly as faithful as real images are.
 
 **Without designs.** The gallery has half of the held-out images, and the other half are the real images. The judge learns from the training
-images, as a generator of this corpus does. So it may know what a copy was copied from, which is the one advantage that is left: that of
-generated images.
+images, as a generator of this corpus does. So it may know what a generated image is a copy of, but no real image: an advantage of
+generated images, which is left.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def test_parameters_do_not_change_afterwards():
     [
         ("compare", "guidance_scael", "guidance_scale"),
         ("compare", "step", "steps"),
-        ("generator", "guidance_scalse", "guidance_scales"),
+        ("generator", "image_per_caption", "images_per_caption"),
         ("scaling", "caption_count", "caption_counts"),
         ("corpus", "flag", "flags"),
     ],
