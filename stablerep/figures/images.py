@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from stablerep.corpus import Corpus
+
+CAPTION_WIDTH = 28  # characters of a line beside a row of images
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
@@ -142,4 +145,5 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     ]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
-    return image_grid(np.asarray(images), [f"{group[c]}:\n{c}" for c in captions], labels)
+    names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
+    return image_grid(np.asarray(images), names, labels)
