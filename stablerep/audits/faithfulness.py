@@ -142,8 +142,8 @@ def compared(
     """Sets of generated images, and a second set of real ones, against a set of real images that has nothing to do with them.
 
     With ``by_concept``, concepts are halved by a hash: the first set has real images of one half, the others have images of the other half, and
-    concepts are the units of :mod:`stablerep.audits.sets`. Else images are halved and are the units, and all generated images count. All sets
-    are cut at random to the size of the smallest.
+    concepts are the units of :mod:`stablerep.audits.sets`. Else images are halved and are the units, all generated images count, and sets
+    differ too where captions name other classes than the real images show. All sets are cut at random to the size of the smallest.
 
     Returns:
         Rows of :func:`stablerep.audits.sets.compare_sets` with ``source``, ``guidance_scale`` and ``units`` (of the first set); none where
