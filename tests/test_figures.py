@@ -23,7 +23,7 @@ from stablerep.published import figure_6
 from stablerep.study.experiments.arms import ARMS as STUDY_ARMS
 
 ARMS = list(figures.ARM_COLOURS)
-YARDSTICKS = ["real, held-out design", "real, known designs"]
+CAPTIONS = ["training captions", "unseen combinations", "test concepts"]
 PROBES = ["linear subgroup", "one-shot"]
 GENDERS = ("woman", "man", "person")
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
@@ -62,10 +62,10 @@ def scaling_lines():
     return line.assign(low=line["error"] - 0.1, high=line["error"] + 0.2, panel="y", arm="CLIP real")
 
 
-def over_scales(reals, measures):
-    rows = [{"source": real, "guidance_scale": np.nan, "measure": m} for real in reals for m in measures]
-    rows += [{"source": "generated", "guidance_scale": w, "measure": m} for w in reversed(SCALES) for m in measures]
-    return with_interval(rows, "mean").assign(n=50)
+def over_scales(groups=CAPTIONS, real=True):
+    rows = [{"captions": g, "source": "real", "guidance_scale": np.nan} for g in groups] if real else []
+    rows += [{"captions": g, "source": "generated", "guidance_scale": w} for g in groups for w in reversed(SCALES)]
+    return with_interval(rows, "mean").assign(chance=0.125)
 
 
 def shares_table():
@@ -103,7 +103,7 @@ def sweep_table():
 def sets_table():
     rows = [
         {"source": source, "guidance_scale": w, "metric": metric}
-        for source, scales in (("real, other designs", [np.nan]), ("generated", SCALES)) for w in scales
+        for source, scales in (("real, other concepts", [np.nan]), ("generated", SCALES)) for w in scales
         for metric in ("kid", "precision", "recall", "density", "coverage")
     ]  # fmt: skip
     return with_interval(rows, "value")
@@ -116,7 +116,7 @@ def grid_table():
         return file.getvalue()
 
     return pd.DataFrame([
-        {"caption": c, "guidance_scale": w, "index": i, "png": png((40 * k, int(20 * w), 100 * i))}
+        {"captions": "test concepts", "caption": c, "guidance_scale": w, "index": i, "png": png((40 * k, int(20 * w), 100 * i))}
         for k, c in enumerate(("red heart", "owl", "pizza")) for w in SCALES for i in range(2)
     ])  # fmt: skip
 
@@ -150,8 +150,7 @@ CASES = {
 TABLES = {
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
-    "faithfulness": lambda: over_scales(YARDSTICKS, ("top1", "top10", "subgroup")),
-    "diversity": lambda: over_scales(["real designs"], ("distance",)),
+    "faithfulness": over_scales, "diversity": over_scales,
     "set_measures": sets_table, "sweep": sweep_table,
 }  # fmt: skip
 
@@ -240,27 +239,25 @@ def test_a_power_law_is_drawn_with_its_band_where_there_is_one():
     assert law.get_color() == figures.ARM_COLOURS["CLIP real"]
 
 
-def test_guidance_scales_are_in_order_beside_the_yardstick():
-    table = over_scales(YARDSTICKS, ("top1", "top10", "subgroup"))
-    for axis, measure in zip(figures.faithfulness(table).axes, ("top1", "top10", "subgroup")):
-        part = table[table["measure"] == measure].set_index("guidance_scale")["mean"]
-        np.testing.assert_allclose(points(axis.containers[0]), [[w, 100 * part[w]] for w in SCALES])
-        lines = {line.get_label(): line for line in axis.lines}
-        for source in YARDSTICKS:
-            real = table[(table["measure"] == measure) & (table["source"] == source)]["mean"].item()
-            np.testing.assert_allclose(lines[source].get_ydata(), 100 * real)
-        assert len({lines[source].get_linestyle() for source in YARDSTICKS}) == 2  # told apart without colour
+@pytest.mark.parametrize(
+    ("draw", "scale", "real"),
+    [(figures.faithfulness, 100, "real images"), (figures.diversity, 1, "between real images")],
+)
+def test_guidance_scales_are_in_order_beside_real_images(draw, scale, real):
+    table = over_scales()
+    for axis, name in zip(draw(table).axes, CAPTIONS, strict=True):
+        part = table[table["captions"] == name].set_index("guidance_scale")
+        assert axis.get_title() == name
+        np.testing.assert_allclose(points(axis.containers[0]), [[w, scale * part["mean"][w]] for w in SCALES])
+        lines = {line.get_label(): line.get_ydata() for line in axis.lines}
+        np.testing.assert_allclose(lines[real], scale * part["mean"][part.index.isna()].item())
+        assert np.all(lines["chance"] == np.float64(12.5)) if scale == 100 else "chance" not in lines
 
 
-def test_one_kind_of_real_images_is_enough():
-    """As of photographs, which have no designs."""
-    measures = ("top1", "top10", "subgroup")
-    figure = figures.faithfulness(over_scales(["real, held-out images"], measures))
-    assert "real, held-out images" in figure.axes[0].get_legend_handles_labels()[1]
-    table = over_scales(["real images"], ["distance"])
-    assert "between real images" in figures.diversity(table).axes[0].get_legend_handles_labels()[1]
-    table.loc[table["source"] == "real images", ["mean", "low", "high"]] = np.nan  # each caption has one image
-    assert figures.diversity(table).axes[0].get_legend_handles_labels()[1] == ["between generated images"]
+def test_captions_of_one_group_and_without_several_real_images_are_drawn():
+    """As of photographs."""
+    figure = figures.diversity(over_scales(CAPTIONS[:1], real=False))
+    assert figure.axes[0].get_legend_handles_labels()[1] == ["generated images"]
 
 
 def test_sets_that_were_too_small_leave_their_panels_empty():
@@ -277,7 +274,7 @@ def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
             metric = container.get_label()
             drawn[metric] = points(container)
             real = table[(table["metric"] == metric) & (table["source"] != "generated")]["value"].item()
-            np.testing.assert_allclose(dashed[f"{metric}, real, other designs"].get_ydata(), real)
+            np.testing.assert_allclose(dashed[f"{metric}, real, other concepts"].get_ydata(), real)
     assert set(drawn) == set(table["metric"])
     for metric, shown in drawn.items():
         made = table[(table["metric"] == metric) & (table["source"] == "generated")].sort_values("guidance_scale")

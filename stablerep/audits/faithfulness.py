@@ -1,205 +1,206 @@
-"""Faithfulness and diversity of images of known captions, by the features of an encoder that learned from real images.
+"""Faithfulness and diversity of generated images beside real ones, by the features of a judge: an encoder that learned from real images.
 
-A *gallery* holds real images that the encoder knows. An image is faithful when the nearest caption prototype of the gallery is of the same concept (of
-photographs: the same class) as its own caption.
+An image is faithful when the nearest caption prototype of the gallery is of the same concept (of photographs: the same class) as its own
+caption. Which gallery, and which real images, says :mod:`stablerep.audits.equal_galleries`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
+from stablerep.audits.equal_galleries import half_of
 from stablerep.audits.retrieval import Retrieval, within_caption_distance
-from stablerep.audits.sets import compare_sets
-from stablerep.errors import InputError
-from stablerep.statistics import mean_with_interval
+from stablerep.audits.sets import METRICS, compare_sets, most_neighbours
+from stablerep.statistics import crossed_mean
+from stablerep.statistics.arms import Pair, differences
 
-NEW_DESIGN, KNOWN_DESIGNS, HELD_OUT = "real, held-out design", "real, known designs", "real, held-out images"  # sources
-OTHER_DESIGNS, OTHER_IMAGES = "real, other designs", "real, other images"  # sources of a second set of real images
-FEWEST_IN_A_SET = 4  # images: half of them must be two at least
-GRID_CAPTIONS, GRID_IMAGES = 8, 4
+REAL, GENERATED = "real", "generated"  # sources
+OTHER_CONCEPTS, OTHER_IMAGES = "real, other concepts", "real, other images"  # of a second set of real images
+LARGEST_SET = 4000  # images: all pairs of them are held in memory
+GRID_CAPTIONS, GRID_IMAGES = 3, 4
 
-
-def named_by_captions(table: pd.DataFrame, labels: Sequence[str]) -> str:
-    """What captions name: the last of the labels that is the same for all images of a caption, or else the caption itself."""
-    for label in reversed(labels):
-        if table.groupby("caption")[label].nunique(dropna=False).max() == 1 and table[label].notna().all():
-            return label
-    return "caption"
+Queries = tuple[Tensor, Sequence[str]]  # features float [N, D] and the caption of each
 
 
-def known_designs(
-    retrieval: Retrieval, features: Tensor, table: pd.DataFrame, captions: list[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Answers for the gallery's own images of some captions, and the rows they are about; each is ranked without its own design."""
-    several = table.groupby("concept")["design"].transform("nunique") > 1
-    wanted = (several & table["caption"].isin(captions)).to_numpy()
-    rows = table.assign(row=range(len(table)))[wanted]
-    parts = []
-    for design, some in rows.groupby("design"):
-        asked = features[torch.from_numpy(some["row"].to_numpy(copy=True))]
-        parts.append((some, retrieval.ask_without_design(asked, some["concept"].tolist(), design)))
-    return pd.concat([found for _, found in parts], ignore_index=True), pd.concat(
-        [some for some, _ in parts], ignore_index=True
-    )
+def judged(
+    gallery: tuple[Tensor, pd.DataFrame], real: Queries, made: Mapping[float, Queries], about: pd.DataFrame, attributes: Sequence[str] = (),
+) -> pd.DataFrame:  # fmt: skip
+    """How often images show what their captions name, concept by concept.
 
-
-def two_real_sets(table: pd.DataFrame, captions: list[str], seed: int) -> tuple[list[str], list[int], list[int]]:
-    """The first caption of each concept in ``captions`` that has two images, and the rows of two images of it, drawn at random."""
-    rows = table.assign(row=range(len(table))).groupby("caption")["row"].agg(list)
-    concept = table.drop_duplicates("caption").set_index("caption")["concept"]
-    several = [caption for caption in captions if len(rows.get(caption, ())) > 1]
-    chosen = concept.loc[several].drop_duplicates().index.tolist()
-    rng = np.random.default_rng(seed)
-    pairs = [rng.choice(rows[caption], 2, replace=False).tolist() for caption in chosen]
-    return chosen, [first for first, _ in pairs], [second for _, second in pairs]
-
-
-def sets_of_concepts(
-    table: pd.DataFrame, made: Sequence[Sequence[str]], seed: int
-) -> tuple[list[int], list[int], list[list[int]]]:
-    """Sets with the same number of images of each concept: two of real images that share none, drawn at random, and one of each generated set.
+    Every caption of a concept counts the same, whatever the number of its images, and so will every concept.
 
     Args:
-        table: ``concept`` of the real images. made: the concepts of the images of each generated set.
+        gallery: features float [N, D] and rows as of :class:`stablerep.audits.retrieval.Retrieval`.
+        real: real images that are looked up. made: generated ones, by guidance scale.
+        about: ``concept`` and ``group`` by caption. attributes: columns of the gallery that captions name, such as a skin tone.
 
     Returns:
-        Rows of the first and of the second real set, and places in each generated set. Of a concept they have half of its real images, or as
-        many as the generated set that has the fewest.
+        A row per ``source``, ``guidance_scale`` (NaN for real images), ``measure`` (see :meth:`Retrieval.ask`) and ``concept``: ``group``,
+        ``value``, a share of images, and ``chance``, what a random order would give.
     """
-    rows = table.assign(row=range(len(table))).groupby("concept")["row"].agg(list)
-    places = [pd.Series(range(len(concepts))).groupby(np.asarray(concepts)).agg(list) for concepts in made]
-    rng, first, second, chosen = np.random.default_rng(seed), [], [], [[] for _ in made]
-    for concept, mine in rows.items():
-        count = min(len(mine) // 2, *(len(some.get(concept, ())) for some in places))
-        drawn = rng.choice(mine, 2 * count, replace=False).tolist()
-        first, second = first + drawn[:count], second + drawn[count:]
-        for picked, some in zip(chosen, places):
-            picked += some.get(concept, [])[:count]
-    return first, second, chosen
+    retrieval, rows = Retrieval(*gallery, attributes), []
+    for source, w, (features, captions) in _arms(real, made):
+        concepts = about.loc[captions, "concept"].tolist()
+        found, chance = retrieval.ask(features, concepts, captions), retrieval.chance(concepts, captions)
+        for measure in found:
+            by = pd.DataFrame({"caption": captions, "value": found[measure], "chance": chance[measure]}).dropna()
+            rows.append(_by_concept(by, about).assign(source=source, guidance_scale=w, measure=measure))
+    return pd.concat(rows, ignore_index=True)
 
 
-def compared(real: Tensor, features: Tensor, *, source: str, w: float, seed: int) -> pd.DataFrame:
-    """The rows of :func:`stablerep.audits.sets.compare_sets`; a few images have fewer neighbours than are usual.
+def diverse(real: Queries, made: Mapping[float, Queries], about: pd.DataFrame) -> pd.DataFrame:
+    """Mean distance within a caption, concept by concept: columns as of :func:`judged`; ``chance`` is NaN, ``measure`` *distance*.
 
-    A subset of KID takes half of the images: the deviation over such subsets is about the standard error of the whole.
+    Captions with one image are left out.
     """
-    n = len(real)
-    found = compare_sets(real, features, k=min(3, n - 1), k_coverage=min(5, n - 1), subset_size=n // 2, seed=seed)
-    return found.assign(source=source, guidance_scale=w)
+    rows = []
+    for source, w, (features, captions) in _arms(real, made):
+        by = within_caption_distance(features, list(captions)).rename_axis("caption").reset_index(name="value")
+        rows.append(
+            _by_concept(by.assign(chance=np.nan), about).assign(source=source, guidance_scale=w, measure="distance")
+        )
+    return pd.concat(rows, ignore_index=True)
 
 
-def with_intervals(asked: pd.DataFrame, about: pd.DataFrame, *, source: str, w: float) -> list[dict]:
-    """Shares over all captions (group ``all``) and by group, with intervals over clusters.
+def _arms(real: Queries, made: Mapping[float, Queries]) -> Iterable[tuple[str, float, Queries]]:
+    yield REAL, np.nan, real
+    for w, queries in made.items():
+        yield GENERATED, w, queries
+
+
+def _by_concept(values: pd.DataFrame, about: pd.DataFrame) -> pd.DataFrame:
+    """Means of ``value`` and ``chance`` by caption, then by concept."""
+    means = values.groupby("caption")[["value", "chance"]].mean()
+    return means.join(about[["concept", "group"]]).groupby(["concept", "group"], as_index=False).mean()
+
+
+def shares(values: pd.DataFrame) -> pd.DataFrame:
+    """Means over concepts and seeds with 95 % intervals over both (:func:`stablerep.statistics.crossed.crossed_mean`).
 
     Args:
-        asked: ``top1``, ``top10`` and ``subgroup`` of each answer.
-        about: ``concept`` and ``group`` of each; ``cluster``, by which answers are resampled, is the concept where it is missing.
+        values: of :func:`judged` or :func:`diverse`, with ``captions`` (the name of their group), ``gallery`` and ``seed``.
+
+    Returns:
+        A row per ``captions``, ``gallery``, ``source``, ``guidance_scale``, ``measure`` and ``group`` (``all``, then each there is): ``mean``,
+        ``low``, ``high``, ``chance``, ``concepts``, ``seeds``.
     """
-    rows, clusters = [], about["cluster" if "cluster" in about else "concept"].to_numpy()
-    for group in ["all", *sorted(set(about["group"]))]:
-        mine = np.ones(len(about), bool) if group == "all" else (about["group"] == group).to_numpy()
-        concepts = len(set(about["concept"].to_numpy()[mine]))
-        for name in ("top1", "top10", "subgroup"):
-            found = mean_with_interval(asked[name].to_numpy()[mine], clusters[mine])
+    rows, keys = [], ["captions", "gallery", "source", "guidance_scale", "measure"]
+    for key, part in in_all(values).groupby(keys, sort=False, dropna=False):
+        for group in ["all", *sorted(part["group"].unique())]:
+            mine = part if group == "all" else part[part["group"] == group]
+            found = crossed_mean(mine.pivot(index="seed", columns="concept", values="value").to_numpy())
+            low, high = found.interval()
+            most = 1.0 if mine["chance"].notna().any() else 2.0  # of a share, or of a cosine distance
             rows.append({
-                "source": source, "guidance_scale": w, "group": group, "measure": name, "concepts": concepts, **found,
+                **dict(zip(keys, key)), "group": group, "mean": found.mean, "low": max(low, 0.0), "high": min(high, most),
+                "chance": mine["chance"].mean(), "concepts": found.clusters, "seeds": found.seeds,
             })  # fmt: skip
-    return rows
+    return pd.DataFrame(rows)
 
 
-def picture_grid(images: Tensor, caption_ids: Tensor, captions: list[str], w: float) -> list[dict]:
-    """The first images of a few captions as PNG bytes: rows of ``caption``, ``guidance_scale``, ``index`` and ``png``."""
+def in_all(values: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those concepts that were asked about at every seed, of real images and at every guidance scale.
+
+    A safety checker, or captions of which there is one image, leave some out.
+    """
+    by = values.groupby(["captions", "measure", "concept"])["value"].transform("size")
+    return values[by == by.groupby([values["captions"], values["measure"]]).transform("max")]
+
+
+def made_at(w: float) -> str:
+    """What generated images are called as an arm."""
+    return f"{GENERATED}, w = {w:g}"
+
+
+def gaps(values: pd.DataFrame, claim: str, w: float, captions: str, measure: str = "top1") -> pd.DataFrame:
+    """Real minus generated images, paired by concept and seed, at every guidance scale and for every group of captions.
+
+    Args:
+        values: as of :func:`shares`.
+        claim: the name in the row of the pair at ``w`` of the group ``captions``; other rows have none.
+
+    Returns:
+        Rows of :func:`stablerep.statistics.arms.differences` with ``captions`` instead of ``probe``.
+    """
+    mine = in_all(values[values["measure"] == measure])
+    arm = [REAL if source == REAL else made_at(scale) for source, scale in zip(mine["source"], mine["guidance_scale"])]
+    items = mine.assign(arm=arm, probe=mine["captions"], cluster=mine["concept"], correct=mine["value"])
+    pairs = [Pair(claim, REAL, made_at(scale)) for scale in sorted(mine["guidance_scale"].dropna().unique())]
+    found = differences(items, pairs).rename(columns={"probe": "captions"})
+    of_claim = (found["second"] == made_at(w)) & (found["captions"] == captions)
+    return found.assign(claim=np.where(of_claim, claim, ""))
+
+
+def compared(
+    real: Queries, made: Mapping[float, Queries], about: pd.DataFrame, *, by_concept: bool, seed: int
+) -> pd.DataFrame:
+    """Sets of generated images, and a second set of real ones, against a set of real images that has nothing to do with them.
+
+    With ``by_concept``, concepts are halved by a hash: the first set has real images of one half, the others have images of the other half, and
+    concepts are the units of :mod:`stablerep.audits.sets`. Else images are halved and are the units, all generated images count, and sets
+    differ too where captions name other classes than the real images show. All sets are cut at random to the size of the smallest.
+
+    Returns:
+        Rows of :func:`stablerep.audits.sets.compare_sets` with ``source``, ``guidance_scale`` and ``units`` (of the first set); none where
+        a set has images of fewer than two units.
+    """
+    rng = np.random.default_rng(seed)
+
+    def units(captions: Sequence[str]) -> np.ndarray:
+        return about.loc[captions, "concept"].to_numpy() if by_concept else np.arange(len(captions))
+
+    def half(names: np.ndarray) -> np.ndarray:
+        return np.array([half_of(str(name), "sets") for name in names], bool)
+
+    names = units(real[1])
+    second = half(names)
+    sides = [(real[0], names, ~second), (real[0], names, second)]
+    for features, captions in made.values():
+        own = units(captions)
+        sides.append((features, own, half(own) if by_concept else np.ones(len(own), bool)))
+    size = min(LARGEST_SET, *(int(rows.sum()) for _, _, rows in sides))
+    cut = [np.sort(rng.choice(np.flatnonzero(rows), size, replace=False)) for _, _, rows in sides]
+    sets = [(features[rows], own[rows]) for (features, own, _), rows in zip(sides, cut)]
+    most = min((most_neighbours(own) for _, own in sets), default=0) if size else 0
+    if most < 1:
+        return pd.DataFrame(columns=["metric", "value", "low", "high", "source", "guidance_scale", "units"])
+    (first, of_first), *others = sets
+    found = []
+    for w, (features, own) in zip([np.nan, *made], others):
+        rows = compare_sets(first, features, of_first, own, k=min(3, most), k_coverage=min(5, most), seed=seed)
+        yardstick = OTHER_CONCEPTS if by_concept else OTHER_IMAGES
+        found.append(rows.assign(source=GENERATED if w == w else yardstick, guidance_scale=w, units=len(set(of_first))))
+    return pd.concat(found, ignore_index=True)
+
+
+def over_seeds(sets: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`compared`, with ``seed``, averaged over seeds: ``value`` and the ends of its interval, which is over units alone."""
+    keys = ["captions", "source", "guidance_scale", "metric"]
+    kept = sets.drop(columns=["seed", "value", "low", "high"]).drop_duplicates(keys)
+    means = sets.groupby(keys, dropna=False)[["value", "low", "high"]].mean().reset_index()
+    found = kept.merge(means, on=keys).assign(seeds=sets["seed"].nunique())
+    return found.sort_values("metric", key=lambda names: names.map(METRICS.index), kind="stable", ignore_index=True)
+
+
+def picture_grid(
+    images: Tensor, caption_ids: Tensor, captions: Sequence[str], groups: Mapping[str, str], w: float
+) -> list[dict]:
+    """The first images of the first captions of each group as PNG bytes: rows of ``captions`` (the group), ``caption``, ``guidance_scale``, ``index``
+    and ``png``."""
     from PIL import Image
 
     rows = []
-    for number, caption in enumerate(captions[:GRID_CAPTIONS]):
-        for index, image in enumerate(images[caption_ids == number][:GRID_IMAGES]):
-            png = io.BytesIO()
-            Image.fromarray(image.permute(1, 2, 0).numpy()).save(png, "PNG")
-            rows.append({"caption": caption, "guidance_scale": w, "index": index, "png": png.getvalue()})
+    for group in dict.fromkeys(groups.values()):
+        for caption in [one for one in captions if groups.get(one) == group][:GRID_CAPTIONS]:
+            for index, image in enumerate(images[caption_ids == list(captions).index(caption)][:GRID_IMAGES]):
+                png = io.BytesIO()
+                Image.fromarray(image.permute(1, 2, 0).numpy()).save(png, "PNG")
+                rows.append(
+                    {"captions": group, "caption": caption, "guidance_scale": w, "index": index, "png": png.getvalue()}
+                )
     return rows
-
-
-def judge_images(
-    gallery: tuple[Tensor, pd.DataFrame], held_out: tuple[Tensor, pd.DataFrame], made: Mapping[float, tuple[Tensor, list[str]]],
-    captions: list[str], *, seed: int,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Faithfulness, diversity and the distance to real images, of generated images by guidance scale beside real ones.
-
-    Tables have ``caption``, ``concept`` (what is to be recognized: of photographs with classes, the class), ``subgroup``, ``group``, ``design``
-    ("" where there are none) and, where images of a concept are independent, ``cluster``, by which they are resampled.
-
-    With designs, real images are those of a design that the encoder has never seen, and those of the designs that it knows, each ranked
-    without its own design. A set has one image of the first caption of each concept. Without designs, real images are held-out images of the
-    gallery's concepts; a set has as many images of each concept as there are; and generated images are resampled by caption, or one by one
-    where concepts have no more than one caption each, since those concepts are all that there are.
-
-    Args:
-        gallery: features float [N, D] and rows of the real images that the encoder knows.
-        held_out: the same of real images that it does not know: of another design, or of no design.
-        made: by guidance scale, features float [M, D] of generated images and the caption of each.
-        captions: those that were drawn.
-
-    Returns:
-        ``faithfulness`` (top1, top10 and subgroup by source, w and group), ``diversity`` (mean distance within a caption; NaN where no caption has
-        two images) and ``sets`` (generated sets and another real one against real images; empty where sets have fewer than four).
-
-    Raises:
-        InputError: no held-out image shows a concept of the gallery.
-    """
-    features, table = gallery
-    retrieval, designs = Retrieval(features, table), bool((table["design"] != "").any())
-    known = held_out[1]["concept"].isin(retrieval.concepts).to_numpy(copy=True)
-    if not known.any():
-        raise InputError(
-            f"none of {len(known)} held-out images shows what the {len(table)} training images show; faithfulness is measured against "
-            "held-out images of the same classes or captions."
-        )
-    about = pd.concat([table, held_out[1]]).drop_duplicates("caption").set_index("caption")[["concept", "group"]]
-    concept = about["concept"]
-    by_caption = not designs and concept[concept.index.isin(captions)].duplicated().any()
-    real_features = held_out[0][torch.from_numpy(known)]
-    asked = retrieval.ask(real_features, held_out[1]["concept"][known].tolist())
-    faithful = with_intervals(asked, held_out[1][known], source=NEW_DESIGN if designs else HELD_OUT, w=np.nan)
-    if designs:
-        faithful += with_intervals(*known_designs(retrieval, features, table, captions), source=KNOWN_DESIGNS, w=np.nan)
-    drawn = table["caption"].isin(captions).to_numpy(copy=True)
-    distance = within_caption_distance(features[torch.from_numpy(drawn)], table["caption"][drawn].tolist())
-    diverse = [_diversity(distance, concept, source="real designs" if designs else "real images", w=np.nan)]
-    for w, (found, written) in made.items():
-        answers = about.loc[written]
-        if not designs:
-            answers = answers.assign(cluster=written if by_caption else range(len(written)))
-        asked = retrieval.ask(found, answers["concept"].tolist())
-        faithful += with_intervals(asked, answers, source="generated", w=w)
-        diverse.append(_diversity(within_caption_distance(found, written), concept, source="generated", w=w))
-    if designs:
-        chosen, first, second = two_real_sets(table, captions, seed)
-        places = [[written.index(caption) for caption in chosen] for _, written in made.values()]
-    else:
-        first, second, places = sets_of_concepts(table, [concept.loc[written] for _, written in made.values()], seed)
-    sets = []
-    if len(first) >= FEWEST_IN_A_SET:
-        other = OTHER_DESIGNS if designs else OTHER_IMAGES
-        sets.append(compared(features[first], features[second], source=other, w=np.nan, seed=seed))
-        for (w, (found, _)), mine in zip(made.items(), places):
-            sets.append(compared(features[first], found[mine], source="generated", w=w, seed=seed))
-    none = pd.DataFrame(columns=["metric", "value", "low", "high", "n", "k", "source", "guidance_scale"])
-    return {
-        "faithfulness": pd.DataFrame(faithful), "diversity": pd.DataFrame(diverse),
-        "sets": pd.concat(sets, ignore_index=True) if sets else none,
-    }  # fmt: skip
-
-
-def _diversity(distance: pd.Series, concept: pd.Series, *, source: str, w: float) -> dict:
-    """The mean of distances within captions, resampled by concept."""
-    found = {"mean": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    if len(distance):
-        found = mean_with_interval(distance, concept.loc[distance.index])
-    return {"source": source, "guidance_scale": w, **found}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -11,76 +13,91 @@ from torch import Tensor
 from stablerep.errors import InputError
 
 BLOCK = 2**26  # similarities in memory at once: 256 MB
+FIRST = 10  # concepts among which a query's own is looked for
 
 
 class Retrieval:
     """Concepts of a gallery of real images, ranked for a query by its nearest caption prototype."""
 
-    def __init__(self, features: Tensor, table: pd.DataFrame) -> None:
+    def __init__(self, features: Tensor, table: pd.DataFrame, attributes: Sequence[str] = ()) -> None:
         """``features`` float [N, D] of the rows of ``table``: ``caption``, ``concept`` (what is to be recognized; one for each caption),
-        ``subgroup`` and, where there are any, ``design``. A prototype is the mean direction of a caption's images.
+        ``subgroup`` and the ``attributes`` that captions name. A prototype is the mean direction of a caption's images.
 
         Raises:
             InputError: images of a caption show several concepts.
         """
-        self.row_caption, names = pd.factorize(table["caption"])
-        self.directions = F.normalize(features, dim=1)
-        self.row_design = table["design"].to_numpy(copy=True) if "design" in table else None
-        self.total = self._sum(np.ones(len(table), bool), len(names))
-        self.prototypes, self.captions = F.normalize(self.total, dim=1), list(names)
+        rows, names = pd.factorize(table["caption"])
+        total = torch.zeros(len(names), features.shape[1])
+        total.index_add_(0, torch.from_numpy(rows), F.normalize(features, dim=1))
+        self.prototypes = F.normalize(total, dim=1)
         several = table.groupby("caption")["concept"].nunique() > 1
         if several.any():
             raise InputError(
                 f"images with the caption {several.index[several][0]!r} show several concepts; faithfulness asks what a caption names, so each "
                 "needs one."
             )
-        concept = table.drop_duplicates("caption").set_index("caption").loc[self.captions, "concept"]
-        self.concept, self.concepts = pd.factorize(concept)
-        self.subgroup = table.drop_duplicates("concept").set_index("concept")["subgroup"]
+        self.captions = table.drop_duplicates("caption").set_index("caption").loc[names]
+        self.concept, self.concepts = pd.factorize(self.captions["concept"])
+        self.subgroup = self.captions.drop_duplicates("concept").set_index("concept")["subgroup"]
+        self.attributes = tuple(attributes)
 
-    def _sum(self, rows: np.ndarray, captions: int) -> Tensor:
-        total = torch.zeros(captions, self.directions.shape[1])
-        return total.index_add_(0, torch.from_numpy(self.row_caption[rows]), self.directions[torch.from_numpy(rows)])
+    def ask(self, features: Tensor, concepts: Sequence[str], captions: Sequence[str]) -> pd.DataFrame:
+        """What is found of each query, by what its caption names.
 
-    def ask(self, features: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """Per query: is its concept first (``top1``), among the first ten (``top10``), and is the first one's subgroup its own.
+        Args:
+            features: float [Q, D]. concepts, captions: of each query.
 
-        A concept that the gallery does not have is never found.
+        Returns:
+            Q rows: is the concept first (``top1``), among the first ten (``top10``), and is the first one's subgroup its own
+            (``subgroup``): never, of a concept that the gallery does not have. For each attribute, has the nearest caption of the query's
+            own concept the same value: NaN where these captions all have one value, or the query's caption is not among them.
         """
-        step = max(1, BLOCK // len(self.captions))
-        parts = [
-            self._rank(z @ self.prototypes.T, concepts[k * step : (k + 1) * step])
-            for k, z in enumerate(F.normalize(features, dim=1).split(step))
-        ]
+        step, z, parts = max(1, BLOCK // len(self.captions)), F.normalize(features, dim=1), []
+        for start in range(0, len(z), step):
+            some = slice(start, start + step)
+            similarity, asked = z[some] @ self.prototypes.T, np.asarray(concepts)[some]
+            parts.append(self._rank(similarity, asked).assign(**self._compare(similarity, asked, captions[some])))
         return pd.concat(parts, ignore_index=True)
 
-    def ask_without_design(self, features: Tensor, concepts: list[str], design: str) -> pd.DataFrame:
-        """As :meth:`ask`, for queries of one design of the gallery: prototypes of a query's own concept lack that design.
+    def chance(self, concepts: Sequence[str], captions: Sequence[str]) -> pd.DataFrame:
+        """What :meth:`ask` would find on average if concepts, and the captions of a concept, came in a random order."""
+        known, count = np.isin(concepts, self.concepts), len(self.concepts)
+        shares = self.subgroup.value_counts(normalize=True)
+        found = pd.DataFrame({
+            "top1": known / count, "top10": known * min(1, FIRST / count),
+            "subgroup": self.subgroup.reindex(concepts).map(shares).fillna(0.0).to_numpy(),
+        })  # fmt: skip
+        for name in self.attributes:
+            alike = self.captions.groupby(["concept", name])[name].transform("size")
+            share = alike / self.captions.groupby("concept")[name].transform("size")
+            found[name] = share.reindex(captions).to_numpy()
+        return found
 
-        So a drawing is never found by itself, nor by the same designer's variants of it. A concept that no other design draws
-        is not in the ranking and its queries are wrong: leave them out before asking.
-        """
-        own = self.row_design == design
-        others = self.total - self._sum(own, len(self.captions))
-        remaining = np.bincount(self.row_caption[~own], minlength=len(self.captions)) > 0
-        z = F.normalize(features, dim=1)
-        without = (z @ F.normalize(others, dim=1).T).masked_fill(~torch.from_numpy(remaining), -2.0)
-        asked = pd.Index(self.concepts).get_indexer(concepts)
-        mine = torch.from_numpy(asked)[:, None] == torch.from_numpy(self.concept)
-        return self._rank(torch.where(mine, without, z @ self.prototypes.T), concepts)
-
-    def _rank(self, similarity: Tensor, concepts: list[str]) -> pd.DataFrame:
-        """``similarity`` [queries, captions] to the prototypes; a concept counts as its best caption."""
+    def _rank(self, similarity: Tensor, asked: np.ndarray) -> pd.DataFrame:
+        """``similarity`` [Q, captions] to the prototypes; a concept counts as its best caption."""
         score = torch.full((len(similarity), len(self.concepts)), -2.0)
         score.scatter_reduce_(1, torch.from_numpy(self.concept).expand(len(similarity), -1), similarity, "amax")
-        best = score.topk(min(10, len(self.concepts)), dim=1).indices.numpy()
+        best = score.topk(min(FIRST, len(self.concepts)), dim=1).indices.numpy()
         names = np.asarray(self.concepts)[best]
-        asked = np.asarray(concepts)
         return pd.DataFrame({
             "top1": names[:, 0] == asked,
             "top10": (names == asked[:, None]).any(1),
             "subgroup": self.subgroup.loc[names[:, 0]].to_numpy() == self.subgroup.reindex(asked).to_numpy(),
-        })  # fmt: skip
+        }).astype(float)  # fmt: skip
+
+    def _compare(self, similarity: Tensor, asked: np.ndarray, captions: Sequence[str]) -> dict[str, np.ndarray]:
+        """Of each attribute, whether the nearest caption of the concept that was asked for has the value of the query's caption."""
+        number = torch.from_numpy(pd.Index(self.concepts).get_indexer(asked))
+        others = number[:, None] != torch.from_numpy(self.concept)
+        nearest = similarity.masked_fill(others, -2.0).argmax(1).numpy()
+        found = {}
+        for name in self.attributes:
+            values = self.captions[name]
+            varied = self.captions.groupby("concept")[name].transform("nunique") > 1
+            known = varied.reindex(captions, fill_value=False).to_numpy(bool)
+            right = values.iloc[nearest].to_numpy() == values.reindex(captions).to_numpy()
+            found[name] = np.where(known, right.astype(float), np.nan)
+        return found
 
 
 def within_caption_distance(features: Tensor, captions: list[str]) -> pd.Series:

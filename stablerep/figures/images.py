@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,58 +17,43 @@ if TYPE_CHECKING:
 
     from stablerep.corpus import Corpus
 
+CAPTION_WIDTH = 28  # characters of a line beside a row of images
+
 
 def faithfulness(table: pd.DataFrame) -> Figure:
-    """Retrieval of the caption's concept against w, with a band for each kind of real images (one or two); ``table`` covers all captions."""
-    measures = {"top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first"}
-    figure, axes = canvas(3, width=9.5, height=3.4, sharey=True)
-    for axis, (name, title) in zip(axes[0], measures.items()):
-        part = table[table["measure"] == name]
-        made = part[part["source"] == "generated"].sort_values("guidance_scale")
-        for real, colour, style in zip(part[part["source"] != "generated"].itertuples(), (GREY, BLUE), ("-", "--")):
-            axis.axhspan(100 * real.low, 100 * real.high, color=colour, alpha=0.2, lw=0)
-            axis.axhline(100 * real.mean, color=colour, ls=style, label=real.source)
-        errors = 100 * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
-        axis.errorbar(
-            made["guidance_scale"],
-            100 * made["mean"],
-            yerr=errors,
-            marker="o",
-            capsize=3,
-            color=GREEN,
-            label="generated",
-        )
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("guidance scale w")
-        axis.set_ylim(0, 103)
-    axes[0][0].set_ylabel("share of images (%)")
-    axes[0][0].legend(fontsize=8, loc="lower right")
-    return figure
+    """How often the caption's concept comes first against w, a panel for each group of captions: generated images, real ones as a band, chance.
+
+    ``table`` is that of :func:`stablerep.audits.faithfulness.shares`, over all concepts and of one measure.
+    """
+    return _over_scales(table, "share of images (%)", 100, real="real images", chance=True)
 
 
 def diversity(table: pd.DataFrame) -> Figure:
-    """Mean cosine distance between images of one caption against w; real images as a band, where they have captions with several."""
-    figure, axes = canvas(width=5.5, height=3.6)
-    axis = axes[0][0]
-    real = table[table["source"] != "generated"].iloc[0]
-    made = table[table["source"] == "generated"].sort_values("guidance_scale")
-    if pd.notna(real["mean"]):
-        axis.axhspan(real["low"], real["high"], color=GREY, alpha=0.25, lw=0)
-        axis.axhline(real["mean"], color=GREY, label=f"between {real['source']}")
-    errors = np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
-    axis.errorbar(
-        made["guidance_scale"],
-        made["mean"],
-        yerr=errors,
-        marker="o",
-        capsize=3,
-        color=GREEN,
-        label="between generated images",
-    )
-    axis.set_xlabel("guidance scale w")
-    axis.set_ylabel("cosine distance within a caption")
-    axis.set_ylim(bottom=0)
-    axis.legend(fontsize=8)
+    """Mean cosine distance between images of one caption against w, a panel for each group of captions; real images as a band, where a caption
+    has several of them."""
+    return _over_scales(table, "cosine distance within a caption", 1, real="between real images", chance=False)
+
+
+def _over_scales(table: pd.DataFrame, unit: str, scale: float, *, real: str, chance: bool) -> Figure:
+    groups = list(dict.fromkeys(table["captions"]))
+    figure, axes = canvas(len(groups), width=3.1 * len(groups) + 0.9, height=3.4, sharey=True)
+    for axis, name in zip(axes[0], groups):
+        part = table[table["captions"] == name]
+        made = part[part["source"] == "generated"].sort_values("guidance_scale")
+        for row in part[part["source"] != "generated"].itertuples():
+            axis.axhspan(scale * row.low, scale * row.high, color=GREY, alpha=0.25, lw=0)
+            axis.axhline(scale * row.mean, color=GREY, label=real)
+        errors = scale * np.array([made["mean"] - made["low"], made["high"] - made["mean"]])
+        axis.errorbar(
+            made["guidance_scale"], scale * made["mean"], yerr=errors, marker="o", capsize=3, color=GREEN, label="generated images"
+        )  # fmt: skip
+        if chance:
+            axis.axhline(scale * made["chance"].mean(), color="black", ls=":", lw=1, label="chance")
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("guidance scale w")
+        axis.set_ylim(bottom=0)
+    axes[0][0].set_ylabel(unit)
+    axes[0][0].legend(fontsize=8)
     return figure
 
 
@@ -145,9 +131,9 @@ def image_grid(
 
 
 def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
-    """Generated samples: a row per caption, ``per_scale`` columns for each guidance scale.
+    """Generated samples: a row per caption, with the name of its group, ``per_scale`` columns for each guidance scale.
 
-    ``table`` has ``caption``, ``guidance_scale``, ``index`` and ``png`` (bytes).
+    ``table`` has ``captions`` (the group), ``caption``, ``guidance_scale``, ``index`` and ``png`` (bytes).
     """
     from PIL import Image
 
@@ -158,4 +144,6 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
         for c in captions
     ]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
-    return image_grid(np.asarray(images), captions, labels)
+    group = table.drop_duplicates("caption").set_index("caption")["captions"]
+    names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
+    return image_grid(np.asarray(images), names, labels)

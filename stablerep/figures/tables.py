@@ -143,108 +143,103 @@ def diagnosis_sentences(
     return "\n".join(lines) or "Not run with these parameters."
 
 
-def best_scale(faithfulness: pd.DataFrame) -> float:
-    """The guidance scale at which the concept of the caption comes first most often."""
-    top = faithfulness[(faithfulness["group"] == "all") & (faithfulness["measure"] == "top1")]
-    made = top[top["source"] == "generated"].sort_values("mean")
-    if made.empty:
-        raise ValueError("the table has no generated images over all captions; a best guidance scale needs some.")
-    return float(made["guidance_scale"].iloc[-1])
+MEASURES = {
+    "top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first", "tone": "skin tone", "gender": "gender",
+}  # fmt: skip
 
 
-def best_scale_sentence(faithfulness: pd.DataFrame) -> str:
-    """Markdown: the best guidance scale, and how often captions are recognized there, beside each kind of real images.
+def faithfulness(shares: pd.DataFrame) -> pd.DataFrame:
+    """What is right about images, in percent: rows of each group of captions and its gallery, columns of measures.
 
     Args:
-        faithfulness: of :func:`stablerep.audits.faithfulness.judge_images`.
+        shares: of :func:`stablerep.audits.faithfulness.shares`.
     """
-    top = faithfulness[(faithfulness["group"] == "all") & (faithfulness["measure"] == "top1")].set_index("source")
-    scale, what = best_scale(faithfulness), "class" if "real, held-out images" in top.index else "concept"
-    made = top.loc[["generated"]]
-    best = made[made["guidance_scale"] == scale].iloc[0]
-    beside = {
-        "real, known designs": "of real ones in known designs",
-        "real, held-out design": "in the held-out design",
-        "real, held-out images": "of real ones that were held out",
-    }
-    parts = []
-    for source, words in beside.items():
-        if source in top.index:
-            real = top.loc[source]
-            ratio = best["mean"] / real["mean"] if real["mean"] else math.nan
-            named = f"a ratio of **{ratio:.2f}**" if not parts else f"**{ratio:.2f}**"
-            parts.append(f"{_share(real)} {words} ({named})")
-    return (
-        f"The best guidance scale is **w = {scale:g}**: the caption's {what} comes first for {_share(best)} of generated images, "
-        f"against {' and '.join(parts)}."
-    )
-
-
-def _share(row: pd.Series) -> str:
-    return f"{100 * row['mean']:.1f} % [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-
-
-def faithfulness_by_group(faithfulness: pd.DataFrame, scale: float | None = None) -> pd.DataFrame:
-    """How often the concept of the caption comes first, in percent, by group: generated images at one guidance scale beside real ones.
-
-    Args:
-        scale: the best one (:func:`best_scale`) by default.
-
-    Returns:
-        A row per group: ``concepts`` of the generated images, and a column per source.
-    """
-    scale = best_scale(faithfulness) if scale is None else scale
-    rows = faithfulness[
-        (faithfulness["measure"] == "top1") & (faithfulness["group"] != "all")
-        & (faithfulness["guidance_scale"].isna() | (faithfulness["guidance_scale"] == scale))
+    mine = shares[shares["group"] == "all"]
+    rows = [
+        {"captions": row.captions, "gallery": row.gallery, "images": _source(row), "measure": row.measure, "text": percent(row.mean, row.low, row.high)}
+        for row in mine.itertuples()
     ]  # fmt: skip
-    cells = rows.assign(
-        share=[percent(*row, digits=0) for row in rows[["mean", "low", "high"]].itertuples(index=False)]
+    by_chance = mine.drop_duplicates(["captions", "gallery", "measure"])
+    rows += [
+        {"captions": row.captions, "gallery": row.gallery, "images": "chance", "measure": row.measure, "text": f"{100 * row.chance:.1f}"}
+        for row in by_chance.itertuples()
+    ]  # fmt: skip
+    table, keys = pd.DataFrame(rows), ["captions", "gallery", "images"]
+    wide = table.pivot(index=keys, columns="measure", values="text").fillna("").rename_axis(columns=None)
+    order = pd.MultiIndex.from_frame(
+        table[keys].drop_duplicates().sort_values("captions", key=_first_seen, kind="stable")
     )
-    wide = cells.pivot(index="group", columns="source", values="share").fillna("")
-    wide.insert(0, "concepts", cells[cells["source"] == "generated"].set_index("group")["concepts"])
+    return wide.loc[order, list(dict.fromkeys(table["measure"]))].rename(columns=MEASURES)
+
+
+def _first_seen(names: pd.Series) -> pd.Series:
+    return names.map({name: place for place, name in enumerate(names.unique())})
+
+
+def _source(row) -> str:
+    return row.source if math.isnan(row.guidance_scale) else f"{row.source}, w = {row.guidance_scale:g}"
+
+
+def faithfulness_gaps(differences: pd.DataFrame) -> pd.DataFrame:
+    """By how many points more often the concept of the caption comes first for real than for generated images: a column per group of captions.
+
+    Args:
+        differences: of :func:`stablerep.audits.faithfulness.gaps`.
+    """
+    text = [points(row.difference, row.low, row.high) for row in differences.itertuples()]
+    return _wide(differences, "second", "captions", text).rename_axis(columns="real minus")
+
+
+def faithfulness_by_group(shares: pd.DataFrame, scale: float, captions: str) -> pd.DataFrame:
+    """How often the concept of the caption comes first, in percent, by group of emoji: generated images at one guidance scale beside real ones.
+
+    Args:
+        shares: of :func:`stablerep.audits.faithfulness.shares`. captions: the group of captions.
+    """
+    rows = shares[
+        (shares["measure"] == "top1") & (shares["group"] != "all") & (shares["captions"] == captions)
+        & (shares["guidance_scale"].isna() | (shares["guidance_scale"] == scale))
+    ]  # fmt: skip
+    cells = rows.assign(text=[percent(*row, digits=0) for row in rows[["mean", "low", "high"]].itertuples(index=False)])
+    wide = _wide(cells, "group", "source", cells["text"]).rename_axis(columns=None)
+    wide.insert(0, "concepts", cells.drop_duplicates("group").set_index("group")["concepts"])
     return wide
 
 
 def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
-    """Distance, fidelity and diversity: a row for the other set of real images and one for each guidance scale, a column per measure.
+    """Distance, fidelity and diversity with their intervals: a row for the other set of real images and each guidance scale, a column per measure.
 
     Args:
-        sets: of :func:`stablerep.audits.faithfulness.judge_images`.
+        sets: of :func:`stablerep.audits.faithfulness.over_seeds`.
     """
-    names = [source if math.isnan(w) else f"w = {w:g}" for source, w in zip(sets["source"], sets["guidance_scale"])]
-    wide = sets.assign(w=names).pivot(index="w", columns="metric", values="value")
-    return wide.loc[list(dict.fromkeys(names)), list(SET_METRICS)].rename_axis(index=None, columns=None).round(3)
+    text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in sets.itertuples()]
+    wide = _wide(sets.assign(set=[_source(row) for row in sets.itertuples()]), "set", "metric", text)
+    return wide[list(SET_METRICS)].rename_axis(columns=None)
 
 
-def sets_sentence(sets: pd.DataFrame, best: float, *, size: int = 32) -> str:
-    """Markdown: at which guidance scale generated images are nearest to real ones, and what the numbers of the table depend on.
+def sets_sentence(sets: pd.DataFrame, *, size: int = 32) -> str:
+    """Markdown: what the numbers of :func:`set_measures` depend on.
 
     Args:
-        sets: of :func:`stablerep.audits.faithfulness.judge_images`.
-        best: the guidance scale at which captions are recognized most often.
-        size: side of the images in pixels.
+        sets: of :func:`stablerep.audits.faithfulness.over_seeds`. size: side of the images in pixels.
     """
     if sets.empty:
         return "There are too few images of a kind to compare sets of them."
-    n, k, k_coverage = (
+    n, units, k, k_coverage = (
         int(sets[sets["metric"] == metric][column].iloc[0])
-        for metric, column in (("kid", "n"), ("precision", "k"), ("density", "k"))
+        for metric, column in (("kid", "n_real"), ("kid", "units"), ("precision", "k"), ("density", "k"))
     )
-    each = (
-        "as many of a class as there are" if (sets["source"] == "real, other images").any() else "one of each concept"
-    )
-    kid = sets[(sets["metric"] == "kid") & (sets["source"] == "generated")].set_index("guidance_scale")["value"]
+    what = "images, each its own unit" if units == n else f"images; the first real set has {units} concepts"
     return (
-        f"KID is smallest at w = {kid.idxmin():g}; captions are recognized most often at w = {best:g}. Each set has n = {n} images, {each}. "
-        f"Neighbours: k = {k} for precision and recall, {k_coverage} for density and coverage. Features: the judge's, of images at "
-        f"{size} x {size} pixels without resizing. Values for other n, k, extractor or resizing are not comparable, published ones included."
+        f"Sets are of {sets['captions'].iloc[0]}; each has n = {n:,} {what}. Neighbours: k = {k} for precision and recall, {k_coverage} for "
+        f"density and coverage. Features: the judges', of images at {size} x {size} pixels without resizing. Values for other n, k, units, "
+        "extractor or resizing are not comparable, published ones included."
     )
 
 
 def reconstruction(table: pd.DataFrame) -> pd.DataFrame:
-    """What the autoencoder keeps: PSNR with its interval, a row per part."""
-    return table.set_index("split").rename(columns={"mean": "PSNR (dB)", "n": "images"}).round(2)
+    """What the autoencoder keeps: PSNR with its interval, a row per group of captions."""
+    return table.set_index("captions").rename(columns={"mean": "PSNR (dB)"}).rename_axis(None).round(2)
 
 
 def group_gaps(gaps: pd.DataFrame) -> pd.DataFrame:

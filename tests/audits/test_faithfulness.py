@@ -11,213 +11,190 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from stablerep.audits.equal_galleries import TEST, TRAINING
 from stablerep.audits.faithfulness import (
-    FEWEST_IN_A_SET,
-    HELD_OUT,
-    KNOWN_DESIGNS,
-    NEW_DESIGN,
-    OTHER_DESIGNS,
+    GRID_CAPTIONS,
+    GRID_IMAGES,
+    OTHER_CONCEPTS,
     OTHER_IMAGES,
     compared,
-    judge_images,
-    known_designs,
-    named_by_captions,
+    diverse,
+    gaps,
+    judged,
+    over_seeds,
     picture_grid,
-    sets_of_concepts,
-    two_real_sets,
-    with_intervals,
+    shares,
 )
-from stablerep.audits.retrieval import Retrieval
-from stablerep.errors import InputError
+from stablerep.statistics import crossed_mean
+
+COUNT = 24  # concepts, of three groups; the first has a second caption in another tone
+ABOUT = pd.DataFrame({
+    "caption": [f"caption {c}" for c in range(COUNT)] + ["caption 0, dark"],
+    "concept": [f"c{c}" for c in range(COUNT)] + ["c0"],
+    "subgroup": [f"s{c % 6}" for c in range(COUNT)] + ["s0"], "group": [f"g{c % 3}" for c in range(COUNT)] + ["g0"],
+    "tone": ["light"] * COUNT + ["dark"],
+}).set_index("caption")  # fmt: skip
+GALLERY = ABOUT.reset_index()
 
 
-def test_shares_by_group_have_their_own_concepts():
-    about = pd.DataFrame({"concept": ["a", "a", "b", "c"], "group": ["people", "people", "people", "food"]})
-    asked = pd.DataFrame({"top1": [True, False, True, False], "top10": True, "subgroup": True})
-    rows = pd.DataFrame(with_intervals(asked, about, source="generated", w=2.0))
-    top = rows[rows["measure"] == "top1"].set_index("group")
-    assert top["mean"].to_dict() == pytest.approx({"all": 0.5, "people": 2 / 3, "food": 0})
-    assert top["concepts"].to_dict() == {"all": 3, "people": 2, "food": 1}
-    assert top["n"].to_dict() == {"all": 4, "people": 3, "food": 1}
+def seen(captions, seed: int, noise: float = 0.05) -> torch.Tensor:
+    """Features: a direction for each caption, near its concept's, and a little noise."""
+    rng = torch.Generator().manual_seed(99)
+    of_concept, of_caption = (F.normalize(torch.randn(COUNT + 1, 32, generator=rng), dim=1) for _ in range(2))
+    place = {caption: number for number, caption in enumerate(ABOUT.index)}
+    rows = [int(ABOUT["concept"][caption][1:]) for caption in captions]
+    clean = of_concept[rows] + 0.2 * of_caption[[place[caption] for caption in captions]]
+    return clean + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_answers_are_resampled_by_cluster_or_else_by_concept():
-    about = pd.DataFrame({"concept": ["a"] * 50 + ["b"] * 50, "group": "g"})
-    asked = pd.DataFrame({"top1": [True] * 50 + [False] * 50, "top10": True, "subgroup": True})
-    by_concept = pd.DataFrame(with_intervals(asked, about, source="", w=1.0)).iloc[0]
-    assert (by_concept["low"], by_concept["high"]) == (0, 1)  # two concepts, one of which is found
-    one_by_one = pd.DataFrame(with_intervals(asked, about.assign(cluster=range(100)), source="", w=1.0)).iloc[0]
-    assert one_by_one["high"] - one_by_one["low"] == pytest.approx(2 * 1.96 * 0.05, rel=0.15)
-    assert by_concept["mean"] == one_by_one["mean"] == 0.5
+def queries(count: int = COUNT + 1, times: int = 2, seed: int = 1, noise: float = 0.05):
+    captions = [caption for caption in ABOUT.index[:count] for _ in range(times)]
+    return seen(captions, seed, noise), captions
 
 
-def test_two_real_sets_show_the_same_concepts_in_two_designs():
-    rows = [
-        (f"caption {c} {v}", f"c{c}", d)
-        for c in range(30)
-        for v in range(2)
-        for d in ("one", "two", "three")[: 1 + c % 3]
-    ]
-    table = pd.DataFrame(rows, columns=["caption", "concept", "design"])
-    captions = sorted(set(table["caption"]))[:-10] + ["not drawn"]
-    chosen, first, second = two_real_sets(table, captions, seed=0)
-    drawn = table[table["caption"].isin(captions)].groupby("concept")["design"].nunique()
-    assert {table.set_index("caption")["concept"][c].iloc[0] for c in chosen} == set(drawn.index[drawn > 1])
-    assert len(chosen) == drawn.gt(1).sum()  # one caption of each
-    for rows in (first, second):
-        assert table["caption"].iloc[rows].tolist() == chosen
-    assert (table["design"].iloc[first].to_numpy() != table["design"].iloc[second].to_numpy()).all()
-    assert two_real_sets(table, captions, seed=0) == (chosen, first, second) != two_real_sets(table, captions, seed=1)
+def wrong(times: int = 2):
+    """Images of every caption that show the concept of the next one of the same subgroup."""
+    captions = [caption for caption in ABOUT.index[:COUNT] for _ in range(times)]
+    return seen([f"caption {(int(caption.split()[1]) + 6) % COUNT}" for caption in captions], 5), captions
 
 
-def test_sets_without_designs_have_as_many_of_each_concept_as_all_can():
-    table = pd.DataFrame({"concept": ["a"] * 9 + ["b"] * 6 + ["c"] * 1 + ["d"] * 4})
-    made = [["a"] * 5 + ["b"] * 2 + ["c"] * 3, ["b"] * 7 + ["a"] * 3 + ["c"] * 3]
-    first, second, places = sets_of_concepts(table, made, seed=0)
-    assert not set(first) & set(second) and len(set(first)) == len(first)
-    for concepts in (
-        table["concept"].iloc[first],
-        table["concept"].iloc[second],
-        *(pd.Series(m)[p] for m, p in zip(made, places)),
-    ):
-        # nine of a halve to four, but three were made; one of c makes no two sets; of d nothing was made
-        assert concepts.value_counts().to_dict() == {"a": 3, "b": 2}
-    assert places[0] == [0, 1, 2, 5, 6]  # the first of each
+def answers(made, seeds: int = 3) -> pd.DataFrame:
+    real = queries(COUNT)
+    parts = [
+        judged((seen(ABOUT.index, 0), GALLERY), real, made, ABOUT, ["tone"]).assign(captions=name, gallery="g", seed=seed)
+        for seed in range(seeds) for name in (TRAINING, TEST)
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
-def test_set_measures_name_what_they_compare():
-    features = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
-    found = compared(features, features, source="generated", w=2.0, seed=0).set_index("metric")
-    assert found.loc[["precision", "recall", "coverage"], "value"].eq(1).all()  # a set against itself
-    assert found["guidance_scale"].eq(2).all() and found["n"].eq(40).all() and found["subset_size"].eq(20).all()
-    small = compared(features[:4], features[4:8], source="generated", w=2.0, seed=0)
-    assert small["k"].dropna().eq(3).all()  # four images have three others
-
-
-def test_captions_name_the_finest_label_that_their_images_share():
-    table = pd.DataFrame({
-        "caption": ["a dog", "a dog", "a cat"], "kind": ["animal"] * 3, "species": ["dog", "dog", "cat"], "breed": ["pug", "poodle", "manx"],
-    })  # fmt: skip
-    assert named_by_captions(table, ("kind", "species", "breed")) == "species"
-    assert (
-        named_by_captions(table, ("kind",)) == "kind"
-        and named_by_captions(table, ()) == named_by_captions(table, ("breed",)) == "caption"
+def test_a_generator_that_gives_back_real_images_is_exactly_as_faithful():
+    """Whatever the judge sees in them: nothing of the query but its features counts."""
+    real = queries(noise=0.6)
+    found = judged((seen(ABOUT.index, 0), GALLERY), real, {2.0: real}, ABOUT, ["tone"])
+    one, other = (
+        found[found["source"] == source].drop(columns=["source", "guidance_scale"]) for source in ("real", "generated")
     )
-    assert named_by_captions(table.assign(species=["dog", None, "cat"]), ("species",)) == "caption"  # not known of all
+    pd.testing.assert_frame_equal(one.reset_index(drop=True), other.reset_index(drop=True))
+    assert 0.1 < one.loc[one["measure"] == "top1", "value"].mean() < 0.9
 
 
-def test_the_grid_has_the_first_images_of_the_first_captions():
-    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 3, 4, 4)
-    rows = picture_grid(images, torch.arange(60) % 10, [f"caption {c}" for c in range(10)], 3.0)
-    assert [(row["caption"], row["index"]) for row in rows] == [(f"caption {c}", i) for c in range(8) for i in range(4)]
-    shown = [int(np.asarray(Image.open(io.BytesIO(row["png"])))[0, 0, 0]) for row in rows]
-    assert shown == [c + 10 * i for c in range(8) for i in range(4)] and {row["guidance_scale"] for row in rows} == {
-        3.0
-    }
+def test_captions_of_a_concept_count_the_same():
+    """One of two captions of c0 is right in all of its nine images, the other is wrong in its one image."""
+    features = torch.cat([seen(["caption 0"] * 9, 1), seen(["caption 7"], 1)])
+    made = {2.0: (features, ["caption 0"] * 9 + ["caption 0, dark"])}
+    found = judged((seen(ABOUT.index, 0), GALLERY), queries(), made, ABOUT, ["tone"])
+    row = found.query("source == 'generated' and concept == 'c0'").set_index("measure")
+    assert row.loc["top1", "value"] == 0.5 and row.loc["top1", "chance"] == pytest.approx(1 / COUNT)
+    assert row.loc["tone", "chance"] == 0.5
+    tones = found[found["measure"] == "tone"]
+    assert set(tones["concept"]) == {"c0"}  # the only one that has two
+    assert tones.loc[tones["source"] == "real", "value"].item() == 1
 
 
-# The whole judgement
+def test_shares_are_over_concepts_and_seeds():
+    table = answers({1.0: queries(COUNT, seed=3), 4.0: wrong()})
+    found = shares(table)
+    every = found.query("group == 'all' and captions == @TRAINING and measure == 'top1'").set_index("guidance_scale")
+    assert every["mean"].tolist() == [1, 1, 0] and every["seeds"].eq(3).all() and every["concepts"].eq(COUNT).all()
+    assert found.query("measure == 'subgroup' and guidance_scale == 4 and group == 'all'")["mean"].eq(1).all()
+    assert set(found["group"]) == {"all", "g0", "g1", "g2"}
+    assert found.query("group == 'g1' and measure == 'top1'")["concepts"].eq(COUNT / 3).all()
+    values = np.random.default_rng(0).random((3, COUNT)).ravel()
+    some = table.query("captions == @TEST and measure == 'top1' and guidance_scale == 4").assign(value=values)
+    row = shares(some).iloc[0]
+    expected = crossed_mean(values.reshape(3, COUNT))
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((expected.mean, *expected.interval()))
 
 
-def seen(concepts, seed: int, noise: float = 0.05) -> torch.Tensor:
-    """Features: a direction for each of twelve concepts, and a little noise."""
-    directions = F.normalize(torch.randn(12, 16, generator=torch.Generator().manual_seed(99)), dim=1)
-    rows = directions[[int(str(one).removeprefix("c")) for one in concepts]]
-    return rows + noise * torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed))
+def test_gaps_are_paired_and_one_of_them_is_the_claims():
+    table = answers({1.0: queries(COUNT, seed=3), 4.0: wrong()})
+    found = gaps(table, "C10", 4.0, TRAINING)
+    assert found["claim"].tolist() == ["", "C10", "", ""] and found["captions"].tolist() == [TRAINING] * 2 + [TEST] * 2
+    assert found["difference"].tolist() == [0, 1, 0, 1] and found["seeds"].eq(3).all()
+    assert found["second"].tolist() == ["generated, w = 1", "generated, w = 4"] * 2
 
 
-def drawn(designs, count: int = 12, times: int = 1) -> pd.DataFrame:
-    """A caption for each concept, in every design; the concepts are of three groups."""
-    rows = [
-        (f"caption {c}", f"c{c}", f"s{c % 3}", f"g{c % 3}", d)
-        for c in range(count)
-        for d in designs
-        for _ in range(times)
-    ]
-    return pd.DataFrame(rows, columns=["caption", "concept", "subgroup", "group", "design"])
-
-
-CAPTIONS = [f"caption {c}" for c in range(10)]
-
-
-def written(count: int = 2) -> list[str]:
-    return [caption for caption in CAPTIONS for _ in range(count)]
-
-
-def test_designs_are_judged_against_new_and_known_ones():
-    table, held = drawn(("ink", "chalk")), drawn(("wood",), 10)
-    right, wrong = seen([f"c{caption.split()[1]}" for caption in written()], 3), seen(["c11"] * 20, 4)
-    gallery = seen(table["concept"], 1), table
-    tables = judge_images(
-        gallery, (seen(held["concept"], 2), held), {1.0: (right, written()), 4.0: (wrong, written())}, CAPTIONS, seed=0
+def test_a_concept_without_images_somewhere_is_left_out_everywhere():
+    """As when a safety checker takes all images of a caption at one seed."""
+    table = answers({1.0: queries(COUNT, seed=3)})
+    lost = table.drop(
+        table.query("seed == 1 and source == 'generated' and concept == 'c5' and captions == @TEST").index
     )
-    every = tables["faithfulness"]
-    top = every[(every["measure"] == "top1") & (every["group"] == "all")].set_index(["source", "guidance_scale"])[
-        "mean"
-    ]
-    assert (
-        top[NEW_DESIGN].item() == top[KNOWN_DESIGNS].item() == top["generated"][1.0] == 1 and top["generated"][4.0] == 0
+    found = shares(lost).query("group == 'all' and measure == 'top1'")
+    assert found.groupby("captions")["concepts"].unique().map(list).to_dict() == {TRAINING: [COUNT], TEST: [COUNT - 1]}
+    assert gaps(lost, "C10", 1.0, TRAINING)["clusters"].tolist() == [COUNT, COUNT - 1]
+
+
+def test_diversity_is_a_distance_by_concept():
+    same = seen(ABOUT.index[:COUNT], 1).repeat_interleave(2, 0)
+    captions = [caption for caption in ABOUT.index[:COUNT] for _ in range(2)]
+    found = diverse(queries(COUNT, noise=0.3), {2.0: (same, captions)}, ABOUT).assign(
+        captions=TRAINING, gallery="none", seed=0
     )
-    assert set(every["group"]) == {"all", "g0", "g1", "g2"} and set(every["source"]) == {
-        NEW_DESIGN,
-        KNOWN_DESIGNS,
-        "generated",
-    }
-    known = every[(every["source"] == KNOWN_DESIGNS) & (every["group"] == "all")]
-    assert set(known["n"]) == {20}  # ten captions in two designs
-    diverse = tables["diversity"].set_index("guidance_scale")
-    assert tables["diversity"]["source"].tolist() == ["real designs", "generated", "generated"]
-    assert (diverse["mean"] > 0).all() and (diverse["mean"] < 0.1).all()
-    sets = tables["sets"].set_index(["source", "guidance_scale", "metric"])["value"]
-    assert set(tables["sets"]["source"]) == {OTHER_DESIGNS, "generated"} and (tables["sets"]["n"] == 10).all()
-    assert sets["generated"][1.0]["kid"] < sets["generated"][4.0]["kid"]
+    means = shares(found).query("group == 'all'").set_index("source")["mean"]
+    assert means["real"] > 0.1 and means["generated"] == pytest.approx(0, abs=1e-6)
+    alone = diverse((seen(ABOUT.index, 1), list(ABOUT.index)), {2.0: (same, captions)}, ABOUT)
+    assert set(alone["source"]) == {"generated"}  # captions with one image have none
 
 
-def test_a_known_design_is_found_by_the_other_ones_alone():
-    """Two designs draw a concept, a third another: its images cannot be found without itself, and are not asked for."""
-    table = pd.concat([drawn(("ink", "chalk"), 3), drawn(("ink",), 4)[3:]], ignore_index=True)
-    features = seen(table["concept"], 1)
-    answers, about = known_designs(Retrieval(features, table), features, table, ["caption 0", "caption 3"])
-    assert about["caption"].tolist() == ["caption 0"] * 2 and set(about["design"]) == {"ink", "chalk"}
-    assert len(answers) == 2 and answers["top1"].all()
-    # the two drawings of the first concept have nothing in common, and a trace of the second concept: only its own drawing is like either
-    apart = torch.eye(8)[[0, 7, 1, 1, 2, 2, 3]]
-    apart[:2, 1] = 0.1
-    answers, _ = known_designs(Retrieval(apart, table), apart, table, ["caption 0"])
-    assert not answers["top1"].any()
+def cloud(concepts: int, times: int, seed: int, shift: float = 0.0):
+    """Images of concepts that are spread as widely as the images of one."""
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(concepts, 6, generator=rng).repeat_interleave(times, 0)
+    captions = [f"{seed}/{c}" for c in range(concepts) for _ in range(times)]
+    return centres + torch.randn(centres.shape, generator=rng) + shift, captions
 
 
-def test_images_without_designs_are_judged_against_held_out_ones():
-    table, held = drawn(("",), 10, times=4), drawn(("",), 12, times=2)
-    held = held.assign(
-        caption="new " + held["caption"]
-    )  # the last two concepts are in no gallery: they cannot be found, nor asked for
-    gallery = seen(table["concept"], 1), table
-    made = {2.0: (seen([f"c{caption.split()[1]}" for caption in written(3)], 3), written(3))}
-    tables = judge_images(gallery, (seen(held["concept"], 2), held), made, CAPTIONS, seed=0)
-    every = tables["faithfulness"].query("group == 'all' and measure == 'top1'").set_index("source")
-    assert (
-        every.index.tolist() == [HELD_OUT, "generated"]
-        and every["mean"].tolist() == [1, 1]
-        and every["n"].tolist() == [20, 30]
-    )
-    assert tables["diversity"]["source"].tolist() == ["real images", "generated"]
-    assert (
-        set(tables["sets"]["source"]) == {OTHER_IMAGES, "generated"} and (tables["sets"]["n"] == 20).all()
-    )  # two of each concept
+def test_sets_have_no_concept_in_common_and_one_size():
+    real, made = cloud(200, 4, 1), cloud(200, 3, 1)
+    about = pd.DataFrame({"concept": sorted(set(real[1]))}, index=sorted(set(real[1])))
+    found = compared(real, {2.0: made, 4.0: (made[0] + 2, made[1])}, about, by_concept=True, seed=0)
+    sizes = found[["n_real", "n_generated"]].drop_duplicates()
+    assert len(sizes) == 1 and sizes["n_real"].item() == sizes["n_generated"].item() and sizes["n_real"].item() > 200
+    value = found.set_index(["source", "guidance_scale", "metric"])["value"].sort_index()
+    assert set(found["source"]) == {OTHER_CONCEPTS, "generated"}
+    assert value["generated", 4.0]["kid"] > 10 * abs(value["generated", 2.0]["kid"])
+    # images of the first half, returned as generated ones, are not compared: with the same features of all captions nothing changes
+    again = compared(real, {2.0: real}, about, by_concept=True, seed=0)
+    kid = again[again["metric"] == "kid"]
+    assert (kid["low"] < 0).all() and (kid["high"] > 0).all()
+
+
+def test_without_designs_images_are_units():
+    real, made = cloud(5, 40, 1), cloud(5, 20, 1)
+    about = pd.DataFrame({"concept": sorted(set(real[1]))}, index=sorted(set(real[1])))
+    found = compared(real, {2.0: made}, about, by_concept=False, seed=0)
+    assert set(found["source"]) == {OTHER_IMAGES, "generated"} and (found["units"] == found["n_real"]).all()
+    assert found["n_real"].between(80, 100).all()  # half of the real images, or all generated ones
 
 
 def test_sets_of_a_handful_are_not_compared():
-    table, held = drawn(("ink", "chalk"), FEWEST_IN_A_SET - 1), drawn(("wood",), FEWEST_IN_A_SET - 1)
-    some = CAPTIONS[: FEWEST_IN_A_SET - 1]
-    made = {1.0: (seen(table["concept"].unique(), 3), some)}
-    tables = judge_images((seen(table["concept"], 1), table), (seen(held["concept"], 2), held), made, some, seed=0)
-    assert tables["sets"].empty and {"metric", "value", "source"} <= set(tables["sets"])
-    assert np.isnan(tables["diversity"].set_index("source").loc["generated", "mean"])  # one image of each caption
+    captions = list(ABOUT.index[:2])
+    few = compared((seen(captions, 1), captions), {2.0: (seen(captions, 2), captions)}, ABOUT, by_concept=True, seed=0)
+    assert few.empty and over_seeds(few.assign(captions=TRAINING, seed=0)).empty
 
 
-def test_held_out_images_of_other_things_are_refused():
-    table = drawn(("ink", "chalk"), 4)
-    held = drawn(("wood",), 8)[4:]
-    with pytest.raises(InputError, match="none of 4 held-out images shows what the 8 training images show"):
-        judge_images((seen(table["concept"], 1), table), (seen(held["concept"], 2), held), {}, CAPTIONS[:4], seed=0)
+def test_sets_are_averaged_over_seeds():
+    real = cloud(60, 4, 1)
+    about = pd.DataFrame({"concept": sorted(set(real[1]))}, index=sorted(set(real[1])))
+    each = [
+        compared(real, {2.0: real}, about, by_concept=True, seed=s).assign(captions=TRAINING, seed=s) for s in (0, 1)
+    ]
+    found = over_seeds(pd.concat(each, ignore_index=True))
+    assert len(found) == 10 and found["seeds"].eq(2).all() and found["metric"].tolist()[:2] == ["kid", "kid"]
+    row = found.query("metric == 'density' and source == 'generated'").iloc[0]
+    for name in ("value", "low", "high"):
+        pair = [one.query("metric == 'density' and source == 'generated'")[name].item() for one in each]
+        assert row[name] == pytest.approx(np.mean(pair)) and pair[0] != pair[1]
+
+
+def test_the_grid_has_the_first_images_of_the_first_captions_of_each_group():
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 3, 4, 4)
+    captions = [f"caption {c}" for c in range(10)]
+    groups = {caption: TRAINING if number < 5 else TEST for number, caption in enumerate(captions[:-1])}
+    rows = picture_grid(images, torch.arange(60) % 10, captions, groups, 3.0)
+    expected = [0, 1, 2, 5, 6, 7]
+    assert GRID_CAPTIONS == 3 and [row["caption"] for row in rows[::GRID_IMAGES]] == [f"caption {c}" for c in expected]
+    shown = [int(np.asarray(Image.open(io.BytesIO(row["png"])))[0, 0, 0]) for row in rows]
+    assert shown == [c + 10 * i for c in expected for i in range(GRID_IMAGES)]
+    assert {(row["captions"], row["guidance_scale"]) for row in rows} == {(TRAINING, 3.0), (TEST, 3.0)}

@@ -3,58 +3,45 @@
 from __future__ import annotations
 
 import math
-import urllib.error
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
-from stablerep.audits import sets as generated_sets
-from stablerep.audits.sets import DINOV2, SIDES, compare_images, compare_sets, kid, named_extractor, per_image
-from stablerep.encoders import EncoderRecipe, extract_features
+from stablerep.audits.sets import METRICS, compare_sets, kid, most_neighbours, per_image
 from stablerep.torchvision_shim import ensure_torchvision_imports
-from stablerep.training import random_backbone
-
-METRICS = ["kid", "precision", "recall", "density", "coverage"]
 
 
 def gaussian(n, d, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
 
 
-def means(real, generated, **ks):
-    return {name: values.mean() for name, values in per_image(real, generated, **ks).items()}
+def means(real, generated, *units, **ks):
+    return {name: values.mean() for name, values in per_image(real, generated, *units, **ks).items()}
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of a few rows."""
-    monkeypatch.setattr(generated_sets, "BLOCK", 100)
-
-
-def slow_kid(x, y):
-    """The unbiased estimate over all pairs of different rows."""
+def slow_kid(x, y, of_x, of_y):
+    """The unbiased estimate over all pairs of rows of different units."""
     x, y = x.double().numpy(), y.double().numpy()
 
     def kernel(a, b):
         return (float(a @ b) / len(a) + 1) ** 3
 
-    def within(z):
-        n = len(z)
-        return sum(kernel(z[i], z[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    def within(z, of):
+        pairs = [(i, j) for i in range(len(z)) for j in range(len(z)) if of[i] != of[j]]
+        return sum(kernel(z[i], z[j]) for i, j in pairs) / len(pairs)
 
-    return within(x) + within(y) - 2 * sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
-
-
-def slow_radius(z, i, k):
-    return sorted(math.dist(z[i], z[j]) for j in range(len(z)) if j != i)[k - 1]
+    return within(x, of_x) + within(y, of_y) - 2 * sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
 
 
-def slow_neighbourhoods(real, generated, k, k_coverage):
+def slow_radius(z, of, i, k):
+    return sorted(math.dist(z[i], z[j]) for j in range(len(z)) if of[j] != of[i])[k - 1]
+
+
+def slow_neighbourhoods(real, generated, of_real, of_generated, k, k_coverage):
     x, y = real.double().tolist(), generated.double().tolist()
-    narrow, wide = ([slow_radius(x, i, number) for i in range(len(x))] for number in (k, k_coverage))
-    own = [slow_radius(y, j, k) for j in range(len(y))]
+    narrow, wide = ([slow_radius(x, of_real, i, number) for i in range(len(x))] for number in (k, k_coverage))
+    own = [slow_radius(y, of_generated, j, k) for j in range(len(y))]
     return {
         "precision": np.mean([any(math.dist(a, b) <= r for a, r in zip(x, narrow, strict=True)) for b in y]),
         "recall": np.mean([any(math.dist(a, b) <= r for b, r in zip(y, own, strict=True)) for a in x]),
@@ -63,32 +50,70 @@ def slow_neighbourhoods(real, generated, k, k_coverage):
     }
 
 
-@pytest.mark.parametrize(("n", "d", "shift"), [(2, 1, 0.0), (12, 5, 0.0), (25, 3, 1.5)])
-def test_kid_of_whole_sets_equals_a_loop_over_pairs(n, d, shift):
-    real, generated = gaussian(n, d) + 0.5, 1.3 * gaussian(n, d, 1) + shift
-    found = kid(real, generated, subset_size=n, subsets=3)
-    assert found["mean"] == pytest.approx(slow_kid(real, generated), abs=1e-12)
-    assert found["deviation"] == pytest.approx(0, abs=1e-12)
+@pytest.mark.parametrize(
+    ("n", "m", "d", "shift", "size"), [(2, 2, 1, 0.0, 1), (12, 9, 5, 0.0, 1), (25, 14, 3, 1.5, 1), (24, 15, 3, 0.5, 3)]
+)
+def test_kid_equals_a_loop_over_pairs(n, m, d, shift, size):
+    """Units of one image, as published, and of three."""
+    real, generated = gaussian(n, d) + 0.5, 1.3 * gaussian(m, d, 1) + shift
+    of_real, of_generated = ([i // size for i in range(count)] for count in (n, m))
+    found = kid(real, generated, of_real, of_generated)
+    assert found["value"] == pytest.approx(slow_kid(real, generated, of_real, of_generated), abs=1e-12)
+    assert size > 1 or kid(real, generated) == found
+
+
+def test_kid_of_whole_sets_is_that_of_torch_fidelity():
+    ensure_torchvision_imports()
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    real, generated = gaussian(80, 6).double(), 1.1 * gaussian(80, 6, 1).double() + 0.2
+    theirs = kid_features_to_metric(
+        real, generated, kid_kernel="poly", kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1.0, kid_subsets=1,
+        kid_subset_size=80, rng_seed=0, verbose=False,
+    )  # fmt: skip
+    assert kid(real, generated)["value"] == pytest.approx(theirs[KEY_METRIC_KID_MEAN], abs=1e-10)
 
 
 def test_kid_in_closed_form():
     """Two pairs of equal rows: k(x, x) + k(y, y) - 2 k(x, y) of 1 and of 3 in one dimension."""
     real, generated = torch.ones(2, 1), torch.full((2, 1), 3.0)
-    assert kid(real, generated, subset_size=2, subsets=1)["mean"] == pytest.approx(2**3 + 10**3 - 2 * 4**3)
+    assert kid(real, generated)["value"] == pytest.approx(2**3 + 10**3 - 2 * 4**3)
 
 
-def test_the_mean_over_subsets_estimates_what_the_whole_sets_give():
-    real, generated = gaussian(200, 6), gaussian(200, 6, 1) + 0.7
-    found, whole = kid(real, generated, subset_size=50, subsets=200), kid(real, generated, subset_size=200, subsets=1)
-    assert found["mean"] == pytest.approx(whole["mean"], abs=4 * found["deviation"] / math.sqrt(200))
+def two_sets_of_units(seed, units=30, images=5, d=4):
+    """Two draws of units from one population; images of a unit are alike."""
+    centres = gaussian(2 * units, d, 2 * seed).repeat_interleave(images, 0)
+    features = centres + 0.3 * gaussian(len(centres), d, 2 * seed + 1)
+    of = np.repeat(np.arange(2 * units), images)
+    half = units * images
+    return features[:half], features[half:], of[:half], of[half:]
 
 
-@pytest.mark.parametrize(("k", "k_coverage"), [(1, 1), (3, 5), (4, 2), (11, 11)])
-@pytest.mark.parametrize(("n", "m", "shift"), [(12, 12, 0.0), (40, 30, 0.5), (13, 25, 1.0)])
-def test_neighbourhoods_equal_loops(n, m, shift, k, k_coverage, small_blocks):
+def test_kid_of_units_of_one_population_is_zero_on_average_and_its_interval_holds_it():
+    """With pairs of images of one unit it would be above: the draw of a concept would pass for a difference of generators."""
+    found, naive = [], []
+    for seed in range(60):
+        x, y, of_x, of_y = two_sets_of_units(seed)
+        found.append(kid(x, y, of_x, of_y))
+        naive.append(kid(x, y)["value"])
+    values = np.array([one["value"] for one in found])
+    error = values.std() / math.sqrt(len(values))
+    assert abs(values.mean()) < 3 * error < np.mean(naive)
+    assert np.mean([one["low"] <= 0 <= one["high"] for one in found]) >= 0.85
+
+
+@pytest.mark.parametrize(("k", "k_coverage"), [(1, 1), (3, 5), (4, 2)])
+@pytest.mark.parametrize(("n", "m", "shift", "size"), [(12, 12, 0.0, 1), (40, 30, 0.5, 1), (20, 36, 1.0, 4)])
+def test_neighbourhoods_equal_loops(n, m, shift, size, k, k_coverage):
     real, generated = gaussian(n, 3) + 2, 0.8 * gaussian(m, 3, 1) + 2 + shift
-    expected = slow_neighbourhoods(real, generated, k, k_coverage)
-    assert means(real, generated, k=k, k_coverage=k_coverage) == pytest.approx(expected, abs=1e-12)
+    of = [[i // size for i in range(count)] for count in (n, m)]
+    expected = slow_neighbourhoods(real, generated, *of, k, k_coverage)
+    assert means(real, generated, *of, k=k, k_coverage=k_coverage) == pytest.approx(expected, abs=1e-12)
+
+
+def test_every_image_has_neighbours_of_other_units():
+    assert most_neighbours(["a", "a", "a", "b", "c"]) == 2
+    assert most_neighbours(range(5)) == 4
 
 
 def test_precision_and_recall_equal_those_of_torch_fidelity():
@@ -118,7 +143,7 @@ def test_density_and_coverage_of_one_distribution_in_closed_form(n, m, k):
 
 
 def test_one_distribution_is_near_itself():
-    table = compare_sets(gaussian(600, 4), gaussian(600, 4, 1), subset_size=200, subsets=50).set_index("metric")
+    table = compare_sets(gaussian(600, 4), gaussian(600, 4, 1)).set_index("metric")
     assert table.loc["kid", "low"] < 0 < table.loc["kid", "high"]
     assert table.loc[["precision", "recall"], "value"].between(0.88, 1).all()
     assert table.loc["density", "value"] == pytest.approx(1, abs=0.1)
@@ -126,12 +151,12 @@ def test_one_distribution_is_near_itself():
 
 
 def test_sets_far_apart_share_nothing():
-    table = compare_sets(gaussian(40, 4), gaussian(40, 4, 1) + 50, subset_size=20).set_index("metric")
+    table = compare_sets(gaussian(40, 4), gaussian(40, 4, 1) + 50).set_index("metric")
     assert table.loc["kid", "low"] > 1000
-    assert (table.loc[METRICS[1:], ["value", "low", "high"]] == 0).all(axis=None)
+    assert (table.loc[list(METRICS[1:]), ["value", "low", "high"]] == 0).all(axis=None)
 
 
-def test_a_set_and_itself_are_the_same_whatever_rounding_does(small_blocks):
+def test_a_set_and_itself_are_the_same_whatever_rounding_does():
     """The k-th neighbour lies on each ball, and its copy must count as inside: k + 1 of each ball, with its own centre."""
     features = gaussian(70, 30) + 3
     for other in (features, features.flip(0), features * (1 + 1e-7 * gaussian(70, 30, 1).double())):
@@ -149,7 +174,7 @@ def test_a_dropped_mode_lowers_recall_and_coverage_but_not_precision():
     assert min(whole.values()) > 0.85
     assert dropped["precision"] == pytest.approx(whole["precision"], abs=0.05)
     assert dropped["recall"] < 0.52 and dropped["coverage"] < 0.52
-    assert kid(real, one, subset_size=100)["mean"] > 100 * abs(kid(real, both, subset_size=100)["mean"])
+    assert kid(real, one)["value"] > 100 * abs(kid(real, both)["value"])
 
 
 def test_a_dropped_real_mode_lowers_precision_and_density_but_not_recall():
@@ -166,91 +191,57 @@ def test_copies_of_one_image_are_precise_and_cover_little():
     assert found["coverage"] < 0.2
 
 
-def test_neither_order_nor_blocks_nor_place_and_scale_matter(monkeypatch):
+def test_neither_order_nor_place_and_scale_matter():
     real, generated = gaussian(80, 5), 0.9 * gaussian(80, 5, 1) + 0.3
-    expected, distance = means(real, generated), kid(real, generated, subset_size=80, subsets=1)["mean"]
+    expected, distance = means(real, generated), kid(real, generated)["value"]
     order = torch.randperm(80, generator=torch.Generator().manual_seed(1))
     assert means(real[order], generated.flip(0)) == pytest.approx(expected, abs=1e-12)
-    assert kid(real[order], generated.flip(0), subset_size=80, subsets=1)["mean"] == pytest.approx(distance, abs=1e-10)
+    assert kid(real[order], generated.flip(0))["value"] == pytest.approx(distance, abs=1e-10)
     assert means(7 * real - 3, 7 * generated - 3) == pytest.approx(expected, abs=1e-12)
-    for block in (1, 333, 2**20):
-        monkeypatch.setattr(generated_sets, "BLOCK", block)
-        assert means(real, generated) == pytest.approx(expected, abs=1e-12)
 
 
 def test_real_and_generated_change_places():
     a, b = gaussian(50, 3), 0.7 * gaussian(50, 3, 1)
     there, back = means(a, b), means(b, a)
-    assert (there["precision"], there["recall"]) == (back["recall"], back["precision"]) and there["precision"] != there[
-        "recall"
-    ]
-    assert kid(a, b, subset_size=50)["mean"] == pytest.approx(kid(b, a, subset_size=50)["mean"])
+    assert (there["precision"], there["recall"]) == (back["recall"], back["precision"])
+    assert there["precision"] != there["recall"] and kid(a, b)["value"] == pytest.approx(kid(b, a)["value"])
 
 
 def test_the_table_says_what_its_numbers_are():
-    real, generated = gaussian(60, 4), gaussian(60, 4, 1) + 0.3
-    table = compare_sets(real, generated, k=2, k_coverage=4, subset_size=30, subsets=20, seed=3)
-    assert table["metric"].tolist() == METRICS
+    real, generated, of_real, of_generated = two_sets_of_units(0, images=2)
+    table = compare_sets(real, generated, of_real, of_generated, k=2, k_coverage=4, seed=3)
     assert (
-        table["k"].tolist()[1:] == [2, 2, 4, 4]
-        and table["subset_size"].tolist()[:1] == [30]
-        and table["subsets"].tolist()[:1] == [20]
+        table["metric"].tolist() == list(METRICS) and table["n_real"].eq(60).all() and table["n_generated"].eq(60).all()
     )
-    assert table[["subset_size", "subsets"]][1:].isna().all(axis=None) and table["k"].isna().tolist() == [True] + 4 * [
-        False
-    ]
-    assert table["interval"].str.contains("generated").tolist() == [False, True, False, True, False]
+    assert table["k"].tolist()[1:] == [2, 2, 4, 4] and table["k"].isna().tolist() == [True] + 4 * [False]
+    assert table["resampled"].tolist() == ["both", "generated", "real", "generated", "real"]
     rows = table.set_index("metric")
-    found = kid(real, generated, subset_size=30, subsets=20, seed=3)
-    expected = [found["mean"], found["mean"] - found["deviation"], found["mean"] + found["deviation"]]
-    assert rows.loc["kid", ["value", "low", "high"]].tolist() == pytest.approx(expected)
-    values = per_image(real, generated, k=2, k_coverage=4)
-    for name, one in values.items():
+    found = kid(real, generated, of_real, of_generated, seed=3)
+    assert rows.loc["kid", ["value", "low", "high"]].to_dict() == found
+    for name, one in per_image(real, generated, of_real, of_generated, k=2, k_coverage=4).items():
         value, low, high = rows.loc[name, ["value", "low", "high"]]
         assert value == pytest.approx(one.mean()) and low <= value <= high
-        assert high - low == pytest.approx(2 * 1.96 * one.std() / math.sqrt(60), rel=0.2)  # the normal approximation
-    assert {len(one) for one in values.values()} == {60}
-
-
-def test_a_single_subset_has_no_interval():
-    real, generated = gaussian(30, 4), gaussian(30, 4, 1)
-    for options in ({"subset_size": 30}, {"subset_size": 20, "subsets": 1}):
-        row = compare_sets(real, generated, **options).iloc[0]
-        assert math.isfinite(row["value"]) and math.isnan(row["low"]) and math.isnan(row["high"])
+        by_unit = one.reshape(-1, 2).mean(1)  # the normal approximation
+        assert high - low == pytest.approx(2 * 1.96 * by_unit.std() / math.sqrt(30), rel=0.2)
 
 
 def test_a_seed_decides_all_that_is_drawn():
     real, generated = gaussian(60, 4), gaussian(90, 4, 1)
     state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    one, two, other = (compare_sets(real, generated, subset_size=20, subsets=5, seed=s) for s in (0, 0, 1))
-    assert one.equals(two) and not one["value"].equals(other["value"])
-    assert len({kid(real, generated, subset_size=20, subsets=5, seed=s)["mean"] for s in range(3)}) == 3
+    one, two, other = (compare_sets(real, generated, seed=s) for s in (0, 0, 1))
+    assert one.equals(two) and one["value"].equals(other["value"]) and not one["low"].equals(other["low"])
     assert torch.equal(torch.get_rng_state(), state[0]) and (np.random.get_state()[1] == state[1]).all()
-
-
-@pytest.mark.parametrize("larger", ["real", "generated"])
-def test_the_larger_set_is_cut_to_the_smaller(larger):
-    sets = {"real": gaussian(40, 3), "generated": gaussian(40, 3, 1)}
-    sets[larger] = gaussian(100, 3, 2)
-    table = compare_sets(**sets, subset_size=10, subsets=2)
-    assert table[f"n_{larger}"].unique().tolist() == [100] and table["n"].unique().tolist() == [40]
-    cut = dict(zip(("real", "generated"), generated_sets._equal(*sets.values(), 0), strict=True))
-    kept = {tuple(row) for row in cut[larger].tolist()}
-    assert len(kept) == 40 and kept <= {tuple(row) for row in sets[larger].tolist()}
-    untouched = "generated" if larger == "real" else "real"
-    assert cut[untouched] is sets[untouched]
-    assert table["value"].tolist()[1:] == pytest.approx(list(means(**cut).values()))
 
 
 def test_half_precision_and_gradients_are_no_hindrance():
     real, generated = gaussian(20, 4).half().requires_grad_(True), gaussian(20, 4, 1).bfloat16()
-    assert compare_sets(real, generated, subset_size=10, subsets=2)["value"].notna().all()
+    assert compare_sets(real, generated)["value"].notna().all()
 
 
 CALLS = {
-    "kid": lambda x, y: kid(x, y, subset_size=2),
+    "kid": kid,
     "per image": lambda x, y: per_image(x, y, k=1, k_coverage=1),
-    "compare": lambda x, y: compare_sets(x, y, k=1, k_coverage=1, subset_size=2),
+    "compare": lambda x, y: compare_sets(x, y, k=1, k_coverage=1),
 }
 
 
@@ -272,144 +263,20 @@ def test_bad_features_are_refused_in_one_sentence(call):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("units", "options", "message"),
     [
-        ({"k": 6}, "k is 6; with 6 images in the smaller set it must be from 1 to 5"),
-        ({"k": 0}, "k is 0"),
-        ({"k_coverage": 6}, "k_coverage is 6"),
-        ({"subset_size": 7}, "subset_size is 7; with 6 images in the smaller set it must be from 2 to 6"),
-        ({"subset_size": 1}, "subset_size is 1"),
-        ({"subsets": 0}, "subsets is 0"),
+        ((), {"k": 6}, "k is 6; some image has 5 images of other units in its set: 1 to 5"),
+        ((), {"k": 0}, "k is 0"),
+        ((), {"k_coverage": 6}, "k_coverage is 6"),
+        (([*"aaabbc"], None), {"k": 3, "k_coverage": 4}, "k_coverage is 4; some image has 3 images"),
+        (([*"aabb"], None), {"k": 1, "k_coverage": 1}, "6 images have 4 names of 2 units; each needs one"),
+        (
+            ([*"aaaaaa"], None),
+            {"k": 1, "k_coverage": 1},
+            "6 images have 6 names of 1 units; each needs one, and a set two",
+        ),
     ],
 )
-def test_neighbours_and_subsets_that_a_set_does_not_have_are_refused(options, message):
-    options = {"subset_size": 4} | options
+def test_neighbours_and_units_that_a_set_does_not_have_are_refused(units, options, message):
     with pytest.raises(ValueError, match=message):
-        compare_sets(gaussian(6, 4), gaussian(9, 4), **options)
-
-    def extractor(images):
-        raise AssertionError("features are not extracted for a comparison that cannot be made")
-
-    with pytest.raises(ValueError, match=message):
-        compare_images(images(6), images(9), extractor, **options)
-
-
-def images(n, height=32, width=32, seed=0):
-    return torch.randint(
-        0, 256, (n, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
-    )
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return random_backbone(EncoderRecipe(name="test_vit", stem="published", patch_size=8, depth=2), 0)
-
-
-OPTIONS = {"k": 2, "k_coverage": 2, "subset_size": 6, "subsets": 3}
-
-
-def test_images_pass_through_our_own_encoder(backbone):
-    real, generated = images(12), images(12, seed=1)
-    table = compare_images(real, generated, backbone, name="untrained", batch_size=5, **OPTIONS)
-    expected = compare_sets(extract_features(backbone, real), extract_features(backbone, generated), **OPTIONS)
-    assert table["value"].tolist() == pytest.approx(expected["value"].tolist(), abs=1e-6)
-    assert set(table["extractor"]) == {"untrained"} and set(table["resize"]) == {"none"}
-    assert set(compare_images(real, generated, backbone, **OPTIONS)["extractor"]) == {"VisionTransformer"}
-
-
-def test_both_sets_are_resized_alike(backbone):
-    real, generated = images(12, 64, 64), images(20, 48, 90, seed=1)
-    seen = []
-    hook = backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1:]))
-    table = compare_images(real, generated, backbone, size=32, **OPTIONS)
-    hook.remove()
-    assert set(seen) == {(3, 32, 32)}
-    assert table["resize"].str.startswith("to 32 x 32, bilinear with antialiasing").all()
-    assert table[["n_real", "n_generated", "n"]].drop_duplicates().values.tolist() == [[12, 20, 12]]
-    small = F.interpolate(real.float(), size=(32, 32), mode="bilinear", antialias=True).round().to(torch.uint8)
-    mine, other = (compare_images(x, generated, backbone, size=32, **OPTIONS) for x in (real, small))
-    assert mine.equals(other) and mine.equals(table)  # an image that has the size is left as it is
-
-
-def test_antialiasing_averages_what_plain_sampling_would_skip():
-    board = (255 * (torch.arange(64) % 2)).to(torch.uint8).expand(1, 3, 64, 64)
-    inner = generated_sets._resized(board, 16)[..., 1:-1]
-    assert ((inner.int() - 127).abs() <= 1).all()
-
-
-def test_bad_images_are_refused(backbone):
-    for bad in (images(6).float(), images(6)[:, :1], images(6)[0], images(1)):
-        with pytest.raises(ValueError, match=r"real images have shape"):
-            compare_images(bad, images(6), backbone)
-        with pytest.raises(ValueError, match=r"generated images have shape"):
-            compare_images(images(6), bad, backbone)
-    options = {**OPTIONS, "subset_size": 4}
-    with pytest.raises(ValueError, match="size is None for images of"):
-        compare_images(images(6), images(6, 32, 40), backbone, **options)
-    with pytest.raises(ValueError, match="size is 0"):
-        compare_images(images(6), images(6), backbone, size=0, **options)
-
-
-def test_unknown_names_are_refused():
-    with pytest.raises(
-        ValueError, match="extractor is 'vgg'; valid names are inception, dinov2-small, dinov2-base, dinov2-large"
-    ):
-        named_extractor("vgg")
-
-
-def test_names_are_models_of_timm_with_weights_and_sides_are_whole_patches():
-    ensure_torchvision_imports()
-    import timm
-
-    assert set(DINOV2.values()) <= set(timm.list_models(pretrained=True))
-    assert all(SIDES[name] % 14 == 0 for name in DINOV2)
-
-
-@pytest.mark.parametrize(
-    "error", [urllib.error.URLError("no name"), OSError("no name. Try\nagain."), KeyError("no name")]
-)
-def test_weights_that_cannot_be_had_are_one_sentence_and_nothing_takes_their_place(error, monkeypatch):
-    ensure_torchvision_imports()
-
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", fail)
-    monkeypatch.setattr("timm.create_model", fail)
-    for name in SIDES:
-        with pytest.raises(ValueError, match=f"the weights of {name} are not in the cache .*no name[^.]*\\.$") as found:
-            compare_images(images(6), images(6), name, **{**OPTIONS, "subset_size": 4})
-        assert found.value.__cause__ is error and "\n" not in str(found.value)
-
-
-def test_dinov2_reads_both_sets_at_its_own_size(monkeypatch):
-    ensure_torchvision_imports()
-    import timm
-
-    asked, create = [], timm.create_model
-
-    def tiny(name, *, pretrained, **options):
-        asked.append((name, pretrained))
-        return create("test_vit", pretrained=False, **options, patch_size=56)
-
-    monkeypatch.setattr(timm, "create_model", tiny)
-    table = compare_images(images(8), images(8, 64, 64, seed=1), "dinov2-small", **OPTIONS)
-    assert asked == [("vit_small_patch14_dinov2.lvd142m", True)]
-    assert set(table["extractor"]) == {"dinov2-small"} and table["resize"].str.startswith("to 224 x 224").all()
-    with pytest.raises(ValueError, match="size is 64; dinov2-small reads images of 224 pixels a side"):
-        compare_images(images(8), images(8), "dinov2-small", size=64, **OPTIONS)
-
-
-def test_inception_gives_2048_features_at_its_own_size(monkeypatch):
-    """The real network with random weights: its download is replaced, and nothing else."""
-    ensure_torchvision_imports()
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", lambda *_, **__: {})
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-    features = named_extractor("inception")(images(2, 299, 299))
-    assert features.shape == (2, 2048) and features.dtype == torch.float32 and not features.requires_grad
-    table = compare_images(
-        images(4), images(4, 64, 64, seed=1), "inception", k=1, k_coverage=1, subset_size=3, subsets=2
-    )
-    assert table["value"].notna().all() and table["resize"].str.startswith("to 299 x 299").all()
+        per_image(gaussian(6, 4), gaussian(9, 4), *units, **options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from stablerep.figures import tables
 from stablerep.published import read_published
@@ -81,64 +80,71 @@ def test_a_diagnosis_names_gains_features_and_alarms():
     assert tables.diagnostics(features).loc["b", "within"] == 0.91
 
 
-KNOWN, NEW, HELD_OUT = "real, known designs", "real, held-out design", "real, held-out images"
-
-
-def faithful(*reals):
-    rows = [(source, np.nan, "all", "top1", 30, mean) for source, mean in reals]
-    rows += [("generated", w, "all", "top1", 20, mean) for w, mean in ((1.0, 0.2), (3.0, 0.4), (8.0, 0.3))]
-    rows += [(source, np.nan, "food", "top1", 10, mean) for source, mean in reals]
-    rows += [("generated", w, "food", "top1", 7, 0.1 * w) for w in (1.0, 3.0)]
-    table = pd.DataFrame(rows, columns=["source", "guidance_scale", "group", "measure", "concepts", "mean"])
+def faithful() -> pd.DataFrame:
+    """Of two groups of captions: real images and two scales, the measures top1 and tone, over all concepts and by group of emoji."""
+    rows = [
+        (captions, "ink", source, w, measure, group, 0.5 + (0.1 if source == "real" else -w / 10), 0.25, 20 if group == "all" else 7)
+        for captions in ("training", "test") for measure in ("top1", "tone") for source, w in (("real", np.nan), ("generated", 1.0), ("generated", 4.0))
+        for group in ("all", "food", "animals") if not (captions == "test" and measure == "tone")
+    ]  # fmt: skip
+    table = pd.DataFrame(
+        rows,
+        columns=["captions", "gallery", "source", "guidance_scale", "measure", "group", "mean", "chance", "concepts"],
+    )
     return table.assign(low=table["mean"] - 0.05, high=table["mean"] + 0.05)
 
 
-def test_the_best_scale_is_told_beside_each_kind_of_real_images():
-    table = faithful((NEW, 0.5), (KNOWN, 0.8))
-    assert tables.best_scale(table) == 3.0
-    assert tables.best_scale_sentence(table) == (
-        "The best guidance scale is **w = 3**: the caption's concept comes first for 40.0 % [35.0, 45.0] of generated images, against 80.0 % "
-        "[75.0, 85.0] of real ones in known designs (a ratio of **0.50**) and 50.0 % [45.0, 55.0] in the held-out design (**0.80**)."
+def test_every_group_of_captions_has_its_gallery_its_real_images_and_chance():
+    shown = tables.faithfulness(faithful())
+    assert shown.columns.tolist() == ["concept first", "skin tone"]
+    assert shown.loc["training"].index.tolist() == [
+        ("ink", "real"), ("ink", "generated, w = 1"), ("ink", "generated, w = 4"), ("ink", "chance"),
+    ]  # fmt: skip
+    assert list(dict.fromkeys(shown.index.get_level_values("captions"))) == ["training", "test"]
+    assert shown.loc[("test", "ink", "generated, w = 4")].tolist() == ["10.0 [5.0, 15.0]", ""]
+    assert shown.loc[("training", "ink", "chance")].tolist() == ["25.0", "25.0"]
+
+
+def test_groups_are_of_one_scale_and_one_group_of_captions():
+    shown = tables.faithfulness_by_group(faithful(), 4.0, "training")
+    assert shown.index.tolist() == ["food", "animals"] and shown.columns.tolist() == ["concepts", "real", "generated"]
+    assert shown.loc["food"].tolist() == [7, "60 [55, 65]", "10 [5, 15]"]
+
+
+def test_gaps_of_faithfulness_have_a_column_for_each_group_of_captions():
+    rows = [(name, f"generated, w = {w}", 0.1 * w, 0.0, 0.3) for name in ("training", "test") for w in (1, 4)]
+    shown = tables.faithfulness_gaps(pd.DataFrame(rows, columns=["captions", "second", "difference", "low", "high"]))
+    assert (
+        shown.columns.tolist() == ["training", "test"]
+        and shown.loc["generated, w = 4", "test"] == "+40.0 [+0.0, +30.0]"
     )
-    said = tables.best_scale_sentence(faithful((HELD_OUT, 0.8)))
-    assert "the caption's class" in said and said.endswith("of real ones that were held out (a ratio of **0.50**).")
-    with pytest.raises(ValueError, match="no generated images"):
-        tables.best_scale(table[table["source"] != "generated"])
 
 
-def test_groups_show_the_best_scale_and_real_images_alone():
-    shown = tables.faithfulness_by_group(faithful((NEW, 0.5), (KNOWN, 0.8)))
-    assert shown.index.tolist() == ["food"] and shown.loc["food", "concepts"] == 7
-    assert shown.loc["food", "generated"] == "30 [25, 35]" and shown.loc["food", KNOWN] == "80 [75, 85]"
-    assert tables.faithfulness_by_group(faithful((NEW, 0.5)), 1.0).loc["food", "generated"] == "10 [5, 15]"
-
-
-def sets():
+def sets() -> pd.DataFrame:
     rows = [
-        (source, w, metric, value + k / 10, 40, 5 if metric in ("density", "coverage") else 3)
-        for source, w, value in (("real, other designs", np.nan, 0.0), ("generated", 4.0, 0.2), ("generated", 1.0, 0.1))
+        (source, w, metric, value + k / 10, 1040, 150, 5 if metric in ("density", "coverage") else 3)
+        for source, w, value in (("real, other concepts", np.nan, 0.0), ("generated", 4.0, 0.2), ("generated", 1.0, 0.1))
         for k, metric in enumerate(("kid", "precision", "recall", "density", "coverage"))
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["source", "guidance_scale", "metric", "value", "n", "k"])
+    table = pd.DataFrame(rows, columns=["source", "guidance_scale", "metric", "value", "n_real", "units", "k"])
+    return table.assign(low=table["value"] - 0.05, high=table["value"] + 0.05, captions="training captions")
 
 
 def test_measures_of_sets_have_a_row_for_each_set():
     shown = tables.set_measures(sets())
-    assert shown.index.tolist() == ["real, other designs", "w = 4", "w = 1"]
+    assert shown.index.tolist() == ["real, other concepts", "generated, w = 4", "generated, w = 1"]
     assert shown.columns.tolist() == ["kid", "precision", "density", "recall", "coverage"]
-    assert shown.loc["w = 1"].tolist() == [0.1, 0.2, 0.4, 0.3, 0.5]
+    assert shown.loc["generated, w = 1", "density"] == "0.400 [0.350, 0.450]"
 
 
 def test_the_sentence_on_sets_says_what_they_depend_on():
-    said = tables.sets_sentence(sets(), 4.0, size=64)
+    said = tables.sets_sentence(sets(), size=64)
     assert said.startswith(
-        "KID is smallest at w = 1; captions are recognized most often at w = 4. Each set has n = 40 images"
+        "Sets are of training captions; each has n = 1,040 images; the first real set has 150 concepts."
     )
     assert "k = 3 for precision and recall, 5 for density and coverage" in said and "64 x 64 pixels" in said
-    assert "images, one of each concept." in said
-    photographs = sets().replace("real, other designs", "real, other images")
-    assert "images, as many of a class as there are." in tables.sets_sentence(photographs, 4.0)
-    assert tables.sets_sentence(sets()[:0], 4.0).startswith("There are too few images")
+    assert "n = 1,040 images, each its own unit." in tables.sets_sentence(sets().assign(units=1040))
+    assert tables.sets_sentence(sets()[:0]).startswith("There are too few images")
 
 
 def test_gaps_are_in_points_and_say_whether_intervals_lie_apart():
@@ -173,7 +179,7 @@ def test_counts_of_the_corpus_and_of_the_autoencoder():
         "test",
     ]
     assert tables.designs(pd.DataFrame({"design": ["ink"], "images": [3]})).loc["ink", "images"] == 3
-    kept = pd.DataFrame({"split": ["test"], "mean": [28.0435], "low": [27.411], "high": [28.772], "n": [64]})
+    kept = pd.DataFrame({"captions": ["test"], "mean": [28.0435], "low": [27.411], "high": [28.772], "images": [64]})
     assert tables.reconstruction(kept).loc["test"].to_dict() == {
         "PSNR (dB)": 28.04,
         "low": 27.41,

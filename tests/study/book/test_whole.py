@@ -159,7 +159,12 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
 
 def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
     found = book_parameters({"preset": "smoke", "guidance_scale": 4, "seed": 1, "sampling_steps": 3})
-    assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {"compare", "scaling", "bias"}
+    assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {
+        "compare",
+        "scaling",
+        "bias",
+        "generator",
+    }
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert (
         all(p.sampling_steps == 3 for p in found.values() if hasattr(p, "sampling_steps"))

@@ -151,7 +151,7 @@ def test_parameters_do_not_change_afterwards():
     [
         ("compare", "guidance_scael", "guidance_scale"),
         ("compare", "step", "steps"),
-        ("generator", "guidance_scale", "guidance_scales"),
+        ("generator", "image_per_caption", "images_per_caption"),
         ("scaling", "caption_count", "caption_counts"),
         ("corpus", "flag", "flags"),
     ],
@@ -186,7 +186,6 @@ def test_name_like_no_other_lists_all():
         ("scaling", "caption_counts", [512, True]),
         ("corpus", "designs", ["openmoji"]),
         ("corpus", "designs", "noto"),
-        ("generator", "held_out_design", "apple"),
     ],
 )
 def test_wrong_type_names_parameter_and_value(notebook, name, value):
