@@ -39,8 +39,8 @@ class Camera:
         seed: of everything random.
     """
 
-    smallest: float = 0.55
-    turn: float = 15.0
+    smallest: float = 0.4
+    turn: float = 30.0
     background: float = 1.0
     seed: int = 0
 
