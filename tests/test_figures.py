@@ -458,3 +458,33 @@ def test_a_comparison_of_all_arms_is_drawn_whether_they_have_a_colour_or_not():
     figure = figures.comparison(table, None, ["one-shot"])
     figure.canvas.draw()
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names
+
+
+def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words():
+    rows = [
+        ("StableRep synthetic", 0.4, 800),
+        ("CLIP real", 0.3, 800),
+        ("Raw pixels", 0.1, 0),
+        ("Oriented gradients", 0.2, 0),
+    ]
+    arms = pd.DataFrame(rows, columns=["arm", "accuracy", "views"]).assign(probe="one-shot", seeds=3)
+    arms = pd.concat([arms, arms.assign(probe="linear", accuracy=0.9)]).assign(low=0.05, high=0.5)
+    differences = pd.DataFrame({
+        "claim": ["C2", "control"], "probe": "one-shot", "first": "StableRep synthetic", "second": ["CLIP real", "Raw pixels"],
+        "difference": [0.1, 0.3], "low": [0.05, 0.2], "high": [0.15, 0.4],
+    })  # fmt: skip
+    figure = figures.evidence(arms, differences, {"C2": "undecided"}, "one-shot")
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == [
+        name for name, *_ in sorted(rows, key=lambda r: -r[1])
+    ]
+    points = [line for line in left.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in points] == pytest.approx([40, 30, 20, 10])
+    assert [line.get_markerfacecolor() == "white" for line in points] == [False, True, True, True]
+    (floor,) = [line for line in left.lines if line.get_linestyle() == ":"]
+    assert floor.get_xdata()[0] == pytest.approx(20)
+    names = [label.get_text() for label in right.get_yticklabels()]
+    assert names[0].startswith("C2, undecided:") and names[1].startswith("control:")
+    assert [list(line.get_xdata()) for line in right.lines if len(line.get_xdata()) == 2][1:] == [
+        pytest.approx([5, 15]), pytest.approx([20, 40])
+    ]  # fmt: skip

@@ -5,6 +5,7 @@ Colours are the colour-blind-safe set of Wong (2011); figures have a white groun
 
 from stablerep.figures import tables
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS, in_percent
+from stablerep.figures.evidence import evidence
 from stablerep.figures.images import (
     designs_of,
     diversity,
@@ -25,6 +26,7 @@ __all__ = [
     "curves",
     "designs_of",
     "diversity",
+    "evidence",
     "faithfulness",
     "groups",
     "image_grid",

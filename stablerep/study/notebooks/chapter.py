@@ -16,7 +16,15 @@ from tqdm import TqdmWarning
 
 from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, compute_tables, preset_differences, probe_of, resolve, stored_tables
+from stablerep.study.chapters import (
+    Answer,
+    chapter,
+    compute_tables,
+    preset_differences,
+    probe_of,
+    resolve,
+    stored_tables,
+)
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
@@ -78,9 +86,14 @@ class Chapter:
         """What the stored reference is, and whether the code behind it is still the same, in sentences."""
         return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
 
+    @property
+    def answers(self) -> list[Answer]:
+        """The chapter's answer to each of its claims, computed from :attr:`firmest`."""
+        return chapter(self.name).verdict(self.firmest)
+
     def verdict(self) -> str:
-        """Markdown: the chapter's answer to each of its claims, computed from :attr:`firmest`."""
-        return "\n\n".join(answer.markdown for answer in chapter(self.name).verdict(self.firmest))
+        """These answers in Markdown."""
+        return "\n\n".join(answer.markdown for answer in self.answers)
 
     @property
     def probes(self) -> list[str]:
