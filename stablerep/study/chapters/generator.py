@@ -62,13 +62,13 @@ PRESETS = overriding(
     {},
     laptop=CORPUS | GENERATED | dict(
         captions=128, images_per_caption=4, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0], guidance_scale=2.0, seeds=1,
-        encoder="resnet10t", stem="published", steps=250, views_per_step=256,
+        encoder="test_resnet", stem="published", steps=600, views_per_step=128,
     ),
     smoke=dict(
         captions=16, images_per_caption=2, guidance_scales=[1.0, 2.0], steps=4, views_per_step=32, sampling_steps=2,
     ),
     # Sets of a thousand images; fewer scales, so that five seeds of three groups are an hour of two cores.
-    reference=dict(captions=512, guidance_scales=[1.0, 2.0, 4.0, 8.0], seeds=5, steps=400),
+    reference=dict(captions=512, guidance_scales=[1.0, 2.0, 4.0, 8.0], seeds=5, steps=1600),
     workstation=dict(captions=640, images_per_caption=8, seeds=5, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, seeds=3, encoder="vit_base_patch16_224"),
 )  # fmt: skip

@@ -115,15 +115,15 @@ def pretrain_command(
     method: Annotated[
         str, Option(help="simclr, clip, stablerep, stablerep+, caption-as-class, mae, byol, moco-v3 or dino.")
     ] = "stablerep",
-    steps: Annotated[int, Option(help="Optimizer steps.")] = 400,
-    views_per_step: Annotated[int, Option(help="Augmented images in a step, of all processes together.")] = 256,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 800,
+    views_per_step: Annotated[int, Option(help="Augmented images in a step, of all processes together.")] = 128,
     positives: Annotated[int, Option(help="m: images of a caption in a batch, for StableRep and StableRep+.")] = 4,
     learning_rate: Annotated[float, Option(help="Peak.")] = 2e-3,
     temperature: Annotated[float, Option(help="Of the multi-positive loss.")] = 0.1,
-    encoder: Annotated[str, Option(help="Any timm model.")] = "resnet10t",
+    encoder: Annotated[str, Option(help="Any timm model.")] = "test_resnet",
     stem: Annotated[str, Option(help="published, no-pool or full.")] = "published",
     image_size: Annotated[int, Option(help="Side of the views in pixels.")] = 32,
-    crop_min: Annotated[float, Option(help="Smallest share of an image that a crop keeps.")] = 0.2,
+    crop_min: Annotated[float, Option(help="Smallest share of an image that a crop keeps.")] = 0.35,
     chunk: Annotated[
         int, Option(help="Views encoded at once, by gradient caching, in one process; 0 encodes the whole batch.")
     ] = 0,
