@@ -6,17 +6,19 @@ images whose labels are known.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from stablerep.audits.colours import features_for
-from stablerep.audits.readers import CANNOT_TELL, Reader, fit_reader
+from stablerep.audits.colours import look_for
+from stablerep.audits.readers import CANNOT_TELL, FOLDS, Reader, fit_reader
 from stablerep.audits.shares import Shares, count_shares
 from stablerep.corpus.emoji import TONES
 from stablerep.errors import InputError
+from stablerep.probes.extraction import features_of
 from stablerep.statistics import crossed_mean
 
 NEUTRAL = (
@@ -72,7 +74,7 @@ def read_people(
     known: tuple[Tensor, pd.DataFrame], held_out: tuple[Tensor, pd.DataFrame], made: Mapping[float, tuple[Tensor, np.ndarray]],
     captions: Sequence[str], attributes: Sequence[str], *, seed: int,
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Whom generated images of some captions show, by a reader for each attribute.
+    """Whom generated images of some captions show, by a reader for each attribute (fitted on :func:`telling_rows`).
 
     Args:
         known: real images of people that the generator may have learned from, uint8 [N, 3, H, W] or what gives such tensors when it is sliced,
@@ -90,22 +92,31 @@ def read_people(
     Raises:
         InputError: fewer than two classes of an attribute, or fewer clusters than cross-fitting needs.
     """
-    images, table = known
+    table = known[1]
+    images = {"known": known[0], "held out": held_out[0]} | {w: drawn for w, (drawn, _) in made.items()}
+
+    @functools.cache  # attributes that are looked at in the same way share what is seen
+    def seen(look, which) -> Tensor:
+        return features_of(look(), images[which], name="features of people")
+
     tables = {name: [] for name in ("readers", "confusion", "shares", "fits")}
     cluster = dict(zip(table["caption"], table["cluster"]))
     readings = {
         w: pd.DataFrame({"caption": np.array(captions, object)[ids], "guidance_scale": w})
         for w, (_, ids) in made.items()
     }
-    for attribute, names in classes_of(table, attributes).items():
+    for attribute in attributes:
+        look, mine = look_for(attribute), telling_rows(table, attribute)
+        told = table.iloc[mine]
+        ((_, names),) = classes_of(told, [attribute]).items()
         if len(names) < 2:
             raise InputError(f"{attribute} has the classes {list(names)}; reading it needs two at least.")
-        truth = table[attribute].astype(str).to_numpy()
-        reader = fit_reader(features_for(attribute, images), truth, table["cluster"], names)
-        parts = {"concepts to learn from, cross-fitted": (reader.read_of_known, table)}
+        reader = fit_reader(seen(look, "known")[mine], told[attribute].astype(str).to_numpy(), told["cluster"], names)
+        parts = {"concepts to learn from, cross-fitted": (reader.read_of_known, told)}
         if len(held_out[1]):
-            found = reader.read(features_for(attribute, held_out[0]), held_out[1]["cluster"])
-            parts["held-out concepts"] = found, held_out[1]
+            others = telling_rows(held_out[1], attribute)
+            new = held_out[1].iloc[others]
+            parts["held-out concepts"] = reader.read(seen(look, "held out")[others], new["cluster"]), new
         tables["readers"] += [
             {"attribute": attribute, "part": part} | _how_well(reader, attribute, *of) for part, of in parts.items()
         ]
@@ -114,9 +125,9 @@ def read_people(
             for t, row in zip(names, reader.confusion.mean()) for p, share in zip([*names, CANNOT_TELL], row)
         ]  # fmt: skip
         tables["shares"] += references(table, captions, attribute, names)
-        for w, (drawn, ids) in made.items():
+        for w, (_, ids) in made.items():
             clusters = [cluster.get(one, one) for one in readings[w]["caption"]]
-            readings[w][attribute] = reader.read(features_for(attribute, drawn), clusters)
+            readings[w][attribute] = reader.read(seen(look, w), clusters)
             counted = count_shares(readings[w][attribute], ids, reader.confusion, seed=seed)
             tables["shares"] += _rows(attribute, w, names, counted)
             about = {
@@ -126,6 +137,15 @@ def read_people(
     every = pd.concat(list(readings.values()), ignore_index=True)
     every.insert(1, "image", every.groupby(["guidance_scale", "caption"]).cumcount())
     return {name: pd.DataFrame(rows) for name, rows in tables.items()} | {"readings": every}
+
+
+def telling_rows(table: pd.DataFrame, attribute: str) -> np.ndarray:
+    """Rows of the clusters that show several classes of an attribute, or all rows where fewer than ``FOLDS`` do, as of single photographs.
+
+    A concept that comes in one class alone says little about it: a zombie is green, and has no tone.
+    """
+    several = (table.groupby("cluster")[attribute].transform("nunique") > 1).to_numpy()
+    return np.flatnonzero(several if table["cluster"][several].nunique() >= FOLDS else np.ones(len(table), bool))
 
 
 def _how_well(reader: Reader, attribute: str, read: np.ndarray, table: pd.DataFrame) -> dict:

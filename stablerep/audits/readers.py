@@ -142,9 +142,7 @@ def cross_fit(features: Tensor, truth: Tensor, fold: Tensor, classes: int) -> tu
         mine = fold == k
         train = features[~mine]
         mean, deviation = train.mean(0), train.std(0)
-        varies = (
-            (deviation > 1e-6).nonzero().flatten()
-        )  # an empty bin says nothing, and many of them leave no eigenbasis
+        varies = (deviation > 1e-6).nonzero().flatten()  # many empty bins would leave no eigenbasis
         scale = 1 / deviation[varies]
         regression = LogisticRegression((train[:, varies] - mean[varies]) * scale, truth[~mine], classes)
         by_penalty = {strength / len(train): strength for strength in STRENGTHS}
@@ -158,24 +156,29 @@ def cross_fit(features: Tensor, truth: Tensor, fold: Tensor, classes: int) -> tu
     return outputs[best].softmax(1), torch.stack(probes[best])
 
 
-def choose_bar(top: np.ndarray, right: np.ndarray) -> float:
+def choose_bar(top: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The lowest bar at which at most ``ERROR`` = 5 % of what is read is wrong, but none that leaves more than ``MOST_UNREAD`` = half unread.
 
     Args:
-        top: float [N], the largest probability of each image. right: bool [N], whether its class is the image's.
+        top: float [N], the largest probability of each image. right: bool [N], whether its class is the image's. weights: float [N] of the
+            images; all the same by default.
     """
     order = np.argsort(top)
-    wrong = np.cumsum(~right[order][::-1])[::-1]  # among an image and all that are surer
+    weights = np.ones(len(top)) if weights is None else weights
+    wrong, all_ = (
+        np.cumsum(some[order][::-1])[::-1] for some in (weights * ~right, weights)
+    )  # of an image and all that are surer
     first = np.append(True, np.diff(top[order]) > 0)  # of several that are as sure, the bar lets all in
-    good = first & (wrong <= ERROR * np.arange(len(top), 0, -1))
-    half = float(np.quantile(top, MOST_UNREAD, method="lower"))
+    good = first & (wrong <= ERROR * all_ + 1e-9)
+    half = float(top[order][all_ >= (1 - MOST_UNREAD) * all_[0] - 1e-9].max())
     return min(float(top[order][good.argmax()]), half) if good.any() else half
 
 
 def fit_reader(features: Tensor, truth: Sequence[str], clusters: Sequence, classes: Sequence[str]) -> Reader:
     """A reader of one attribute, with its bar and its confusion.
 
-    The penalty and the bar are chosen on the same cross-fitted probabilities as the confusion is counted on: two numbers for all images.
+    The penalty and the bar are chosen on the same cross-fitted probabilities as the confusion is counted on: two numbers for all images. For
+    the bar and the confusion each cluster weighs the same.
 
     Args:
         features: float [N, D] of images to learn from. truth: [N] names. clusters: [N], what belongs together, such as concepts.
@@ -190,6 +193,7 @@ def fit_reader(features: Tensor, truth: Sequence[str], clusters: Sequence, class
     place = folds_of(clusters)
     probabilities, probes = cross_fit(features, y, torch.tensor([place[str(one)] for one in clusters]), len(classes))
     top, which = (part.numpy() for part in probabilities.max(1))
-    bar = choose_bar(top, which == y.numpy())
+    name, count = np.unique(np.asarray(clusters).astype(str), return_inverse=True, return_counts=True)[1:]
+    bar = choose_bar(top, which == y.numpy(), 1 / count[name])
     found = named(probabilities, bar, classes)
     return Reader(tuple(classes), place, probes, bar, found, Confusion.count(truth, found, clusters, classes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stablerep.audits.colours import ColourAndShape, ColourHistogram, features_for
+from stablerep.audits.colours import ColourAndShape, ColourHistogram, look_for
 from stablerep.probes.extraction import features_of
 
 
@@ -46,6 +46,6 @@ def test_a_white_image_has_no_colours():
 
 def test_tones_are_read_from_colours_and_all_else_from_shape_too():
     moved = torch.cat([square(BROWN), square(BROWN, 15)])
-    tone, other = features_for("tone", moved), features_for("age", moved)
+    tone, other = (features_of(look_for(name)(), moved) for name in ("tone", "age"))
     torch.testing.assert_close(tone[0], tone[1])
     assert other.shape[1] > tone.shape[1] and not torch.allclose(other[0], other[1])

@@ -19,6 +19,7 @@ from stablerep.audits.people import (
     neutral_captions,
     read_people,
     references,
+    telling_rows,
 )
 from stablerep.audits.readers import CANNOT_TELL
 from stablerep.errors import InputError
@@ -82,6 +83,13 @@ def test_references_by_hand():
     assert found.loc[BALANCE].tolist() == pytest.approx([1 / 3] * 3)
     strange = pd.DataFrame(references(table, list(NEUTRAL), "tone", tuple(SKIN)))  # of all training images
     assert set(strange["source"]) == {OF_CONCEPT, BALANCE}
+
+
+def test_readers_learn_from_concepts_that_show_several_classes():
+    table = pd.DataFrame({"cluster": np.arange(16) // 2, "tone": ["none", "dark"] * 7 + ["none", "none"]})
+    assert telling_rows(table, "tone").tolist() == list(range(14))
+    assert telling_rows(table[6:], "tone").tolist() == list(range(10))  # of four such clusters too little is known
+    assert telling_rows(table.assign(cluster=range(16)), "tone").tolist() == list(range(16))  # photographs, each alone
 
 
 def drawings(rng, tones) -> torch.Tensor:

@@ -35,8 +35,10 @@ def test_the_bar_by_hand():
     assert choose_bar(top, right) == 0.0  # all is read
     right[:10] = False  # 5 of 95 are too many, 4 of 94 are not
     assert choose_bar(top, right) == 0.06
+    weights = np.where(np.arange(100) < 10, 2.0, 1.0)  # each of them counts twice: 4 of 94 do, 6 of 96 do not
+    assert choose_bar(top, right, weights) == 0.08
     right[:] = False
-    assert choose_bar(top, right) == 0.49  # nothing is read well enough: half of it is
+    assert choose_bar(top, right) == 0.50  # nothing is read well enough: half of it is
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=4, max_size=60))
