@@ -6,12 +6,17 @@ import label_people
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from label_people import COLUMNS, MARGIN, SIDE, contact_sheet, join, write_sheet
 from PIL import Image
 
 from stablerep.audits.labelled import IMAGE, compare_labels
 from stablerep.audits.people import KNOWN_CLASSES
+from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
+from stablerep.generator import generator_fingerprint
+from stablerep.study.chapters import bias, resolve
+from stablerep.study.experiments.images import ImageSet
 
 MADE = {"guidance_scale": 2.0, "generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
 
@@ -53,6 +58,25 @@ def test_labels_of_a_sheet_come_back_with_what_each_image_is(made, tmp_path):
     assert (
         found.loc["tone", "images"] == 20 and found.loc["tone", "agreement"] == 1 and found.loc["gender", "both"] == 0
     )
+
+
+def test_images_are_those_that_the_chapter_reads(monkeypatch):
+    """Of every guidance scale, under the names by which its readings know them."""
+    p = resolve("bias", {"preset": "smoke"})
+
+    def drawn(p, study, captions, w):
+        images = torch.full((8, 3, 32, 32), int(w), dtype=torch.uint8)
+        return ImageSet(
+            "made", lambda: CaptionedImages(images, torch.arange(4).repeat_interleave(2), captions.texts, "made")
+        )
+
+    monkeypatch.setattr(bias, "made", drawn)
+    images, about = label_people.generated({"preset": "smoke", "neutral_captions": 4})
+    assert images[:, 0, 0, 0].tolist() == about["guidance_scale"].tolist() == [1] * 8 + [4] * 8
+    assert about["image"].tolist() == [0, 1] * 8 and about["caption"].nunique() == 4 and list(about) == IMAGE
+    assert set(about["generator"]) == {generator_fingerprint("emoji")} and set(about["sampling_steps"]) == {
+        p.sampling_steps
+    }
 
 
 def test_what_is_wrong_is_told(made, tmp_path, capsys):
