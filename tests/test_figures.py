@@ -27,6 +27,7 @@ CAPTIONS = ["training captions", "unseen combinations", "test concepts"]
 PROBES = ["linear subgroup", "one-shot"]
 GENDERS = ("woman", "man", "person")
 TONES = ("none", "light", "medium-light", "medium", "medium-dark", "dark")
+UNREAD = "cannot tell"
 SCALES = (1.0, 4.0, 8.0)
 rng = np.random.default_rng(0)
 
@@ -72,13 +73,19 @@ def shares_table():
     rows = []
     for attribute, labels in (("gender", GENDERS), ("tone", TONES)):
         for label in labels:
-            for source in ("training images of the concepts", "balance"):
+            for source in ("training images of the caption", "training images of the concepts", "balance"):
                 rows.append({"attribute": attribute, "source": source, "guidance_scale": np.nan, "label": label})
             for source in ("generated, as read", "generated, corrected"):
                 rows += [
                     {"attribute": attribute, "source": source, "guidance_scale": w, "label": label} for w in SCALES
                 ]
+        rows += [
+            {"attribute": attribute, "source": "generated, as read", "guidance_scale": w, "label": UNREAD}
+            for w in SCALES
+        ]
     table = with_interval(rows, "share")
+    refused = (table["source"] == "generated, corrected") & (table["guidance_scale"] == SCALES[1])
+    table.loc[refused, ["share", "low", "high"]] = np.nan
     table.loc[table["guidance_scale"].isna(), ["low", "high"]] = np.nan
     return table
 
@@ -86,8 +93,17 @@ def shares_table():
 def confusion_table():
     return pd.DataFrame([
         {"attribute": a, "truth": t, "prediction": p, "share": float(t == p)}
-        for a, labels in (("gender", GENDERS), ("tone", TONES)) for t in labels for p in labels
+        for a, labels in (("gender", GENDERS), ("tone", TONES)) for t in labels for p in (*labels, UNREAD)
     ])  # fmt: skip
+
+
+def contrasts_table():
+    pairs = (("SimCLR synthetic", "SimCLR real"), ("StableRep synthetic", "SimCLR real"))
+    rows = [
+        {"first": a, "second": b, "attribute": n, "label": label}
+        for a, b in pairs for n, labels in (("gender", GENDERS), ("tone", TONES)) for label in labels
+    ]  # fmt: skip
+    return with_interval(rows, "difference")
 
 
 def groups_table():
@@ -143,13 +159,14 @@ CASES = {
     "shares": lambda t: figures.shares(t, "tone"),
     "confusion": lambda t: figures.confusion(t, "tone"),
     "groups": lambda t: figures.groups(t, "gender"),
+    "contrasts": figures.contrasts,
     "people": lambda t: figures.people(t, TONES),
     "splits": figures.splits,
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
-    "groups": groups_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
+    "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
     "set_measures": sets_table, "sweep": sweep_table,
 }  # fmt: skip
@@ -302,24 +319,42 @@ def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():
 def test_shares_stand_beside_labels_and_balance_for_every_class():
     table = shares_table()
     figure = figures.shares(table, "gender")
-    assert [axis.get_title() for axis in figure.axes] == list(GENDERS)
+    assert [axis.get_title() for axis in figure.axes] == [*GENDERS, UNREAD]
     for axis in figure.axes:
         mine = table[(table["attribute"] == "gender") & (table["label"] == axis.get_title())]
         for container in axis.containers:
+            shown = mine[mine["source"] == container.get_label()].dropna(
+                subset=["share"]
+            )  # what was refused has no mark
+            np.testing.assert_allclose(points(container)[:, 1], 100 * shown["share"])
             np.testing.assert_allclose(
-                points(container)[:, 1], 100 * mine[mine["source"] == container.get_label()]["share"]
+                points(container)[:, 0], [SCALES.index(w) for w in shown["guidance_scale"]], atol=0.1
             )
-        levels = {round(line.get_ydata()[0], 6) for line in axis.lines if line.get_linestyle() in ("--", ":")}
+        levels = {round(line.get_ydata()[0], 6) for line in axis.lines if line.get_linestyle() in ("--", ":", "-.")}
         assert levels == {round(100 * s, 6) for s in mine[mine["guidance_scale"].isna()]["share"]}
+    assert len(figure.legends[0].get_texts()) == 5
 
 
 def test_the_confusion_has_labels_in_rows_and_readings_in_columns():
     table = confusion_table()
     table.loc[(table["truth"] == "woman") & (table["prediction"] == "man"), "share"] = 0.25
     axis = figures.confusion(table, "gender").axes[0]
-    shown = np.array([t.get_text() for t in axis.texts]).reshape(3, 3)
-    assert shown.tolist() == [["100", "25", "0"], ["0", "100", "0"], ["0", "0", "100"]]
+    shown = np.array([t.get_text() for t in axis.texts]).reshape(3, 4)
+    assert shown.tolist() == [["100", "25", "0", "0"], ["0", "100", "0", "0"], ["0", "0", "100", "0"]]
     assert [t.get_text() for t in axis.get_yticklabels()] == list(GENDERS)
+    assert [t.get_text() for t in axis.get_xticklabels()] == [*GENDERS, "cannot\ntell"]
+
+
+def test_contrasts_show_each_group_of_each_pair_in_points():
+    table = contrasts_table()
+    figure = figures.contrasts(table)
+    names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert names[0] == "dark (tone)" and names[-1] == "woman (gender)"
+    for axis, (_, part) in zip(figure.axes, table.groupby(["first", "second"], sort=False), strict=True):
+        shown = {names[int(y)]: x for x, y in points(axis.containers[0])}
+        expected = {f"{row.label} ({row.attribute})": 100 * row.difference for row in part.itertuples()}
+        assert shown == pytest.approx(expected)
+    figures.contrasts(table[:0]).canvas.draw()  # of a corpus in which no concept shows two groups
 
 
 def test_groups_show_each_encoder_at_its_accuracies_where_it_has_them():

@@ -1,25 +1,26 @@
-"""People: whom neutral captions show, read by a probe whose errors are known, and how encoders do by group.
+"""People: whom images of neutral captions show, read by a reader whose errors are known, beside what the captions were trained on.
 
-Nothing here infers anything about a person: a probe reads the labels of images, and its count is corrected for the errors that it makes on images
-whose labels are known.
+Nothing here infers anything about a person: a reader reads the labels of images, and its count is corrected for the errors that it makes on
+images whose labels are known.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
+from stablerep.audits.colours import look_for
+from stablerep.audits.readers import CANNOT_TELL, FOLDS, Reader, fit_reader
+from stablerep.audits.shares import Shares, count_shares
 from stablerep.corpus.emoji import TONES
 from stablerep.errors import InputError
-from stablerep.probes import linear_probe
-from stablerep.statistics import mean_with_interval
+from stablerep.probes.extraction import features_of
+from stablerep.statistics import crossed_mean
 
-FEWEST = 30  # items of a group, below which its accuracy is not given
-DRAWS = 300  # of the bootstrap
 NEUTRAL = (
     "a photo of a person",
     "a person",
@@ -29,217 +30,171 @@ NEUTRAL = (
     "a picture of somebody",
 )
 # sources in the table of shares
-TRAINING, BALANCE = "training images of the concepts", "balance"
+OF_CAPTION, OF_CONCEPT, BALANCE = "training images of the caption", "training images of the concepts", "balance"
 AS_READ, CORRECTED = "generated, as read", "generated, corrected"
 KNOWN_CLASSES = {"gender": ("woman", "man", "person"), "tone": TONES[:-1]}  # of one person, in the order of figures
 
 
 def classes_of(table: pd.DataFrame, attributes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The classes of each attribute: in the order of :data:`KNOWN_CLASSES` for the emoji's, else sorted."""
+    """The classes of each attribute that some image shows: in the order of :data:`KNOWN_CLASSES` for the emoji's, else sorted."""
     found = {}
     for name in attributes:
-        there = sorted({str(value) for value in table[name].dropna()} - {""})
-        found[name] = KNOWN_CLASSES[name] if set(there) <= set(KNOWN_CLASSES.get(name, ())) else tuple(there)
+        there = {str(value) for value in table[name].dropna()} - {""}
+        order = KNOWN_CLASSES.get(name, ())
+        found[name] = tuple(one for one in order if one in there) if there <= set(order) else tuple(sorted(there))
     return found
 
 
 def neutral_captions(table: pd.DataFrame, count: int) -> list[str]:
     """Captions of people that name no attribute.
 
-    Of the emoji: training captions that name neither gender nor tone and whose concept is also drawn with all of both, the shortest first.
-    Of other corpora, whose captions are about one image each: :data:`NEUTRAL`.
+    Of the emoji: those that name neither gender nor tone and whose concept is also drawn with all of both, the shortest first. Of other
+    corpora, whose captions are about one image each: :data:`NEUTRAL`, at most ``count``.
+
+    Args:
+        table: rows that may be learned from.
+
+    Raises:
+        InputError: the emoji have fewer.
     """
     if not {"concept", "gender", "tone"} <= set(table):
         return list(NEUTRAL[:count])
-    table = table[table["split"] == "train"]
-    table = table[~table["held_out"]] if "held_out" in table else table
     rich = table.groupby("concept").agg(genders=("gender", "nunique"), tones=("tone", "nunique"))
     rich = rich[(rich["genders"] == 3) & (rich["tones"] >= 6)].index
     plain = table[(table["gender"] == "person") & (table["tone"] == "none") & table["concept"].isin(rich)]
-    return sorted(plain["caption"].unique(), key=lambda caption: (len(caption), caption))[:count]
-
-
-def confusion_shares(truth, predicted, classes: Sequence[str]) -> np.ndarray:
-    """P(predicted | truth) as a matrix [truth, predicted]; a class without items is taken as read without error."""
-    table = pd.crosstab(pd.Categorical(truth, classes), pd.Categorical(predicted, classes), dropna=False).to_numpy(
-        float
-    )
-    return row_shares(table)
-
-
-def row_shares(counts: np.ndarray) -> np.ndarray:
-    """Each row of a square table of counts as shares; an empty row becomes that of the identity."""
-    total = counts.sum(1, keepdims=True)
-    return np.where(total > 0, counts / np.maximum(total, 1), np.eye(len(counts)))
-
-
-def correct_shares(observed: np.ndarray, confusion: np.ndarray) -> np.ndarray:
-    """Shares x >= 0 with sum 1 that a reader of this confusion would report as ``observed``: least squares of x @ confusion.
-
-    The adjusted classify-and-count estimator (Forman 2008), kept on the simplex.
-    """
-    from scipy.optimize import nnls
-
-    heavy = 1e3  # weight of the constraint that shares sum to one
-    system = np.vstack([confusion.T, heavy * np.ones(len(confusion))])
-    solution, _ = nnls(system, np.append(observed, heavy))
-    return solution / solution.sum()
+    found = sorted(plain["caption"].unique(), key=lambda caption: (len(caption), caption))
+    if count > len(found):
+        raise InputError(
+            f"neutral_captions is {count}; {len(found)} captions of people to learn from name no attribute."
+        )
+    return found[:count]
 
 
 def read_people(
-    features: Mapping[str, Tensor], labels: Mapping[str, pd.DataFrame], made: Mapping[float, tuple[Tensor, np.ndarray]],
-    classes: Mapping[str, Sequence[str]], trained: pd.DataFrame, *, seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Whom generated images show, as read by a linear probe for each attribute, and corrected for its confusion on held-out real images.
+    known: tuple[Tensor, pd.DataFrame], held_out: tuple[Tensor, pd.DataFrame], made: Mapping[float, tuple[Tensor, np.ndarray]],
+    captions: Sequence[str], attributes: Sequence[str], *, seed: int,
+) -> dict[str, pd.DataFrame]:  # fmt: skip
+    """Whom generated images of some captions show, by a reader for each attribute (fitted on :func:`telling_rows`).
 
     Args:
-        features: ``train``, ``validation`` and ``test``, float [N, D], of real images of people.
-        labels: the same keys: a column for each attribute, and ``cluster`` in ``test``.
-        made: by guidance scale, features float [M, D] of generated images and the number of each one's caption, int [M].
-        classes: of each attribute.
-        trained: rows of the training images that the shares of generated ones are held against, with a column for each attribute.
+        known: real images of people that the generator may have learned from, uint8 [N, 3, H, W] or what gives such tensors when it is sliced,
+            and their rows: ``caption``, ``cluster`` (what belongs together, such as a concept) and a column for each attribute.
+        held_out: the same of clusters that no reader has seen; only how well they are read is said. There may be none.
+        made: by guidance scale, generated images uint8 [M, 3, H, W] and the number of each one's caption, int [M].
 
     Returns:
-        ``shares``: ``attribute``, ``source`` (training images of the concepts; balance; generated, as read; generated, corrected),
-        ``guidance_scale``, ``label``, ``share``, ``low``, ``high`` (bootstrap over captions and test clusters). ``confusion``:
-        ``attribute``, ``truth``, ``prediction``, ``share``.
+        ``readers``: ``attribute``, ``part``, ``images``, ``clusters``, ``bar``, ``read`` (the share of images that were read), ``accuracy`` (of what
+        was read, each cluster with the same weight), ``low``, ``high``. ``confusion``: ``attribute``, ``truth``, ``prediction``, ``share``.
+        ``shares``: ``attribute``, ``source``, ``guidance_scale``, ``label``, ``share``, ``low``, ``high``. ``fits``, whether the reader's errors
+        explain what was read: ``attribute``, ``guidance_scale``, ``captions``, ``images``, ``effective``, ``distance``, ``p``, ``refused``.
+        ``readings``: ``caption``, ``image`` (its number among those of the caption), ``guidance_scale``, and each attribute as it was read.
 
     Raises:
-        InputError: a label that is none of the classes.
+        InputError: fewer than two classes of an attribute, or fewer clusters than cross-fitting needs.
     """
-    shares, confusions = [], []
-    for attribute, names in classes.items():
-        known = {part: labels[part][attribute].astype(str).tolist() for part in ("train", "validation", "test")}
-        for part, there in known.items():
-            if unknown := sorted(set(there) - set(names)):
-                raise InputError(
-                    f"{attribute} of a {part} image is {unknown[0]!r}; its classes are {', '.join(names)}."
-                )
-        # one probe reads the held-out real people (for its confusion) and all generated images
-        asked = torch.cat([features["test"], *(found for found, _ in made.values())])
-        start = len(known["test"])
-        answers = linear_probe(
-            {**features, "test": asked}, {**known, "test": known["test"] + [""] * (len(asked) - start)}
-        )
-        tested = answers.iloc[:start]
-        matrix = confusion_shares(tested["truth"], tested["prediction"], names)
-        for i, j in np.ndindex(matrix.shape):
-            confusions.append(
-                {"attribute": attribute, "truth": names[i], "prediction": names[j], "share": matrix[i, j]}
-            )
-        for label, share in (
-            trained[attribute].astype(str).value_counts(normalize=True).reindex(names, fill_value=0).items()
-        ):
-            shares.append(_row(attribute, TRAINING, np.nan, label, share))
-            shares.append(_row(attribute, BALANCE, np.nan, label, 1 / len(names)))
-        for w, (_, caption_ids) in made.items():
-            read = answers["prediction"].iloc[start : start + len(caption_ids)].to_numpy()
-            start += len(caption_ids)
-            draws = share_draws(read, caption_ids, tested, labels["test"]["cluster"].to_numpy(), names, seed=seed)
-            counted = pd.Series(read).value_counts(normalize=True).reindex(names, fill_value=0).to_numpy()
-            fixed = correct_shares(counted, matrix)
-            for k, label in enumerate(names):
-                for source, values, drawn in ((AS_READ, counted, draws[0]), (CORRECTED, fixed, draws[1])):
-                    low, high = np.quantile(drawn[:, k], [0.025, 0.975])
-                    shares.append(_row(attribute, source, w, label, values[k], low, high))
-    return pd.DataFrame(shares), pd.DataFrame(confusions)
+    table = known[1]
+    images = {"known": known[0], "held out": held_out[0]} | {w: drawn for w, (drawn, _) in made.items()}
+
+    @functools.cache  # attributes that are looked at in the same way share what is seen
+    def seen(look, which) -> Tensor:
+        return features_of(look(), images[which], name="features of people")
+
+    tables = {name: [] for name in ("readers", "confusion", "shares", "fits")}
+    cluster = dict(zip(table["caption"], table["cluster"]))
+    readings = {
+        w: pd.DataFrame({"caption": np.array(captions, object)[ids], "guidance_scale": w})
+        for w, (_, ids) in made.items()
+    }
+    for attribute in attributes:
+        look, mine = look_for(attribute), telling_rows(table, attribute)
+        told = table.iloc[mine]
+        ((_, names),) = classes_of(told, [attribute]).items()
+        if len(names) < 2:
+            raise InputError(f"{attribute} has the classes {list(names)}; reading it needs two at least.")
+        reader = fit_reader(seen(look, "known")[mine], told[attribute].astype(str).to_numpy(), told["cluster"], names)
+        parts = {"concepts to learn from, cross-fitted": (reader.read_of_known, told)}
+        if len(held_out[1]):
+            others = telling_rows(held_out[1], attribute)
+            new = held_out[1].iloc[others]
+            parts["held-out concepts"] = reader.read(seen(look, "held out")[others], new["cluster"]), new
+        tables["readers"] += [
+            {"attribute": attribute, "part": part} | _how_well(reader, attribute, *of) for part, of in parts.items()
+        ]
+        tables["confusion"] += [
+            {"attribute": attribute, "truth": t, "prediction": p, "share": share}
+            for t, row in zip(names, reader.confusion.mean()) for p, share in zip([*names, CANNOT_TELL], row)
+        ]  # fmt: skip
+        tables["shares"] += references(table, captions, attribute, names)
+        for w, (_, ids) in made.items():
+            clusters = [cluster.get(one, one) for one in readings[w]["caption"]]
+            readings[w][attribute] = reader.read(seen(look, w), clusters)
+            counted = count_shares(readings[w][attribute], ids, reader.confusion, seed=seed)
+            tables["shares"] += _rows(attribute, w, names, counted)
+            about = {
+                name: getattr(counted, name) for name in ("captions", "images", "effective", "distance", "p", "refused")
+            }
+            tables["fits"].append({"attribute": attribute, "guidance_scale": w} | about)
+    every = pd.concat(list(readings.values()), ignore_index=True)
+    every.insert(1, "image", every.groupby(["guidance_scale", "caption"]).cumcount())
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()} | {"readings": every}
 
 
-def _row(
-    attribute: str, source: str, w: float, label: str, share: float, low: float = np.nan, high: float = np.nan
-) -> dict:
+def telling_rows(table: pd.DataFrame, attribute: str) -> np.ndarray:
+    """Rows of the clusters that show several classes of an attribute, or all rows where fewer than ``FOLDS`` do, as of single photographs.
+
+    A concept that comes in one class alone says little about it: a zombie is green, and has no tone.
+    """
+    several = (table.groupby("cluster")[attribute].transform("nunique") > 1).to_numpy()
+    return np.flatnonzero(several if table["cluster"][several].nunique() >= FOLDS else np.ones(len(table), bool))
+
+
+def _how_well(reader: Reader, attribute: str, read: np.ndarray, table: pd.DataFrame) -> dict:
+    """How much of some images is read, and how much of that rightly, with its interval over clusters."""
+    told = pd.Series(read != CANNOT_TELL, table.index)
+    right = pd.Series(read == table[attribute].astype(str).to_numpy(), table.index)
+    by_cluster = right[told].astype(float).groupby(table["cluster"][told]).mean()
+    low, high, accuracy = np.nan, np.nan, np.nan
+    if len(by_cluster):
+        found = crossed_mean(by_cluster.to_numpy()[None])
+        accuracy, (low, high) = found.mean, np.clip(found.interval(), 0, 1)
+    return {
+        "images": len(table), "clusters": table["cluster"].nunique(), "bar": reader.bar,
+        "read": told.groupby(table["cluster"]).mean().mean(), "accuracy": accuracy, "low": low, "high": high,
+    }  # fmt: skip
+
+
+def references(table: pd.DataFrame, captions: Sequence[str], attribute: str, names: Sequence[str]) -> list[dict]:
+    """Rows of the table of shares that those of generated images are held against.
+
+    The training images *of the caption* are what a generator that does as its caption says would draw. Those *of the concepts*, under all
+    their captions, are whom it has seen in that role; where no caption is one of the corpus, they are all training images. Every caption,
+    or concept, weighs the same.
+    """
+
+    def shares(part: pd.DataFrame, by: str) -> pd.Series:
+        each = pd.crosstab(part[by], part[attribute].astype(str), normalize="index")
+        return each.mean().reindex(names, fill_value=0.0)
+
+    own = table[table["caption"].isin(captions)]
+    concepts = table[table["cluster"].isin(own["cluster"])] if len(own) else table
+    found = {OF_CAPTION: shares(own, "caption")} if len(own) else {}
+    found |= {OF_CONCEPT: shares(concepts, "cluster"), BALANCE: pd.Series(1 / len(names), names)}
+    return [_row(attribute, source, np.nan, *one) for source, values in found.items() for one in values.items()]
+
+
+def _rows(attribute: str, w: float, names: Sequence[str], counted: Shares) -> list[dict]:
+    """Rows of the table of shares on generated images at one guidance scale."""
+    read = zip([*names, CANNOT_TELL], counted.read, counted.read_low, counted.read_high)
+    corrected = zip(names, counted.corrected, counted.corrected_low, counted.corrected_high)
+    return [
+        _row(attribute, source, w, *one)
+        for source, values in ((AS_READ, read), (CORRECTED, corrected))
+        for one in values
+    ]
+
+
+def _row(attribute: str, source: str, w: float, label: str, share: float, low=np.nan, high=np.nan) -> dict:
     return {
         "attribute": attribute, "source": source, "guidance_scale": w, "label": label, "share": float(share),
         "low": float(low), "high": float(high),
     }  # fmt: skip
-
-
-def share_draws(
-    read, caption_ids, tested: pd.DataFrame, clusters, classes: Sequence[str], *, seed: int, draws: int = DRAWS
-):
-    """Bootstrap of read and corrected shares: captions are resampled, and so are the test clusters behind the confusion.
-
-    Both come from counts per cluster, so that each draw is a product of multinomial weights with a table of counts.
-
-    Returns:
-        Two arrays [draws, classes].
-    """
-    rng = np.random.default_rng(seed)
-    n, cells = len(classes), [f"{a}/{b}" for a in classes for b in classes]
-    by_caption = pd.crosstab(caption_ids, pd.Categorical(read, classes), dropna=False).to_numpy(float)
-    pair = tested["truth"].astype(str) + "/" + tested["prediction"].astype(str)
-    by_cluster = pd.crosstab(clusters, pd.Categorical(pair, cells), dropna=False).to_numpy(float)
-    seen, fixed = [], []
-    for _ in range(draws):
-        counts = rng.multinomial(len(by_caption), np.full(len(by_caption), 1 / len(by_caption))) @ by_caption
-        table = (rng.multinomial(len(by_cluster), np.full(len(by_cluster), 1 / len(by_cluster))) @ by_cluster).reshape(
-            n, n
-        )
-        seen.append(counts / counts.sum())
-        fixed.append(correct_shares(seen[-1], row_shares(table)))
-    return np.array(seen), np.array(fixed)
-
-
-def group_accuracy(items: pd.DataFrame, classes: Mapping[str, Sequence[str]], *, seed: int) -> pd.DataFrame:
-    """Accuracy by group, with a 95 % bootstrap interval over clusters.
-
-    Groups of fewer than ``FEWEST`` = 30 items keep their number and have no accuracy: an interval over a handful of items, all right or all
-    wrong, has no width. A group whose items are all of one cluster has no interval. Disparities between small groups are biased upwards
-    (Lum, Zhang and Bower 2022).
-
-    Args:
-        items: ``id``, ``cluster``, ``correct`` and a column for each attribute; an item may stand in several rows, one for each seed, and
-            counts once.
-        classes: the groups of each attribute, in order.
-
-    Returns:
-        ``attribute``, ``label``, ``accuracy``, ``low``, ``high``, ``items``, ``clusters``. Groups without items are left out.
-    """
-    rows = []
-    for attribute, names in classes.items():
-        for label in names:
-            mine = items[items[attribute].astype(str) == label]
-            count, clusters = mine["id"].nunique(), mine["cluster"].nunique()
-            found = {"mean": np.nan, "low": np.nan, "high": np.nan}
-            if count >= FEWEST:
-                found |= mean_with_interval(mine["correct"], mine["cluster"], seed=seed)
-                if clusters < 2:
-                    found |= {"low": np.nan, "high": np.nan}
-            if count:
-                rows.append({
-                    "attribute": attribute, "label": label, "accuracy": found["mean"], "low": found["low"], "high": found["high"],
-                    "items": count, "clusters": clusters,
-                })  # fmt: skip
-    return pd.DataFrame(rows, columns=["attribute", "label", "accuracy", "low", "high", "items", "clusters"])
-
-
-def shifted_labels(shares: pd.DataFrame) -> list[str]:
-    """Labels, with their attribute, whose corrected share of the generated images differs from the training images' at every guidance scale."""
-    found = []
-    for (attribute, label), part in shares.groupby(["attribute", "label"], sort=False):
-        trained = part[part["source"] == TRAINING]["share"].iloc[0]
-        made = part[part["source"] == CORRECTED]
-        if len(made) and ((made["low"] > trained) | (made["high"] < trained)).all():
-            found.append(f"{label} ({attribute})")
-    return found
-
-
-def group_gaps(groups: pd.DataFrame) -> pd.DataFrame:
-    """By attribute and arm, the group of the lowest accuracy and that of the highest; suppressed groups count for nothing.
-
-    Args:
-        groups: of :func:`group_accuracy`, with ``arm``.
-
-    Returns:
-        ``attribute``, ``arm``, ``lowest`` and ``low`` (its accuracy), ``highest`` and ``high``, ``gap``, and ``apart``: the two intervals do not
-        touch.
-    """
-    rows = []
-    for attribute, part in groups.dropna(subset=["accuracy"]).groupby("attribute", sort=False):
-        for arm, some in part.groupby("arm", sort=False):
-            low, high = some.loc[some["accuracy"].idxmin()], some.loc[some["accuracy"].idxmax()]
-            rows.append({
-                "attribute": attribute, "arm": arm, "lowest": low["label"], "low": low["accuracy"], "highest": high["label"],
-                "high": high["accuracy"], "gap": high["accuracy"] - low["accuracy"], "apart": bool(low["high"] < high["low"]),
-            })  # fmt: skip
-    return pd.DataFrame(rows, columns=["attribute", "arm", "lowest", "low", "highest", "high", "gap", "apart"])

@@ -3,7 +3,7 @@
 Colours are the colour-blind-safe set of Wong (2011); figures have a white ground, so that they read the same on a dark page.
 """
 
-from stablerep.figures import tables
+from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS, in_percent
 from stablerep.figures.evidence import evidence
 from stablerep.figures.images import (
@@ -16,13 +16,14 @@ from stablerep.figures.images import (
     set_measures,
 )
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
-from stablerep.figures.people import confusion, groups, people, shares, splits
+from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
 
 __all__ = [
     "ARM_COLOURS",
     "METHOD_COLOURS",
     "comparison",
     "confusion",
+    "contrasts",
     "curves",
     "designs_of",
     "diversity",
@@ -32,6 +33,7 @@ __all__ = [
     "image_grid",
     "in_percent",
     "people",
+    "people_tables",
     "positives",
     "sample_grid",
     "scaling",

@@ -1,4 +1,4 @@
-"""Captions and people: splits, shares by gender and skin tone, the reader's confusion, accuracy by group."""
+"""Captions and people: splits, shares by gender and skin tone, the reader's confusion, accuracy by group and what changes it."""
 
 from __future__ import annotations
 
@@ -14,51 +14,83 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+REFERENCES = {  # sources in the table of shares that are no generated images: colour and line
+    "training images of the caption": (GREEN, "-."),
+    "training images of the concepts": (BLUE, "--"),
+    "balance": (GREY, ":"),
+}
+
+
 def shares(table: pd.DataFrame, attribute: str) -> Figure:
-    """Shares of gender or tone: labels of the corpus, balance, and generated images (as read, and corrected) over w."""
+    """Shares of the classes of an attribute: references as lines, and generated images (as read, and corrected) over w.
+
+    A class has a panel, and so has what could not be told. A corrected share that was refused has no mark.
+    """
     part = table[table["attribute"] == attribute]
     classes = list(part["label"].unique())
-    rows = -(-len(classes) // 3)  # three panels side by side can be read on a phone
-    figure, axes = canvas(min(3, len(classes)), rows, width=6.5, height=2.7 * rows + 0.7, sharey=True, sharex=True)
+    columns = min(4, len(classes))
+    rows = -(-len(classes) // columns)
+    figure, axes = canvas(columns, rows, width=7.5, height=2.5 * rows + 0.9, sharey=True, sharex=True)
+    scales = sorted(part["guidance_scale"].dropna().unique())
+    handles = {}
     for axis, label in zip(axes.flat, classes):
-        mine = part[part["label"] == label]
-        labelled = mine[mine["source"] == "training images of the concepts"]["share"].iloc[0]
-        balance = mine[mine["source"] == "balance"]["share"].iloc[0]
-        axis.axhline(100 * labelled, color=BLUE, ls="--", label="training images")
-        axis.axhline(100 * balance, color=GREY, ls=":", label="balance")
+        mine = part[part["label"] == label].set_index("source")
+        for source, (colour, line) in REFERENCES.items():
+            if source in mine.index:
+                handles[source] = axis.axhline(100 * mine.loc[source, "share"], color=colour, ls=line)
         for source, colour, shift in (("generated, as read", SKY, -0.08), ("generated, corrected", RED, 0.08)):
-            some = mine[mine["source"] == source].sort_values("guidance_scale")
-            x = np.arange(len(some)) + shift
-            errors = 100 * np.array(
-                [(some["share"] - some["low"]).clip(lower=0), (some["high"] - some["share"]).clip(lower=0)]
+            some = mine.loc[mine.index == source].dropna(subset=["share"]).sort_values("guidance_scale")
+            x = np.searchsorted(scales, some["guidance_scale"]) + shift
+            errors = 100 * np.array([some["share"] - some["low"], some["high"] - some["share"]]).clip(0)
+            drawn = axis.errorbar(
+                x, 100 * some["share"], yerr=errors, marker="o", capsize=3, color=colour, ls="", label=source
             )
-            axis.errorbar(x, 100 * some["share"], yerr=errors, marker="o", capsize=3, color=colour, label=source)
-        axis.set_xticks(range(len(some)), [f"{w:g}" for w in some["guidance_scale"]])
+            handles.setdefault(source, drawn)
+        axis.set_xticks(range(len(scales)), [f"{w:g}" for w in scales])
+        axis.set_xlim(-0.5, len(scales) - 0.5)
         axis.set_title(label, fontsize=10)
-    for axis in axes[-1]:
+    for axis in list(axes.flat)[len(classes) :]:
+        axis.remove()
+    for axis in list(axes.flat)[: len(classes)][-columns:]:  # the last of each column
         axis.set_xlabel("w")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("share of images (%)")
-    for axis in list(axes.flat)[len(classes) :]:
-        axis.set_visible(False)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
 def confusion(table: pd.DataFrame, attribute: str) -> Figure:
-    """How the reader misreads real people of held-out concepts: rows are the label, columns what was read."""
+    """How the reader reads real images whose label is known: rows are the label, columns what was read, *cannot tell* the last."""
     import seaborn as sns
 
     part = table[table["attribute"] == attribute]
-    classes = list(part["truth"].unique())
-    matrix = part.pivot(index="truth", columns="prediction", values="share").loc[classes, classes]
-    figure, axes = canvas(width=1.2 + 0.8 * len(classes), height=0.9 + 0.6 * len(classes))
+    classes, read = list(part["truth"].unique()), list(part["prediction"].unique())
+    matrix = part.pivot(index="truth", columns="prediction", values="share").loc[classes, read]
+    figure, axes = canvas(width=1.2 + 0.8 * len(read), height=0.9 + 0.6 * len(classes))
     sns.heatmap(100 * matrix, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, ax=axes[0][0])
     axes[0][0].set_xlabel("read as (%)")
     axes[0][0].set_ylabel("label")
     axes[0][0].tick_params(axis="y", rotation=0)
-    axes[0][0].set_xticklabels([name.replace("-", "-\n") for name in classes])
+    axes[0][0].set_xticklabels([name.replace("-", "-\n").replace(" ", "\n") for name in read])
+    return figure
+
+
+def contrasts(table: pd.DataFrame) -> Figure:
+    """By how many points more the first arm gains in a group than in the others: a row per group, a panel per pair of arms."""
+    pairs = list(table[["first", "second"]].drop_duplicates().itertuples(index=False))
+    names = list(dict.fromkeys(f"{row.label} ({row.attribute})" for row in table.itertuples()))[::-1]
+    figure, axes = canvas(max(len(pairs), 1), width=8, height=1.2 + 0.32 * max(len(names), 1), sharey=True, sharex=True)
+    for axis, pair in zip(axes[0], pairs):
+        mine = table[(table["first"] == pair.first) & (table["second"] == pair.second)]
+        y = [names.index(f"{row.label} ({row.attribute})") for row in mine.itertuples()]
+        errors = 100 * np.array([mine["difference"] - mine["low"], mine["high"] - mine["difference"]])
+        axis.errorbar(100 * mine["difference"], y, xerr=errors, fmt="o", capsize=3, color=BLUE)
+        axis.axvline(0, color=GREY, lw=1)
+        axis.axvspan(-1, 1, color=GREY, alpha=0.15)
+        axis.set_title(f"{pair.first}\nagainst {pair.second}", fontsize=9)
+        axis.set_xlabel("points")
+    axes[0][0].set_yticks(range(len(names)), names)
     return figure
 
 

@@ -242,32 +242,6 @@ def reconstruction(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index("captions").rename(columns={"mean": "PSNR (dB)"}).rename_axis(None).round(2)
 
 
-def group_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
-    """The groups of lowest and highest accuracy of each arm, in percent, a row per attribute and arm, titled by the attribute.
-
-    Args:
-        gaps: of :func:`stablerep.audits.people.group_gaps`.
-    """
-    rows = [
-        [row.attribute, row.arm, f"{row.lowest} {100 * row.low:.1f}", f"{row.highest} {100 * row.high:.1f}", round(100 * row.gap, 1),
-         "yes" if row.apart else "no"]
-        for row in gaps.itertuples()
-    ]  # fmt: skip
-    columns = ["attribute", "arm", "lowest (%)", "highest (%)", "gap (points)", "intervals apart"]
-    return pd.DataFrame(rows, columns=columns).set_index("attribute")
-
-
-def suppressed_sentence(groups: pd.DataFrame, fewest: int) -> str:
-    """Which groups have too few items for an accuracy; nothing where all have enough.
-
-    Args:
-        groups: of :func:`stablerep.audits.people.group_accuracy`. fewest: items that a group needs.
-    """
-    few = groups[groups["accuracy"].isna()].drop_duplicates(["attribute", "label"])
-    named = ", ".join(f"{row.label} ({row.attribute}, {row.items})" for row in few.itertuples())
-    return f"Groups with fewer than {fewest} held-out images have no accuracy: {named}." if named else ""
-
-
 def designs(table: pd.DataFrame) -> pd.DataFrame:
     """Images, captions and concepts of each design."""
     return table.set_index("design").rename_axis(None)

@@ -1,4 +1,4 @@
-"""People: reading through a confusion, shares that are known, neutral captions, and accuracy by group."""
+"""People: neutral captions, references, and whom drawings show, read from pixels."""
 
 from __future__ import annotations
 
@@ -6,171 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stablerep.audits.people import (
     AS_READ,
     BALANCE,
     CORRECTED,
-    FEWEST,
     KNOWN_CLASSES,
     NEUTRAL,
-    TRAINING,
+    OF_CAPTION,
+    OF_CONCEPT,
     classes_of,
-    confusion_shares,
-    correct_shares,
-    group_accuracy,
-    group_gaps,
     neutral_captions,
     read_people,
-    share_draws,
-    shifted_labels,
+    references,
+    telling_rows,
 )
+from stablerep.audits.readers import CANNOT_TELL
 from stablerep.errors import InputError
 
-GENDERS = ("woman", "man", "person")
-
-# Reading through a confusion
-
-
-def test_confusion_by_hand():
-    truth = ["woman", "woman", "woman", "woman", "man", "man"]
-    read = ["woman", "woman", "woman", "man", "man", "person"]
-    found = confusion_shares(truth, read, GENDERS)
-    np.testing.assert_allclose(
-        found, [[0.75, 0.25, 0], [0, 0.5, 0.5], [0, 0, 1]]
-    )  # no person asked: read without error
-
-
-@st.composite
-def readings(draw):
-    """True shares, and the confusion of a reader that is right more often than not."""
-    n = draw(st.integers(2, 6))
-    counts = draw(st.lists(st.integers(0, 20), min_size=n, max_size=n).filter(any))
-    errors = np.array(
-        draw(st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), min_size=n, max_size=n)), float
-    )
-    np.fill_diagonal(errors, 0)
-    errors = 0.4 * errors / np.maximum(errors.sum(1, keepdims=True), 1)
-    np.fill_diagonal(errors, 1 - errors.sum(1))
-    return np.array(counts) / sum(counts), errors
-
-
-@given(readings())
-def test_correction_recovers_the_truth(case):
-    truth, confusion = case
-    np.testing.assert_allclose(correct_shares(truth @ confusion, confusion), truth, atol=1e-4)
-
-
-@given(readings(), st.integers(0, 2**32 - 1))
-def test_correction_stays_on_the_simplex(case, seed):
-    """Also where no shares explain the count, as with a small sample."""
-    _, confusion = case
-    counted = np.random.default_rng(seed).dirichlet(np.full(len(confusion), 0.3))
-    found = correct_shares(counted, confusion)
-    assert (found >= 0).all() and found.sum() == pytest.approx(1)
-
-
-def test_correction_by_hand():
-    """A reader that takes a fifth of the women for men, and no man for a woman."""
-    confusion = np.array([[0.8, 0.2], [0, 1.0]])
-    np.testing.assert_allclose(correct_shares(np.array([0.4, 0.6]), confusion), [0.5, 0.5], atol=1e-6)
-    np.testing.assert_allclose(
-        correct_shares(np.array([0.9, 0.1]), confusion), [1, 0], atol=1e-4
-    )  # more than all: clipped
-
-
-def test_perfect_reader_needs_no_correction():
-    np.testing.assert_allclose(correct_shares(np.array([0.2, 0.3, 0.5]), np.eye(3)), [0.2, 0.3, 0.5], atol=1e-9)
-
-
-def test_draws_of_shares_surround_the_estimate():
-    rng = np.random.default_rng(0)
-    tested = pd.DataFrame({"truth": rng.choice(GENDERS, 600)})
-    wrong = rng.random(600) < 0.2
-    tested["prediction"] = np.where(wrong, rng.choice(GENDERS, 600), tested["truth"])
-    read, captions = rng.choice(GENDERS, 400, p=[0.5, 0.3, 0.2]), np.repeat(np.arange(40), 10)
-    seen, fixed = share_draws(read, captions, tested, np.repeat(np.arange(60), 10), GENDERS, seed=1, draws=200)
-    assert seen.shape == fixed.shape == (200, 3)
-    np.testing.assert_allclose(seen.sum(1), 1)
-    np.testing.assert_allclose(fixed.sum(1), 1)
-    counted = pd.Series(read).value_counts(normalize=True).reindex(GENDERS).to_numpy()
-    np.testing.assert_allclose(seen.mean(0), counted, atol=0.01)
-    estimate = correct_shares(counted, confusion_shares(tested["truth"], tested["prediction"], GENDERS))
-    np.testing.assert_allclose(fixed.mean(0), estimate, atol=0.02)
-    assert (fixed.std(0) > seen.std(0)).all()  # the reader's own uncertainty comes on top
-    again = share_draws(read, captions, tested, np.repeat(np.arange(60), 10), GENDERS, seed=1, draws=200)
-    assert np.array_equal(again[1], fixed)
-
-
-# Whom images show
-
-
-def shown(rng, labels: list[str]) -> torch.Tensor:
-    """Features in which a label is plain to see: a corner for each, and a little noise."""
-    corners = 4 * np.eye(3, 5)
-    return torch.from_numpy(
-        corners[[GENDERS.index(label) for label in labels]] + 0.1 * rng.normal(size=(len(labels), 5))
-    ).float()
-
-
-@pytest.fixture(scope="module")
-def reading():
-    """Shares and confusion of images whose labels an encoder sees without fail."""
-    rng = np.random.default_rng(0)
-    labels = {
-        part: pd.DataFrame({"gender": rng.choice(GENDERS, n)})
-        for part, n in (("train", 90), ("validation", 30), ("test", 60))
-    }
-    labels["test"]["cluster"] = [f"c{k // 2}" for k in range(60)]
-    features = {part: shown(rng, table["gender"].tolist()) for part, table in labels.items()}
-    drawn = {1.0: ["woman"] * 10 + ["man"] * 30, 4.0: ["woman"] * 40}
-    made = {w: (shown(rng, list(some)), np.repeat(np.arange(8), 5)) for w, some in drawn.items()}
-    trained = pd.DataFrame({"gender": ["woman"] * 3 + ["man"]})
-    return labels, features, made, trained, read_people(features, labels, made, {"gender": GENDERS}, trained, seed=0)
-
-
-def test_shares_are_those_that_were_drawn(reading):
-    shares, confusion = reading[-1]
-    assert list(shares.columns) == ["attribute", "source", "guidance_scale", "label", "share", "low", "high"]
-    by_source = {
-        source: part.set_index(["guidance_scale", "label"])["share"] for source, part in shares.groupby("source")
-    }
-    assert set(by_source) == {TRAINING, BALANCE, AS_READ, CORRECTED}
-    for source in (AS_READ, CORRECTED):
-        assert by_source[source].to_dict() == pytest.approx({
-            (1.0, "woman"): 0.25, (1.0, "man"): 0.75, (1.0, "person"): 0, (4.0, "woman"): 1, (4.0, "man"): 0, (4.0, "person"): 0,
-        }, abs=1e-4)  # fmt: skip
-    assert by_source[TRAINING].droplevel(0).to_dict() == {"woman": 0.75, "man": 0.25, "person": 0}
-    assert (by_source[BALANCE] == 1 / 3).all()
-    made = shares[shares["guidance_scale"].notna()]
-    assert (made["low"] <= made["share"] + 1e-4).all() and (made["share"] <= made["high"] + 1e-4).all()
-    one = made[(made["source"] == AS_READ) & (made["guidance_scale"] == 1.0) & (made["label"] == "man")].iloc[0]
-    assert (
-        one["low"] < 0.6 and one["high"] > 0.9
-    )  # eight captions, of which six are men: captions are resampled, not images
-    matrix = confusion.pivot(index="truth", columns="prediction", values="share").loc[list(GENDERS), list(GENDERS)]
-    np.testing.assert_array_equal(matrix, np.eye(3))
-
-
-def test_a_label_that_is_no_class_is_refused(reading):
-    labels, features, made, trained, _ = reading
-    broken = labels | {"validation": labels["validation"].replace("man", "king")}
-    with pytest.raises(InputError, match="gender of a validation image is 'king'; its classes are woman, man, person"):
-        read_people(features, broken, made, {"gender": GENDERS}, trained, seed=0)
-
-
-def test_labels_that_shift_do_so_at_every_scale(reading):
-    shares, _ = reading[-1]
-    # women are 75 % of the training images: fewer at w = 1, more at w = 4, but on both sides; there are men at w = 1 alone
-    assert shifted_labels(shares) == ["woman (gender)", "man (gender)"]
-    one = shares[(shares["label"] == "man") & (shares["source"] == CORRECTED)].index[0]
-    assert shifted_labels(shares.assign(low=shares["low"].where(shares.index != one, 0.2))) == ["woman (gender)"]
-    assert shifted_labels(shares[shares["guidance_scale"].isna()]) == []  # nothing was drawn
-
-
-# Labels and captions
+SKIN = {"none": (255, 200, 60), "light": (250, 220, 190), "dark": (90, 60, 40)}
 
 
 def test_classes_have_the_order_of_figures_or_of_the_alphabet(emoji):
@@ -182,22 +36,31 @@ def test_classes_have_the_order_of_figures_or_of_the_alphabet(emoji):
     )
     found = classes_of(table, ("gender", "age", "tone"))
     assert found["gender"] == ("Female", "Male") and found["age"] == ("30.0", "9.0")
-    assert found["tone"] == KNOWN_CLASSES["tone"]  # of the emoji, those too that are not there
+    assert found["tone"] == ("light", "dark")  # those that are there, in the order of figures
 
 
-def test_neutral_captions_name_neither_gender_nor_tone(emoji):
-    people = emoji.where(emoji.table["subgroup"].str.startswith("person")).table
-    captions = neutral_captions(people, 48)
-    assert len(set(captions)) == len(captions) >= 40
+@pytest.fixture(scope="module")
+def people(emoji):
+    return emoji.where(
+        emoji.table["subgroup"].str.startswith("person") & (emoji.table["tone"] != "mixed")
+    ).to_learn_from()
+
+
+def test_neutral_captions_name_neither_gender_nor_tone(people):
+    captions = neutral_captions(people.table, 41)
+    assert len(set(captions)) == 41
     for caption in captions:
         assert not {"woman", "women", "man", "men", "girl", "boy"} & set(caption.replace(":", " ").split()), caption
         assert "skin tone" not in caption
-    assert set(captions) <= set(emoji.to_learn_from().table["caption"])  # which the generator has learned
-    assert neutral_captions(people, 5) == captions[:5]
+    assert neutral_captions(people.table, 5) == captions[:5]
     # their concepts are drawn with both genders and all tones, so that a generator could draw either
-    table = people[people["concept"].isin(people[people["caption"].isin(captions)]["concept"])]
+    table = people.table[people.table["concept"].isin(people.table[people.table["caption"].isin(captions)]["concept"])]
     assert table.groupby("concept")["gender"].nunique().min() == 3
     assert table.groupby("concept")["tone"].nunique().min() == 6
+    with pytest.raises(
+        InputError, match="neutral_captions is 42; 41 captions of people to learn from name no attribute"
+    ):
+        neutral_captions(people.table, 42)
 
 
 def test_photographs_have_captions_of_their_own():
@@ -205,61 +68,101 @@ def test_photographs_have_captions_of_their_own():
     assert neutral_captions(table, 4) == list(NEUTRAL[:4]) and len(neutral_captions(table, 99)) == len(NEUTRAL)
 
 
-# Accuracy by group
-
-
-def answers(**right) -> pd.DataFrame:
-    """Items of groups, two of a cluster: how many, and how many of them are answered rightly."""
+def test_references_by_hand():
+    """A caption that names nothing, its concept under other captions, and a concept that was not asked for."""
     rows = [
-        {"id": f"{group}/{k}", "cluster": f"{group}{k // 2}", "gender": group, "correct": k < good}
-        for group, (count, good) in right.items() for k in range(count)
+        ("nurse", "1", "none"), ("nurse", "1", "none"), ("nurse: dark", "1", "dark"), ("nurse: light", "1", "light"),
+        ("cook", "2", "none"), ("cook: dark", "2", "dark"), ("king: light", "3", "light"),
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["caption", "cluster", "tone"])
+    found = pd.DataFrame(references(table, ["nurse", "cook"], "tone", tuple(SKIN))).pivot(
+        index="source", columns="label", values="share"
+    )[list(SKIN)]
+    assert found.loc[OF_CAPTION].tolist() == [1, 0, 0]
+    assert found.loc[OF_CONCEPT].tolist() == pytest.approx([0.5, 0.125, 0.375])  # concepts weigh the same
+    assert found.loc[BALANCE].tolist() == pytest.approx([1 / 3] * 3)
+    strange = pd.DataFrame(references(table, list(NEUTRAL), "tone", tuple(SKIN)))  # of all training images
+    assert set(strange["source"]) == {OF_CONCEPT, BALANCE}
 
 
-def test_accuracy_by_group_by_hand():
-    found = group_accuracy(answers(woman=(60, 45), man=(40, 40)), {"gender": GENDERS}, seed=0).set_index("label")
-    assert found.index.tolist() == ["woman", "man"]  # nobody is a person
-    assert found.loc["woman", ["accuracy", "items", "clusters"]].tolist() == [0.75, 60, 30]
-    # 30 clusters, not 60 items: a share of 0.75 has deviation 0.079
-    assert found.loc["woman", "high"] - found.loc["woman", "low"] == pytest.approx(2 * 1.96 * 0.0791, rel=0.15)
-    assert found.loc["man", ["accuracy", "low", "high"]].tolist() == [1, 1, 1]
+def test_readers_learn_from_concepts_that_show_several_classes():
+    table = pd.DataFrame({"cluster": np.arange(16) // 2, "tone": ["none", "dark"] * 7 + ["none", "none"]})
+    assert telling_rows(table, "tone").tolist() == list(range(14))
+    assert telling_rows(table[6:], "tone").tolist() == list(range(10))  # of four such clusters too little is known
+    assert telling_rows(table.assign(cluster=range(16)), "tone").tolist() == list(range(16))  # photographs, each alone
 
 
-def test_small_groups_keep_their_number_alone():
-    found = group_accuracy(answers(woman=(FEWEST, 3), man=(FEWEST - 1, 3)), {"gender": GENDERS}, seed=0).set_index(
-        "label"
+def drawings(rng, tones) -> torch.Tensor:
+    """Faces of a tone at some place on white, under a hat of any colour, uint8 [N, 3, 16, 16]."""
+    images = np.full((len(tones), 3, 16, 16), 255, np.uint8)
+    for image, tone in zip(images, tones):
+        y, x = rng.integers(2, 6, size=2)
+        skin = np.clip(np.array(SKIN[tone]) + rng.integers(-8, 9, size=3), 0, 255)
+        image[:, y : y + 8, x : x + 8] = skin[:, None, None]
+        image[:, y - 2 : y, x : x + 8] = rng.integers(0, 230, size=3)[:, None, None]
+    return torch.from_numpy(images)
+
+
+@pytest.fixture(scope="module")
+def reading():
+    """Fifty concepts in three tones are known; at w = 1 three quarters are drawn dark, at w = 4 all are purple, which is no tone."""
+    rng = np.random.default_rng(0)
+    known = pd.DataFrame([
+        {"caption": f"c{c}" if tone == "none" else f"c{c}: {tone}", "cluster": f"c{c}", "tone": tone}
+        for c in range(50) for tone in SKIN for _ in range(3)
+    ])  # fmt: skip
+    held_out = pd.DataFrame(
+        {"caption": "new", "cluster": [f"n{k}" for k in range(20)], "tone": rng.choice(list(SKIN), 20)}
     )
-    assert found.loc["woman", "accuracy"] == pytest.approx(3 / FEWEST)
-    assert found.loc["man", ["accuracy", "low", "high"]].isna().all() and found.loc["man", "items"] == FEWEST - 1
+    captions, ids = [f"c{c}" for c in range(20)], np.repeat(np.arange(20), 6)
+    drawn = drawings(rng, np.where(rng.random(120) < 0.75, "dark", "light"))
+    purple = torch.where(drawn == 255, drawn, torch.tensor([130, 0, 160], dtype=torch.uint8)[:, None, None])
+    return read_people(
+        (drawings(rng, known["tone"]), known), (drawings(rng, held_out["tone"]), held_out),
+        {1.0: (drawn, ids), 4.0: (purple, ids)}, captions, ("tone",), seed=0,
+    )  # fmt: skip
 
 
-def test_an_item_of_several_seeds_counts_once():
-    items = answers(woman=(20, 10))
-    found = group_accuracy(pd.concat([items] * 3), {"gender": GENDERS}, seed=0).iloc[0]
-    assert found["items"] == 20 and np.isnan(found["accuracy"])  # sixty rows do not make a group of sixty
-    large = pd.concat([answers(woman=(40, 20)), answers(woman=(40, 40))])
-    found = group_accuracy(large, {"gender": GENDERS}, seed=0).iloc[0]
-    assert (found["items"], found["accuracy"]) == (40, 0.75)
+def test_shares_are_those_that_were_drawn(reading):
+    shares = reading["shares"]
+    made = shares[shares["guidance_scale"] == 1.0]
+    fixed = made[made["source"] == CORRECTED].set_index("label")
+    assert fixed["share"].to_dict() == pytest.approx({"none": 0, "light": 0.25, "dark": 0.75}, abs=0.08)
+    assert ((fixed["low"] <= fixed["share"] + 1e-9) & (fixed["share"] <= fixed["high"] + 1e-9)).all()
+    assert (made["high"] > made["low"]).all()
+    assert set(made[made["source"] == AS_READ]["label"]) == {*SKIN, CANNOT_TELL}
+    assert {OF_CAPTION, OF_CONCEPT, BALANCE} < set(shares["source"])
 
 
-def test_a_group_of_one_cluster_has_no_interval():
-    found = group_accuracy(answers(woman=(40, 20)).assign(cluster="one"), {"gender": GENDERS}, seed=0).iloc[0]
-    assert found["accuracy"] == 0.5 and np.isnan(found["low"]) and np.isnan(found["high"]) and found["clusters"] == 1
-    none = group_accuracy(answers(woman=(40, 20)), {"gender": ("man",)}, seed=0)
-    assert none.empty and "accuracy" in none
+def test_what_no_known_drawing_looks_like_is_not_corrected(reading):
+    fits = reading["fits"].set_index("guidance_scale")
+    assert fits["refused"].to_dict() == {1.0: False, 4.0: True} and (fits["captions"] == 20).all()
+    shares = reading["shares"]
+    lost = shares[(shares["guidance_scale"] == 4.0) & (shares["source"] == CORRECTED)]
+    assert len(lost) == 3 and lost[["share", "low", "high"]].isna().all(axis=None)
 
 
-def test_gaps_lie_between_the_lowest_and_the_highest_group():
-    rows = [
-        ("tone", "a", "dark", 0.2, 0.1, 0.3), ("tone", "a", "light", 0.6, 0.5, 0.7), ("tone", "a", "medium", 0.4, 0.3, 0.5),
-        ("tone", "b", "dark", 0.5, 0.4, 0.6), ("tone", "b", "light", 0.55, 0.45, 0.65), ("tone", "b", "medium", np.nan, np.nan, np.nan),
-        ("gender", "a", "man", 0.5, np.nan, np.nan), ("gender", "a", "woman", 0.9, 0.8, 1.0),
-    ]  # fmt: skip
-    gaps = group_gaps(pd.DataFrame(rows, columns=["attribute", "arm", "label", "accuracy", "low", "high"]))
-    assert gaps[["attribute", "arm", "lowest", "highest", "apart"]].values.tolist() == [
-        ["tone", "a", "dark", "light", True], ["tone", "b", "dark", "light", False], ["gender", "a", "man", "woman", False],
-    ]  # fmt: skip
-    assert gaps["gap"].tolist() == pytest.approx([0.4, 0.05, 0.4])
-    nobody = group_gaps(pd.DataFrame(rows[5:6], columns=["attribute", "arm", "label", "accuracy", "low", "high"]))
-    assert nobody.empty and "apart" in nobody
+def test_readers_say_how_well_they_read_known_and_held_out_concepts(reading):
+    readers = reading["readers"]
+    assert readers["part"].tolist() == ["concepts to learn from, cross-fitted", "held-out concepts"]
+    assert readers["images"].tolist() == [450, 20] and readers["clusters"].tolist() == [50, 20]
+    assert (readers["accuracy"] > 0.9).all() and readers["read"].between(0.5, 1).all()
+    confusion = reading["confusion"]
+    assert confusion.groupby("truth")["share"].sum().tolist() == pytest.approx([1, 1, 1])
+    assert confusion["prediction"].unique().tolist() == [*SKIN, CANNOT_TELL]
+
+
+def test_every_generated_image_has_its_reading(reading):
+    found = reading["readings"]
+    assert found.columns.tolist() == ["caption", "image", "guidance_scale", "tone"] and len(found) == 240
+    assert not found.duplicated(["caption", "image", "guidance_scale"]).any() and found["image"].max() == 5
+    counted = found[found["guidance_scale"] == 1.0]["tone"].value_counts(normalize=True)
+    shares = reading["shares"].query("guidance_scale == 1 and source == @AS_READ").set_index("label")["share"]
+    assert counted["dark"] == pytest.approx(shares["dark"])
+
+
+def test_an_attribute_of_one_class_cannot_be_read():
+    table = pd.DataFrame({"caption": "a", "cluster": [f"c{k}" for k in range(6)], "tone": "none"})
+    images = torch.zeros(6, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(InputError, match=r"tone has the classes \['none'\]; reading it needs two at least"):
+        read_people((images, table), (None, table[:0]), {}, ["a"], ("tone",), seed=0)

@@ -147,29 +147,6 @@ def test_the_sentence_on_sets_says_what_they_depend_on():
     assert tables.sets_sentence(sets()[:0]).startswith("There are too few images")
 
 
-def test_gaps_are_in_points_and_say_whether_intervals_lie_apart():
-    rows = [
-        ("tone", "a", "dark", 0.412, "light", 0.5, 0.088, True),
-        ("tone", "b", "dark", 0.4, "none", 0.4, 0.0, False),
-    ]
-    columns = ["attribute", "arm", "lowest", "low", "highest", "high", "gap", "apart"]
-    shown = tables.group_gaps(pd.DataFrame(rows, columns=columns))
-    assert (
-        shown.iloc[0].tolist() == ["a", "dark 41.2", "light 50.0", 8.8, "yes"]
-        and shown["intervals apart"].iloc[1] == "no"
-    )
-    assert tables.group_gaps(pd.DataFrame(columns=columns)).empty
-
-
-def test_suppressed_groups_are_named_once():
-    groups = pd.DataFrame({
-        "arm": ["a", "a", "b"], "attribute": "age", "label": ["0-2", "3-9", "0-2"], "accuracy": [np.nan, 0.5, np.nan], "items": [4, 90, 4],
-    })  # fmt: skip
-    said = tables.suppressed_sentence(groups, 30)
-    assert said == "Groups with fewer than 30 held-out images have no accuracy: 0-2 (age, 4)."
-    assert tables.suppressed_sentence(groups[1:2], 30) == ""
-
-
 def test_counts_of_the_corpus_and_of_the_autoencoder():
     parts = pd.DataFrame({
         "split": ["train", "train", "test"], "group": ["a", "b", "a"], "concepts": [1, 2, 3], "captions": [4, 5, 6], "images": [7, 8, 9],

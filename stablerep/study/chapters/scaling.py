@@ -18,7 +18,7 @@ from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
 from stablerep.study.experiments.study import Evaluated, Study, items_of
 from stablerep.study.parameters.base import Pretraining, knob
-from stablerep.study.parameters.presets import PRETRAINING, overriding
+from stablerep.study.parameters.presets import PRETRAINING, fitting, overriding
 
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
@@ -38,8 +38,8 @@ class Parameters(Pretraining):
 
 
 _ALL = dict(caption_counts=[212, 424, 847, 1694])
-_VALUES = overriding(
-    PRETRAINING,
+PRESETS = overriding(
+    fitting(Parameters, PRETRAINING),
     # the last count is that of the comparison: with its steps, those encoders are its own
     laptop=dict(caption_counts=[160, 320, 640, 1280]),
     smoke=dict(caption_counts=[32, 96]),
@@ -48,10 +48,6 @@ _VALUES = overriding(
     # of ten million captions, seven train where they are split by hash
     paper=dict(caption_counts=[1_000_000, 3_000_000, 7_000_000]),
 )
-PRESETS = {
-    preset: {name: value for name, value in values.items() if name in Parameters.model_fields}
-    for preset, values in _VALUES.items()
-}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,14 @@ def overriding(shared: Presets, **own: dict[str, Any]) -> Presets:
     return {preset: shared.get(preset, {}) | own.get(preset, {}) for preset in PRESETS}
 
 
+def fitting(schema: type[Parameters], presets: Presets) -> Presets:
+    """Those of the values that a chapter's schema has; it may lack some that other chapters share."""
+    return {
+        preset: {name: value for name, value in values.items() if name in schema.model_fields}
+        for preset, values in presets.items()
+    }
+
+
 # Of every chapter that compares what encoders have learned.
 LEARNING: Presets = {
     "laptop": CORPUS | dict(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
+import torch
 
-from stablerep.audits.people import BALANCE, CORRECTED, KNOWN_CLASSES, TRAINING
+from stablerep.audits.groups import CONTRAST_COLUMNS
+from stablerep.audits.people import KNOWN_CLASSES, neutral_captions
+from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.study.chapters import bias, resolve
+from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore, plain_corpus
 
@@ -22,7 +28,7 @@ def study(tmp_path, emoji) -> Study:
 
 
 def test_people_have_words_for_tones_and_known_genders(study):
-    people = bias.people_of(study, resolve("bias", {}))
+    people = bias.people_in(study.corpus)
     assert set(people.table["tone"]) == set(KNOWN_CLASSES["tone"])
     assert set(people.table["gender"]) == set(KNOWN_CLASSES["gender"])
     assert (people.table["tone"] == "none").equals(people.table["skin_tone"] == 0)
@@ -31,20 +37,13 @@ def test_people_have_words_for_tones_and_known_genders(study):
     assert set(dark["tone"]) == {"dark"} and set(dark["gender"]) == {"woman"}
 
 
-def test_people_are_those_in_the_probed_designs(study):
-    people = bias.people_of(study, resolve("bias", {"probe_designs": ["noto", "emojione"]}))
-    assert set(people.table["design"]) == {"noto", "emojione"}
-    assert people.fingerprint != bias.people_of(study, resolve("bias", {})).fingerprint
-
-
 def test_people_of_photographs_are_those_whose_attributes_are_all_known(tmp_path):
     corpus = plain_corpus(12, people=("gender",))
     table = corpus.table.assign(
         gender=corpus.table["gender"].where(corpus.table["number"] % 4 > 1).where(corpus.table["number"] % 4 < 3, "")
     )
-    study = Study(NotingStore(tmp_path))
-    study.corpus = type(corpus)(table, "faces", "faces", corpus.draw, labels=("kind",), people=("gender",))
-    assert bias.people_of(study, resolve("bias", {})).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
+    faces = type(corpus)(table, "faces", "faces", corpus.draw, labels=("kind",), people=("gender",))
+    assert bias.people_in(faces).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
 
 
 def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path):
@@ -68,92 +67,171 @@ def test_neutral_images_are_asked_for_at_every_scale_by_their_texts(study):
     assert asked.count("reading") == 1 and asked.count("people") == len(bias.COMPARED) * p.seeds
 
 
-def test_there_are_as_many_neutral_captions_as_the_smallest_preset_asks_for(study):
-    """Of the probed designs one is held out, and its captions are not learned."""
-    from stablerep.audits.people import neutral_captions
+def test_no_preset_asks_for_more_neutral_captions_than_there_are(study):
+    table = bias.people_in(study.corpus).to_learn_from().table
+    asked = {preset: resolve("bias", {"preset": preset, "corpus": "emoji"}).neutral_captions for preset in PRESETS}
+    for count in asked.values():
+        assert len(neutral_captions(table, count)) == count
+    assert asked["reference"] == asked["workstation"] == 41
+    with pytest.raises(
+        InputError, match="neutral_captions is 48; 41 captions of people to learn from name no attribute"
+    ):
+        bias.ask(resolve("bias", {"neutral_captions": 48}), study)
+    assert study.store.noted == []
 
-    p = resolve("bias", {"preset": "smoke"})
-    assert len(neutral_captions(bias.people_of(study, p).table, p.neutral_captions)) == p.neutral_captions
+
+def test_what_no_arm_reads_is_no_parameter():
+    fields = bias.Parameters.model_fields
+    assert not {"clip_guidance_scale", "clip_learning_rate", "caption_colour"} & set(fields)
+    assert {"simclr_guidance_scale", "simclr_learning_rate", "probe_part", "seeds"} <= set(fields)
+
+
+def test_the_encoders_are_those_of_the_comparison(study):
+    """The schema lacks some of its parameters, and no key may depend on that."""
+    given = {"preset": "smoke", "captions": 64}
+    bias.ask(resolve("bias", given), study)
+    mine = [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
+    study.store.noted.clear()
+    p = resolve("compare", given)
+    theirs = [study.evaluated(arm, study.captions(64), p, p.seed) for arm in study.arms(*bias.COMPARED)]
+    assert len(mine) == len(theirs) == 4
+    assert mine == [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
 
 
 def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
-    people = bias.people_of(study, resolve("bias", {}))
+    people = bias.people_in(study.corpus)
     mixed = emoji.table[emoji.table["tone"] == "mixed"]
     assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
 
 
-def test_neutral_images_are_read_through_the_camera(tmp_path, emoji, monkeypatch):
-    """As all images that the reader has learned from."""
-    import torch
-
-    from stablerep.captioned_images import CaptionedImages
-    from stablerep.study.experiments.images import ImageSet
-
+def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, monkeypatch):
+    """Neither scenes nor the held-out design, in the size of the study; how well held-out concepts are read is asked of validation concepts."""
     p = resolve("bias", {"preset": "smoke", "guidance_scales": [1.0]})
     study = Study(RunStore(tmp_path), p)
     study.corpus = emoji.where(emoji.table["subgroup"] == "person-role")
-    drawings = CaptionedImages(
-        torch.full((4, 3, 32, 32), 120, dtype=torch.uint8), torch.arange(4), list("abcd"), "made"
-    )
+    people = bias.people_in(study.corpus)
+    neutral = Named(neutral_captions(people.to_learn_from().table, 4))
+    images = torch.full((4, 3, 64, 64), 120, dtype=torch.uint8)
+    drawings = CaptionedImages(images, torch.arange(4), neutral.texts, "made")
     monkeypatch.setattr(bias, "made", lambda *given: ImageSet("made", lambda: drawings))
-    monkeypatch.setattr(study, "backbone", lambda *which: None)
-    monkeypatch.setattr("stablerep.probes.extraction.features_of", lambda backbone, images: images)
-    given, empty = [], pd.DataFrame({"share": []})
-    monkeypatch.setattr("stablerep.audits.people.read_people", lambda *all, **how: given.append(all) or (empty, empty))
-    people = bias.people_of(study, p)
-    bias.read(p, study, people, None, tmp_path)
-    ((real, _, generated, *_),) = given
-    assert torch.equal(generated[1.0][0], drawings.through(study.camera).images) and not study.camera.still
-    assert torch.equal(real["test"], people.split("test").images(32))
-    plain = emoji.where(emoji.table["id"].isin(people.split("test").table["id"])).images(32)
-    assert plain.shape == real["test"].shape and not torch.equal(plain, real["test"])
+    given = []
+    monkeypatch.setattr("stablerep.audits.people.read_people", lambda *all, **how: given.append(all) or {})
+    assert bias.read(p, study, people, neutral, tmp_path) == {"captions": 4}
+    ((known, held_out, generated, captions, attributes),) = given
+    assert torch.equal(known[0], people.to_learn_from().images(32)) and not study.camera.still
+    assert set(known[1]["split"]) == {"train"} and set(held_out[1]["split"]) == {"validation"}
+    for _, table in (known, held_out):
+        assert not table["held_out"].any() and "twemoji" not in set(table["design"])
+        assert (table["cluster"] == table["concept"]).all()
+    assert generated[1.0][0].shape == (4, 3, 32, 32) and (generated[1.0][0] == 120).all()
+    assert captions == neutral.texts and attributes == ("tone", "gender")
 
 
-def test_encoders_are_asked_about_held_out_people(tmp_path, emoji, monkeypatch):
+def test_images_are_alone_where_the_cluster_is_a_label(emoji):
+    table = pd.DataFrame({"id": ["a", "b"], "caption": "one", "split": "train", "race": ["x", "y"]})
+    faces = type(emoji)(table, "faces", "faces", None, labels=("race",), cluster="race", people=("race",))
+    assert bias.with_clusters(faces)["cluster"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_encoders_learn_from_what_may_be_learned_from_and_are_asked_about_others(tmp_path, emoji, monkeypatch, part):
     """With features that tell everything, labels are found; items carry the attributes by which they are grouped."""
-    import torch
-
     study = Study(RunStore(tmp_path))
-    study.corpus = emoji.where(emoji.table["design"].isin(["twemoji", "noto"]))
-    people = bias.people_of(study, resolve("bias", {"probe_designs": ["twemoji", "noto"]}))
+    people = bias.people_in(emoji.where(emoji.table["design"].isin(["twemoji", "noto"])))
     kinds = {kind: k for k, kind in enumerate(sorted(people.table["subgroup"].unique()))}
-    features = iter([
-        torch.eye(len(kinds))[[kinds[kind] for kind in people.split(part).table["subgroup"]]] for part in ("train", "validation", "test")
-    ])  # fmt: skip
+    asked, learned = [], []
+
+    def features(backbone, images):
+        return torch.eye(len(kinds))[[kinds[kind] for kind in asked[-1]["subgroup"]]]
+
+    def images(self, size):
+        asked.append(self.table.reset_index(drop=True))
+
+    def probe(parts, labels):
+        from stablerep.probes.linear import linear_probe
+
+        learned.append({name: len(some) for name, some in labels.items()})
+        return linear_probe(parts, labels)
+
     monkeypatch.setattr(study, "backbone", lambda *which: None)
-    monkeypatch.setattr("stablerep.probes.extraction.features_of", lambda backbone, images: next(features))
-    summary = bias.probe_people(study, people, None, tmp_path)
-    found, test = pd.read_parquet(tmp_path / "results.parquet"), people.split("test").table
+    monkeypatch.setattr("stablerep.probes.extraction.features_of", features)
+    monkeypatch.setattr("stablerep.probes.linear_probe", probe)
+    monkeypatch.setattr(type(people), "images", images)
+    summary = bias.probe_people(study, people, None, part, tmp_path)
+    found, (shown,), (counts,) = pd.read_parquet(tmp_path / "results.parquet"), asked, learned
+    test = shown[shown["split"] == part]
+    if part == "validation":  # of which nothing may be held out
+        assert not shown["held_out"].any() and "test" not in set(shown["split"])
+    else:
+        assert "twemoji" in set(test["design"]) and not shown[shown["split"] != "test"]["held_out"].any()
+        assert counts["validation"] == (shown["split"] == "validation").sum()
+    assert counts["test"] == len(test) and sum(counts.values()) == len(shown)
     assert (
         summary == {"accuracy": found["correct"].mean()} and summary["accuracy"] > 0.95
-    )  # a few kinds are hardly ever trained on
-    assert (found["correct"] == (found["truth"] == found["prediction"])).all()
+    )  # some kinds are rare in training
     assert found["id"].tolist() == test["id"].tolist() and found["cluster"].tolist() == test["concept"].tolist()
     assert found["gender"].tolist() == test["gender"].tolist() and found["truth"].tolist() == test["subgroup"].tolist()
 
 
-def tables(shifted: bool, apart: bool) -> dict[str, pd.DataFrame]:
-    """Shares of women, half of the training images, and the accuracies of an encoder for two groups."""
-    made = (0.7, 0.6, 0.8) if shifted else (0.5, 0.4, 0.6)
-    shares = [("gender", source, np.nan, "woman", 0.5, np.nan, np.nan) for source in (TRAINING, BALANCE)]
-    shares += [("gender", CORRECTED, w, "woman", *made) for w in (1.0, 4.0)]
-    groups = [
-        ("SimCLR real", "gender", "woman", 0.9, 0.85, 0.95),
-        ("SimCLR real", "gender", "man", *((0.5, 0.4, 0.6) if apart else (0.9, 0.8, 1.0))),
-    ]
-    return {
-        "shares": pd.DataFrame(
-            shares, columns=["attribute", "source", "guidance_scale", "label", "share", "low", "high"]
-        ),
-        "groups": pd.DataFrame(groups, columns=["arm", "attribute", "label", "accuracy", "low", "high"]),
-    }
+def contrasts(pair: tuple[str, str], **changes) -> pd.DataFrame:
+    """Two groups of a pair of arms; nothing is seen unless ``changes`` say so."""
+    row = {
+        "attribute": "tone", "first": pair[0], "second": pair[1], "difference": 0.0, "low": -0.03, "high": 0.03, "visible": 0.04,
+        "p": 1.0, "adjusted": 1.0, "seeds": 5, "clusters": 30,
+    } | changes  # fmt: skip
+    return pd.DataFrame([row | {"label": label} for label in ("light", "dark")])[CONTRAST_COLUMNS]
+
+
+SEEN = dict(difference=0.06, low=0.03, high=0.09, p=0.001, adjusted=0.002)
 
 
 @pytest.mark.parametrize(
-    ("shifted", "apart", "word"),
-    [(True, True, "reproduced"), (True, False, "partly"), (False, True, "partly"), (False, False, "not reproduced")],
+    ("first", "beside", "word"),
+    [
+        (SEEN, {}, "reproduced"),
+        ({}, SEEN, "undecided"),  # what other arms show decides nothing
+        (dict(low=-0.005, high=0.005), {}, "equivalent"),
+        (SEEN | {"seeds": 1}, {}, "not testable at this scale"),
+    ],
 )
-def test_verdict_follows_its_rule(shifted, apart, word):
-    (answer,) = bias.verdict(tables(shifted, apart))
-    assert (answer.claim, answer.word) == ("C8", word)
-    assert ("woman (gender)" in answer.why) == shifted and ("SimCLR real" in answer.why) == apart
+def test_verdict_follows_its_rule(first, beside, word):
+    table = pd.concat([contrasts(bias.PAIRS[0], **first), contrasts(bias.PAIRS[1], **beside)])
+    (answer,) = bias.verdict({"contrasts": table})
+    assert (answer.claim, answer.word) == ("C8", word) and not answer.why.endswith(".")
+    assert answer.why.startswith("SimCLR synthetic against SimCLR real: ")
+    assert ("dark (tone) +6.0 points [+3.0, +9.0]" in answer.why) == (word == "reproduced")
+    assert len(answer.lines) == 2 and "StableRep synthetic against StableRep real designs" in answer.lines[0]
+    assert "an arm was not run" in answer.lines[1]  # that pair is not in the table
+
+
+def test_without_a_pair_there_is_no_verdict():
+    (answer,) = bias.verdict({"contrasts": contrasts(bias.PAIRS[0])[:0]})
+    assert answer.word == "not testable at this scale"
+
+
+def test_labels_by_eye_are_compared_with_the_readings_of_their_images(tmp_path, monkeypatch):
+    """A file of labels is found, and holds for the generator and the sampling by which its images were made."""
+    p = resolve("bias", {"preset": "smoke", "seeds": 1})
+    readings = pd.DataFrame({
+        "caption": ["a", "b"], "image": 0, "guidance_scale": 1.0, "tone": ["none", "dark"], "gender": ["man", "woman"],
+    })  # fmt: skip
+    confusion = pd.DataFrame([
+        {"attribute": attribute, "truth": t, "prediction": t, "share": 1.0}
+        for attribute, classes in KNOWN_CLASSES.items() for t in classes
+    ])  # fmt: skip
+    kept = {"readings": readings, "confusion": confusion} | dict.fromkeys(("readers", "shares", "fits"), pd.DataFrame())
+    items = pd.DataFrame({
+        "id": list("abcd"), "cluster": ["1", "1", "2", "2"], "tone": ["none", "dark"] * 2, "gender": "man", "correct": True,
+    })  # fmt: skip
+    people = {name: [SimpleNamespace(table=lambda: items)] for name in bias.COMPARED}
+    asked = bias.Asked(SimpleNamespace(table=kept.get), people, ("tone", "gender"), "abc")
+    path = tmp_path / "labelled.csv"
+    monkeypatch.setattr("stablerep.audits.labelled.LABELLED", path)
+    assert bias.compute(p, asked)["agreement"].empty
+    made = dict(generator="abc", sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed)
+    readings.assign(**made, tone="none").to_csv(path, index=False)
+    tables = bias.compute(p, asked)
+    assert tables["agreement"].set_index("attribute")["agreement"].to_dict() == {"tone": 0.5, "gender": 1.0}
+    readings.assign(**made | {"generator": "another"}).to_csv(path, index=False)
+    assert bias.compute(p, asked)["agreement"].empty
+    assert set(tables["contrasts"]["label"]) == {"none", "dark"} and (tables["groups"]["items"] <= 4).all()

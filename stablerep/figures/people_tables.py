@@ -1,0 +1,102 @@
+"""Tables and sentences for the page on people: pure functions from a results table to what a reader sees."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from stablerep.figures.tables import percent, points
+
+
+def readers(table: pd.DataFrame) -> pd.DataFrame:
+    """How much each reader reads, and how much of that rightly, in percent: a row per attribute and part.
+
+    Args:
+        table: ``readers`` of :func:`stablerep.audits.people.read_people`.
+    """
+    shown = table.assign(
+        read=[f"{100 * row.read:.1f}" for row in table.itertuples()],
+        right=[percent(row.accuracy, row.low, row.high) for row in table.itertuples()],
+        bar=table["bar"].round(2),
+    ).rename(
+        columns={"read": "read (%)", "right": "right, of what is read (%)", "part": "images of", "clusters": "concepts"}
+    )
+    return shown.set_index("attribute")[
+        ["images of", "images", "concepts", "bar", "read (%)", "right, of what is read (%)"]
+    ]
+
+
+def fits(table: pd.DataFrame) -> pd.DataFrame:
+    """Whether the reader's errors explain what it read: a row per attribute and guidance scale.
+
+    Args:
+        table: ``fits`` of :func:`stablerep.audits.people.read_people`.
+    """
+    shown = table.assign(
+        w=table["guidance_scale"], distance=table["distance"].round(3), p=table["p"].round(3),
+        corrected=table["refused"].map({True: "refused", False: "yes"}),
+    ).rename(columns={"effective": "effective number"})  # fmt: skip
+    return shown.set_index("attribute")[["w", "captions", "images", "effective number", "distance", "p", "corrected"]]
+
+
+def refused_sentence(table: pd.DataFrame) -> str:
+    """Markdown: which corrections were refused, and why; or that none was.
+
+    Args:
+        table: ``fits`` of :func:`stablerep.audits.people.read_people`.
+    """
+    lost = table[table["refused"].astype(bool)]
+    if lost.empty:
+        return "No correction was refused: what was read of generated images is what the readers' errors on real ones allow."
+    named = ", ".join(f"{row.attribute} at w = {row.guidance_scale:g} (p = {row.p:.3f})" for row in lost.itertuples())
+    return (
+        f"**No corrected share is given for {named}**: no shares of the classes, read with the errors that the reader makes on real images, would "
+        "give what was read. The reader errs differently on these images, and only the shares as read are shown."
+    )
+
+
+def contrasts(table: pd.DataFrame) -> pd.DataFrame:
+    """What the choice of an arm changes in a group against the others, in points: a row per pair and group.
+
+    Args:
+        table: of :func:`stablerep.audits.groups.group_contrasts`.
+    """
+    shown = table.assign(
+        contrast=[points(row.difference, row.low, row.high) for row in table.itertuples()],
+        visible=[f"{100 * row.visible:.1f}" for row in table.itertuples()],
+        adjusted=[f"{row.adjusted:.3f}" for row in table.itertuples()],
+    ).rename(columns={
+        "label": "group", "contrast": "points", "visible": "smallest visible", "adjusted": "p (Holm)", "clusters": "concepts",
+    })  # fmt: skip
+    return shown.set_index("attribute")[
+        ["group", "first", "second", "points", "smallest visible", "p (Holm)", "concepts", "seeds"]
+    ]
+
+
+def labels_sentence(agreement: pd.DataFrame) -> str:
+    """Markdown: how far readers agree with labels by eye on generated images.
+
+    Args:
+        agreement: of :func:`stablerep.audits.labelled.compare_labels`.
+    """
+    if agreement.empty:
+        return (
+            "Nobody has labelled images of this generator by eye yet, so whether the readers err on generated images as on real ones is known "
+            "from the test of the fit alone."
+        )
+    each = "; ".join(
+        f"**{row.attribute}** {percent(row.agreement, row.low, row.high)} % of the {100 * row.both:.0f} % of images of which both name a class"
+        for row in agreement.itertuples()
+    )
+    first = agreement.iloc[0]
+    return f"Of {first['images']} generated images of {first['captions']} captions labelled by eye, the reader agrees on {each}."
+
+
+def suppressed_sentence(groups: pd.DataFrame, fewest: int) -> str:
+    """Which groups have too few items for an accuracy; nothing where all have enough.
+
+    Args:
+        groups: of :func:`stablerep.audits.groups.group_accuracy`. fewest: items that a group needs.
+    """
+    few = groups[groups["accuracy"].isna()].drop_duplicates(["attribute", "label"])
+    named = ", ".join(f"{row.label} ({row.attribute}, {row.items})" for row in few.itertuples())
+    return f"Groups with fewer than {fewest} held-out images have no accuracy: {named}." if named else ""

@@ -1,0 +1,67 @@
+"""Labels by eye against a reader, on a made-up file."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from stablerep.audits.labelled import IMAGE, compare_labels
+from stablerep.audits.readers import CANNOT_TELL
+from stablerep.errors import InputError
+
+CLASSES = {"tone": ("none", "dark"), "gender": ("woman", "man")}
+MADE = {"generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
+
+
+def rows(tones: list[str], genders: list[str], **made) -> pd.DataFrame:
+    """Two images of each caption."""
+    images = [{"caption": f"c{k // 2}", "image": k % 2, "guidance_scale": 2.0} for k in range(len(tones))]
+    return pd.DataFrame(images).assign(**MADE | made, tone=tones, gender=genders)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A file of labels, written from a table."""
+    path = tmp_path / "labelled.csv"
+    return lambda table: table.to_csv(path, index=False) or path
+
+
+def test_agreement_by_hand(labels):
+    path = labels(
+        rows(["none"] * 5 + ["dark"], ["woman", "man", "man", CANNOT_TELL, "man", "man"]).astype(
+            {"guidance_scale": int}
+        )
+    )
+    readings = rows(
+        ["none", "none", "none", "dark", "dark", CANNOT_TELL],
+        ["woman", "woman", "man", "man", CANNOT_TELL, CANNOT_TELL],
+    )
+    found = compare_labels(path, readings, CLASSES)
+    tone, gender = (row for _, row in found["agreement"].iterrows())
+    assert (tone["attribute"], tone["images"], tone["captions"], tone["both"]) == ("tone", 6, 3, 5 / 6)
+    assert tone["agreement"] == pytest.approx((1 + 0.5 + 0) / 3)  # captions weigh the same
+    assert gender["both"] == 0.5 and gender["agreement"] == pytest.approx((0.5 + 1) / 2)
+    assert 0 <= gender["low"] <= gender["agreement"] <= gender["high"] <= 1
+    counts = found["by_eye"].set_index(["attribute", "truth", "prediction"])["images"]
+    assert counts["tone", "none", "dark"] == 2 and counts["tone", "dark", CANNOT_TELL] == 1
+    assert counts["gender", CANNOT_TELL, "man"] == 1 and counts["gender"].sum() == counts["tone"].sum() == 6
+
+
+def test_labels_of_other_images_say_nothing(labels, tmp_path):
+    readings = rows(["none", "dark"], ["woman", "man"])
+    for other in ({"generator": "xyz"}, {"seed": 1}, {"sampler": "ddim"}, {"sampling_steps": 12}):
+        found = compare_labels(labels(rows(["dark", "king"], ["woman", "man"], **other)), readings, CLASSES)
+        assert found["agreement"].empty and found["by_eye"].empty
+        assert "agreement" in found["agreement"] and "images" in found["by_eye"]
+    assert compare_labels(tmp_path / "none.csv", readings, CLASSES)["agreement"].empty
+
+
+def test_labels_that_cannot_be_read_are_told(labels):
+    readings = rows(["none", "dark"], ["woman", "man"])
+    with pytest.raises(InputError, match=r"labelled.csv has tone 'pale'; it is one of none, dark, cannot tell"):
+        compare_labels(labels(rows(["pale", "dark"], ["woman", "man"])), readings, CLASSES)
+    with pytest.raises(InputError, match="lacks the column caption"):
+        compare_labels(labels(readings.drop(columns="caption")), readings, CLASSES)
+    with pytest.raises(InputError, match="lacks the column gender, which the reader reads"):
+        compare_labels(labels(readings.drop(columns="gender")), readings, CLASSES)
+    assert set(IMAGE) <= set(readings)

@@ -1,0 +1,66 @@
+"""Tables and sentences on people, from small tables by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures import people_tables
+
+
+def test_readers_are_in_percent():
+    row = {
+        "attribute": "tone", "part": "held-out concepts", "images": 90, "clusters": 8, "bar": 0.5612, "read": 0.875, "accuracy": 0.9,
+        "low": 0.8, "high": 1.0,
+    }  # fmt: skip
+    shown = people_tables.readers(pd.DataFrame([row]))
+    assert shown.loc["tone"].tolist() == ["held-out concepts", 90, 8, 0.56, "87.5", "90.0 [80.0, 100.0]"]
+
+
+def fits(*p: float) -> pd.DataFrame:
+    return pd.DataFrame([
+        {"attribute": "tone", "guidance_scale": 2.0 * k, "captions": 41, "images": 492, "effective": 100, "distance": 0.0404, "p": one,
+         "refused": one <= 0.05}
+        for k, one in enumerate(p, 1)
+    ])  # fmt: skip
+
+
+def test_refused_corrections_are_named_with_their_reason():
+    table = fits(0.002, 0.4)
+    assert people_tables.fits(table)["corrected"].tolist() == ["refused", "yes"]
+    assert people_tables.fits(table).iloc[0].tolist() == [2.0, 41, 492, 100, 0.04, 0.002, "refused"]
+    said = people_tables.refused_sentence(table)
+    assert said.startswith("**No corrected share is given for tone at w = 2 (p = 0.002)**: no shares of the classes")
+    assert people_tables.refused_sentence(table[1:]).startswith("No correction was refused")
+
+
+def test_contrasts_are_in_points():
+    row = {
+        "attribute": "tone", "label": "dark", "first": "a", "second": "b", "difference": 0.0312, "low": -0.01, "high": 0.07, "visible": 0.055,
+        "p": 0.01, "adjusted": 0.09, "seeds": 5, "clusters": 34,
+    }  # fmt: skip
+    shown = people_tables.contrasts(pd.DataFrame([row]))
+    assert shown.loc["tone"].tolist() == ["dark", "a", "b", "+3.1 [-1.0, +7.0]", "5.5", "0.090", 34, 5]
+    assert people_tables.contrasts(pd.DataFrame([row])[:0]).empty
+
+
+def test_labels_by_eye_are_told_once_there_are_some():
+    columns = ["attribute", "images", "captions", "both", "agreement", "low", "high"]
+    table = pd.DataFrame(
+        [["tone", 200, 41, 0.9, 0.85, 0.8, 0.9], ["gender", 200, 41, 0.5, 0.7, 0.6, 0.8]], columns=columns
+    )
+    said = people_tables.labels_sentence(table)
+    assert said.startswith(
+        "Of 200 generated images of 41 captions labelled by eye, the reader agrees on **tone** 85.0 [80.0, 90.0] %"
+    )
+    assert "**gender** 70.0 [60.0, 80.0] % of the 50 %" in said
+    assert people_tables.labels_sentence(table[:0]).startswith("Nobody has labelled images")
+
+
+def test_suppressed_groups_are_named_once():
+    groups = pd.DataFrame({
+        "arm": ["a", "a", "b"], "attribute": "age", "label": ["0-2", "3-9", "0-2"], "accuracy": [np.nan, 0.5, np.nan], "items": [4, 90, 4],
+    })  # fmt: skip
+    said = people_tables.suppressed_sentence(groups, 30)
+    assert said == "Groups with fewer than 30 held-out images have no accuracy: 0-2 (age, 4)."
+    assert people_tables.suppressed_sentence(groups[1:2], 30) == ""
