@@ -27,7 +27,7 @@ PAIRS = (
     Pair("C2", "StableRep synthetic", "CLIP synthetic"),
     Pair("C16", "SimCLR real", "SimCLR reconstructed"),
     Pair("control", "StableRep synthetic", "StableRep real designs"),
-    Pair("more images", "SimCLR synthetic, all images", "SimCLR synthetic"),
+    Pair("more images", "SimCLR all synthetic", "SimCLR synthetic"),
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),
 )
 

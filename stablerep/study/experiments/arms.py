@@ -31,7 +31,7 @@ ARMS = (
     Arm("SimCLR real", "simclr", "real"),
     Arm("SimCLR reconstructed", "simclr", "reconstructed"),
     Arm("SimCLR synthetic", "simclr", "synthetic", 1),
-    Arm("SimCLR synthetic, all images", "simclr", "synthetic"),
+    Arm("SimCLR all synthetic", "simclr", "synthetic"),
     Arm("SimCLR real designs", "simclr", "designs"),
     Arm("CLIP real", "clip", "real"),
     Arm("CLIP synthetic", "clip", "synthetic", 1),

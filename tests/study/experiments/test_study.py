@@ -89,7 +89,7 @@ def test_arms_are_the_comparison():
     assert arm("StableRep synthetic") in ARMS and arm("StableRep synthetic").stored is None
     # methods with one image per caption on real images get one on synthetic images too, but where an arm says that it has all
     others = {a.name: a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")}
-    assert others == {"SimCLR synthetic": 1, "CLIP synthetic": 1, "SimCLR synthetic, all images": None}
+    assert others == {"SimCLR synthetic": 1, "CLIP synthetic": 1, "SimCLR all synthetic": None}
 
 
 def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photographs):
@@ -382,7 +382,7 @@ def test_each_arm_gets_its_images(study, stub):
     sizes = {a.name: len(study.arm_images(a, captions, p, 0).load().images) for a in ARMS}
     assert sizes["SimCLR real"] == sizes["CLIP real"] == sizes["SimCLR synthetic"] == sizes["CLIP synthetic"] == 4
     assert sizes["SimCLR reconstructed"] == 4 and len(stub.reconstructed) == 1
-    assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == sizes["SimCLR synthetic, all images"] == 12
+    assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == sizes["SimCLR all synthetic"] == 12
     designs = {n for name, n in sizes.items() if name.endswith("real designs")}
     assert len(designs) == 1 and designs.pop() > 4  # the same for every method
     assert p.guidance_scale == p.clip_guidance_scale != p.simclr_guidance_scale

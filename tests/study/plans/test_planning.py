@@ -39,7 +39,9 @@ def steps_of(plan: ChapterPlan) -> list[str]:
 
 
 def test_comparison_by_hand(store):
-    p = resolve("compare", {"captions": 100, "images_per_caption": 4, "seeds": 2, "steps": 10, "views_per_step": 64})
+    p = resolve("compare", {
+        "captions": 100, "images_per_caption": 4, "seeds": 2, "steps": 10, "views_per_step": 64, "arms": [one.name for one in ARMS],
+    })  # fmt: skip
     (plan,) = plan_chapters([("compare", p)], store)
     trained = [arm for arm in ARMS if arm.trained]
     evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
