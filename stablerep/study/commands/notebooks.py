@@ -35,6 +35,9 @@ def execute_command(
 def reference_command(
     name: Annotated[str, Argument(metavar="CHAPTER", help="The chapter whose stored results to make again.")],
     parameter: Pairs = [],
+    seeds: Annotated[
+        int | None, Option(help="Fewer seeds, as -p seeds=N: their rows are those that the whole reference has.")
+    ] = None,
     check: Annotated[
         bool, Option("--check", help="Tell in minutes whether the stored results still hold for the present code.")
     ] = False,
@@ -44,6 +47,8 @@ def reference_command(
     from stablerep.study.notebooks.reference import check_reference, make_reference
     from stablerep.study.root import STORED
 
+    if seeds is not None:
+        parameter = [*parameter, f"seeds={seeds}"]
     if check and parameter:
         raise InputError("--check computes the preset smoke; it takes no parameters.")
     with storing(STORED):

@@ -40,10 +40,10 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     Raises:
         FailedError: the checkout has changes that no commit holds, so that nobody could compute these numbers again.
     """
+    parameters = resolve(name, {"preset": "reference"} | (given or {}))
     state = git_state(PROJECT, without=f"{STORED.name}/")
     if state and state["dirty"]:
         raise FailedError("the checkout has changes that are not committed; a reference is computed from a commit.")
-    parameters = resolve(name, {"preset": "reference"} | (given or {}))
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
     sums = {}

@@ -174,6 +174,8 @@ def test_other_commands_check_first_too(monkeypatch, runs, command):
         assert "preset is given twice" in refused("book", "--preset", "laptop", "-p", "preset=smoke")
     else:
         assert "seeds is 0" in refused("reference", "compare", "-p", "seeds=0")
+        assert "seeds is 0" in refused("reference", "compare", "--seeds", "0")
+        assert "it takes no parameters" in refused("reference", "compare", "--check", "--seeds", "1")
     assert not runs.exists()
 
 
