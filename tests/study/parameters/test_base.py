@@ -214,6 +214,9 @@ def test_wrong_type_names_parameter_and_value(notebook, name, value):
         ("compare", "captions", -1),
         ("compare", "positives", 1),
         ("compare", "sampling_steps", 1),
+        ("compare", "guidance_interval", [-0.1, 5]),
+        ("compare", "guidance_interval", [0.3, math.inf]),
+        ("compare", "guidance_interval", [0.1, 0.2, 0.3]),
         ("generator", "captions", 7),
         ("generator", "guidance_scales", []),
         ("generator", "guidance_scales", [1.0, 0.0]),
@@ -226,7 +229,7 @@ def test_wrong_type_names_parameter_and_value(notebook, name, value):
 def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
     (line,) = problems(notebook, **{name: value})
     assert line.startswith(name)
-    assert any(word in line for word in ("greater", "less", "at least", "finite"))
+    assert any(word in line for word in ("greater", "less", "at least", "at most", "finite"))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +243,14 @@ def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
 def test_nothing_is_asked_for_twice(notebook, name, value, twice):
     (line,) = problems(notebook, **{name: value})
     assert line.startswith(f"{name} is ") and line.endswith(f"{twice} appears twice.")
+
+
+@pytest.mark.parametrize("value", [[0.3], [5.0, 0.3]])
+def test_an_interval_has_two_ends_in_order(value):
+    assert problems("generator", guidance_interval=value) == [
+        f"guidance_interval is {value}: it takes two noise levels, the lower one first, or none."
+    ]
+    assert resolve("generator", {"guidance_interval": [0, 5]}).guidance_interval == [0.0, 5.0]
 
 
 def test_views_must_fit_the_positives():
