@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args, get_origin
 
 import papermill
 import pytest
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -429,11 +429,19 @@ def least_of(field) -> int:
     return max([0, *(m.min_length for m in field.metadata if isinstance(m, MinLen))])
 
 
+def is_interval(field) -> bool:
+    """Two ends in order: the only lists that have a greatest length."""
+    return any(isinstance(m, MaxLen) for m in field.metadata)
+
+
 def valid_values(field) -> st.SearchStrategy:
     """Values within the limits of a field."""
     if get_origin(field.annotation) is list:
         (inner,) = get_args(field.annotation)
-        return st.lists(plain(*limits_of(inner, ())), min_size=max(least_of(field), 1), max_size=6, unique=True)
+        one = plain(*limits_of(inner, ()))
+        if is_interval(field):
+            return st.lists(one, min_size=2, max_size=2, unique=True).map(sorted)
+        return st.lists(one, min_size=max(least_of(field), 1), max_size=6, unique=True)
     return plain(*limits_of(field.annotation, field.metadata))
 
 
@@ -462,6 +470,7 @@ def mistakes(field) -> list:
             return [*wrong, [one, one], [*get_args(inner), "no such"]]
         return [
             *wrong,
+            *([[9], [20, 9]] if is_interval(field) else []),
             [math.nan, 9],
             [20, 9, 20],
             *([low[0] - 1, 9, 10] for _ in [0] if low),
