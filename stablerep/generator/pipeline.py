@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stablerep.errors import FailedError, InputError
 from stablerep.generator.embeddings import CaptionEmbeddings
 from stablerep.generator.sampling import Sampling
-from stablerep.generator.schedulers import new_scheduler, noise_schedule
+from stablerep.generator.schedulers import guided_steps, new_scheduler, noise_schedule
 from stablerep.seeding import generator_for
 from stablerep.tokenizer import Truncation, truncated
 
@@ -75,7 +75,7 @@ class Generator:
         Args:
             captions: what to draw, [N]. The negative prompt is empty.
             names: of the noise, [N] tuples (base seed, caption, index).
-            sampling: guidance scale, steps and sampler.
+            sampling: guidance, steps and sampler.
 
         Returns:
             uint8 [N, 3, H, W], and which of them the pipeline's safety checker flagged (those pixels are not an image; leave
@@ -102,11 +102,11 @@ class Generator:
             torch.autocast(device.type, getattr(torch, self.precision), enabled=half),
             _finite_images(self.pipeline.vae.decoder) as finite,
         ):
+            given = self.embed(captions).to(device)
+            empty = self.embed([""]).expand(len(captions), -1, -1).to(device)
             out = self.pipeline(
-                prompt_embeds=self.embed(captions).to(device),
-                negative_prompt_embeds=self.embed([""]).expand(len(captions), -1, -1).to(device),
+                **_guidance(sampling, self.schedule, given, empty),
                 latents=self.noise(names).to(device, self.pipeline.unet.dtype),
-                guidance_scale=sampling.guidance_scale,
                 num_inference_steps=sampling.steps,
                 output_type="pt",
             )
@@ -125,6 +125,30 @@ class Generator:
         raise FailedError(
             f"the image of {captions[finite.index(False)]!r} has values that are not finite in {self.precision}; {remedy}."
         )
+
+
+def _guidance(sampling: Sampling, schedule: dict[str, Any], given: torch.Tensor, empty: torch.Tensor) -> dict[str, Any]:
+    """The options of a call of the pipeline that guide it: everywhere, or at those steps whose noise level is in the interval.
+
+    The pipeline asks for its scale at every step, and its documentation changes it in a callback as here. Every call sets scale and
+    embeddings anew, so nothing is left behind, by a call that fails either.
+
+    Args:
+        given, empty: embeddings [N, tokens, width] of the captions, and of the empty one as often.
+    """
+    w, options = sampling.guidance_scale, {"prompt_embeds": given, "negative_prompt_embeds": empty}
+    if sampling.guidance_interval is None:
+        return options | {"guidance_scale": w}
+    import torch
+
+    guided, both = guided_steps(sampling, schedule), torch.cat([empty, given])
+
+    def before_the_next(pipeline, step: int, time, tensors: dict) -> dict[str, torch.Tensor]:
+        following = guided[min(step + 1, len(guided) - 1)]
+        pipeline._guidance_scale = w if following else 1.0
+        return {"prompt_embeds": both if following else given}
+
+    return options | {"guidance_scale": w if guided[0] else 1.0, "callback_on_step_end": before_the_next}
 
 
 @contextmanager

@@ -10,12 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from stablerep.errors import InputError
+from stablerep.generator.folders import generator_folder
+from stablerep.generator.sampling import Sampling
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
 # What a denoiser was trained with; a sampler has to follow it.
 NOISE_SCHEDULE = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "trained_betas", "prediction_type")
 BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 PREDICTION_TYPES = ("epsilon", "sample", "v_prediction")
+
+# Of Stable Diffusion 1 and 2
+_STABLE_DIFFUSION = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+}
 
 # Times are spaced evenly over the whole schedule with both of its ends. `thresholding` is for pixels, not for latents.
 _SPACING = {"timestep_spacing": "linspace", "steps_offset": 0}
@@ -72,3 +82,38 @@ def new_scheduler(sampler: str, schedule: Mapping[str, Any]):
 
     kind = {"dpm++": DPMSolverMultistepScheduler, "ddim": DDIMScheduler}[sampler]
     return kind(**schedule, **SETTINGS[sampler])
+
+
+def noise_levels(sampler: str, steps: int, schedule: Mapping[str, Any]) -> list[float]:
+    """sigma = sqrt((1 - alpha_bar) / alpha_bar) at each step of a sampler, from the largest to the smallest."""
+    made = new_scheduler(sampler, schedule)
+    made.set_timesteps(steps)
+    alpha_bar = made.alphas_cumprod[made.timesteps].double()
+    return ((1 - alpha_bar) / alpha_bar).sqrt().tolist()
+
+
+def guided_steps(sampling: Sampling, schedule: Mapping[str, Any]) -> list[bool]:
+    """Whether there is guidance, and with it a second pass of the denoiser, at each step."""
+    if sampling.guidance_interval is None:
+        return [sampling.guidance_scale != 1] * sampling.steps
+    low, high = sampling.guidance_interval
+    return [low < sigma <= high for sigma in noise_levels(sampling.sampler, sampling.steps, schedule)]
+
+
+def schedule_of(name: str) -> dict[str, Any]:
+    """The noise schedule of a generator that is not opened. A name on the Hub, whose files may not be here yet, gives Stable Diffusion's.
+
+    Raises:
+        InputError: no such generator, or its scheduler cannot be read or followed.
+    """
+    ensure_torchvision_imports()
+    import diffusers
+
+    if (folder := generator_folder(name)) is None:
+        return noise_schedule(diffusers.DDIMScheduler(**_STABLE_DIFFUSION))
+    try:
+        config = diffusers.DDIMScheduler.load_config(folder, subfolder="scheduler")
+        kind = getattr(diffusers, config["_class_name"])
+        return noise_schedule(kind.from_config(config))
+    except (OSError, KeyError, AttributeError) as error:
+        raise InputError(f"generator {name} has no scheduler that can be read: {str(error).splitlines()[0]}") from error

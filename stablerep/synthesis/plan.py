@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +32,7 @@ class SynthesisPlan:
     Attributes:
         captions: different texts. With ``captions_name`` any sequence, whose texts are read only where they are drawn.
         images_per_caption: l; the paper stores 10.
-        sampling: guidance scale, steps and sampler.
+        sampling: guidance, steps and sampler.
         seed: of the noise.
         batch_size: images in a call of the generator; another value gives the same images up to rounding.
         shard_captions: captions in a shard.
@@ -78,7 +78,7 @@ class SynthesisPlan:
     def parameters(self) -> dict[str, Any]:
         """All but the captions' texts in one flat table, ``captions`` being their number: what is stored beside a set."""
         own = {name: getattr(self, name) for name in ("images_per_caption", "seed", "batch_size", "shard_captions")}
-        return {"captions": len(self.captions), **own, **asdict(self.sampling)}
+        return {"captions": len(self.captions), **own, **self.sampling.parameters}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -81,8 +81,8 @@ def _claimed(folder: Path, plan: SynthesisPlan, generator: Generator) -> bool:
     if not path.exists():
         return False
     there, content = json.loads(path.read_text()), _description(plan, generator)
-    if names := sorted(k for k in content if there.get(k) != content[k] and k != "generator_name"):
-        said = [f"{k} {there.get(k)} instead of {content[k]}" for k in names if k != "plan"]
+    if names := sorted(k for k in there | content if there.get(k) != content.get(k) and k != "generator_name"):
+        said = [f"{k} {there.get(k, 'none')} instead of {content.get(k, 'none')}" for k in names if k != "plan"]
         what = ", ".join(said) or "other captions"
         raise InputError(f"{folder} holds a set made with {what}; choose another folder or remove it.")
     return True

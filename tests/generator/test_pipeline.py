@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import shutil
 from types import SimpleNamespace
 
@@ -11,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stablerep.errors import FailedError, InputError
-from stablerep.generator import Generator, Sampling, load_generator
+from stablerep.generator import SAMPLERS, Generator, Sampling, load_generator
+from stablerep.generator.schedulers import new_scheduler, noise_levels
 
 CAPTIONS = ["red heart", "dog face", "pizza"]
 NAMES = [(0, caption, 0) for caption in CAPTIONS]
@@ -61,6 +63,85 @@ def test_scale_one_is_the_conditional_prediction(monkeypatch, generator):
     assert widths == [3, 3]  # the empty caption is not even computed
     for predicted, time, latents in taken:
         torch.testing.assert_close(predicted, predict(generator, latents, time, CAPTIONS), rtol=1e-4, atol=1e-4)
+
+
+# Guidance in an interval of noise levels
+
+
+def batches_of(generator: Generator, sampling: Sampling) -> tuple[torch.Tensor, list[int]]:
+    """The images of a call, and how many latents the U-Net was given at each step."""
+    widths = []
+    hook = generator.pipeline.unet.register_forward_pre_hook(lambda module, inputs: widths.append(len(inputs[0])))
+    try:
+        images, _ = generator.sample(CAPTIONS, NAMES, sampling)
+    finally:
+        hook.remove()
+    return images, widths
+
+
+@torch.inference_mode()
+def slowly(generator: Generator, sampling: Sampling) -> torch.Tensor:
+    """The images by a loop over the steps, from the definition of the interval alone."""
+    pipeline, (low, high), w = generator.pipeline, sampling.guidance_interval, sampling.guidance_scale
+    scheduler = new_scheduler(sampling.sampler, generator.schedule)
+    scheduler.set_timesteps(sampling.steps)
+    latents = generator.noise(NAMES)
+    for time in scheduler.timesteps:
+        signal = scheduler.alphas_cumprod[time].item()
+        predicted = predict(generator, latents, time, CAPTIONS)
+        if low < math.sqrt((1 - signal) / signal) <= high:
+            predicted = w * predicted + (1 - w) * predict(generator, latents, time, [""] * 3)
+        latents = scheduler.step(predicted, time, latents).prev_sample
+    decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    return (decoded / 2 + 0.5).clamp(0, 1).mul(255).round().byte()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(("bounds", "passes"), [((3, 0), "222111"), ((4, 1), "122211"), ((None, 3), "111222")])
+def test_guidance_in_an_interval_is_the_loop_written_out(generator, sampler, bounds, passes):
+    """The lower end is outside, the upper one inside, and there is one pass where there is no guidance."""
+    levels = noise_levels(sampler, 6, generator.schedule)
+    low, high = (0.0 if place is None else levels[place] for place in bounds)
+    sampling = Sampling(6.0, 6, sampler, (low, high))
+    images, widths = batches_of(generator, sampling)
+    assert widths == [3 * int(count) for count in passes]
+    gap = (images.int() - slowly(generator, sampling).int()).abs()
+    assert gap.max() <= 2 and gap.float().mean() < 0.02
+    everywhere, nowhere = (generator.sample(CAPTIONS, NAMES, Sampling(w, 6, sampler))[0] for w in (6.0, 1.0))
+    for other in (everywhere, nowhere):  # else any interval would pass
+        assert (images.int() - other.int()).abs().float().mean() > 0.1
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_an_interval_of_all_levels_or_none(generator, sampler):
+    levels = noise_levels(sampler, 4, generator.schedule)
+    assert levels == sorted(levels, reverse=True) and levels[-1] > 0
+    whole, widths = batches_of(generator, Sampling(3.0, 4, sampler, (0, levels[0])))
+    assert widths == [6] * 4
+    assert torch.equal(whole, generator.sample(CAPTIONS, NAMES, Sampling(3.0, 4, sampler))[0])
+    none, widths = batches_of(generator, Sampling(3.0, 4, sampler, (levels[0], 2 * levels[0])))
+    assert widths == [3] * 4
+    assert torch.equal(none, generator.sample(CAPTIONS, NAMES, Sampling(1.0, 4, sampler))[0])
+
+
+def test_nothing_is_left_behind_by_a_call_that_fails(monkeypatch, generator):
+    levels = noise_levels("dpm++", 4, generator.schedule)
+    plain, limited = Sampling(3.0, 4), Sampling(3.0, 4, guidance_interval=(levels[2], levels[1]))
+    before = [generator.sample(CAPTIONS, NAMES, sampling)[0] for sampling in (plain, limited)]
+    calls = []
+
+    def fail(module, inputs):
+        calls.append(len(inputs[0]))
+        if len(calls) == 3:
+            raise RuntimeError("no memory")
+
+    hook = generator.pipeline.unet.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        generator.sample(CAPTIONS, NAMES, limited)
+    hook.remove()
+    assert calls == [3, 6, 3]  # it failed when guidance had just been taken away
+    for sampling, images in zip((plain, limited), before):
+        assert torch.equal(generator.sample(CAPTIONS, NAMES, sampling)[0], images)
 
 
 # Noise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stablerep.errors import InputError
@@ -18,6 +20,21 @@ from stablerep.generator.sampling import GUIDANCE_SCALES, SAMPLERS, STEPS, Sampl
         ({"steps": 1001}, "steps is 1001; a sampler takes 2 to 1000 steps."),
         ({"steps": 2.5}, "steps is 2.5; a sampler takes 2 to 1000 steps."),
         ({"sampler": "euler"}, "sampler is 'euler'; valid samplers are dpm++, ddim."),
+        *(
+            (
+                {"guidance_interval": wrong},
+                f"guidance_interval is {wrong}; it is two finite noise levels, at least 0, the lower one first.",
+            )
+            for wrong in [
+                (5.0, 0.3),
+                (1.0, 1.0),
+                (-0.1, 1.0),
+                (1.0,),
+                (1, 2, 3),
+                (0.3, float("inf")),
+                (float("nan"), 1.0),
+            ]
+        ),
     ],
 )
 def test_values_out_of_bounds_are_named(options, said):
@@ -35,6 +52,15 @@ def test_bounds_themselves_are_valid():
 
 def test_equal_values_have_one_spelling():
     assert repr(Sampling(2, 12.0)) == repr(Sampling(2.0, 12)) == repr(Sampling())
+    assert repr(Sampling(guidance_interval=[0, 5])) == repr(Sampling(guidance_interval=(0.0, 5.0)))
+    assert Sampling(1, guidance_interval=(0, 5)) == Sampling(1)  # no guidance, wherever
+
+
+def test_parameters_are_what_json_gives_back():
+    plain = {"guidance_scale": 2.0, "steps": 12, "sampler": "dpm++"}
+    assert Sampling().parameters == plain  # the names of sets that are guided everywhere
+    limited = Sampling(guidance_interval=(0.25, 5)).parameters
+    assert json.loads(json.dumps(limited)) == limited == plain | {"guidance_interval": [0.25, 5.0]}
 
 
 def test_it_is_frozen_and_can_be_a_key():

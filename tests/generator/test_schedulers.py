@@ -14,7 +14,15 @@ from PIL import Image
 
 from stablerep.errors import InputError
 from stablerep.generator import EMBEDDED, SAMPLERS, Generator, Sampling, load_generator
-from stablerep.generator.schedulers import NOISE_SCHEDULE, SETTINGS, new_scheduler, noise_schedule
+from stablerep.generator.schedulers import (
+    NOISE_SCHEDULE,
+    SETTINGS,
+    guided_steps,
+    new_scheduler,
+    noise_levels,
+    noise_schedule,
+    schedule_of,
+)
 
 CAPTIONS = ["red heart", "grinning face", "pizza", "woman firefighter: dark skin tone"]
 NAMES = [(0, caption, i) for i, caption in enumerate(CAPTIONS)]
@@ -121,3 +129,38 @@ def test_schedulers_of_another_kind_are_named():
     ):
         noise_schedule(DDPMScheduler(beta_schedule="sigmoid"))
     assert noise_schedule(DDPMScheduler(trained_betas=[0.1, 0.2]))["trained_betas"] == [0.1, 0.2]
+
+
+# Noise levels
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_noise_levels_are_those_of_the_betas(generator, sampler):
+    """From the definition: alpha_bar is the product of 1 - beta, and Stable Diffusion's betas are squares of a straight line."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    signal = np.cumprod(1 - betas)
+    made = new_scheduler(sampler, generator.schedule)
+    made.set_timesteps(7)
+    expected = np.sqrt((1 - signal) / signal)[made.timesteps.numpy()]
+    np.testing.assert_allclose(noise_levels(sampler, 7, generator.schedule), expected, rtol=1e-3)
+    assert expected[0] == pytest.approx(14.6, abs=0.1)
+
+
+def test_the_upper_end_is_guided_and_the_lower_is_not(generator):
+    levels = noise_levels("ddim", 5, generator.schedule)
+    limited = Sampling(2, 5, "ddim", (levels[3], levels[1]))
+    assert guided_steps(limited, generator.schedule) == [False, True, True, False, False]
+    assert guided_steps(Sampling(2, 5), generator.schedule) == [True] * 5
+    assert guided_steps(Sampling(1, 5), generator.schedule) == [False] * 5
+
+
+def test_the_schedule_is_read_without_opening_the_generator(tiny_pipeline, tmp_path, generator):
+    assert schedule_of(str(tiny_pipeline)) == generator.schedule
+    hub = schedule_of("stable-diffusion-v1-5/stable-diffusion-v1-5")
+    assert noise_levels("ddim", 50, hub) == noise_levels("ddim", 50, schedule_of("emoji"))  # of the same betas
+    damaged = Path(shutil.copytree(tiny_pipeline, tmp_path / "damaged"))
+    for content in ("{", '{"_class_name": "NoScheduler"}', "{}"):
+        (damaged / "scheduler" / "scheduler_config.json").write_text(content)
+        with pytest.raises(InputError, match="damaged has no scheduler that can be read: ") as error:
+            schedule_of(str(damaged))
+        assert "\n" not in str(error.value)

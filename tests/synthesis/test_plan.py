@@ -75,9 +75,10 @@ def test_fingerprint_names_everything_that_is_planned():
     assert set(changes) == set(SynthesisPlan.__dataclass_fields__)
     others = {replace(plan, **{name: value}).fingerprint for name, value in changes.items()}
     others |= {
-        replace(plan, sampling=sampling).fingerprint for sampling in (Sampling(steps=13), Sampling(sampler="ddim"))
+        replace(plan, sampling=sampling).fingerprint
+        for sampling in (Sampling(steps=13), Sampling(sampler="ddim"), Sampling(guidance_interval=(0, 5)))
     }
-    assert len(others | {plan.fingerprint}) == len(changes) + 3
+    assert len(others | {plan.fingerprint}) == len(changes) + 4
 
 
 def test_fingerprint_is_the_same_on_every_machine():

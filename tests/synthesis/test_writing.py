@@ -353,6 +353,7 @@ def test_missing_index_is_written_from_the_shards(stub, whole, digests, tmp_path
     [
         ({"seed": 8}, "seed 7 instead of 8"),
         ({"sampling": Sampling(4, 4)}, "guidance_scale 2.0 instead of 4.0"),
+        ({"sampling": Sampling(2, 4, guidance_interval=(0.3, 5))}, r"guidance_interval none instead of \[0.3, 5.0\]"),
         ({"images_per_caption": 2}, "images_per_caption 3 instead of 2"),
         ({"captions": ("red heart",)}, "captions 11 instead of 1"),
         ({"batch_size": 12}, "batch_size 6 instead of 12"),

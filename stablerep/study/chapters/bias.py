@@ -71,7 +71,7 @@ PRESETS = overriding(
 )
 
 _SAMPLED = {"sampling_steps", "sampler", "seed"}  # what images depend on beside their generator
-_READ = {"guidance_scales", "neutral_captions", "images_per_neutral_caption"} | _SAMPLED
+_READ = {"guidance_scales", "neutral_captions", "images_per_neutral_caption", "guidance_interval"} | _SAMPLED
 
 
 @dataclass(frozen=True)

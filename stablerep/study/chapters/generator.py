@@ -77,7 +77,9 @@ PRESETS = overriding(
 def ask(p: Parameters, study: Study) -> dict[str, list[Run]]:
     """A judgement of the images for each seed, and what the autoencoder keeps, by the names of their steps."""
     captions = drawn_captions(p, study)
-    how = p.model_dump(include={"images_per_caption", "sampling_steps", "sampler"}) | {"guidance_scales": p.scales}
+    how = p.model_dump(include={"images_per_caption", "sampling_steps", "sampler", "guidance_interval"}) | {
+        "guidance_scales": p.scales
+    }
     inputs = {"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint}
     judgements = []
     for seed in range(p.seed, p.seed + p.seeds):

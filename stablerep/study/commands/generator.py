@@ -68,6 +68,12 @@ def synthesize_command(
     guidance_scale: Annotated[float, Option("-w", "--guidance-scale", help="w; 1 is no guidance.")] = 2.0,
     steps: Annotated[int, Option(help="Denoising steps.")] = 12,
     sampler: Annotated[str, Option(help="dpm++ or ddim.")] = "dpm++",
+    guidance_interval: Annotated[
+        tuple[float, float] | None,
+        Option(
+            metavar="LOW HIGH", help="Noise levels at which w applies, above LOW up to HIGH; everywhere when left out."
+        ),
+    ] = None,
     seed: int = 0,
     batch_size: Annotated[int, Option(help="Images in a batch.")] = 64,
     shard_captions: Annotated[int, Option(help="Captions in a shard.")] = 256,
@@ -88,8 +94,8 @@ def synthesize_command(
     from stablerep.synthesis import SynthesisPlan, synthesize
 
     plan = SynthesisPlan(
-        texts, images_per_caption=images_per_caption, sampling=Sampling(guidance_scale, steps, sampler), seed=seed,
-        batch_size=batch_size, shard_captions=shard_captions,
+        texts, images_per_caption=images_per_caption, seed=seed, batch_size=batch_size, shard_captions=shard_captions,
+        sampling=Sampling(guidance_scale, steps, sampler, guidance_interval),
     )  # fmt: skip
     with storing(output):
         totals = synthesize(plan, load_generator(generator, precision=precision), output).totals
@@ -128,7 +134,8 @@ def share_synthesis(output: Path, workers: int, cluster: str | None, **options) 
     arguments, said = ["synthesize", str(output)], ""
     for name, value in options.items():
         if value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
+            values = value if isinstance(value, tuple) else (value,)
+            arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
     tasks = [Task(f"synthesize {number} of {workers}", tuple(arguments)) for number in range(1, workers + 1)]
     for finished in run_tasks(tasks, workers=workers, cluster=cluster):
         if finished.status == "failed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from stablerep.camera import Camera
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
 from stablerep.generator.sampling import Sampling
+from stablerep.generator.schedulers import guided_steps, schedule_of
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
 from stablerep.study.store.runs import RunStore
@@ -207,8 +208,12 @@ class Sources:
         """Drawings that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
         from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
 
-        sampling = Sampling(guidance_scale=guidance_scale, steps=p.sampling_steps, sampler=p.sampler)
+        interval = tuple(p.guidance_interval) or None
+        sampling = Sampling(guidance_scale, p.sampling_steps, p.sampler, interval)
         how = {"images_per_caption": images_per_caption, "seed": seed}
+        passes = {}  # what an interval costs depends on the generator's noise schedule
+        if sampling.guidance_interval:
+            passes = {"guided_steps": sum(guided_steps(sampling, schedule_of(p.generator)))}
 
         def make(folder: Path) -> dict:
             plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
@@ -217,7 +222,7 @@ class Sources:
         precision = generators.default_precision()
         run = self.store.obtain(
             SYNTHESIS,
-            parameters={"captions": len(captions), **how, **asdict(sampling), "precision": precision},
+            parameters={"captions": len(captions), **how, **sampling.parameters, **passes, "precision": precision},
             inputs={"captions": captions.name, "generator": self.generator_fingerprint(p.generator)},
             compute=make,
         )

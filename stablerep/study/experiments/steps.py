@@ -8,7 +8,15 @@ from stablerep.study.store.step import Step, Values
 
 def _synthesis_words(p: Values) -> str:
     images = p["captions"] * p["images_per_caption"]
-    return f"{images:,} images of {p['captions']:,} captions, w = {p['guidance_scale']:g}, seed {p['seed']}"
+    low, high = p.get("guidance_interval", (0, 0))
+    where = f" for noise of {low:g} to {high:g}" if high else ""
+    return f"{images:,} images of {p['captions']:,} captions, w = {p['guidance_scale']:g}{where}, seed {p['seed']}"
+
+
+def _passes(p: Values) -> int:
+    """Passes of the U-Net: one a step, two where there is guidance."""
+    guided = 0 if p["guidance_scale"] == 1 else p.get("guided_steps", p["steps"])
+    return p["captions"] * p["images_per_caption"] * (p["steps"] + guided)
 
 
 def _pretraining_words(p: Values) -> str:
@@ -23,9 +31,7 @@ def _pretraining_code(p: Values) -> tuple[str, ...]:
 NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
 SYNTHESIS = Step(
     "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
-    # passes of the U-Net: one a step, two with guidance
-    amount=lambda p: p["captions"] * p["images_per_caption"] * p["steps"] * (1 if p["guidance_scale"] == 1 else 2),
-    rate=460.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
+    amount=_passes, rate=460.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
 )  # fmt: skip
 RECONSTRUCTED = Step(

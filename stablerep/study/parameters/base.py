@@ -13,6 +13,7 @@ from stablerep.study.parameters.paths import PATHS, outside_path
 Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
 Design = Literal[DESIGNS]
 GuidanceScale = Annotated[float, Field(ge=GUIDANCE_SCALES[0], le=GUIDANCE_SCALES[1])]
+NoiseLevel = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Stem = Literal["published", "no-pool", "full"]
 
 
@@ -76,6 +77,16 @@ class Generated(Seeded):
     generator: str = knob("emoji (embedded), a pipeline folder, or a name on the Hugging Face Hub", min_length=1)
     sampling_steps: int = knob("denoising steps; a larger w needs more", cost="linear", ge=STEPS[0], le=STEPS[1])
     sampler: Literal[SAMPLERS] = knob("DPM-Solver++ or DDIM")
+    guidance_interval: list[NoiseLevel] = knob(
+        "noise levels above the first and up to the second, where w applies; none given: everywhere", max_length=2
+    )
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _two_levels(cls, value):
+        if value and not (len(value) == 2 and value[0] < value[1]):
+            raise ValueError("it takes two noise levels, the lower one first, or none")
+        return value
 
 
 class Batched(Seeded):

@@ -43,8 +43,10 @@ def _kind(field: dict) -> str:
 def _valid(field: dict) -> str:
     if field["type"] == "array":
         inner = _valid(field["items"])
-        least = field.get("minItems", 0)
-        return (f"{least} or more" if least else "any number") + (f", each {inner}" if inner else "")
+        least, most = field.get("minItems"), field.get("maxItems")
+        return (f"{least} or more" if least else f"at most {most}" if most else "any number") + (
+            f", each {inner}" if inner else ""
+        )
     if "enum" in field:
         *most, last = field["enum"]
         return f"{', '.join(most)} or {last}" if most else last

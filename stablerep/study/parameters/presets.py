@@ -23,6 +23,7 @@ GENERATED = dict(
     generator="emoji",  # the embedded miniature
     sampling_steps=12,  # up to w = 8 within 5 grey levels of 50 steps of DPM-Solver++; DDIM needs four times as many
     sampler="dpm++",
+    guidance_interval=[],  # everywhere, as in the paper
 )
 # Stable Diffusion 1.5 with DDIM, as the paper has it.
 STABLE_DIFFUSION = dict(generator="stable-diffusion-v1-5/stable-diffusion-v1-5", sampler="ddim", sampling_steps=50)

@@ -41,13 +41,14 @@ def test_synthesize_makes_a_set_and_goes_on(tiny_pipeline, tmp_path):
         "-w",
         "1.5",
     ]
-    arguments += ["--steps", "2", "--generator", tiny_pipeline]
+    arguments += ["--steps", "2", "--generator", tiny_pipeline, "--guidance-interval", "0.3", "5"]
     result = call(*arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"4 images of 2 captions: {tmp_path / 'set'}\n"
     made = SyntheticSet(tmp_path / "set")
     assert made.index()["caption"].tolist() == ["red heart", "owl"]
     assert (made.plan["guidance_scale"], made.plan["images_per_caption"], made.plan["steps"]) == (1.5, 2, 2)
+    assert made.plan["guidance_interval"] == [0.3, 5.0]
     again = call(*arguments)
     assert (again.exit_code, again.stdout) == (0, result.stdout)
     other = call(*arguments, "--seed", "1")
@@ -60,6 +61,9 @@ def test_synthesize_refuses_before_it_opens_a_generator(monkeypatch, tmp_path):
     base = ["synthesize", tmp_path / "set", "--captions", tmp_path / "captions.txt"]
     assert refused(*base, "-w", "0.5") == "guidance_scale is 0.5; it is at least 1 (no guidance) and at most 30."
     assert "sampler is 'euler'" in refused(*base, "--sampler", "euler")
+    assert refused(*base, "--guidance-interval", "5", "0.3") == (
+        "guidance_interval is (5.0, 0.3); it is two finite noise levels, at least 0, the lower one first."
+    )
     assert "there is no file" in refused("synthesize", tmp_path / "set", "--captions", tmp_path / "absent.txt")
     assert not (tmp_path / "set").exists()
 
@@ -90,12 +94,17 @@ def test_several_processes_make_the_set_of_one(tiny_pipeline, tmp_path, monkeypa
 
 
 def test_when_all_processes_fail_the_reason_is_told(tiny_pipeline, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        workers,
-        "run_tasks",
-        lambda tasks, **options: (Finished(task, "failed", 1.0, 1, "first\nno memory", "") for task in tasks),
-    )
-    result = call(*arguments(tmp_path / "set", tiny_pipeline, tmp_path), "--workers", "2")
+    asked = []
+
+    def fail(tasks, **options):
+        asked.extend(task.arguments for task in tasks)
+        return (Finished(task, "failed", 1.0, 1, "first\nno memory", "") for task in tasks)
+
+    monkeypatch.setattr(workers, "run_tasks", fail)
+    interval = ["--guidance-interval", "0.3", "5.0"]
+    result = call(*arguments(tmp_path / "set", tiny_pipeline, tmp_path), *interval, "--workers", "2")
+    place = asked[0].index("--guidance-interval")
+    assert asked[0] == asked[1] and list(asked[0][place : place + 3]) == interval
     assert result.exit_code == 2 and result.stdout == ""
     assert result.stderr.splitlines()[:2] == [
         "synthesize 1 of 2 failed: no memory",

@@ -338,7 +338,7 @@ def test_names_of_real_images_are_known_before_a_pixel_is_read(tmp_path):
     assert [len(one.load().images) for one in sets] == [6, 12, 24, 5, 48, 6] and len(read) == len(sets)
 
 
-HOW = SimpleNamespace(generator="stub", sampling_steps=4, sampler="dpm++")
+HOW = SimpleNamespace(generator="stub", sampling_steps=4, sampler="dpm++", guidance_interval=[])
 
 
 def synthetic(study, captions, w=2.0, *, images_per_caption=3, seed=0, **how):
@@ -361,6 +361,21 @@ def test_synthetic_set_is_made_once_and_named_by_what_determines_it(study, stub)
     stub.fingerprint = "other"
     keys.add(name(study=Study(study.store)))
     assert len(keys | {run.key}) == 2 + 3 + 2 + 1 + 1
+
+
+def test_an_interval_of_guidance_is_part_of_what_determines_a_set(tmp_path, study):
+    """With the number of steps that it guides, which the generator's noise schedule says; without one there is no trace of it."""
+    study.store = NotingStore(tmp_path / "plan")
+    captions = study.captions(4)
+    found = [
+        synthetic(study, captions, w, generator="emoji", guidance_interval=interval).name
+        for w, interval in ((2, []), (2, [0.3, 5.0]), (2, [1.0, 5.0]), (1, [0.3, 5.0]), (1, []))
+    ]
+    assert len(set(found)) == 4 and found[3] == found[4]
+    plain, wide, narrow, *_ = (one.parameters for one in study.store.noted)
+    assert not {"guidance_interval", "guided_steps"} & set(plain)
+    assert wide["guidance_interval"] == [0.3, 5.0]
+    assert 0 < narrow["guided_steps"] < wide["guided_steps"] < plain["steps"]
 
 
 def test_synthetic_images_come_from_the_run(study, stub):

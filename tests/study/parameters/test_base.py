@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args, get_origin
 
 import papermill
 import pytest
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -213,6 +213,9 @@ def test_wrong_type_names_parameter_and_value(notebook, name, value):
         ("compare", "captions", -1),
         ("compare", "positives", 1),
         ("compare", "sampling_steps", 1),
+        ("compare", "guidance_interval", [-0.1, 5]),
+        ("compare", "guidance_interval", [0.3, math.inf]),
+        ("compare", "guidance_interval", [0.1, 0.2, 0.3]),
         ("generator", "captions", 7),
         ("generator", "guidance_scales", []),
         ("generator", "guidance_scales", [1.0, 0.0]),
@@ -225,7 +228,7 @@ def test_wrong_type_names_parameter_and_value(notebook, name, value):
 def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
     (line,) = problems(notebook, **{name: value})
     assert line.startswith(name)
-    assert any(word in line for word in ("greater", "less", "at least", "finite"))
+    assert any(word in line for word in ("greater", "less", "at least", "at most", "finite"))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +242,14 @@ def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
 def test_nothing_is_asked_for_twice(notebook, name, value, twice):
     (line,) = problems(notebook, **{name: value})
     assert line.startswith(f"{name} is ") and line.endswith(f"{twice} appears twice.")
+
+
+@pytest.mark.parametrize("value", [[0.3], [5.0, 0.3]])
+def test_an_interval_has_two_ends_in_order(value):
+    assert problems("generator", guidance_interval=value) == [
+        f"guidance_interval is {value}: it takes two noise levels, the lower one first, or none."
+    ]
+    assert resolve("generator", {"guidance_interval": [0, 5]}).guidance_interval == [0.0, 5.0]
 
 
 def test_views_must_fit_the_positives():
@@ -417,11 +428,19 @@ def least_of(field) -> int:
     return max([0, *(m.min_length for m in field.metadata if isinstance(m, MinLen))])
 
 
+def is_interval(field) -> bool:
+    """Two ends in order: the only lists that have a greatest length."""
+    return any(isinstance(m, MaxLen) for m in field.metadata)
+
+
 def valid_values(field) -> st.SearchStrategy:
     """Values within the limits of a field."""
     if get_origin(field.annotation) is list:
         (inner,) = get_args(field.annotation)
-        return st.lists(plain(*limits_of(inner, ())), min_size=max(least_of(field), 1), max_size=6, unique=True)
+        one = plain(*limits_of(inner, ()))
+        if is_interval(field):
+            return st.lists(one, min_size=2, max_size=2, unique=True).map(sorted)
+        return st.lists(one, min_size=max(least_of(field), 1), max_size=6, unique=True)
     return plain(*limits_of(field.annotation, field.metadata))
 
 
@@ -450,6 +469,7 @@ def mistakes(field) -> list:
             return [*wrong, [one, one], [*get_args(inner), "no such"]]
         return [
             *wrong,
+            *([[9], [20, 9]] if is_interval(field) else []),
             [math.nan, 9],
             [20, 9, 20],
             *([low[0] - 1, 9, 10] for _ in [0] if low),

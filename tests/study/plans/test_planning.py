@@ -161,6 +161,12 @@ def test_guidance_doubles_the_passes_of_a_step(w, passes):
     assert SYNTHESIS.amount(IMAGES | {"guidance_scale": w}) == passes
 
 
+def test_an_interval_costs_a_second_pass_where_it_guides():
+    limited = IMAGES | {"guidance_interval": [0.3, 5.0], "guided_steps": 2}
+    assert SYNTHESIS.amount(limited) == 40 * (5 + 2)
+    assert SYNTHESIS.describe(limited) == "40 images of 10 captions, w = 2 for noise of 0.3 to 5, seed 0"
+
+
 def test_costs_come_from_earlier_runs_of_the_same_kind(store):
     run = obtain(store, PRETRAINING, TRAINING, {"images": "a"})
     costs = Costs(store)
