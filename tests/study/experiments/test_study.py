@@ -217,7 +217,7 @@ def test_a_batch_holds_no_caption_twice_and_keeps_the_views(case):
 
 def test_batches_of_few_captions_can_be_drawn(study):
     """A hundred captions do not fill 256 views of CLIP: such a batch would be refused by the batches themselves."""
-    p, captions = resolve("compare", {}), study.captions(100)
+    p, captions = resolve("compare", {"views_per_step": 256}), study.captions(100)
     images = study.real_images(captions).load()
     recipe = study.recipe(arm("CLIP real"), p, 0, len(captions))
     assert (recipe.views_per_step, recipe.steps) == (p.views_per_step // 4, 4 * p.steps)
