@@ -1,29 +1,31 @@
 """Choose encoder, views, learning rates and guidance scales on validation concepts, with equal budgets for every method.
 
     python benchmarks/choices.py [encoders] [views] [rates] [guidance] [--steps 1200] [--seconds 200]
+    python benchmarks/choices.py power
 
 Encoders learn for equal times, so that what counts is accuracy per minute; all other trials have equal steps. A trial is a run of the
-store: what was cut goes on, and nothing is trained twice. Writes ``results/choices/results.parquet``, a row per trial, and the page
-``book/choices.md``.
+store: what was cut goes on, and nothing is trained twice. ``power`` asks three seeds of the reference's arms about validation concepts,
+and says what the reference will see. Writes ``results/choices/*.parquet`` and the page ``book/choices.md``.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
 from stablerep.checkpoint import save_table, written_aside
 from stablerep.statistics.arms import cluster_means
-from stablerep.study.chapters import probe_of, resolve
+from stablerep.statistics.crossed import planned
+from stablerep.study.chapters import compare, probe_of, resolve
 from stablerep.study.experiments.arms import Arm, arm
-from stablerep.study.experiments.study import Study
+from stablerep.study.experiments.study import Study, items_of
 from stablerep.study.parameters.base import Pretraining
-from stablerep.study.root import PROJECT
+from stablerep.study.root import PROJECT, STORED
 
-TARGET = PROJECT / "results" / "choices" / "results.parquet"
+RESULTS = STORED / "choices"
+PILOT_SEEDS = 3
 ENCODERS = (
     ("resnet10t", "published"), ("resnet10t", "no-pool"), ("resnet18", "published"), ("convnext_atto", "published"),
     ("regnetx_002", "published"), ("test_byobnet", "published"), ("test_resnet", "no-pool"), ("test_resnet", "published"),
@@ -45,6 +47,14 @@ Encoder, views, learning rates and guidance scales were chosen on **validation c
 concept was asked. Numbers are {probe} accuracies in percent, of one seed. Every method has the same number of trials at each choice. The best of each column is bold.
 
 {tables}
+{power}"""
+POWER = """
+## What the reference can see
+
+From {seeds} seeds of the reference's encoders, asked about {clusters} validation concepts: the smallest difference that {planned_seeds} seeds
+and {planned_clusters} test concepts would show with 80 % power, in points.
+
+{table}
 """
 
 
@@ -83,7 +93,37 @@ def measure(stage: str, steps: int, seconds: float, study: Study) -> Iterator[di
         yield about | means.to_dict() | {"seconds": items["seconds"].iloc[0]}
 
 
-def page(table: pd.DataFrame) -> str:
+def power(study: Study) -> pd.DataFrame:
+    """A row per pair of the comparison: what the reference is expected to see of it on the primary probe, by a pilot."""
+    reference = resolve("compare", {"preset": "reference"})
+    p = parameters({"seeds": PILOT_SEEDS})
+    asked = compare.ask(p, study)
+    items = items_of(asked)
+    probe = probe_of(items)
+    tables = {
+        name: part.pivot(index="seed", columns="cluster", values="correct")
+        for name, part in cluster_means(items[items["probe"] == probe]).groupby("arm")
+    }
+    test = study.asked_part(p.probe_designs, "test").table["concept"].nunique()
+    rows = []
+    for pair in compare.PAIRS:
+        gaps = (tables[pair.first] - tables[pair.second]).to_numpy()
+        plan = planned(gaps, reference.seeds, test)
+        rows.append({
+            "claim": pair.claim, "first": pair.first, "second": pair.second, "pilot": gaps.mean(), "visible": plan.visible(),
+            "seeds": gaps.shape[0], "clusters": gaps.shape[1], "planned_seeds": reference.seeds, "planned_clusters": test,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def power_page(table: pd.DataFrame) -> str:
+    lines = ["| claim | first | second | smallest visible |", "|---|---|---|---|"]
+    lines += [f"| {r.claim} | {r.first} | {r.second} | {100 * r.visible:.1f} |" for r in table.itertuples()]
+    sizes = {name: table[name].iloc[0] for name in ("seeds", "clusters", "planned_seeds", "planned_clusters")}
+    return POWER.format(table="\n".join(lines), **sizes)
+
+
+def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
     """The page of the book: a table per stage, a row per choice, a column per arm."""
     probe = probe_of(pd.DataFrame({"probe": [name for name in table if name.startswith(("one-shot", "linear"))]}))
     parts = []
@@ -99,29 +139,40 @@ def page(table: pd.DataFrame) -> str:
         lines = [["choice", *shown.columns], ["---"] * (1 + len(shown.columns)), *shown.reset_index().to_numpy()]
         title = STAGES[stage].format(seconds=seconds, many=f"as *{MANY}*")
         parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
-    return PAGE.format(probe=probe, tables="\n\n".join(parts))
+    return PAGE.format(probe=probe, tables="\n\n".join(parts), power=power_page(power) if power is not None else "")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"{', '.join(STAGES)}; all when left out")
+    known = [*STAGES, "power"]
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"{', '.join(known)}; all when left out")
     parser.add_argument("--steps", type=int, default=1200, help="of every trial but those of encoders")
     parser.add_argument("--seconds", type=float, default=200, help="of training for each encoder")
     given = parser.parse_args()
-    if unknown := set(given.stages) - set(STAGES):
-        parser.error(f"there is no stage {sorted(unknown)[0]!r}; there are {', '.join(STAGES)}")
+    if unknown := set(given.stages) - set(known):
+        parser.error(f"there is no stage {sorted(unknown)[0]!r}; there are {', '.join(known)}")
     study = Study(parameters=parameters({}))
-    for stage in given.stages or STAGES:
-        rows = []
-        for row in measure(stage, given.steps, given.seconds, study):
-            rows.append(row)
-            print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-        known = pd.read_parquet(TARGET) if TARGET.is_file() else pd.DataFrame({"stage": []})
-        table = pd.concat([known[known["stage"] != stage], pd.DataFrame(rows)], ignore_index=True)
-        table = table.sort_values("stage", key=lambda names: names.map(list(STAGES).index), kind="stable")
-        save_table(TARGET, table.reset_index(drop=True))
-        with written_aside(PROJECT / "book" / "choices.md") as aside:
-            Path(aside).write_text(page(table))
+    for stage in given.stages or known:
+        if stage == "power":
+            save_table(RESULTS / "power.parquet", power(study))
+        else:
+            rows = []
+            for row in measure(stage, given.steps, given.seconds, study):
+                rows.append(row)
+                print({k: round(float(v), 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+            there = stored("trials")
+            rest = [] if there is None else [there[there["stage"] != stage]]
+            table = pd.concat([*rest, pd.DataFrame(rows)], ignore_index=True)
+            table = table.sort_values("stage", key=lambda names: names.map(list(STAGES).index), kind="stable")
+            save_table(RESULTS / "trials.parquet", table.reset_index(drop=True))
+        if (trials_so_far := stored("trials")) is not None:
+            with written_aside(PROJECT / "book" / "choices.md") as aside:
+                aside.write_text(page(trials_so_far, stored("power")))
+
+
+def stored(name: str) -> pd.DataFrame | None:
+    path = RESULTS / f"{name}.parquet"
+    return pd.read_parquet(path) if path.is_file() else None
 
 
 if __name__ == "__main__":

@@ -88,14 +88,45 @@ def crossed_mean(values: np.ndarray) -> CrossedMean:
         return CrossedMean(mean, math.nan, math.nan, seeds, clusters)
     if seeds == 1:
         return CrossedMean(mean, float(values.std(ddof=1) / math.sqrt(clusters)), clusters - 1.0, seeds, clusters)
+    return _of_squares(mean, *_mean_squares(values), seeds, clusters)
+
+
+def planned(values: np.ndarray, seeds: int, clusters: int) -> CrossedMean:
+    """What :func:`crossed_mean` is expected to find of another study of this size, from the variance components of a pilot.
+
+    Args:
+        values: [S, C] of the pilot, S and C at least 2.
+
+    Raises:
+        InputError: a pilot of one seed or cluster, from which no components follow, or a study that has less than two of each.
+    """
+    values = np.asarray(values, float)
+    if values.ndim != 2 or min(values.shape) < 2 or min(seeds, clusters) < 2:
+        raise InputError(
+            f"a pilot of shape {values.shape} is to plan {seeds} seeds and {clusters} clusters; two of each are needed."
+        )
+    of_rows, of_columns, rest = _mean_squares(values)
+    of_seeds = max(0.0, of_rows - rest) / values.shape[1]
+    of_clusters = max(0.0, of_columns - rest) / values.shape[0]
+    squares = clusters * of_seeds + rest, seeds * of_clusters + rest, rest
+    return _of_squares(float(values.mean()), *squares, seeds, clusters)
+
+
+def _mean_squares(values: np.ndarray) -> tuple[float, float, float]:
+    """Of seeds, of clusters, and of what is left."""
+    seeds, clusters = values.shape
+    mean = values.mean()
     rows, columns = values.mean(1) - mean, values.mean(0) - mean
     rest = values - mean - rows[:, None] - columns
-    freedom = np.array([seeds - 1, clusters - 1, (seeds - 1) * (clusters - 1)], float)
-    of_rows, of_columns, of_rest = (
-        np.array([clusters * (rows**2).sum(), seeds * (columns**2).sum(), (rest**2).sum()]) / freedom
-    )
-    total = max(of_rows + of_columns - of_rest, of_rows, of_columns)
+    return (
+        clusters * (rows**2).sum() / (seeds - 1), seeds * (columns**2).sum() / (clusters - 1),
+        (rest**2).sum() / ((seeds - 1) * (clusters - 1)),
+    )  # fmt: skip
+
+
+def _of_squares(mean: float, rows: float, columns: float, rest: float, seeds: int, clusters: int) -> CrossedMean:
+    total = max(rows + columns - rest, rows, columns)
     if not total:
         return CrossedMean(mean, 0.0, math.inf, seeds, clusters)
-    effective = (of_rows + of_columns) / (of_rows / freedom[0] + of_columns / freedom[1])
-    return CrossedMean(mean, math.sqrt(total / values.size), float(effective), seeds, clusters)
+    effective = (rows + columns) / (rows / (seeds - 1) + columns / (clusters - 1))
+    return CrossedMean(mean, math.sqrt(total / (seeds * clusters)), float(effective), seeds, clusters)

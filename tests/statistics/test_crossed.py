@@ -15,6 +15,7 @@ from scipy import stats
 
 from stablerep.errors import InputError
 from stablerep.statistics import CrossedMean, crossed_mean
+from stablerep.statistics.crossed import planned
 
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 6))
 two_way = st.tuples(st.integers(2, 6), st.integers(2, 6))
@@ -318,3 +319,28 @@ def test_a_mean_cannot_be_changed_and_integers_will_do():
     assert found.mean == 0.75
     with pytest.raises(AttributeError):
         found.mean = 1.0
+
+
+def test_a_plan_of_the_pilots_own_size_is_what_the_pilot_found():
+    values = np.random.default_rng(5).normal(size=(4, 60)) + np.arange(4)[:, None] + np.arange(60)
+    found, plan = crossed_mean(values), planned(values, 4, 60)
+    assert (plan.error, plan.freedom) == (pytest.approx(found.error), pytest.approx(found.freedom))
+    assert planned(values, 8, 60).visible() < plan.visible() > planned(values, 4, 600).visible()
+
+
+def test_a_plan_foretells_the_error_of_larger_studies():
+    """Deviations of 0.2 for seeds, 1 for clusters and 0.5 for the rest: on average over pilots of three seeds, the error to come."""
+    rng = np.random.default_rng(6)
+
+    def study(seeds, clusters):
+        a, b = rng.normal(0, 0.2, (seeds, 1)), rng.normal(0, 1, clusters)
+        return a + b + rng.normal(0, 0.5, (seeds, clusters))
+
+    variance = np.mean([planned(study(3, 114), 5, 570).error ** 2 for _ in range(400)])
+    assert variance == pytest.approx(0.2**2 / 5 + 1 / 570 + 0.5**2 / (5 * 570), rel=0.15)
+
+
+@pytest.mark.parametrize(("shape", "seeds", "clusters"), [((1, 9), 5, 9), ((3, 1), 5, 9), ((3, 9), 1, 9), ((9,), 5, 9)])
+def test_nothing_is_planned_from_one_seed_or_cluster(shape, seeds, clusters):
+    with pytest.raises(InputError, match="two of each are needed"):
+        planned(np.zeros(shape), seeds, clusters)
