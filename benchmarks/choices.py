@@ -1,6 +1,6 @@
 """Choose encoder, views, learning rates and guidance scales on validation concepts, with equal budgets for every method.
 
-    python benchmarks/choices.py [encoders] [views] [rates] [guidance] [--steps 1200] [--seconds 200]
+    python benchmarks/choices.py [encoders] [scenes] [views] [rates] [guidance] [--steps 1200] [--seconds 200]
     python benchmarks/choices.py power
 
 Encoders learn for equal times, so that what counts is accuracy per minute; all other trials have equal steps. A trial is a run of the
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from stablerep.camera import Camera
 from stablerep.checkpoint import save_table, written_aside
 from stablerep.statistics.arms import cluster_means
 from stablerep.statistics.crossed import planned
@@ -32,9 +33,13 @@ ENCODERS = (
 )  # fmt: skip
 MANY = "StableRep real designs"
 REAL, SYNTHETIC = ("SimCLR real", "CLIP real", MANY), ("SimCLR synthetic", "CLIP synthetic", "StableRep synthetic")
+# smallest drawing, largest turn and background; a camera that is the same in both views of an image can be learned instead of the thing
+CAMERAS = ((0.55, 15.0, 1.0), (0.4, 30.0, 1.0), (0.4, 30.0, 0.3), (0.4, 45.0, 0.3))
+FLOORS = ("Raw pixels", "Oriented gradients")
 CROPS, RATES, SCALES = (0.2, 0.35, 0.5), (1e-3, 2e-3, 4e-3), (1.0, 2.0, 4.0, 8.0)
 STAGES = {
     "encoders": "Encoders that learn for {seconds:.0f} seconds of one core, {many}",
+    "scenes": "The camera: smallest drawing, largest turn, background",
     "views": "Smallest share of a scene that a crop keeps (`crop_min`)",
     "rates": "Peak of the learning rate",
     "guidance": "Guidance scale w of the images",
@@ -65,7 +70,14 @@ def of_method(which: Arm, name: str) -> str:
 
 
 def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tuple[str, str, dict]]:
-    """Arm, name of the choice, and parameters of each trial of a stage."""
+    """Arm, name of the choice, and parameters of each trial of a stage, for which the study has its camera."""
+    if stage == "scenes":
+        chosen = study.camera
+        for smallest, turn, background in CAMERAS:
+            study.camera = Camera(smallest, turn, background)
+            for name in (*FLOORS, "SimCLR real", MANY):
+                yield name, f"{smallest:g}, {turn:g}°, {background:g}", {"steps": steps}
+        study.camera = chosen
     if stage == "encoders":
         for name, stem in ENCODERS:
             given = {"encoder": name, "stem": stem}
@@ -128,7 +140,7 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
     probe = probe_of(pd.DataFrame({"probe": [name for name in table if name.startswith(("one-shot", "linear"))]}))
     parts = []
     for stage, some in table.groupby("stage", sort=False):
-        seconds = some["seconds"].median()
+        seconds = some.loc[some["seconds"] > 0, "seconds"].median()
         wide = some.pivot(index="choice", columns="arm", values=probe).mul(100).round(1)
         wide = wide.loc[some["choice"].drop_duplicates(), some["arm"].drop_duplicates()]
         shown = wide.apply(lambda column: [f"**{v:.1f}**" if v == column.max() else f"{v:.1f}" for v in column])
