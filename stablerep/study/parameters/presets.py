@@ -72,7 +72,7 @@ PRETRAINING = overriding(
         images_per_caption=4,  # l; the paper stores 10
         guidance_scale=2.0, clip_guidance_scale=2.0,  # the paper's best w for StableRep and CLIP
         simclr_guidance_scale=4.0,  # the paper's best is 8, for which 8 steps of sampling are too few
-        encoder="test_resnet", stem="published", steps=800, views_per_step=128,  # the most accuracy per minute
+        encoder="test_resnet", stem="published", steps=600, views_per_step=128,  # the most accuracy per minute
         learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=2e-3, caption_colour=0.25,
     ),
     smoke=dict(images_per_caption=2, steps=4, sampling_steps=2),
