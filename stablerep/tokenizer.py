@@ -62,11 +62,15 @@ def train_tokenizer(captions: Iterable[str], folder: Path):
     return made
 
 
-def tokenize(tokenizer, captions: Sequence[str]) -> torch.Tensor:
-    """Token ids [N, context length], padded and cut as ``StableDiffusionPipeline`` does it."""
+def tokenize(tokenizer, captions: Sequence[str], *, padding: str = "max_length") -> torch.Tensor:
+    """Token ids [N, context length], padded and cut as ``StableDiffusionPipeline`` does it.
+
+    With ``padding`` ``longest`` they are as many as the longest caption has: a text tower that looks back alone gives the same embeddings,
+    sooner.
+    """
     return tokenizer(
         list(captions),
-        padding="max_length",
+        padding=padding,
         max_length=tokenizer.model_max_length,
         truncation=True,
         return_tensors="pt",

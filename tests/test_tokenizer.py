@@ -188,3 +188,17 @@ def test_truncation_in_words(tokenizer):
 def test_no_warning_that_is_not_true(tokenizer, caplog):
     truncated(tokenizer, ["word " * 100])
     assert not caplog.records
+
+
+def test_a_batch_padded_to_its_longest_caption_has_the_same_embeddings(tmp_path):
+    from stablerep.encoders import EncoderRecipe
+    from stablerep.methods.contrastive import text_tower
+
+    captions = ["red heart", "dog face", "woman health worker: dark skin tone"]
+    tokenizer = train_tokenizer(captions, tmp_path)
+    torch.manual_seed(0)
+    tower = text_tower(len(tokenizer), tokenizer.eos_token_id, EncoderRecipe()).eval()
+    full, short = tokenize(tokenizer, captions), tokenize(tokenizer, captions, padding="longest")
+    assert short.shape[1] < full.shape[1] and torch.equal(short, full[:, : short.shape[1]])
+    with torch.no_grad():
+        torch.testing.assert_close(tower(short).pooler_output, tower(full).pooler_output)

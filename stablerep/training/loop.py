@@ -88,7 +88,7 @@ def pretrain(
     )  # fmt: skip
     for step in bar:
         views, ids, captions = batches.load(step, accelerator.device)
-        tokens = tokenize(tokenizer, captions).to(accelerator.device) if tokenizer else None
+        tokens = tokenize(tokenizer, captions, padding="longest").to(accelerator.device) if tokenizer else None
         rate = recipe.learning_rate * cosine_rate(step, recipe.steps, warmup=recipe.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
