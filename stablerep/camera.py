@@ -35,13 +35,14 @@ class Camera:
     Attributes:
         smallest: side of the smallest drawing as a share of the scene's side; the size is uniform from there to 1.
         turn: largest rotation to either side, in degrees.
-        background: how far the background may be from white, 0 to 1.
+        background: how far the background may be from white, 0 to 1. A strong one is a short cut for methods that see two views of one
+            scene: they learn the background, which both views share, instead of the thing.
         seed: of everything random.
     """
 
     smallest: float = 0.4
     turn: float = 30.0
-    background: float = 1.0
+    background: float = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
