@@ -39,6 +39,7 @@ class Traits:
             drawn, and a step needs at least two captions.
         projects: whether a contrastive method compares views with views, behind a projection head.
         teacher: whether it learns from a slow copy of its network.
+        patches: whether it hides patches, and needs a Vision Transformer.
     """
 
     ids: str = "image"
@@ -49,6 +50,7 @@ class Traits:
     contrastive: bool = False
     projects: bool = False
     teacher: bool = False
+    patches: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ METHODS: dict[str, MethodEntry] = {entry.name: entry for entry in (
     MethodEntry("supcon", "Supervised contrastive", LABELS, _CONTRASTIVE, Traits("class", views=2, contrastive=True, projects=True)),
     MethodEntry("supervised", "Supervised", LABELS, _CLASSIFIER, Traits("class")),
     MethodEntry("caption-as-class", "Caption as class", LABELS, _CLASSIFIER, Traits("caption-number")),
-    MethodEntry("mae", "MAE", PATCHES, "stablerep.methods.mae:MAE", Traits(crops_only=True)),
+    MethodEntry("mae", "MAE", PATCHES, "stablerep.methods.mae:MAE", Traits(crops_only=True, patches=True)),
     MethodEntry("byol", "BYOL", TEACHER, "stablerep.methods.byol:BYOL", Traits(views=2, teacher=True)),
     MethodEntry("moco-v3", "MoCo-v3", TEACHER, "stablerep.methods.moco:MoCoV3", Traits(views=2, teacher=True)),
     MethodEntry("dino", "DINO", TEACHER, "stablerep.methods.dino:DINO", Traits(views=2, teacher=True)),

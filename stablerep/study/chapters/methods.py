@@ -17,7 +17,7 @@ from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
 from stablerep.study.experiments.images import ImageSet
 from stablerep.study.experiments.study import Evaluated, Study, items_of
-from stablerep.study.parameters.base import AnyCorpus, Batched, Design, knob
+from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Stem, knob
 from stablerep.study.parameters.presets import LEARNING, overriding
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
@@ -43,15 +43,20 @@ class Parameters(Batched, AnyCorpus):
     )
     captions: int = knob("captions whose real images all methods learn from; 0 takes all training captions", ge=0)
     label: str = knob("column that the methods with classes are told; empty takes the last label of the corpus")
-    encoder: str = knob("a Vision Transformer of timm, which masked autoencoding needs", cost="model", min_length=1)
-    patch_size: int = knob("of the encoder; 0 as published", unit="pixels", cost="model", ge=0, le=32)
-    depth: int = knob("blocks of the encoder; 0 as published", unit="blocks", cost="model", ge=0, le=48)
+    encoder: str = knob("any timm model", cost="model", min_length=1)
+    stem: Stem = knob("of the encoder, for small images", cost="model")
+    patch_encoder: str = knob("a Vision Transformer of timm, for MAE, which hides patches", cost="model", min_length=1)
+    patch_size: int = knob("of the Vision Transformer; 0 as published", unit="pixels", cost="model", ge=0, le=32)
+    depth: int = knob("blocks of the Vision Transformer; 0 as published", unit="blocks", cost="model", ge=0, le=48)
     positives: int = knob("m: images of a caption in a batch, for StableRep", unit="images", ge=2, le=100)
     steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
     views_per_step: int = knob(
         "augmented images in a step, the same for every method", unit="views", cost="linear", ge=4
     )
-    learning_rate: float = knob("peak", gt=0, le=1)
+    learning_rate: float = knob("peak of all methods but those that follow", gt=0, le=1)
+    simclr_learning_rate: float = knob("peak for SimCLR", gt=0, le=1)
+    clip_learning_rate: float = knob("peak for CLIP", gt=0, le=1)
+    caption_colour: float = knob(CAPTION_COLOUR, ge=0, le=1)
     teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
     teacher_momentum: float = knob(
         "of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1
@@ -64,13 +69,14 @@ class Parameters(Batched, AnyCorpus):
 PRESETS = overriding(
     LEARNING,
     laptop=dict(
-        methods=list(METHODS), captions=0, label="", encoder="vit_tiny_patch16_224", patch_size=8, depth=4,
-        steps=40, views_per_step=128, learning_rate=1e-3, teacher_learning_rate=3e-4, teacher_momentum=0.99,
+        methods=list(METHODS), captions=0, label="", patch_encoder="test_vit", patch_size=8, depth=0, steps=300,
+        teacher_learning_rate=3e-4, teacher_momentum=0.99,
     ),
-    smoke=dict(encoder="test_vit", depth=2, steps=3),
-    reference=dict(steps=800),  # as many views as the comparison's
-    workstation=dict(depth=0, patch_size=4),
-    paper=dict(patch_size=0, depth=0, teacher_learning_rate=2.4e-3, teacher_momentum=0.996),
+    smoke=dict(depth=2),
+    workstation=dict(patch_encoder="vit_tiny_patch16_224", patch_size=4),
+    paper=dict(
+        patch_encoder="vit_base_patch16_224", patch_size=0, teacher_learning_rate=2.4e-3, teacher_momentum=0.996,
+    ),
 )  # fmt: skip
 
 
@@ -112,12 +118,13 @@ def possible(p: Parameters, study: Study) -> list[str]:
 
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
     """The pre-training run of one method."""
-    teacher = METHODS[method].traits.teacher
-    recipe = replace(
-        study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, captions),
-        learning_rate=p.teacher_learning_rate if teacher else p.learning_rate,
-        teacher_momentum=p.teacher_momentum if teacher else 0.0,
-    )  # fmt: skip
+    traits = METHODS[method].traits
+    recipe = study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, captions)
+    if traits.teacher:
+        recipe = replace(recipe, learning_rate=p.teacher_learning_rate, teacher_momentum=p.teacher_momentum)
+    if traits.patches:
+        shape = dict(name=p.patch_encoder, stem="published", patch_size=p.patch_size, depth=p.depth)
+        recipe = replace(recipe, encoder=replace(recipe.encoder, **shape))
     label = (p.label or study.about.labels[-1]) if METHODS[method].traits.ids == "class" else None
     return study.pretraining(images, recipe, f"{METHODS[method].title}, seed {seed}", label=label)
 

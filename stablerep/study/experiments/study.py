@@ -104,8 +104,7 @@ class Study(Sources):
         """The encoder that a chapter's parameters ask for."""
         from stablerep.encoders import EncoderRecipe
 
-        shape = {name: getattr(p, name) for name in ("patch_size", "depth") if hasattr(p, name)}
-        return EncoderRecipe(name=p.encoder, image_size=self.size, stem=getattr(p, "stem", "published"), **shape)
+        return EncoderRecipe(name=p.encoder, image_size=self.size, stem=p.stem)
 
     def recipe(self, which: Arm, p: Pretraining, seed: int, captions: int) -> PretrainingRecipe:
         """How one arm learns from so many captions that may share a batch.

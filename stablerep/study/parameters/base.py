@@ -14,6 +14,7 @@ Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
 Design = Literal[DESIGNS]
 GuidanceScale = Annotated[float, Field(ge=GUIDANCE_SCALES[0], le=GUIDANCE_SCALES[1])]
 NoiseLevel = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+CAPTION_COLOUR = "how often views of methods that read captions, which name colours, change colour: 1 as for the others"
 Stem = Literal["published", "no-pool", "full"]
 
 
@@ -130,11 +131,7 @@ class Pretraining(Batched, Generated, AnyCorpus):
     learning_rate: float = knob("peak for StableRep", gt=0, le=1)
     simclr_learning_rate: float = knob("peak for SimCLR", gt=0, le=1)
     clip_learning_rate: float = knob("peak for CLIP", gt=0, le=1)
-    caption_colour: float = knob(
-        "how often views of methods that read captions, which name colours, change colour: 1 as for the others",
-        ge=0,
-        le=1,
-    )
+    caption_colour: float = knob(CAPTION_COLOUR, ge=0, le=1)
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("emoji designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from stablerep.errors import InputError
+from stablerep.methods import METHODS
 from stablerep.study.chapters import resolve, schemas
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, RECONSTRUCTED, SYNTHESIS
@@ -63,6 +64,15 @@ def test_bias_takes_the_encoders_of_the_comparison(store):
     compare, bias = plan_chapters([(name, resolve(name, given)) for name in ("compare", "bias")], store)
     assert "pretraining" in steps_of(compare) and "pretraining" not in steps_of(bias)
     assert {"reading", "people", "synthesis"} == set(steps_of(bias))
+
+
+def test_methods_share_their_encoders_with_the_comparison(store):
+    given = {"captions": 64, "views_per_step": 64, "steps": 10}
+    arms = {"arms": [f"{name} real designs" for name in ("SimCLR", "CLIP", "StableRep", "Supervised")]}
+    plans = plan_chapters(
+        [("compare", resolve("compare", given | arms)), ("methods", resolve("methods", given))], store
+    )  # fmt: skip
+    assert [steps_of(plan).count("pretraining") for plan in plans] == [4, len(METHODS) - 4]
 
 
 def test_scaling_takes_its_largest_encoders_from_the_comparison(store):
