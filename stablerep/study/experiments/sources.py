@@ -54,7 +54,7 @@ class Sources:
         """What makes scenes of drawings; of photographs it makes nothing."""
         return Camera.of_strength(self._strength if self.about.drawings else 0.0)
 
-    @cached_property
+    @property
     def scenes(self) -> Corpus:
         """The corpus as encoders see it: drawings through the camera."""
         return self.camera.through(self.corpus)
