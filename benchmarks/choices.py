@@ -1,7 +1,6 @@
-"""Choose encoder, views, learning rates and guidance scales on validation concepts, with equal budgets for every method.
+"""Choose encoder, camera, views, batches, learning rates and guidance scales on validation concepts, with equal budgets for every method.
 
-    python benchmarks/choices.py [encoders] [scenes] [views] [rates] [guidance] [--steps 1200] [--seconds 200]
-    python benchmarks/choices.py power
+    python benchmarks/choices.py [STAGE ...] [--steps 1200] [--seconds 200]
 
 Encoders learn for equal times, so that what counts is accuracy per minute; all other trials have equal steps. A trial is a run of the
 store: what was cut goes on, and nothing is trained twice. ``power`` asks three seeds of the reference's arms about validation concepts,
@@ -36,11 +35,19 @@ REAL, SYNTHETIC = ("SimCLR real", "CLIP real", MANY), ("SimCLR synthetic", "CLIP
 # smallest drawing, largest turn and background; a camera that is the same in both views of an image can be learned instead of the thing
 CAMERAS = ((0.55, 15.0, 1.0), (0.4, 30.0, 1.0), (0.4, 30.0, 0.3), (0.4, 45.0, 0.3))
 FLOORS = ("Raw pixels", "Oriented gradients")
-CROPS, RATES, SCALES = (0.2, 0.35, 0.5), (1e-3, 2e-3, 4e-3), (1.0, 2.0, 4.0, 8.0)
+VALUES = {  # of a parameter, for some arms
+    "views": ("crop_min", (0.2, 0.35, 0.5), REAL),
+    "batches": ("one_per_concept", (True, False), REAL),
+    "colours": ("caption_colour", (0.0, 0.25, 1.0), ("CLIP real",)),
+    "rates": ("learning_rate", (1e-3, 2e-3, 4e-3), REAL),
+    "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
+}
 STAGES = {
     "encoders": "Encoders that learn for {seconds:.0f} seconds of one core, {many}",
     "scenes": "The camera: smallest drawing, largest turn, background",
     "views": "Smallest share of a scene that a crop keeps (`crop_min`)",
+    "batches": "Whether a batch holds one caption of a concept (`one_per_concept`)",
+    "colours": "How often views of methods that read captions change colour (`caption_colour`; 1 as for the others)",
     "rates": "Peak of the learning rate",
     "guidance": "Guidance scale w of the images",
 }
@@ -84,10 +91,11 @@ def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tup
             p = parameters(given | {"steps": 20})
             speed = study.pretrained(arm(MANY), study.captions(), p, p.seed).info["summary"]["views_per_second"]
             yield MANY, f"`{name}`, {stem}", given | {"steps": round(seconds * speed / p.views_per_step)}
-    for name in SYNTHETIC if stage == "guidance" else REAL:
-        for value in {"views": CROPS, "rates": RATES, "guidance": SCALES}.get(stage, ()):
-            kind = {"views": "crop_min", "rates": "learning_rate", "guidance": "guidance_scale"}[stage]
-            yield name, f"{value:g}", {of_method(arm(name), kind): value, "steps": steps}
+    if stage in VALUES:
+        name, values, arms = VALUES[stage]
+        for which in arms:
+            for value in values:
+                yield which, f"{value}", {of_method(arm(which), name): value, "steps": steps}
 
 
 def parameters(given: dict) -> Pretraining:
