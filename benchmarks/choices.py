@@ -51,12 +51,16 @@ STAGES = {
     "rates": "Peak of the learning rate",
     "guidance": "Guidance scale w of the images",
 }
+NOTES = {  # beside the tables
+    "scenes": "Chosen is the camera at which both arms lie furthest above the floors. A strong background is the same in both views of an "
+    "image: SimCLR learns it instead of the thing.",
+}
 PAGE = """# How the recipe was chosen
 
 *Written by `benchmarks/choices.py`.*
 
 Encoder, views, learning rates and guidance scales were chosen on **validation concepts**, in the designs that are not held out; no test
-concept was asked. Numbers are {probe} accuracies in percent, of one seed. Every method has the same number of trials at each choice. The best of each column is bold.
+concept was asked. Numbers are {probe} accuracies in percent, of one seed. Every method has the same number of trials at each choice. The best of a column is bold.
 
 {tables}
 {power}"""
@@ -151,14 +155,16 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
         seconds = some.loc[some["seconds"] > 0, "seconds"].median()
         wide = some.pivot(index="choice", columns="arm", values=probe).mul(100).round(1)
         wide = wide.loc[some["choice"].drop_duplicates(), some["arm"].drop_duplicates()]
-        shown = wide.apply(lambda column: [f"**{v:.1f}**" if v == column.max() else f"{v:.1f}" for v in column])
+        best = wide.max() if stage != "scenes" else wide.max() * float("nan")  # there a floor is best when it is low
+        shown = wide.apply(lambda column: [f"**{v:.1f}**" if v == best[column.name] else f"{v:.1f}" for v in column])
         if stage == "encoders":
             by_choice = some.set_index("choice")
             shown["steps"] = [f"{n:,}" for n in by_choice.loc[shown.index, "steps"]]
             shown["weights"] = [f"{n / 1e6:.1f} M" for n in by_choice.loc[shown.index, "weights"]]
         lines = [["choice", *shown.columns], ["---"] * (1 + len(shown.columns)), *shown.reset_index().to_numpy()]
         title = STAGES[stage].format(seconds=seconds, many=f"as *{MANY}*")
-        parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
+        note = f"{NOTES[stage]}\n\n" if stage in NOTES else ""
+        parts.append(f"## {title}\n\n{note}" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
     return PAGE.format(probe=probe, tables="\n\n".join(parts), power=power_page(power) if power is not None else "")
 
 
