@@ -20,7 +20,8 @@ from stablerep.statistics.arms import cluster_means
 from stablerep.statistics.crossed import planned
 from stablerep.study.chapters import compare, probe_of, resolve
 from stablerep.study.experiments.arms import Arm, arm
-from stablerep.study.experiments.study import Study, items_of
+from stablerep.study.experiments.evaluated import items_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining
 from stablerep.study.root import PROJECT, STORED
 

@@ -11,9 +11,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-PROBE = "linear subgroup"
-SET_METRICS = ("kid", "precision", "density", "recall", "coverage")
-
 
 def percent(value: float, low: float, high: float, digits: int = 1) -> str:
     """A share in percent with its interval: ``12.3 [10.1, 14.5]``; what is NaN is left out."""
@@ -29,7 +26,7 @@ def points(difference: float, low: float, high: float) -> str:
     return shown if math.isnan(low) else f"{shown} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _wide(table: pd.DataFrame, index: str, columns: str, text: Sequence[str]) -> pd.DataFrame:
+def pivoted(table: pd.DataFrame, index: str, columns: str, text: Sequence[str]) -> pd.DataFrame:
     """A text for each pair of two columns, in the order in which these first come; "" where there is none. Rows have no title."""
     wide = table.assign(text=list(text)).pivot(index=index, columns=columns, values="text")
     wide = wide.loc[table[index].unique(), table[columns].unique()]
@@ -43,7 +40,7 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
         arms: of :func:`stablerep.statistics.summarize`.
     """
     text = [percent(row.accuracy, row.low, row.high) for row in arms.itertuples()]
-    return _wide(arms, "arm", "probe", text)
+    return pivoted(arms, "arm", "probe", text)
 
 
 def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
@@ -61,10 +58,10 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
         ],
     )
     text = [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
-    return _wide(mine, "arm", "captions", text).rename_axis(columns=None)
+    return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
 
 
-def differences(pairs: pd.DataFrame, probe: str = PROBE) -> pd.DataFrame:
+def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     """The pairs that claims name, in points, on one probe, with the smallest difference that would have been seen: a row per pair.
 
     Args:
@@ -80,7 +77,7 @@ def differences(pairs: pd.DataFrame, probe: str = PROBE) -> pd.DataFrame:
 def gains(floors: pd.DataFrame, floor: str) -> pd.DataFrame:
     """By how many points each arm lies above one floor: a row per arm, a column per probe."""
     mine = floors[floors["second"] == floor]
-    wide = _wide(mine, "first", "probe", [points(row.difference, row.low, row.high) for row in mine.itertuples()])
+    wide = pivoted(mine, "first", "probe", [points(row.difference, row.low, row.high) for row in mine.itertuples()])
     return wide.rename_axis(columns=None)
 
 
@@ -141,105 +138,6 @@ def diagnosis_sentences(
             f"alarms: {row['alarms']}."
         )
     return "\n".join(lines) or "Not run with these parameters."
-
-
-MEASURES = {
-    "top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first", "tone": "skin tone", "gender": "gender",
-}  # fmt: skip
-
-
-def faithfulness(shares: pd.DataFrame) -> pd.DataFrame:
-    """What is right about images, in percent: rows of each group of captions and its gallery, columns of measures.
-
-    Args:
-        shares: of :func:`stablerep.audits.faithfulness.shares`.
-    """
-    mine = shares[shares["group"] == "all"]
-    rows = [
-        {"captions": row.captions, "gallery": row.gallery, "images": _source(row), "measure": row.measure, "text": percent(row.mean, row.low, row.high)}
-        for row in mine.itertuples()
-    ]  # fmt: skip
-    by_chance = mine.drop_duplicates(["captions", "gallery", "measure"])
-    rows += [
-        {"captions": row.captions, "gallery": row.gallery, "images": "chance", "measure": row.measure, "text": f"{100 * row.chance:.1f}"}
-        for row in by_chance.itertuples()
-    ]  # fmt: skip
-    table, keys = pd.DataFrame(rows), ["captions", "gallery", "images"]
-    wide = table.pivot(index=keys, columns="measure", values="text").fillna("").rename_axis(columns=None)
-    order = pd.MultiIndex.from_frame(
-        table[keys].drop_duplicates().sort_values("captions", key=_first_seen, kind="stable")
-    )
-    return wide.loc[order, list(dict.fromkeys(table["measure"]))].rename(columns=MEASURES)
-
-
-def _first_seen(names: pd.Series) -> pd.Series:
-    return names.map({name: place for place, name in enumerate(names.unique())})
-
-
-def _source(row) -> str:
-    return row.source if math.isnan(row.guidance_scale) else f"{row.source}, w = {row.guidance_scale:g}"
-
-
-def faithfulness_gaps(differences: pd.DataFrame) -> pd.DataFrame:
-    """By how many points more often the concept of the caption comes first for real than for generated images: a column per group of captions.
-
-    Args:
-        differences: of :func:`stablerep.audits.faithfulness.gaps`.
-    """
-    text = [points(row.difference, row.low, row.high) for row in differences.itertuples()]
-    return _wide(differences, "second", "captions", text).rename_axis(columns="real minus")
-
-
-def faithfulness_by_group(shares: pd.DataFrame, scale: float, captions: str) -> pd.DataFrame:
-    """How often the concept of the caption comes first, in percent, by group of emoji: generated images at one guidance scale beside real ones.
-
-    Args:
-        shares: of :func:`stablerep.audits.faithfulness.shares`. captions: the group of captions.
-    """
-    rows = shares[
-        (shares["measure"] == "top1") & (shares["group"] != "all") & (shares["captions"] == captions)
-        & (shares["guidance_scale"].isna() | (shares["guidance_scale"] == scale))
-    ]  # fmt: skip
-    cells = rows.assign(text=[percent(*row, digits=0) for row in rows[["mean", "low", "high"]].itertuples(index=False)])
-    wide = _wide(cells, "group", "source", cells["text"]).rename_axis(columns=None)
-    wide.insert(0, "concepts", cells.drop_duplicates("group").set_index("group")["concepts"])
-    return wide
-
-
-def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
-    """Distance, fidelity and diversity with their intervals: a row for the other set of real images and each guidance scale, a column per measure.
-
-    Args:
-        sets: of :func:`stablerep.audits.faithfulness.over_seeds`.
-    """
-    text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in sets.itertuples()]
-    wide = _wide(sets.assign(set=[_source(row) for row in sets.itertuples()]), "set", "metric", text)
-    return wide[list(SET_METRICS)].rename_axis(columns=None)
-
-
-def sets_sentence(sets: pd.DataFrame, *, size: int = 32) -> str:
-    """Markdown: what the numbers of :func:`set_measures` depend on.
-
-    Args:
-        sets: of :func:`stablerep.audits.faithfulness.over_seeds`. size: side of the images in pixels.
-    """
-    if sets.empty:
-        return "There are too few images of a kind to compare sets of them."
-    n, units, k, k_coverage = (
-        int(sets[sets["metric"] == metric][column].iloc[0])
-        for metric, column in (("kid", "n_real"), ("kid", "units"), ("precision", "k"), ("density", "k"))
-    )
-    what = "images, each its own unit" if units == n else f"images; the first real set has {units} concepts"
-    return (
-        f"Sets are of {sets['captions'].iloc[0]}; each has n = {n:,} {what}. Neighbours: k = {k} for precision and recall, {k_coverage} for "
-        f"density and coverage. Features: the judges', of images at {size} x {size} pixels without resizing. Values for other n, k, units, "
-        "extractor or resizing are not comparable, published ones included."
-    )
-
-
-def reconstruction(table: pd.DataFrame) -> pd.DataFrame:
-    """What the autoencoder keeps: PSNR with its interval, a row per group of captions."""
-    return table.set_index("captions").rename(columns={"mean": "PSNR (dB)"}).rename_axis(None).round(2)
 
 
 def designs(table: pd.DataFrame) -> pd.DataFrame:

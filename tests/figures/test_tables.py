@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stablerep.figures import tables
+from stablerep.figures import generator_tables, tables
 from stablerep.published import read_published
 
 
@@ -95,7 +95,7 @@ def faithful() -> pd.DataFrame:
 
 
 def test_every_group_of_captions_has_its_gallery_its_real_images_and_chance():
-    shown = tables.faithfulness(faithful())
+    shown = generator_tables.faithfulness(faithful())
     assert shown.columns.tolist() == ["concept first", "skin tone"]
     assert shown.loc["training"].index.tolist() == [
         ("ink", "real"), ("ink", "generated, w = 1"), ("ink", "generated, w = 4"), ("ink", "chance"),
@@ -106,14 +106,16 @@ def test_every_group_of_captions_has_its_gallery_its_real_images_and_chance():
 
 
 def test_groups_are_of_one_scale_and_one_group_of_captions():
-    shown = tables.faithfulness_by_group(faithful(), 4.0, "training")
+    shown = generator_tables.faithfulness_by_group(faithful(), 4.0, "training")
     assert shown.index.tolist() == ["food", "animals"] and shown.columns.tolist() == ["concepts", "real", "generated"]
     assert shown.loc["food"].tolist() == [7, "60 [55, 65]", "10 [5, 15]"]
 
 
 def test_gaps_of_faithfulness_have_a_column_for_each_group_of_captions():
     rows = [(name, f"generated, w = {w}", 0.1 * w, 0.0, 0.3) for name in ("training", "test") for w in (1, 4)]
-    shown = tables.faithfulness_gaps(pd.DataFrame(rows, columns=["captions", "second", "difference", "low", "high"]))
+    shown = generator_tables.faithfulness_gaps(
+        pd.DataFrame(rows, columns=["captions", "second", "difference", "low", "high"])
+    )
     assert (
         shown.columns.tolist() == ["training", "test"]
         and shown.loc["generated, w = 4", "test"] == "+40.0 [+0.0, +30.0]"
@@ -131,20 +133,20 @@ def sets() -> pd.DataFrame:
 
 
 def test_measures_of_sets_have_a_row_for_each_set():
-    shown = tables.set_measures(sets())
+    shown = generator_tables.set_measures(sets())
     assert shown.index.tolist() == ["real, other concepts", "generated, w = 4", "generated, w = 1"]
     assert shown.columns.tolist() == ["kid", "precision", "density", "recall", "coverage"]
     assert shown.loc["generated, w = 1", "density"] == "0.400 [0.350, 0.450]"
 
 
 def test_the_sentence_on_sets_says_what_they_depend_on():
-    said = tables.sets_sentence(sets(), size=64)
+    said = generator_tables.sets_sentence(sets(), size=64)
     assert said.startswith(
         "Sets are of training captions; each has n = 1,040 images; the first real set has 150 concepts."
     )
     assert "k = 3 for precision and recall, 5 for density and coverage" in said and "64 x 64 pixels" in said
-    assert "n = 1,040 images, each its own unit." in tables.sets_sentence(sets().assign(units=1040))
-    assert tables.sets_sentence(sets()[:0]).startswith("There are too few images")
+    assert "n = 1,040 images, each its own unit." in generator_tables.sets_sentence(sets().assign(units=1040))
+    assert generator_tables.sets_sentence(sets()[:0]).startswith("There are too few images")
 
 
 def test_counts_of_the_corpus_and_of_the_autoencoder():
@@ -157,7 +159,7 @@ def test_counts_of_the_corpus_and_of_the_autoencoder():
     ]
     assert tables.designs(pd.DataFrame({"design": ["ink"], "images": [3]})).loc["ink", "images"] == 3
     kept = pd.DataFrame({"captions": ["test"], "mean": [28.0435], "low": [27.411], "high": [28.772], "images": [64]})
-    assert tables.reconstruction(kept).loc["test"].to_dict() == {
+    assert generator_tables.reconstruction(kept).loc["test"].to_dict() == {
         "PSNR (dB)": 28.04,
         "low": 27.41,
         "high": 28.77,

@@ -10,8 +10,9 @@ from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
+from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
-from stablerep.study.experiments.study import Evaluated, Study, items_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, overriding
 

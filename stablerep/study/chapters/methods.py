@@ -14,9 +14,10 @@ from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
+from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
 from stablerep.study.experiments.images import ImageSet
-from stablerep.study.experiments.study import Evaluated, Study, items_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Stem, knob
 from stablerep.study.parameters.presets import LEARNING, overriding
 from stablerep.study.store.runs import Run

@@ -20,8 +20,9 @@ from stablerep.study.chapters import resolve
 from stablerep.study.experiments import sources
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, UNTRAINED, arm
+from stablerep.study.experiments.evaluated import cost_of
 from stablerep.study.experiments.images import Named
-from stablerep.study.experiments.study import Study, cost_of
+from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from stablerep.tokenizer import Truncation
 from tests.study.stand_ins import NotingStore, plain_corpus
