@@ -24,11 +24,11 @@ MIN_RANK_SHARE = 0.1
 MAX_MEAN_COSINE = 0.95
 
 
-def _check(features: Tensor, least: int = 2) -> Tensor:
+def _check(features: Tensor) -> Tensor:
     """The features in double precision, or a ValueError."""
-    if features.ndim != 2 or not features.is_floating_point() or len(features) < least or not features.shape[1]:
+    if features.ndim != 2 or not features.is_floating_point() or len(features) < 2 or not features.shape[1]:
         raise ValueError(
-            f"features have shape {tuple(features.shape)} and type {features.dtype}; float [N, D], N >= {least}, is needed."
+            f"features have shape {tuple(features.shape)} and type {features.dtype}; float [N, D], N >= 2, is needed."
         )
     if not features.isfinite().all():
         raise ValueError(
@@ -138,57 +138,6 @@ def caption_similarity(features: Tensor, ids: Tensor) -> pd.DataFrame:
             {"pairs": name, "count": int(count), "mean": (total / count).item(), "deviation": variance.sqrt().item()}
         )
     return pd.DataFrame(rows)
-
-
-def _hsic(x: Tensor, y: Tensor, debiased: bool) -> float:
-    """HSIC of linear kernels of centred x [N, D] and y [N, E], from D x E sums instead of the N x N kernels K and L."""
-    n, kernels = len(x), (x.T @ y).pow(2).sum()  # tr(K L)
-    if not debiased:
-        return (kernels / (n - 1) ** 2).item()
-    x_diagonal, y_diagonal = x.pow(2).sum(1), y.pow(2).sum(1)  # of K and L, which the estimator sets to zero; N
-    shared = x_diagonal @ y_diagonal
-    # rows of a centred kernel sum to zero, so without the diagonal a row sums to minus its entry there
-    ones = x_diagonal.sum() * y_diagonal.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * shared
-    return ((kernels - shared + ones) / (n * (n - 3))).item()
-
-
-def linear_cka(first: Tensor, second: Tensor, *, debiased: bool = True) -> float:
-    r"""Similarity of two representations of the same images: linear centred kernel alignment (Kornblith et al. 2019, section 3).
-
-    .. math:: CKA = \frac{HSIC(K, L)}{\sqrt{HSIC(K, K) \, HSIC(L, L)}}, \quad K = X X^\top, \; L = Y Y^\top.
-
-    1 for the same representation, whatever its rotation, scale and offset. With ``debiased`` each HSIC is the unbiased estimator of
-    Song et al. (2012, section 2.3, HSIC_1), K and L without their diagonals and 1 a vector of ones:
-
-    .. math:: HSIC_1 = \frac{1}{n (n - 3)} \left[ tr(K L) + \frac{1^\top K 1 \, 1^\top L 1}{(n - 1)(n - 2)}
-              - \frac{2}{n - 2} 1^\top K L 1 \right],
-
-    else tr(H K H L) / (n - 1)^2 with H the centring matrix (Gretton et al. 2005), which finds similarity in noise wherever there are more
-    dimensions than images. The ratio of unbiased estimates is not itself unbiased, and may be below 0.
-
-    Args:
-        first: float [N, D]. second: float [N, E]; the same images in the same order. N is at least 4.
-
-    Raises:
-        ValueError: wrong shapes or types, rows that are not finite, or features whose CKA is 0 / 0: all images alike or, debiased, all
-            equally far apart.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} rows; both representations need the same images.")
-    parts = []
-    for features in (first, second):
-        features = _check(features, least=4)
-        x = features - features.mean(0)
-        if x.norm() <= 1e-6 * features.norm():  # what float32 leaves of equal rows
-            raise ValueError(f"the {len(x)} rows are all alike; CKA needs features that differ between images.")
-        x = x / x.norm()
-        own = _hsic(x, x, debiased)
-        if own <= 1e-10 * _hsic(x, x, False):
-            raise ValueError(
-                f"the {len(x)} rows are all equally far apart; debiased CKA needs some nearer to each other than others."
-            )
-        parts.append(x / own**0.25)
-    return _hsic(*parts, debiased)
 
 
 def effective_rank(features: Tensor, *, centred: bool = True) -> float:

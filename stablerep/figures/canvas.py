@@ -27,3 +27,9 @@ def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float
 
     sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **options)
+
+
+def draw_interval(axis, place: int, mean: float, low: float, high: float, colour: str, *, filled: bool = True) -> None:
+    """A share and its interval in percent, on a line of its own."""
+    axis.plot([100 * low, 100 * high], [place, place], color=colour, lw=1.5)
+    axis.plot(100 * mean, place, "o", color=colour, markerfacecolor=colour if filled else "white", markersize=7)

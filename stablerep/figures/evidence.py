@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, METHOD_COLOURS, canvas
+from stablerep.figures.canvas import GREY, METHOD_COLOURS, canvas, draw_interval
 from stablerep.statistics.verdict import MARGIN
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def evidence(arms: pd.DataFrame, differences: pd.DataFrame, words: Mapping[str, 
     left, right = axes[0]
     floors = arms[arms["views"] == 0]
     for place, row in enumerate(arms.itertuples()):
-        _interval(left, place, row.accuracy, row.low, row.high, colour_of(row.arm), filled="synthetic" in row.arm)
+        draw_interval(left, place, row.accuracy, row.low, row.high, colour_of(row.arm), filled="synthetic" in row.arm)
     if len(floors):
         best = floors.loc[floors["accuracy"].idxmax()]
         left.axvline(100 * best["accuracy"], color=GREY, ls=":")
@@ -51,7 +51,7 @@ def evidence(arms: pd.DataFrame, differences: pd.DataFrame, words: Mapping[str, 
     right.axvline(0, color="black", lw=1)
     names = []
     for place, row in enumerate(pairs.itertuples()):
-        _interval(right, place, row.difference, row.low, row.high, colour_of(row.first), filled=True)
+        draw_interval(right, place, row.difference, row.low, row.high, colour_of(row.first), filled=True)
         word = f"{row.claim}, {words[row.claim]}" if row.claim in words else row.claim
         names.append(f"{word}:\n{row.first} − {row.second}")
     right.set_yticks(range(len(pairs)), names, fontsize=8)
@@ -61,11 +61,6 @@ def evidence(arms: pd.DataFrame, differences: pd.DataFrame, words: Mapping[str, 
         axis.set_ylim(count - 0.5, -0.5)
         axis.grid(axis="y", visible=False)
     return figure
-
-
-def _interval(axis, place: int, mean: float, low: float, high: float, colour: str, *, filled: bool) -> None:
-    axis.plot([100 * low, 100 * high], [place, place], color=colour, lw=1.5)
-    axis.plot(100 * mean, place, "o", color=colour, markerfacecolor=colour if filled else "white", markersize=7)
 
 
 def _seeds(arms: pd.DataFrame) -> str:

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas, in_percent
+from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas, draw_interval, in_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _bars(axis, table: pd.DataFrame, value: str = "accuracy") -> None:
-    """Points with intervals, one line per arm; ``table`` has ``arm``, ``value``, ``low``, ``high``."""
+def _intervals(axis, table: pd.DataFrame) -> None:
+    """Accuracies with intervals, one line per arm."""
     for place, row in enumerate(table.itertuples()):
-        mean = getattr(row, value)
-        axis.errorbar(
-            100 * mean, place, xerr=[[100 * (mean - row.low)], [100 * (row.high - mean)]], fmt="o", capsize=3,
-            color=(ARM_COLOURS | METHOD_COLOURS).get(row.arm, GREY), markersize=7,
-        )  # fmt: skip
+        colour = (ARM_COLOURS | METHOD_COLOURS).get(row.arm, GREY)
+        draw_interval(axis, place, row.accuracy, row.low, row.high, colour)
     axis.set_yticks(range(len(table)), table["arm"])
     axis.set_ylim(len(table) - 0.5, -0.5)  # the first row on top; axes that share it may be drawn in any number
 
@@ -38,7 +35,7 @@ def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence
     for line, (title, table) in zip(axes, rows):
         for axis, probe in zip(line, probes):
             part = table[table["probe"] == probe]
-            _bars(axis, part)
+            _intervals(axis, part)
             count = int(part["seeds"].iloc[0])
             axis.set_title(f"{probe}\n{title}, {count} seed{'s' if count > 1 else ''}", fontsize=10)
             axis.set_xlabel("accuracy (%)")

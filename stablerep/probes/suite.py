@@ -47,11 +47,7 @@ def evaluate(
     """
     from stablerep.probes.extraction import features_of
 
-    if part not in ("validation", "test"):
-        raise InputError(f"part is {part!r}; it is test or validation.")
-    if part == "validation":
-        kept = corpus.table["split"] != "test"
-        corpus = corpus.where(kept & ~corpus.table["held_out"] if "held_out" in corpus.table else kept)
+    corpus = open_for(corpus, part)
     if corpus.designs:
         corpus = _one_of_each(corpus)
     table = corpus.table
@@ -73,6 +69,16 @@ def evaluate(
     if several:
         results += _across_designs(features, about, (table["split"] == part).to_numpy(), corpus.cluster)
     return pd.concat([found[COLUMNS] for found in results], ignore_index=True)
+
+
+def open_for(corpus: Corpus, part: str) -> Corpus:
+    """What probes that ask for a part may look at: all for ``test``; for ``validation`` neither the test part nor what is held out."""
+    if part not in ("validation", "test"):
+        raise InputError(f"part is {part!r}; it is test or validation.")
+    if part == "test":
+        return corpus
+    kept = corpus.table["split"] != "test"
+    return corpus.where(kept & ~corpus.table["held_out"] if "held_out" in corpus.table else kept)
 
 
 def _of_label(features, table, about, label: str, nearest: bool) -> list[pd.DataFrame]:

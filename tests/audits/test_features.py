@@ -19,7 +19,6 @@ from stablerep.audits.features import (
     caption_similarity,
     collapse,
     effective_rank,
-    linear_cka,
     uniformity,
 )  # fmt: skip
 
@@ -131,51 +130,6 @@ def test_geometry_of_the_sphere_is_unchanged(change):
     assert caption_similarity(other, other_ids)["mean"].tolist() == pytest.approx(means, abs=1e-5)
 
 
-def slow_cka(x, y, *, debiased):
-    """From Gram matrices: Gretton's HSIC with the centring matrix, or Song's HSIC_1 without the diagonals."""
-    n = len(x)
-    one, centring = np.ones(n), np.eye(n) - 1 / n
-
-    def hsic(a, b):
-        k, q = a @ a.T, b @ b.T
-        if not debiased:
-            return np.trace(k @ centring @ q @ centring) / (n - 1) ** 2
-        k, q = k - np.diag(np.diag(k)), q - np.diag(np.diag(q))
-        last = (one @ k @ one) * (one @ q @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ k @ q @ one)
-        return (np.trace(k @ q) + last) / (n * (n - 3))
-
-    x, y = x.double().numpy(), y.double().numpy()
-    return hsic(x, y) / math.sqrt(hsic(x, x) * hsic(y, y))
-
-
-@pytest.mark.parametrize("debiased", [True, False])
-@pytest.mark.parametrize(("n", "d", "e"), [(4, 3, 2), (5, 8, 3), (40, 6, 9), (30, 50, 70)])
-def test_cka_equals_that_of_gram_matrices(n, d, e, debiased):
-    x, noise = gaussian(n, d) + 2, gaussian(n, e, 1)
-    y = x @ gaussian(d, e, 2) + noise - 3
-    assert linear_cka(x, y, debiased=debiased) == pytest.approx(slow_cka(x, y, debiased=debiased), abs=1e-9)
-    assert linear_cka(x, noise, debiased=debiased) == pytest.approx(slow_cka(x, noise, debiased=debiased), abs=1e-9)
-
-
-@pytest.mark.parametrize("debiased", [True, False])
-def test_cka_of_the_same_representation_is_one(debiased):
-    x = gaussian(50, 20) * torch.logspace(-1, 1, 20)
-    for other in (x, x @ rotation(20), 5 * x, x + 7, torch.cat([x, x], 1)):
-        assert linear_cka(x, other, debiased=debiased) == pytest.approx(1, abs=1e-5)
-    stretched = x * torch.logspace(1, -1, 20)
-    assert linear_cka(x, stretched, debiased=debiased) < 0.9  # linear maps other than these do matter
-    assert linear_cka(x, stretched, debiased=debiased) == pytest.approx(linear_cka(stretched, x, debiased=debiased))
-
-
-def test_only_the_debiased_cka_finds_nothing_in_noise():
-    """Gaussian features with as many dimensions as images: 20 pairs, so that the mean is known to a few thousandths."""
-    pairs = [(gaussian(60, 60, 2 * k), gaussian(60, 60, 2 * k + 1)) for k in range(20)]
-    debiased = [linear_cka(x, y) for x, y in pairs]
-    assert np.mean(debiased) == pytest.approx(0, abs=0.01)
-    assert min(debiased) < 0
-    assert np.mean([linear_cka(x, y, debiased=False) for x, y in pairs]) > 0.4
-
-
 def slow_effective_rank(features):
     gram = features.double().numpy().T @ features.double().numpy()
     values = np.sqrt(np.linalg.eigvalsh(gram).clip(0))
@@ -265,7 +219,6 @@ def test_features_are_left_alone_and_gradients_are_not_asked_for():
         alignment(features, ids),
         uniformity(features),
         effective_rank(features),
-        linear_cka(features, features),
     ):
         assert isinstance(value, float)
     assert caption_similarity(features, ids).notna().all(axis=None) and len(collapse(features)) == 3
@@ -276,7 +229,6 @@ CALLS = {
     "alignment": lambda x: alignment(x, torch.zeros(len(x), dtype=torch.long)),
     "uniformity": uniformity,
     "caption similarity": lambda x: caption_similarity(x, torch.arange(len(x)) // 2),
-    "cka": lambda x: linear_cka(x, x),
     "effective rank": effective_rank,
     "collapse": collapse,
 }
@@ -322,19 +274,6 @@ def test_bad_ids_and_numbers_are_refused():
             alignment(features, torch.zeros(6, dtype=torch.long), power=value)
         with pytest.raises(ValueError, match=f"t is {value}"):
             uniformity(features, t=value)
-
-
-def test_cka_that_is_not_defined_is_refused():
-    with pytest.raises(ValueError, match="6 and 5 rows"):
-        linear_cka(gaussian(6, 4), gaussian(5, 4))
-    with pytest.raises(ValueError, match=r"shape \(3, 4\).* N >= 4"):
-        linear_cka(gaussian(3, 4), gaussian(3, 4))
-    for debiased in (True, False):
-        with pytest.raises(ValueError, match="all alike"):
-            linear_cka(gaussian(6, 4), torch.full((6, 3), 0.1), debiased=debiased)
-    with pytest.raises(ValueError, match="all equally far apart"):
-        linear_cka(gaussian(6, 4), torch.eye(6))
-    assert linear_cka(torch.eye(6), torch.eye(6), debiased=False) == pytest.approx(1)
 
 
 def test_a_description_holds_each_measure_of_captioned_images():

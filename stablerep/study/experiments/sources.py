@@ -14,6 +14,7 @@ from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
 from stablerep.generator.sampling import Sampling
 from stablerep.generator.schedulers import guided_steps, schedule_of
+from stablerep.probes.suite import open_for
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
 from stablerep.study.store.runs import RunStore
@@ -111,10 +112,7 @@ class Sources:
 
     def asked_part(self, designs: list[str], part: str) -> Corpus:
         """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice."""
-        found = self.probed_part(designs).split(part)
-        if part == "validation" and "held_out" in found.table:
-            found = found.where(~found.table["held_out"])
-        return found
+        return open_for(self.probed_part(designs), part).split(part)
 
     def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
         """Scenes of real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``.
