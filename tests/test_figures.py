@@ -520,6 +520,5 @@ def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words()
     assert floor.get_xdata()[0] == pytest.approx(20)
     names = [label.get_text() for label in right.get_yticklabels()]
     assert names[0].startswith("C2, undecided:") and names[1].startswith("control:")
-    assert [list(line.get_xdata()) for line in right.lines if len(line.get_xdata()) == 2][1:] == [
-        pytest.approx([5, 15]), pytest.approx([20, 40])
-    ]  # fmt: skip
+    intervals = [list(c.lines[2][0].get_segments()[0][:, 0]) for c in right.containers]
+    assert intervals == [pytest.approx([5, 15]), pytest.approx([20, 40])]

@@ -31,5 +31,7 @@ def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float
 
 def draw_interval(axis, place: int, mean: float, low: float, high: float, colour: str, *, filled: bool = True) -> None:
     """A share and its interval in percent, on a line of its own."""
-    axis.plot([100 * low, 100 * high], [place, place], color=colour, lw=1.5)
-    axis.plot(100 * mean, place, "o", color=colour, markerfacecolor=colour if filled else "white", markersize=7)
+    axis.errorbar(
+        100 * mean, place, xerr=[[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3, color=colour, markersize=7,
+        markerfacecolor=colour if filled else "white",
+    )  # fmt: skip

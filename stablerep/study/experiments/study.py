@@ -64,9 +64,11 @@ class Study(Sources):
             if which.images == "reconstructed":
                 return self.seen(self.reconstructed_images(captions, p, at_most=at_most))
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
-        how = dict(images_per_caption=p.images_per_caption, seed=seed)
-        images = self.seen(self.synthetic_images(captions, p, own(p, which, "guidance_scale"), **how))
-        return images.first_images(None if self.repeats_captions else which.stored)
+        wanted, w = None if self.repeats_captions else which.stored, own(p, which, "guidance_scale")
+        # No more images than are used, unless other arms have a set with all of them.
+        made = p.images_per_caption if wanted is None or w == p.guidance_scale else wanted
+        images = self.seen(self.synthetic_images(captions, p, w, images_per_caption=made, seed=seed))
+        return images.first_images(wanted)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
         """The encoder that a chapter's parameters ask for."""

@@ -20,7 +20,7 @@ from stablerep.study.chapters import resolve
 from stablerep.study.experiments import sources
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, UNTRAINED, arm
-from stablerep.study.experiments.evaluated import cost_of
+from stablerep.study.experiments.evaluated import cost_of, items_of
 from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
@@ -170,7 +170,7 @@ def test_each_method_has_its_own_guidance_scale_and_learning_rate(study, tmp_pat
             made = study.store.noted[-2]
             assert made.step == "synthesis" and made.parameters["guidance_scale"] == OWN[f"{prefix}guidance_scale"]
             assert asked.inputs["images"].startswith(study.synthetic_images(
-                captions, p, OWN[f"{prefix}guidance_scale"], images_per_caption=p.images_per_caption, seed=0
+                captions, p, OWN[f"{prefix}guidance_scale"], images_per_caption=which.stored or p.images_per_caption, seed=0
             ).name)  # fmt: skip
     assert experiments.own(p, arm("StableRep+ synthetic"), "guidance_scale") == 2.5
 
@@ -402,12 +402,14 @@ def test_each_arm_gets_its_images(study, stub):
     designs = {n for name, n in sizes.items() if name.endswith("real designs")}
     assert len(designs) == 1 and designs.pop() > 4  # the same for every method
     assert p.guidance_scale == p.clip_guidance_scale != p.simclr_guidance_scale
-    assert stub.made == 2 * 12  # one set for all synthetic arms of one guidance scale
-    first, all_images, other = (
+    # one set for all arms of StableRep's guidance scale; at SimCLR's one with all images and one with one image of a caption
+    assert stub.made == 12 + 12 + 4
+    first, all_images, other, other_all = (
         study.arm_images(arm(n), captions, p, 0).load()
-        for n in ("CLIP synthetic", "StableRep synthetic", "SimCLR synthetic")
+        for n in ("CLIP synthetic", "StableRep synthetic", "SimCLR synthetic", "SimCLR all synthetic")
     )
     assert torch.equal(first.images, all_images.images[::3]) and not torch.equal(first.images, other.images)
+    assert torch.equal(other.images, other_all.images[::3])  # the same images, whatever set they are made in
 
 
 def test_reconstructed_images_go_through_the_autoencoder_and_then_the_camera(tmp_path, emoji, study, stub):
@@ -454,7 +456,7 @@ def test_every_arm_and_every_probe_sees_scenes(tmp_path, emoji, study, stub):
         drawings, seen = plain.load(), scenes.load()
         assert drawings.images.shape == seen.images.shape and drawings.fingerprint != seen.fingerprint
         assert (drawings.images != seen.images).flatten(1).any(1).all()
-    assert stub.made == 2 * 6  # the camera makes no images of its own
+    assert stub.made == 6 + 6 + 3  # the camera makes no images of its own
     designs = ["noto", "twemoji"]
     assert seeing.probed_part(designs).fingerprint != study.probed_part(designs).fingerprint
     assert seeing.seen_fingerprint != study.seen_fingerprint == emoji.fingerprint
@@ -515,7 +517,7 @@ def test_an_evaluation_has_items_with_what_they_cost(tmp_path):
     one = experiments.Evaluated("StableRep synthetic", 3, run(views=128, weights=7), run(), 6)
     untrained = experiments.Evaluated("Random initialization", 3, None, run())
     columns = ["arm", "seed", "captions", "views", "weights", "seconds", "probe"]
-    assert experiments.items_of([one, untrained])[columns].values.tolist() == [
+    assert items_of([one, untrained])[columns].values.tolist() == [
         ["StableRep synthetic", 3, 6, 128, 7, 2.0, "x"], ["Random initialization", 3, 0, 0, 0, 0.0, "x"],
     ]  # fmt: skip
 
