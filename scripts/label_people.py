@@ -57,10 +57,7 @@ def generated(given: dict) -> tuple[np.ndarray, pd.DataFrame]:
             pd.DataFrame({"caption": np.array(captions.texts, object)[found.caption_ids], "guidance_scale": w})
         )
     rows = pd.concat(about, ignore_index=True).assign(
-        generator=study.generator_fingerprint(p.generator),
-        sampling_steps=p.sampling_steps,
-        sampler=p.sampler,
-        seed=p.seed,
+        generator=study.generator_fingerprint(p.generator), **bias.sampled(p)
     )
     rows["image"] = rows.groupby(["guidance_scale", "caption"]).cumcount()
     return np.concatenate(images), rows[IMAGE]

@@ -35,7 +35,7 @@ class Camera:
     Attributes:
         smallest: side of the smallest drawing as a share of the scene's side; the size is uniform from there to 1.
         turn: largest rotation to either side, in degrees.
-        background: how far the background may be from white, 0 to 1. A strong one is a short cut for methods that see two views of one
+        background: how pale the background is, from 0 (white) to 1 (two strong colours, each channel at most 0.65 below white). A strong one is a short cut for methods that see two views of one
             scene: they learn the background, which both views share, instead of the thing.
         seed: of everything random.
     """

@@ -18,7 +18,14 @@ from stablerep.generator import generator_fingerprint
 from stablerep.study.chapters import bias, resolve
 from stablerep.study.experiments.images import ImageSet
 
-MADE = {"guidance_scale": 2.0, "generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
+MADE = {
+    "guidance_scale": 2.0,
+    "guidance_interval": "everywhere",
+    "generator": "abc",
+    "sampling_steps": 8,
+    "sampler": "dpm++",
+    "seed": 0,
+}
 
 
 @pytest.fixture

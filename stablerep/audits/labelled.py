@@ -1,8 +1,8 @@
 """Generated people labelled by eye, against what the reader said of the same images: the only check of a reader on generated images themselves.
 
 The labels are a table, ``people_data/labelled.csv``, with a row per image: which one it is (``caption``, its number ``image`` among those of the
-caption, ``guidance_scale``), what made it (``generator``, its fingerprint, with ``sampling_steps``, ``sampler`` and ``seed``), and a column per
-attribute. ``scripts/label_people.py`` draws the sheets to label from. Labels of another generator's images match nothing, and say nothing.
+caption, ``guidance_scale``, ``guidance_interval``), what made it (``generator``, its fingerprint, with ``sampling_steps``, ``sampler`` and ``seed``),
+and a column per attribute. ``scripts/label_people.py`` draws the sheets to label from. Labels of another generator's images match nothing, and say nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stablerep.errors import InputError
 from stablerep.statistics import crossed_mean
 
 LABELLED = Path(__file__).parent / "people_data" / "labelled.csv"
-IMAGE = ["caption", "image", "guidance_scale", "generator", "sampling_steps", "sampler", "seed"]
+IMAGE = ["caption", "image", "guidance_scale", "guidance_interval", "generator", "sampling_steps", "sampler", "seed"]
 TABLES = {
     "agreement": ["attribute", "images", "captions", "both", "agreement", "low", "high"],
     "by_eye": ["attribute", "truth", "prediction", "images"],

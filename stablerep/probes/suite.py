@@ -23,8 +23,8 @@ def evaluate(
     """Every probe that a corpus allows, one row per item that is asked for.
 
     The probes are ``linear LABEL`` for every label of the corpus, ``knn LABEL`` for the last one, which is the finest, and, where two or more
-    designs are there, ``one-shot CLUSTER`` and ``few-shot CLUSTER`` across designs (:mod:`stablerep.probes.nearest`). Training and validation
-    images fit the first two; a corpus that names no validation part gives some of its training images to it
+    designs are there, ``one-shot CLUSTER`` and ``few-shot CLUSTER`` across designs (:mod:`stablerep.probes.nearest`). Training images
+    fit the first two, and validation images the linear one too, once they have chosen its penalty; a corpus that names no validation part gives some of its training images to it
     (:func:`stablerep.probes.parts.three_parts`). Images without a label take no part in the probes for it, and what is held out
     (``held_out``) fits no probe.
 

@@ -57,7 +57,7 @@ def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
         return {}, UNREAD
     try:
         answers = {one.claim: one for one in chapter(name).verdict(tables)}
-    except (KeyError, ValueError):  # a table or a column that an earlier layout did not have
+    except (LookupError, NameError, ValueError):  # a table or a column that an earlier layout did not have
         return {}, UNREAD
     return answers, "" if record["protocol"] == protocol_hash() else "of an earlier protocol"
 

@@ -10,7 +10,7 @@ from stablerep.audits.readers import CANNOT_TELL
 from stablerep.errors import InputError
 
 CLASSES = {"tone": ("none", "dark"), "gender": ("woman", "man")}
-MADE = {"generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
+MADE = {"guidance_interval": "everywhere", "generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
 
 
 def rows(tones: list[str], genders: list[str], **made) -> pd.DataFrame:
@@ -49,7 +49,13 @@ def test_agreement_by_hand(labels):
 
 def test_labels_of_other_images_say_nothing(labels, tmp_path):
     readings = rows(["none", "dark"], ["woman", "man"])
-    for other in ({"generator": "xyz"}, {"seed": 1}, {"sampler": "ddim"}, {"sampling_steps": 12}):
+    for other in (
+        {"generator": "xyz"},
+        {"seed": 1},
+        {"sampler": "ddim"},
+        {"sampling_steps": 12},
+        {"guidance_interval": "0.2 to 5"},
+    ):
         found = compare_labels(labels(rows(["dark", "king"], ["woman", "man"], **other)), readings, CLASSES)
         assert found["agreement"].empty and found["by_eye"].empty
         assert "agreement" in found["agreement"] and "images" in found["by_eye"]

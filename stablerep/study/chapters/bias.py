@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from stablerep.statistics import WORDS
 from stablerep.study.chapters import Answer, Headline
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, fitting, overriding
 from stablerep.study.store.runs import Run
@@ -20,6 +24,7 @@ from stablerep.study.store.step import Step
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from stablerep.corpus import Corpus
 
@@ -35,6 +40,7 @@ PAIRS = (  # synthetic and real; the first is that of the claim
     ("StableRep synthetic", "SimCLR real"),
 )
 COMPARED = tuple(dict.fromkeys(name for pair in PAIRS for name in pair))
+PROBE = "linear, people"
 
 READING = Step(
     "reading", 4, lambda p: "people in neutral images",
@@ -44,7 +50,8 @@ READING = Step(
 )  # fmt: skip
 PEOPLE = Step(
     "people", 4, lambda p: "a probe on people",
-    ("stablerep.probes", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:probe_people", f"{__name__}:people_in"),
+    ("stablerep.probes", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:probe_people",
+     f"{__name__}:people_in"),
     seconds=8.0,
 )  # fmt: skip
 
@@ -70,14 +77,14 @@ PRESETS = overriding(
     workstation=dict(neutral_captions=41, images_per_neutral_caption=64),
 )
 
-_SAMPLED = {"sampling_steps", "sampler", "seed"}  # what images depend on beside their generator
-_READ = {"guidance_scales", "neutral_captions", "images_per_neutral_caption", "guidance_interval"} | _SAMPLED
+_SAMPLED = {"sampling_steps", "sampler", "guidance_interval", "seed"}  # what images depend on beside their generator
+_READ = {"guidance_scales", "neutral_captions", "images_per_neutral_caption"} | _SAMPLED
 
 
 @dataclass(frozen=True)
 class Asked:
     reading: Run  # of the neutral images
-    people: dict[str, list[Run]]  # by arm, a probe on people for each seed
+    people: dict[str, list[Run]]  # by arm, floors among them, a probe on people for each seed
     attributes: tuple[str, ...]  # of people
     generator: str  # its fingerprint
 
@@ -98,19 +105,20 @@ def ask(p: Parameters, study: Study) -> Asked:
         compute=lambda folder: read(p, study, drawings, neutral, folder),
     )
     captions, scenes, found = study.captions(p.captions), people_in(study.probed_part(p.probe_designs)), {}
-    for arm in study.arms(*COMPARED):
-        encoders = [study.pretrained(arm, captions, p, seed) for seed in range(p.seed, p.seed + p.seeds)]
-        found[arm.name] = [probed(study, scenes, run, p.probe_part) for run in encoders]
+    for arm in study.arms(*FLOOR_ARMS, *COMPARED):
+        encoders = [(study.pretrained(arm, captions, p, seed), seed) for seed in range(p.seed, p.seed + p.seeds)]
+        found[arm.name] = [probed(study, scenes, arm, run, p, seed) for run, seed in encoders]
     return Asked(reading, found, study.about.people, generator)
 
 
-def probed(study: Study, people: Corpus, run: Run, part: str) -> Run:
-    """What an encoder knows of people."""
+def probed(study: Study, people: Corpus, arm: Arm, run: Run | None, p: Parameters, seed: int) -> Run:
+    """What an encoder, or a floor, knows of people."""
+    encoder = study.encoder_recipe(p), seed, arm.method
     return study.store.obtain(
         PEOPLE,
-        parameters={"size": study.size, "label": study.about.labels[-1], "part": part},
-        inputs={"encoder": run.key, "corpus": people.fingerprint},
-        compute=lambda folder: probe_people(study, people, run, part, folder),
+        parameters={"size": study.size, "label": study.about.labels[-1], "part": p.probe_part},
+        inputs={"encoder": study.encoder_key(run, *encoder), "corpus": people.fingerprint},
+        compute=lambda folder: probe_people(study, people, study.backbone(run, *encoder), p.probe_part, folder),
     )
 
 
@@ -144,6 +152,12 @@ def at_size(images: Tensor, size: int) -> Tensor:
     return scaled.round().clamp(0, 255).byte()
 
 
+def sampled(p: Parameters) -> dict:
+    """What images depend on beside their generator, by column of :data:`stablerep.audits.labelled.IMAGE`."""
+    where = " to ".join(f"{noise:g}" for noise in p.guidance_interval) or "everywhere"
+    return p.model_dump(include=_SAMPLED) | {"guidance_interval": where}
+
+
 def read(p: Parameters, study: Study, people: Corpus, captions: Named, folder: Path) -> dict:
     """The tables of :func:`stablerep.audits.people.read_people`, on drawings: what is read is what was drawn."""
     from stablerep.audits.people import read_people
@@ -163,7 +177,7 @@ def read(p: Parameters, study: Study, people: Corpus, captions: Named, folder: P
     return {"captions": len(captions)}
 
 
-def probe_people(study: Study, people: Corpus, run: Run, part: str, folder: Path) -> dict:
+def probe_people(study: Study, people: Corpus, backbone: Module, part: str, folder: Path) -> dict:
     """Per-item results of a linear probe for the last label on the people of a part, with their attributes.
 
     The probe is fitted on what may be learned from, and its penalty chosen on what may be chosen on, as in
@@ -179,7 +193,7 @@ def probe_people(study: Study, people: Corpus, run: Run, part: str, folder: Path
     kept &= table[label].notna().to_numpy()
     people, table, named = people.where(kept), table[kept], named[kept]
     named = three_parts(named, table[label].astype(str).to_numpy(object), table["id"].to_numpy(object))
-    features = features_of(study.backbone(run, None, 0), people.images(study.size))
+    features = features_of(backbone, people.images(study.size))
     where = {part: np.flatnonzero(named == part) for part in ("train", "validation", "test")}
     found = linear_probe(
         {part: features[rows] for part, rows in where.items()},
@@ -193,7 +207,7 @@ def probe_people(study: Study, people: Corpus, run: Run, part: str, folder: Path
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``readers``, ``confusion``, ``shares`` and ``fits`` of :func:`stablerep.audits.people.read_people`; ``groups`` (accuracy by group) and
-    ``contrasts`` (what synthetic images change in a group against others); ``agreement`` and ``by_eye`` of
+    ``contrasts`` (what synthetic images change in a group against others); ``floors`` (each trained arm against each floor, on all people); ``agreement`` and ``by_eye`` of
     :func:`stablerep.audits.labelled.compare_labels`, empty while nobody has labelled images of this generator."""
     from stablerep.audits.groups import group_accuracy, group_contrasts
     from stablerep.audits.labelled import LABELLED, compare_labels
@@ -205,23 +219,27 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     ], ignore_index=True)  # fmt: skip
     classes = classes_of(items, asked.attributes)
     tables |= {"groups": group_accuracy(items, classes), "contrasts": group_contrasts(items, PAIRS, classes)}
-    readings = asked.reading.table("readings").assign(generator=asked.generator, **p.model_dump(include=_SAMPLED))
+    tables["floors"] = against_floors(items.assign(probe=PROBE), COMPARED)
+    readings = asked.reading.table("readings").assign(generator=asked.generator, **sampled(p))
     told = tables["confusion"].groupby("attribute", sort=False)["truth"].unique()
     return tables | compare_labels(LABELLED, readings, told)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
-    """C8 by the contrasts of the groups, for SimCLR; those of the other pairs stand beside."""
+    """C8 by the contrasts of the groups, for SimCLR; those of the other pairs stand beside. An arm at the floor decides nothing."""
     from stablerep.audits.groups import judge_contrasts
 
     contrasts, said = tables["contrasts"], []
     for first, second in PAIRS:
         mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
-        said.append((f"{first} against {second}", *judge_contrasts(mine), mine["adjusted"].min()))
+        word, why = judge_contrasts(mine)
+        if low := at_the_floor(tables["floors"], PROBE, (first, second)):
+            word, why = WORDS[-1], f"not clearly above the floors on people: {some_of(low)} ({why})"
+        said.append((f"{first} against {second}", word, why, mine["adjusted"].min()))
     (name, word, why, p), *others = said
     rule = (
         "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
-        "by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided"
+        f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
     )
     lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
     return [Answer("C8", word, f"{name}: {why}", rule, lines, p if word == "reproduced" else nan)]

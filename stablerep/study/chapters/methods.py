@@ -118,8 +118,10 @@ def possible(p: Parameters, study: Study) -> list[str]:
 
 
 def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
-    """The pre-training run of one method."""
+    """The pre-training run of one method. Where captions repeat, methods that know images alone take each as a caption of its own."""
     traits = METHODS[method].traits
+    if study.repeats_captions and traits.ids == "image":
+        images = images.each_alone()
     recipe = study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, captions)
     if traits.teacher:
         recipe = replace(recipe, learning_rate=p.teacher_learning_rate, teacher_momentum=p.teacher_momentum)

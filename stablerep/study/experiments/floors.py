@@ -24,14 +24,14 @@ def against_floors(items: pd.DataFrame, arms: Iterable[str], floors: Sequence[st
 def at_the_floor(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> list[str]:
     """Those of some arms that do not lie above every floor by the smallest difference that the study would see.
 
-    An arm that was held against no floor is one of them.
+    An arm that was not held against all floors is one of them.
 
     Args:
         floors: of :func:`against_floors`.
     """
     mine = floors[floors["probe"] == probe]
     above = (mine["difference"] > 0) & (mine["difference"] >= mine["visible"])
-    cleared = above.groupby(mine["first"]).all()
+    cleared = above.groupby(mine["first"]).all() & (mine.groupby("first")["second"].nunique() == len(FLOOR_ARMS))
     return [name for name in arms if not cleared.get(name, False)]
 
 

@@ -13,6 +13,7 @@ from stablerep.audits.people import KNOWN_CLASSES, neutral_captions
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.study.chapters import bias, resolve
+from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.presets import PRESETS
@@ -64,7 +65,7 @@ def test_neutral_images_are_asked_for_at_every_scale_by_their_texts(study):
     assert len({one.inputs["captions"] for one in drawn}) == 1
     assert {one.parameters["images_per_caption"] for one in drawn} == {p.images_per_neutral_caption}
     asked = [one.step for one in study.store.noted]
-    assert asked.count("reading") == 1 and asked.count("people") == len(bias.COMPARED) * p.seeds
+    assert asked.count("reading") == 1 and asked.count("people") == len(bias.COMPARED + FLOOR_ARMS) * p.seeds
 
 
 def test_no_preset_asks_for_more_neutral_captions_than_there_are(study):
@@ -182,6 +183,14 @@ def contrasts(pair: tuple[str, str], **changes) -> pd.DataFrame:
     return pd.DataFrame([row | {"label": label} for label in ("light", "dark")])[CONTRAST_COLUMNS]
 
 
+def floors(**gains: float) -> pd.DataFrame:
+    """Every arm against every floor: 20 points above, or as ``gains`` say, by the first word of the arm's method."""
+    return pd.DataFrame([
+        {"probe": bias.PROBE, "first": arm, "second": floor, "difference": gains.get(arm.split()[0], 0.2), "visible": 0.05}
+        for arm in bias.COMPARED for floor in FLOOR_ARMS
+    ])  # fmt: skip
+
+
 SEEN = dict(difference=0.06, low=0.03, high=0.09, p=0.001, adjusted=0.002)
 
 
@@ -196,7 +205,7 @@ SEEN = dict(difference=0.06, low=0.03, high=0.09, p=0.001, adjusted=0.002)
 )
 def test_verdict_follows_its_rule(first, beside, word):
     table = pd.concat([contrasts(bias.PAIRS[0], **first), contrasts(bias.PAIRS[1], **beside)])
-    (answer,) = bias.verdict({"contrasts": table})
+    (answer,) = bias.verdict({"contrasts": table, "floors": floors()})
     assert (answer.claim, answer.word) == ("C8", word) and not answer.why.endswith(".")
     assert answer.why.startswith("SimCLR synthetic against SimCLR real: ")
     assert ("dark (tone) +6.0 points [+3.0, +9.0]" in answer.why) == (word == "reproduced")
@@ -204,8 +213,16 @@ def test_verdict_follows_its_rule(first, beside, word):
     assert "an arm was not run" in answer.lines[1]  # that pair is not in the table
 
 
+def test_arms_at_the_floor_decide_nothing():
+    table = pd.concat([contrasts(pair, **SEEN) for pair in bias.PAIRS])
+    for gains, word in (({"SimCLR": 0.04}, "not testable at this scale"), ({"StableRep": 0.04}, "reproduced")):
+        (answer,) = bias.verdict({"contrasts": table, "floors": floors(**gains)})
+        assert answer.word == word and ("floors on people: SimCLR synthetic" in answer.why) == (word != "reproduced")
+        assert "floors on people" in answer.lines[0] or word != "reproduced"
+
+
 def test_without_a_pair_there_is_no_verdict():
-    (answer,) = bias.verdict({"contrasts": contrasts(bias.PAIRS[0])[:0]})
+    (answer,) = bias.verdict({"contrasts": contrasts(bias.PAIRS[0])[:0], "floors": floors()})
     assert answer.word == "not testable at this scale"
 
 
@@ -228,7 +245,9 @@ def test_labels_by_eye_are_compared_with_the_readings_of_their_images(tmp_path, 
     path = tmp_path / "labelled.csv"
     monkeypatch.setattr("stablerep.audits.labelled.LABELLED", path)
     assert bias.compute(p, asked)["agreement"].empty
-    made = dict(generator="abc", sampling_steps=p.sampling_steps, sampler=p.sampler, seed=p.seed)
+    made = dict(
+        generator="abc", sampling_steps=p.sampling_steps, sampler=p.sampler, guidance_interval="everywhere", seed=p.seed
+    )
     readings.assign(**made, tone="none").to_csv(path, index=False)
     tables = bias.compute(p, asked)
     assert tables["agreement"].set_index("attribute")["agreement"].to_dict() == {"tone": 0.5, "gender": 1.0}

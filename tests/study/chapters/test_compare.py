@@ -50,6 +50,18 @@ def test_verdict_follows_its_rule(claim, shares, word):
     assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted", "partly"))
 
 
+@pytest.mark.parametrize("lost", RIVALS)
+def test_a_claim_needs_all_of_its_arms(lost):
+    shares = {"StableRep synthetic": 0.9} | {rival: 0.5 for rival in RIVALS if rival != lost}
+    answer = compare.answer(tables_of(shares), "C2", "linear subgroup")
+    assert answer.word == "not testable at this scale" and "not all arms" in answer.why
+
+
+def test_without_any_pair_every_claim_is_not_testable():
+    answers = compare.verdict(tables_of({"SimCLR real": 0.5}))
+    assert [one.word for one in answers] == ["not testable at this scale"] * len(compare.CLAIMS)
+
+
 def test_fewer_than_three_seeds_say_nothing():
     shares = {"SimCLR synthetic": 0.9, "SimCLR real": 0.5}
     words = [compare.answer(tables_of(shares, seeds=n), "C1", "linear subgroup").word for n in (1, 2, 3)]
@@ -93,7 +105,10 @@ def test_verdict_says_what_it_rests_on():
     why = compare.answer(tables, "C1", "linear subgroup").why
     assert why.startswith("linear subgroup: SimCLR synthetic minus SimCLR real: +25.0 points [+") and why.endswith("]")
     other = compare.answer(tables, "C1", "knn subgroup")
-    assert other.word == "not testable at this scale" and other.why == "knn subgroup: no pair of arms was run"
+    assert (
+        other.word == "not testable at this scale"
+        and other.why == "knn subgroup: not all arms that the claim names were run"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,16 @@ from tests.study.stand_ins import NotingStore, items, plain_corpus
 
 
 def tables_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The tables that the chapter computes its answer from; random initialization is the only floor."""
-    others = [arm for arm in table["arm"].unique() if arm != methods.RANDOM]
-    floors = differences(table, [Pair("learned", arm, methods.RANDOM) for arm in others])
+    """The tables that the chapter computes its answer from."""
+    others = [arm for arm in table["arm"].unique() if arm not in FLOOR_ARMS]
+    floors = differences(table, [Pair("learned", arm, floor) for arm in others for floor in FLOOR_ARMS])
     return {"arms": table, "differences": differences(table, methods.PAIRS), "floors": floors}
 
 
 def answers_of(*, seeds: int = 3, **share) -> pd.DataFrame:
-    """Per-item results of methods that answer a given share of the items of 20 concepts rightly, on one probe."""
-    return items({arm.replace("_", " "): right for arm, right in share.items()}, concepts=20, seeds=seeds)
+    """Per-item results of methods that answer a given share of the items of 20 concepts rightly, on one probe; floors none unless said."""
+    shares = dict.fromkeys(FLOOR_ARMS, 0.0) | {arm.replace("_", " "): right for arm, right in share.items()}
+    return items(shares, concepts=20, seeds=seeds)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,19 @@ def test_methods_learn_from_scenes_of_which_a_batch_holds_one_name_of_a_thing(tm
     names = {chosen: {one.inputs["images"] for one in some} for chosen, some in asked.items()}
     (apart,), (plain,) = names[True], names[False]  # the same images for every method
     assert apart == f"{plain}-grouped" and camera in plain
+
+
+def test_where_captions_repeat_methods_that_know_images_alone_take_each_as_a_caption(tmp_path):
+    p = resolve("methods", {"preset": "smoke", "captions": 0, "methods": ["simclr", "mae", "stablerep", "clip"]})
+    study = Study(NotingStore(tmp_path), p)
+    study.corpus = plain_corpus(12, 4)
+    methods.ask(p, study)
+    trained = [one for one in study.store.noted if one.step == "pretraining"]
+    alone = {one.parameters["method"]: one.inputs["images"].endswith("-alone") for one in trained}
+    assert alone == {"simclr": True, "mae": True, "stablerep": False, "clip": False}
+    assert {one.parameters["steps"] * one.parameters["views_per_step"] for one in trained} == {
+        p.steps * p.views_per_step
+    }
 
 
 def test_features_of_held_out_images_are_described_once(tmp_path):

@@ -52,6 +52,12 @@ def test_what_was_held_against_no_floor_is_not_known_to_lie_above():
     assert at_the_floor(found.assign(visible=math.nan), PROBE, ["a"]) == ["a"]  # one concept has no interval
 
 
+@pytest.mark.parametrize("lost", FLOOR_ARMS)
+def test_an_arm_must_lie_above_all_floors(lost):
+    found = floors_of({"a": 0.9})
+    assert at_the_floor(found[found["second"] != lost], PROBE, ["a"]) == ["a"]
+
+
 def test_an_arm_at_the_floor_makes_a_verdict_not_testable():
     shares = {"a": 0.9, "b": 0.5, "c": 0.15}
     floors, table = floors_of(shares), items(shares, seeds=3)
