@@ -40,7 +40,7 @@ check: $(INSTALLED) ## check style, formatting, imports and what is written from
 	@$(VENV)/bin/stablerep notebooks sync --check
 
 .PHONY: reference
-reference: $(INSTALLED) ## compute the stored reference results again (hours); goes on where it was cut
+reference: $(INSTALLED) ## compute the stored results of the comparison (hours); goes on where it was cut
 	@$(VENV)/bin/stablerep reference compare
 
 .PHONY: environment

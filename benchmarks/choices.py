@@ -60,8 +60,8 @@ PAGE = """# How the recipe was chosen
 
 *Written by `benchmarks/choices.py`.*
 
-Encoder, views, learning rates and guidance scales were chosen on **validation concepts**, in the designs that are not held out; no test
-concept was asked. Numbers are {probe} accuracies in percent, of one seed. Every method has the same number of trials at each choice. The best of a column is bold.
+What the tables below show was chosen on **validation concepts**, in the designs that are not held out; no test
+concept was asked. Numbers are {probe} accuracies in percent, of one seed. Every method that a table names has the same number of trials. The best of a column is bold.
 
 {tables}
 {power}"""
@@ -142,7 +142,7 @@ def power(study: Study) -> pd.DataFrame:
 
 
 def power_page(table: pd.DataFrame) -> str:
-    lines = ["| claim | first | second | smallest visible |", "|---|---|---|---|"]
+    lines = ["| claim | first | second | smallest detectable |", "|---|---|---|---|"]
     lines += [f"| {r.claim} | {r.first} | {r.second} | {100 * r.visible:.1f} |" for r in table.itertuples()]
     sizes = {name: table[name].iloc[0] for name in ("seeds", "clusters", "planned_seeds", "planned_clusters")}
     return POWER.format(table="\n".join(lines), **sizes)

@@ -150,9 +150,9 @@ A split is drawn by concept within each subgroup, ranked by a hash of the concep
 on the same side, whatever the order of the rows and whichever designs are chosen. About half of the concepts train, a tenth is for
 choosing, the rest for testing.
 
-Two things are held out beside. Nothing learns from the design `{HELD_OUT}`, so that tests can show a new design; and nothing learns
-from a tenth of the captions with a skin tone, {new:,} of training concepts, whose concept, tone and gender are all seen, but never
-together. What may be learned from are {len(learned):,} pairs of {learned["caption"].nunique():,} captions and
+Two more things are held out. Nothing learns from the design `{HELD_OUT}`, so that tests can show a new design; and nothing learns
+from a tenth of the captions with a skin tone, {new:,} of training concepts, in nearly all of which a concept
+meets a combination of tone and gender that it is not learned in. What may be learned from are {len(learned):,} pairs of {learned["caption"].nunique():,} captions and
 {learned["concept"].nunique():,} concepts.
 
 A drawing counts once. Where a design draws several emoji alike, one of them keeps the drawing: a woman who also stands for the

@@ -1,6 +1,6 @@
 """Write the model card of the embedded generator from the record of its training: `python scripts/write_model_card.py`.
 
-Every number comes from ``training.json``, the loss tables and the results of the generator chapter; nothing is typed by hand.
+Every number comes from ``training.json``, the loss tables; nothing is typed by hand.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ training images are a closed, reviewed set.
 
 ## What it learned from
 
-{record["images"]:,} drawings of {record["captions"]:,} captions ({record["concepts"]:,} training concepts, all six designs) of the embedded corpus; see the
+{record["images"]:,} drawings of {record["captions"]:,} captions ({record["concepts"]:,} training concepts, the five designs that are not held out) of the embedded corpus; see the
 [data-set card](/book/dataset_card.md). Validation and test concepts were never seen. Skin-tone and gender words stand in the captions as in CLDR. A concept with
 *k* images is drawn in proportion to the square root of *k*, so that the many variants of people do not crowd out things: shares in what the
 model draws without a caption therefore differ from shares in the corpus.
@@ -97,13 +97,13 @@ The course of both stages of the training.
 ## How good it is
 
 - Reconstruction: {record["psnr"]["train"]:.1f} dB on training images, {record["psnr"]["test"]:.1f} dB on held-out concepts (mean over images).
-- Faithfulness and diversity over the guidance scale, with intervals and a real yardstick, are in the [generator chapter](/book/chapters/generator.ipynb).
+- Faithfulness and diversity over the guidance scale, with intervals and real images as a yardstick, are measured in the [generator chapter](/book/chapters/generator.ipynb).
 
 ## Limits
 
-- It has seen about a thousand concepts. A caption outside them gives a blend of shapes it knows.
+- It has seen {record["concepts"]:,} concepts. A caption outside them gives a blend of shapes it knows.
 - It renders no text, counts badly, and knows positions only as far as captions name them.
-- It mixes the styles of six designs; no caption chooses one.
+- It mixes the styles of five designs; no caption chooses one.
 - Drawings of people follow emoji conventions. They say nothing about real persons, and the model must not be used to depict or judge any.
 
 Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.0 and CC-BY-4.0 licences, whose authors the data-set card names.

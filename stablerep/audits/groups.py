@@ -140,7 +140,7 @@ def judge_contrasts(contrasts: pd.DataFrame, *, margin: float = MARGIN, alpha: f
         )
     within = (contrasts["low"] > -margin) & (contrasts["high"] < margin)
     most = contrasts.loc[contrasts["p"].idxmin()]
-    why = f"none of {count} groups gains or loses more than the others of its attribute; nearest to it is {contrast_text(most)}"
+    why = f"no group of {count} is shown to gain or lose more than the others of its attribute; the smallest p has {contrast_text(most)}"
     return "equivalent" if within.all() else "undecided", why
 
 

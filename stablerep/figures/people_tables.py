@@ -65,10 +65,10 @@ def contrasts(table: pd.DataFrame) -> pd.DataFrame:
         visible=[f"{100 * row.visible:.1f}" for row in table.itertuples()],
         adjusted=[f"{row.adjusted:.3f}" for row in table.itertuples()],
     ).rename(columns={
-        "label": "group", "contrast": "points", "visible": "smallest visible", "adjusted": "p (Holm)", "clusters": "concepts",
+        "label": "group", "contrast": "points", "visible": "smallest detectable", "adjusted": "p (Holm)", "clusters": "concepts",
     })  # fmt: skip
     return shown.set_index("attribute")[
-        ["group", "first", "second", "points", "smallest visible", "p (Holm)", "concepts", "seeds"]
+        ["group", "first", "second", "points", "smallest detectable", "p (Holm)", "concepts", "seeds"]
     ]
 
 

@@ -70,8 +70,8 @@ def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     mine = pairs[pairs["probe"] == probe]
     shown = mine.assign(points=[points(row.difference, row.low, row.high) for row in mine.itertuples()])
     shown = shown.assign(visible=[f"{100 * row.visible:.1f}" for row in mine.itertuples()])
-    shown = shown.rename(columns={"visible": "smallest visible"}).set_index("claim")
-    return shown[["first", "second", "points", "smallest visible", "seeds"]]
+    shown = shown.rename(columns={"visible": "smallest detectable"}).set_index("claim")
+    return shown[["first", "second", "points", "smallest detectable", "seeds"]]
 
 
 def gains(floors: pd.DataFrame, floor: str) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def test_arms_of_a_pair_answer_the_same_items():
 def test_the_word_on_contrasts(change, noise, seeds, word):
     found, why = judge_contrasts(group_contrasts(compared(change, noise=noise, seeds=seeds), [PAIR], CLASSES))
     assert found == word and not why.endswith(".")
-    assert ("woman (gender)" in why) == (word == "reproduced" or ("nearest" in why and "woman" in why))
+    assert ("woman (gender)" in why) == (word == "reproduced" or ("smallest p" in why and "woman" in why))
 
 
 def test_no_effect_is_seldom_taken_for_one():

@@ -43,9 +43,9 @@ def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
 def test_differences_are_signed_points_titled_by_their_claim():
     shown = tables.differences(pairs()[:2], "linear")
     assert shown.index.tolist() == ["C1", "learned"]
-    assert shown.columns.tolist() == ["first", "second", "points", "smallest visible", "seeds"]
+    assert shown.columns.tolist() == ["first", "second", "points", "smallest detectable", "seeds"]
     assert shown.iloc[0].tolist() == ["b", "a", "+5.0 [-1.0, +10.0]", "7.8", 3]
-    assert tables.differences(pairs(), "knn")["smallest visible"].tolist() == ["2.0"]
+    assert tables.differences(pairs(), "knn")["smallest detectable"].tolist() == ["2.0"]
     assert tables.differences(pairs(), "none").empty
 
 

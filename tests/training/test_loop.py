@@ -150,9 +150,9 @@ def test_what_makes_two_views_positives(method, times_an_id_occurs, texts, data,
         drawn.append(images)
         return make_views(images, *arguments)
 
-    def reading(tokenizer, captions):
+    def reading(tokenizer, captions, **how):
         read.append(list(captions))
-        return tokenize(tokenizer, captions)
+        return tokenize(tokenizer, captions, **how)
 
     monkeypatch.setattr(contrastive, "contrastive_loss", spy)
     monkeypatch.setattr(view_batches, "make_views", draw)

@@ -67,7 +67,7 @@ PRESETS = overriding(
     smoke=dict(
         captions=16, images_per_caption=2, guidance_scales=[1.0, 2.0], steps=4, views_per_step=32, sampling_steps=2,
     ),
-    # Sets of a thousand images; fewer scales, so that five seeds of three groups are an hour of two cores.
+    # Sets of a thousand images; so that five seeds of three groups are an hour of two cores.
     reference=dict(captions=512, guidance_scales=[1.0, 2.0, 4.0, 8.0], seeds=5, steps=1600),
     workstation=dict(captions=640, images_per_caption=8, seeds=5, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, seeds=3, encoder="vit_base_patch16_224"),
@@ -147,7 +147,7 @@ def judges_images(study: Study) -> ImageSet:
 
 
 def recipe(p: Parameters, study: Study, seed: int):
-    """A multi-positive loss over captions, with larger crops than the study's: a judge knows a thing by its whole."""
+    """A multi-positive loss over captions, with the study's crops."""
     from stablerep.training import PretrainingRecipe
     from stablerep.views import ViewRecipe
 

@@ -109,11 +109,14 @@ def _option(row, laptop: dict[str, Any]) -> Any:
 
 def check_plan(name: str, parameters) -> None:
     """Ask for everything that a chapter would need, and compute nothing: what it must refuse, such as a corpus without
-    people, is refused before anything starts."""
-    if parameters.live:
-        from stablerep.study.plans.planning import plan_chapters
+    people, is refused before anything starts. So is a page of stored results that are not there."""
+    from stablerep.study.chapters import stored_tables
+    from stablerep.study.plans.planning import plan_chapters
 
+    if parameters.live:
         plan_chapters([(name, parameters)])
+    else:
+        stored_tables(name)
 
 
 def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path]) -> None:
@@ -126,12 +129,13 @@ def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: b
     resolve(name, given)  # the sentences show the values as they were given
     given = anchor_paths(given)
     parameters = resolve(name, given)
+    if not (dry_run and parameters.live):  # whose plan asks for the same
+        check_plan(name, parameters)
     if dry_run:
         from stablerep.study.plans.planning import describe_plan
 
         typer.echo(describe_plan(name, parameters))
         return
-    check_plan(name, parameters)
     from stablerep.study.notebooks import execution
 
     found = execution.execute_notebook(name, given).path(f"{name}.ipynb")

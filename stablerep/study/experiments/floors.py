@@ -13,7 +13,7 @@ from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.markdown import some_of
 
 LEARNED = "learned"  # the claim that an arm lies above a floor
-RULE = "an arm that does not lie above the floors by the smallest visible difference decides nothing"
+RULE = "an arm that is not above every floor by the smallest detectable difference settles no claim"
 
 
 def against_floors(items: pd.DataFrame, arms: Iterable[str], floors: Sequence[str] = FLOOR_ARMS) -> pd.DataFrame:
@@ -44,5 +44,5 @@ def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, pr
     low = at_the_floor(floors, probe, dict.fromkeys([*pairs["first"], *pairs["second"]]))
     if not low:
         return found
-    why = f"{some_of(low)} did not learn enough to lie above the floors, which needs more steps ({found.sentence})"
+    why = f"not clearly above the floors: {some_of(low)}; more steps or seeds are needed ({found.sentence})"
     return replace(found, word=WORDS[-1], p=nan, sentence=why)

@@ -22,7 +22,7 @@ from stablerep.study.experiments.sources import corpus_options
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER, notebook_path, source_text
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.paths import anchor_paths
-from stablerep.study.root import project_root
+from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import installed_version
 from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step
@@ -37,7 +37,7 @@ CHANGING = ("torch", "timm", "diffusers")  # libraries that change numbers, by r
 def stored_hash(name: str) -> str:
     """Hash of the stored results that a notebook may draw."""
     digest = hashlib.sha256()
-    for file in sorted((project_root() / "results" / name).glob("*")):
+    for file in sorted((STORED / name).glob("*")):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 

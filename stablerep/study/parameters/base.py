@@ -40,7 +40,7 @@ class Parameters(BaseModel):
             raise ValueError("true and false are neither numbers nor names")
         return value
 
-    @field_validator("generator", "encoder", "corpus", check_fields=False)
+    @field_validator("generator", "encoder", "patch_encoder", "corpus", check_fields=False)
     @classmethod
     def _inside(cls, value):
         if outside_path(value):

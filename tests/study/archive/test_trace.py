@@ -28,14 +28,12 @@ def world(tmp_path):
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    """A copy of the stored results, in place of the project's."""
-    root = tmp_path / "project"
-    shutil.copytree(module.STORED / "compare", root / "results" / "compare")
-    monkeypatch.setattr(module, "STORED", root / "results")
-    (root / "notebooks").symlink_to(module.project_root() / "notebooks")
-    monkeypatch.setattr(execution, "project_root", lambda: root)
-    return root / "results" / "compare"
+def results(tmp_path, monkeypatch, stored):
+    """A copy of the stored results, in their place."""
+    shutil.copytree(stored, tmp_path / "results" / "compare")
+    for place in (module, execution):
+        monkeypatch.setattr(place, "STORED", tmp_path / "results")
+    return tmp_path / "results" / "compare"
 
 
 def lines_of(chain) -> list[str]:
@@ -291,7 +289,7 @@ def test_stored_results_end_the_chain(tmp_path):
     lines = lines_of(chain)
     assert f"arms.parquet sha256 {chain.stored['sha256']['arms.parquet'][:16]}" in lines
     (line,) = [line for line in lines if line.startswith("drawn from the stored results of")]
-    assert line.endswith("preset reference, seed = 0, seeds = 3")
+    assert line.endswith("preset reference, seed = 0, seeds = 5")
 
 
 def test_a_live_page_compares_with_them(world):

@@ -21,11 +21,13 @@ from stablerep.corpus import Corpus, load_corpus
 from stablerep.encoders import EncoderRecipe
 from stablerep.errors import InputError
 from stablerep.generator import Sampling, load_generator
+from stablerep.study.chapters import resolve
 from stablerep.study.commands.encoders import ABOUT, open_images
 from stablerep.study.commands.main import app
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.training import PretrainingRecipe
 from stablerep.transfer import transfer_scores
+from stablerep.views import ViewRecipe
 from tests.conftest import TINY_CAPTIONS
 
 SMALL = (
@@ -173,7 +175,7 @@ def test_mistakes_are_one_sentence_and_leave_nothing(made, tmp_path, arguments, 
     assert not (tmp_path / "run").exists()
 
 
-def test_the_defaults_are_those_of_the_recipe(monkeypatch, tmp_path):
+def test_the_defaults_are_those_of_the_laptops_comparison(monkeypatch, tmp_path):
     seen = []
 
     def instead(data, recipe, folder, **options):
@@ -182,7 +184,11 @@ def test_the_defaults_are_those_of_the_recipe(monkeypatch, tmp_path):
 
     monkeypatch.setattr("stablerep.training.pretrain", instead)
     assert call("pretrain", tmp_path / "run").exit_code == 0
-    assert seen == [PretrainingRecipe(encoder=EncoderRecipe(stem="published"))]  # the one stem that every model has
+    p = resolve("compare", {})
+    assert seen == [PretrainingRecipe(
+        steps=p.steps, views_per_step=p.views_per_step, images_per_caption=p.positives, learning_rate=p.learning_rate,
+        encoder=EncoderRecipe(name=p.encoder, stem=p.stem), view=ViewRecipe(crop_min=p.crop_min),
+    )]  # fmt: skip
 
 
 def test_folders_that_hold_something_else(tmp_path):

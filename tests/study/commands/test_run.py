@@ -69,6 +69,14 @@ def test_options_pairs_and_files_say_the_same(asked, tmp_path):
     )
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_stored_results_that_are_not_there_are_told_before_anything_starts(asked, monkeypatch, tmp_path, more):
+    monkeypatch.setattr("stablerep.study.chapters.STORED", tmp_path / "results")
+    result = call("corpus", "--no-live", *more)
+    assert result.exit_code == 2 and asked == []
+    assert result.stderr == "results/corpus holds no stored results; `stablerep reference corpus` makes them.\n"
+
+
 def test_options_win_over_the_file(asked, tmp_path):
     (tmp_path / "p.yml").write_text("preset: laptop\nguidance_scale: 4\nseeds: 2\n")
     call("compare", "-f", str(tmp_path / "p.yml"), "--preset", "smoke", "--guidance-scale", "3", "-p", "seeds=5")
@@ -171,7 +179,7 @@ def completed(line: str) -> list[str]:
     ("line", "expected"),
     [
         ("stablerep run co", {"corpus", "compare"}),
-        ("stablerep run compare --guid", {"--guidance-scale"}),
+        ("stablerep run compare --guid", {"--guidance-scale", "--guidance-interval"}),
         ("stablerep run compare --sampler d", {"dpm++", "ddim"}),
         ("stablerep run compare --preset s", {"smoke"}),
         ("stablerep run compare -p see", {"seed=", "seeds="}),
