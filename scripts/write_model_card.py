@@ -1,6 +1,6 @@
 """Write the model card of the embedded generator from the record of its training: `python scripts/write_model_card.py`.
 
-Every number comes from ``training.json``, the loss tables; nothing is typed by hand.
+Every number comes from ``training.json`` and the loss tables; nothing is typed by hand.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def train_generator(
     held_out = corpus.split("test")
     measured = {"train": images} | ({"test": held_out.images(resolution)} if len(held_out) else {})
     record = {
-        "corpus": corpus.fingerprint, "resolution": resolution, "images": len(part), "captions": int(captions.nunique()),
+        "corpus": corpus.fingerprint, "learned_from": part.fingerprint, "resolution": resolution, "images": len(part), "captions": int(captions.nunique()),
         "cluster": cluster, "concepts": int(part.table[cluster].nunique()), "autoencoder_recipe": asdict(autoencoder_recipe),
         "denoiser_recipe": asdict(denoiser_recipe), "psnr": _decibel(autoencoder, measured),
         "seconds": {

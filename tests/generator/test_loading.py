@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from stablerep.errors import InputError
-from stablerep.generator import Sampling, load_generator
+from stablerep.generator import EMBEDDED, Sampling, load_generator
 from stablerep.synthesis import SynthesisPlan, synthesize
 from stablerep.torchvision_shim import ensure_torchvision_imports
 
@@ -34,6 +34,14 @@ def refusal(folder) -> str:
         load_generator(str(folder), device="cpu")
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def test_the_embedded_generator_learned_from_what_may_be_learned_from(emoji):
+    """Neither from test or validation concepts, nor from what is held out: it is trained again when the splits change."""
+    record = json.loads((EMBEDDED / "training" / "training.json").read_text())
+    part = emoji.to_learn_from()
+    assert record["learned_from"] == part.fingerprint
+    assert (record["images"], record["concepts"]) == (len(part), part.table["concept"].nunique())
 
 
 # Layout

@@ -77,7 +77,7 @@ def test_training_leaves_a_record(trained, few):
     part = few.split("train").table
     assert record["images"] == len(part) == 20
     assert record["captions"] == part["caption"].nunique() and record["concepts"] == part["concept"].nunique()
-    assert record["corpus"] == few.fingerprint
+    assert record["corpus"] == few.fingerprint and record["learned_from"] == few.to_learn_from().fingerprint
     assert record["denoiser_recipe"]["batch_size"] == 4 and record["autoencoder_recipe"]["epochs"] == 0.8
     assert set(record["psnr"]) == {"train", "test"} and all(np.isfinite(list(record["psnr"].values())))
     assert set(record["seconds"]) == {"autoencoder", "denoiser"}
