@@ -33,6 +33,10 @@ ENCODERS = (
 )  # fmt: skip
 MANY = "StableRep real designs"
 REAL, SYNTHETIC = ("SimCLR real", "CLIP real", MANY), ("SimCLR synthetic", "CLIP synthetic", "StableRep synthetic")
+SHARING = (  # methods that have StableRep's learning rate: is it theirs too?
+    Arm("StableRep+ real designs", "stablerep+", "designs"), Arm("Supervised contrastive real designs", "supcon", "designs"),
+    arm("Supervised real designs"),
+)  # fmt: skip
 # smallest drawing, largest turn and background; a camera that is the same in both views of an image can be learned instead of the thing
 CAMERAS = ((0.55, 15.0, 1.0), (0.4, 30.0, 1.0), (0.4, 30.0, 0.3), (0.4, 45.0, 0.3))
 FLOORS = ("Raw pixels", "Oriented gradients")
@@ -40,7 +44,7 @@ VALUES = {  # of a parameter, for some arms
     "views": ("crop_min", (0.2, 0.35, 0.5), REAL),
     "batches": ("one_per_concept", (True, False), REAL),
     "colours": ("caption_colour", (0.0, 0.25, 1.0), ("CLIP real",)),
-    "rates": ("learning_rate", (1e-3, 2e-3, 4e-3), REAL),
+    "rates": ("learning_rate", (1e-3, 2e-3, 4e-3, 8e-3), (*REAL, *SHARING)),
     "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
 }
 STAGES = {
@@ -81,26 +85,26 @@ def of_method(which: Arm, name: str) -> str:
     return own if own in Pretraining.model_fields else name
 
 
-def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tuple[str, str, dict]]:
+def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tuple[Arm, str, dict]]:
     """Arm, name of the choice, and parameters of each trial of a stage, for which the study has its camera."""
     if stage == "scenes":
         chosen = study.camera
         for smallest, turn, background in CAMERAS:
             study.camera = Camera(smallest, turn, background)
             for name in (*FLOORS, "SimCLR real", MANY):
-                yield name, f"{smallest:g}, {turn:g}°, {background:g}", {"steps": steps}
+                yield arm(name), f"{smallest:g}, {turn:g}°, {background:g}", {"steps": steps}
         study.camera = chosen
     if stage == "encoders":
         for name, stem in ENCODERS:
             given = {"encoder": name, "stem": stem}
             p = parameters(given | {"steps": 20})
             speed = study.pretrained(arm(MANY), study.captions(), p, p.seed).info["summary"]["views_per_second"]
-            yield MANY, f"`{name}`, {stem}", given | {"steps": round(seconds * speed / p.views_per_step)}
+            yield arm(MANY), f"`{name}`, {stem}", given | {"steps": round(seconds * speed / p.views_per_step)}
     if stage in VALUES:
         name, values, arms = VALUES[stage]
-        for which in arms:
+        for which in (one if isinstance(one, Arm) else arm(one) for one in arms):
             for value in values:
-                yield which, f"{value}", {of_method(arm(which), name): value, "steps": steps}
+                yield which, f"{value}", {of_method(which, name): value, "steps": steps}
 
 
 def parameters(given: dict) -> Pretraining:
@@ -109,12 +113,18 @@ def parameters(given: dict) -> Pretraining:
 
 def measure(stage: str, steps: int, seconds: float, study: Study) -> Iterator[dict]:
     """A row per trial: stage, arm, choice, steps, what each probe found, and seconds of training."""
-    for name, choice, given in trials(stage, steps, seconds, study):
+    for which, choice, given in trials(stage, steps, seconds, study):
         p = parameters(given)
-        found = study.evaluated(arm(name), study.captions(), p, p.seed)
+        found = study.evaluated(which, study.captions(), p, p.seed)
         items = found.items()
         means = cluster_means(items).groupby("probe", sort=False)["correct"].mean()
-        about = {"stage": stage, "arm": name, "choice": choice, "steps": p.steps, "weights": items["weights"].iloc[0]}
+        about = {
+            "stage": stage,
+            "arm": which.name,
+            "choice": choice,
+            "steps": p.steps,
+            "weights": items["weights"].iloc[0],
+        }
         yield about | means.to_dict() | {"seconds": items["seconds"].iloc[0]}
 
 
