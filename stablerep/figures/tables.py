@@ -150,12 +150,12 @@ def splits(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby("split", sort=False)[["concepts", "captions", "images"]].sum()
 
 
-def published(table: pd.DataFrame, *, methods: str, metric: str, rows: int = 12) -> pd.DataFrame:
-    """The paper's numbers for some methods and one metric, titled by the method.
+def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> pd.DataFrame:
+    """The paper's numbers in some exhibits and one metric, titled by the method.
 
     Args:
         table: of :func:`stablerep.published.read_published`.
-        methods: regular expression of names. metric: of its beginning or any part.
+        metric: its name or a part of it.
     """
-    mine = table[table["method"].str.contains(methods) & table["metric"].str.contains(metric, regex=False)]
-    return mine[["method", "data", "setting", "value", "source"]].drop_duplicates().head(rows).set_index("method")
+    mine = table[table["exhibit"].isin(exhibits) & table["metric"].str.contains(metric, regex=False)]
+    return mine[["method", "exhibit", "data", "setting", "value", "source"]].drop_duplicates().set_index("method")
