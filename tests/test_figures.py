@@ -517,7 +517,9 @@ def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words()
     assert [line.get_xdata()[0] for line in points] == pytest.approx([40, 30, 20, 10])
     assert [line.get_markerfacecolor() == "white" for line in points] == [False, True, True, True]
     (floor,) = [line for line in left.lines if line.get_linestyle() == ":"]
-    assert floor.get_xdata()[0] == pytest.approx(20)
+    assert floor.get_xdata()[0] == pytest.approx(20) and left.get_xlabel().endswith(
+        "the best floor, oriented gradients"
+    )
     names = [label.get_text() for label in right.get_yticklabels()]
     assert names[0].startswith("C2, undecided:") and names[1].startswith("control:")
     intervals = [list(c.lines[2][0].get_segments()[0][:, 0]) for c in right.containers]

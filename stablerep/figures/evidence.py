@@ -37,15 +37,13 @@ def evidence(arms: pd.DataFrame, differences: pd.DataFrame, words: Mapping[str, 
     floors = arms[arms["views"] == 0]
     for place, row in enumerate(arms.itertuples()):
         draw_interval(left, place, row.accuracy, row.low, row.high, colour_of(row.arm), filled="synthetic" in row.arm)
+    label = "accuracy (%)"
     if len(floors):
         best = floors.loc[floors["accuracy"].idxmax()]
         left.axvline(100 * best["accuracy"], color=GREY, ls=":")
-        left.annotate(
-            f"best floor: {best['arm'].lower()}", (100 * best["accuracy"], 0), xytext=(4, 0), textcoords="offset points",
-            fontsize=8, color="#555555", va="center",
-        )  # fmt: skip
+        label += f"; dotted: the best floor, {best['arm'].lower()}"
     left.set_yticks(range(len(arms)), arms["arm"], fontsize=9)
-    left.set_xlabel("accuracy (%)")
+    left.set_xlabel(label)
     left.set_title(f"{probe}, {_seeds(arms)}", fontsize=10)
     right.axvspan(-100 * MARGIN, 100 * MARGIN, color=GREY, alpha=0.2, lw=0)
     right.axvline(0, color="black", lw=1)
