@@ -95,21 +95,24 @@ def contrasts(table: pd.DataFrame) -> Figure:
 
 
 def groups(table: pd.DataFrame, attribute: str) -> Figure:
-    """Accuracy by gender or tone, a colour per encoder."""
+    """Accuracy by gender or tone, a colour per encoder; floors are grey and differ in their marks."""
     part = table[table["attribute"] == attribute]
     classes = list(part["label"].unique())
     figure, axes = canvas(width=8, height=3.6)
-    arms = list(dict.fromkeys(part["arm"]))
+    arms, marks = list(dict.fromkeys(part["arm"])), iter("sv^Dx")
     for k, name in enumerate(arms):
         mine = part[part["arm"] == name].set_index("label").reindex(classes).dropna(subset=["accuracy"])
-        x = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.16
+        x = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * min(
+            0.16, 0.8 / len(arms)
+        )
         errors = 100 * np.array([mine["accuracy"] - mine["low"], mine["high"] - mine["accuracy"]])
         axes[0][0].errorbar(
             x,
             100 * mine["accuracy"],
             yerr=errors.clip(0),
-            fmt="o",
-            capsize=3,
+            fmt=next(marks) if ARM_COLOURS.get(name, GREY) == GREY else "o",
+            capsize=2,
+            markersize=5,
             color=ARM_COLOURS.get(name, GREY),
             label=name,
         )

@@ -92,11 +92,13 @@ def labels_sentence(agreement: pd.DataFrame) -> str:
 
 
 def suppressed_sentence(groups: pd.DataFrame, fewest: int) -> str:
-    """Which groups have too few items for an accuracy; nothing where all have enough.
+    """Which groups have too few items for an accuracy, or that none has.
 
     Args:
         groups: of :func:`stablerep.audits.groups.group_accuracy`. fewest: items that a group needs.
     """
     few = groups[groups["accuracy"].isna()].drop_duplicates(["attribute", "label"])
     named = ", ".join(f"{row.label} ({row.attribute}, {row.items})" for row in few.itertuples())
-    return f"Groups with fewer than {fewest} held-out images have no accuracy: {named}." if named else ""
+    if not named:
+        return f"Every group has {fewest} held-out images or more."
+    return f"Groups with fewer than {fewest} held-out images have no accuracy: {named}."

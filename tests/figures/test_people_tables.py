@@ -63,4 +63,4 @@ def test_suppressed_groups_are_named_once():
     })  # fmt: skip
     said = people_tables.suppressed_sentence(groups, 30)
     assert said == "Groups with fewer than 30 held-out images have no accuracy: 0-2 (age, 4)."
-    assert people_tables.suppressed_sentence(groups[1:2], 30) == ""
+    assert people_tables.suppressed_sentence(groups[1:2], 30) == "Every group has 30 held-out images or more."
