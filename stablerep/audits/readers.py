@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from stablerep.errors import InputError
 from stablerep.probes.linear import L2_STRENGTHS
@@ -138,7 +139,7 @@ def cross_fit(features: Tensor, truth: Tensor, fold: Tensor, classes: int) -> tu
     """
     outputs = {strength: torch.zeros(len(truth), classes) for strength in STRENGTHS}
     probes = {strength: [] for strength in STRENGTHS}
-    for k in fold.unique():
+    for k in tqdm(fold.unique(), desc="reader", ncols=100, delay=5):
         mine = fold == k
         train = features[~mine]
         mean, deviation = train.mean(0), train.std(0)

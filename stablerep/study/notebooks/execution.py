@@ -30,7 +30,9 @@ from stablerep.study.store.step import Step
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-NOTEBOOK = Step("notebook", 3, lambda p: f"the notebook {p['name']}", seconds=15.0)  # its code is among its inputs
+NOTEBOOK = Step(
+    "notebook", 3, lambda p: f"the notebook {p['name']}", seconds=15.0, announced=False
+)  # its code is among its inputs
 CHANGING = ("torch", "timm", "diffusers")  # libraries that change numbers, by rounding or more
 
 

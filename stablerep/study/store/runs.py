@@ -13,6 +13,7 @@ import difflib
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +136,9 @@ class RunStore:
         try:
             if needs:
                 needs()
+            if step.announced:  # what follows may be silent for many seconds
+                what = step.describe(identity["parameters"])
+                print(f"{step.name}: {what}" if what else step.name, file=sys.stderr, flush=True)
             return self._computed(identity, compute, {"uses": uses} | step.about(identity["parameters"], inputs))
         finally:
             self._uses.pop()

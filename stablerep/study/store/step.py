@@ -25,6 +25,7 @@ class Step:
     # what runs have in common that cost the same for the same amount, such as the network; given the inputs too
     alike: Callable[[Values, Mapping[str, str]], list] = lambda parameters, inputs: []
     disk: Callable[[Values], float] = lambda parameters: 2e5  # bytes
+    announced: bool = True  # whether a line says that a run is being computed
 
     def modules(self, parameters: Values) -> dict[str, str]:
         """The hash of every module that a run of these parameters can call, by name."""

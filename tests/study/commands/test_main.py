@@ -190,7 +190,7 @@ def started(monkeypatch, tmp_path):
         def write(folder):
             (folder / f"{name}.ipynb").write_text("executed")
 
-        return store.obtain(Step("notebook", 1), parameters=resolve(name, given).model_dump(), inputs={}, compute=write)
+        return store.obtain(Step("notebook", 1, announced=False), parameters=resolve(name, given).model_dump(), inputs={}, compute=write)
 
     monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", execute)
     return asked
@@ -217,10 +217,10 @@ def test_run_takes_file_preset_and_output(started, tmp_path):
     (tmp_path / "mine.yaml").write_text("seeds: 2\nsteps: 10\n")
     out = tmp_path / "deep" / "out.ipynb"
     result = call(
-        "run", "compare", "-f", tmp_path / "mine.yaml", "-p", "steps=20", "--preset", "smoke", "--no-live", "-o", out
+        "run", "compare", "-f", tmp_path / "mine.yaml", "-p", "steps=20", "--preset", "smoke", "--live", "-o", out
     )
     assert result.exit_code == 0, result.output
-    assert started == [("compare", {"seeds": 2, "steps": 20, "preset": "smoke", "live": False})]
+    assert started == [("compare", {"seeds": 2, "steps": 20, "preset": "smoke", "live": True})]
     assert result.stdout == f"Executed notebook: {out}\n" and out.read_text() == "executed"
 
 

@@ -48,10 +48,11 @@ def test_comparison_by_hand(store):
     evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
-        "synthesis": 4, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
+        "synthesis": 6, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
     }  # fmt: skip
     expected = (
-        4 * 400 * 8 * 2 / SYNTHESIS.rate  # at each seed, of SimCLR's guidance scale and of that of all others
+        # at each seed: all images at SimCLR's guidance scale and at that of all others, and at SimCLR's one of each caption
+        2 * (400 + 400 + 100) * 8 * 2 / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
         + 2 * len(trained) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds

@@ -49,6 +49,14 @@ def never(folder: Path):
     pytest.fail("a run that exists was computed again")
 
 
+def test_a_run_is_announced_when_it_is_computed_and_not_when_it_is_found(store, capsys):
+    for announced in (True, False):
+        step = Step("probe", 1 + announced, lambda p: f"rate {p['rate']}", announced=announced)
+        for line in ("probe: rate 0.5\n" * announced, ""):
+            store.obtain(step, parameters=PARAMETERS, inputs={}, compute=write_table)
+            assert capsys.readouterr().err == line
+
+
 # Names
 
 
