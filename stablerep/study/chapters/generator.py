@@ -67,7 +67,7 @@ PRESETS = overriding(
     smoke=dict(
         captions=16, images_per_caption=2, guidance_scales=[1.0, 2.0], steps=4, views_per_step=32, sampling_steps=2,
     ),
-    # Sets of a thousand images; so that five seeds of three groups are an hour of two cores.
+    # Sets of a thousand images: five seeds of three groups take an hour of two cores.
     reference=dict(captions=512, guidance_scales=[1.0, 2.0, 4.0, 8.0], seeds=5, steps=1600),
     workstation=dict(captions=640, images_per_caption=8, seeds=5, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, seeds=3, encoder="vit_base_patch16_224"),

@@ -190,7 +190,9 @@ def started(monkeypatch, tmp_path):
         def write(folder):
             (folder / f"{name}.ipynb").write_text("executed")
 
-        return store.obtain(Step("notebook", 1, announced=False), parameters=resolve(name, given).model_dump(), inputs={}, compute=write)
+        return store.obtain(
+            Step("notebook", 1, announced=False), parameters=resolve(name, given).model_dump(), inputs={}, compute=write
+        )
 
     monkeypatch.setattr("stablerep.study.notebooks.execution.execute_notebook", execute)
     return asked
