@@ -33,7 +33,7 @@ ENCODERS = (
 )  # fmt: skip
 MANY = "StableRep real designs"
 REAL, SYNTHETIC = ("SimCLR real", "CLIP real", MANY), ("SimCLR synthetic", "CLIP synthetic", "StableRep synthetic")
-SHARING = (  # methods that have StableRep's learning rate: is it theirs too?
+OTHERS = (  # the first two have StableRep's learning rate: is it theirs too?
     Arm("StableRep+ real designs", "stablerep+", "designs"), Arm("Supervised contrastive real designs", "supcon", "designs"),
     arm("Supervised real designs"),
 )  # fmt: skip
@@ -44,7 +44,7 @@ VALUES = {  # of a parameter, for some arms
     "views": ("crop_min", (0.2, 0.35, 0.5), REAL),
     "batches": ("one_per_concept", (True, False), REAL),
     "colours": ("caption_colour", (0.0, 0.25, 1.0), ("CLIP real",)),
-    "rates": ("learning_rate", (1e-3, 2e-3, 4e-3, 8e-3), (*REAL, *SHARING)),
+    "rates": ("learning_rate", (1e-3, 2e-3, 4e-3, 8e-3), (*REAL, *OTHERS)),
     "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
 }
 STAGES = {
@@ -82,7 +82,7 @@ and {planned_clusters} test concepts would show with 80 % power, in points.
 def of_method(which: Arm, name: str) -> str:
     """The parameter of an arm's method: its own where there is one."""
     own = f"{which.method}_{name}"
-    return own if own in Pretraining.model_fields else name
+    return own if own in compare.Parameters.model_fields else name
 
 
 def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tuple[Arm, str, dict]]:

@@ -37,6 +37,7 @@ _EVERY = dict(arms=[one.name for one in ARMS])
 
 
 class Parameters(Pretraining):
+    supervised_learning_rate: float = knob("peak for supervised learning", gt=0, le=1)
     arms: list[Literal[tuple(one.name for one in ARMS)]] = knob("arms to compare", cost="linear", min_length=1)
 
 

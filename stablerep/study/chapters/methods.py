@@ -57,6 +57,7 @@ class Parameters(Batched, AnyCorpus):
     learning_rate: float = knob("peak of all methods but those that follow", gt=0, le=1)
     simclr_learning_rate: float = knob("peak for SimCLR", gt=0, le=1)
     clip_learning_rate: float = knob("peak for CLIP", gt=0, le=1)
+    supervised_learning_rate: float = knob("peak for supervised learning", gt=0, le=1)
     caption_colour: float = knob(CAPTION_COLOUR, ge=0, le=1)
     teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
     teacher_momentum: float = knob(

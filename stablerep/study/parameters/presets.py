@@ -50,7 +50,8 @@ LEARNING: Presets = {
         probe_part="test",
         one_per_concept=True,
         encoder="test_resnet", stem="published", steps=600, views_per_step=128,  # the most accuracy per minute
-        learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=4e-3,  # each the best of four on validation
+        # each the best of four on validation concepts
+        learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=4e-3, supervised_learning_rate=8e-3,
         caption_colour=0.25,
         positives=4,  # m; the paper: 6 of 10
         crop_min=0.35,  # the paper's 0.08 leaves 9 of 32 pixels a side, in which there often is nothing
@@ -64,7 +65,8 @@ LEARNING: Presets = {
     # The paper's recipe: ViT-B/16, batches of 8256 views. It needs a cluster and captions by the million.
     "paper": dict(
         image_size=224, positives=6, encoder="vit_base_patch16_224", steps=110_000, views_per_step=8256,
-        learning_rate=3.2e-3, simclr_learning_rate=3.2e-3, clip_learning_rate=3.2e-3, crop_min=0.08,
+        learning_rate=3.2e-3, simclr_learning_rate=3.2e-3, clip_learning_rate=3.2e-3, supervised_learning_rate=3.2e-3,
+        crop_min=0.08,
     ),
 }  # fmt: skip
 

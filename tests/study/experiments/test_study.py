@@ -153,18 +153,18 @@ def test_every_arm_sees_the_same_number_of_views(study, which):
 
 OWN = {
     "guidance_scale": 2.5, "simclr_guidance_scale": 5.0, "clip_guidance_scale": 3.0, "learning_rate": 1e-3,
-    "simclr_learning_rate": 2e-3, "clip_learning_rate": 3e-3,
+    "simclr_learning_rate": 2e-3, "clip_learning_rate": 3e-3, "supervised_learning_rate": 4e-3,
 }  # fmt: skip
 
 
 def test_each_method_has_its_own_guidance_scale_and_learning_rate(study, tmp_path):
-    """SimCLR and CLIP those that bear their names, all others StableRep's."""
+    """SimCLR, CLIP and supervised learning those that bear their names, all others StableRep's."""
     study.store = NotingStore(tmp_path / "plan")
     p, captions = resolve("compare", OWN | {"generator": "emoji"}), study.captions(64)
     for which in TRAINED:
         study.pretrained(which, captions, p, 0)
         asked = study.store.noted[-1]
-        prefix = f"{which.method}_" if which.method in ("simclr", "clip") else ""
+        prefix = f"{which.method}_" if which.method in ("simclr", "clip", "supervised") else ""
         assert asked.step == "pretraining" and asked.parameters["learning_rate"] == OWN[f"{prefix}learning_rate"]
         if which.images == "synthetic":
             made = study.store.noted[-2]

@@ -107,7 +107,7 @@ def test_paper_preset_holds_the_papers_numbers():
     assert (paper.sampler, paper.sampling_steps) == ("ddim", 50)
     assert (paper.images_per_caption, paper.positives) == (10, 6)
     assert (paper.guidance_scale, paper.simclr_guidance_scale, paper.clip_guidance_scale) == (2.0, 8.0, 2.0)
-    rates = {paper.learning_rate, paper.simclr_learning_rate, paper.clip_learning_rate}
+    rates = {paper.learning_rate, paper.simclr_learning_rate, paper.clip_learning_rate, paper.supervised_learning_rate}
     assert rates == {3.2e-3}  # the same for all methods
     assert (paper.encoder, paper.crop_min) == ("vit_base_patch16_224", 0.08)
 
