@@ -68,11 +68,12 @@ def test_the_rates_of_the_page_are_those_of_the_estimates():
     assert f"| {BOOK_SECONDS / 60:.0f} minutes |" in PAGE
     assert f"shards of {SynthesisPlan(['x']).shard_captions} captions" in PAGE
     recipe = PretrainingRecipe()
-    assert f"warm-up ({100 * recipe.warmup:.0f} % of the steps)" in PAGE and recipe.head_statistics == "joint"
+    assert (
+        f"warm-up ({100 * recipe.warmup:.0f} % of the steps; the paper's is about 3 %)" in PAGE
+        and recipe.head_statistics == "joint"
+    )
     epochs = {15: 0.5, 31: 1.0, 46: 1.5}  # and of warm-up; the authors' repository, CC12M
-    assert "about 3 % and each view apart" in PAGE and {
-        round(100 * warm / whole) for whole, warm in epochs.items()
-    } == {3}
+    assert {round(100 * warm / whole) for whole, warm in epochs.items()} == {3}
     captions, images = re.search(
         r"the (\d+) million captions of CC12M make the\s+(\d+) million images of the last row", PAGE
     ).groups()

@@ -92,7 +92,8 @@ def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):
     assert {one["steps"] * one["views_per_step"] for one in trained} == {p.steps * p.views_per_step}
     for one in trained:
         teacher, told = one["method"] in methods_with("teacher"), METHODS[one["method"]].traits.ids == "class"
-        assert (one["learning_rate"], one["teacher_momentum"]) == ((2e-4, 0.9) if teacher else (p.learning_rate, 0.0))
+        rate = getattr(p, f"{one['method']}_learning_rate", p.learning_rate)
+        assert (one["learning_rate"], one["teacher_momentum"]) == ((2e-4, 0.9) if teacher else (rate, 0.0))
         shape = (p.patch_encoder, p.patch_size, p.depth) if one["method"] == "mae" else (p.encoder, 0, 0)
         assert tuple(one["encoder"][name] for name in ("name", "patch_size", "depth")) == shape
         assert one.get("label") == ("subgroup" if told else None)

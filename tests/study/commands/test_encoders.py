@@ -91,7 +91,13 @@ def test_without_a_set_it_is_the_held_out_emoji_that_are_asked_for(trained, tmp_
     assert result.exit_code == 0, result.output
     items = pd.read_parquet(tmp_path / "items.parquet")
     asked = few.split("test").table
-    assert set(items["probe"]) == {"linear group", "linear subgroup", "knn subgroup", "one-shot concept"}
+    assert set(items["probe"]) == {
+        "linear group",
+        "linear subgroup",
+        "knn subgroup",
+        "one-shot concept",
+        "few-shot concept",
+    }
     assert set(items["cluster"]) <= set(asked["concept"])
     for probe, part in items.groupby("probe"):
         assert f"{probe:18s} {100 * part['correct'].mean():5.1f} % [" in result.stdout

@@ -114,10 +114,10 @@ def test_paper_preset_holds_the_papers_numbers():
 
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_presets_ask_for_results_on_scenes(preset):
-    """Test concepts, scenes and one name of a concept in a batch, whatever the preset; validation is for who chooses."""
+    """Test concepts and scenes, whatever the preset; validation is for who chooses."""
     for name in ("compare", "scaling", "bias", "methods"):
         p = resolve(name, given_for(preset, name))
-        assert (p.camera, p.probe_part, p.one_per_concept) == (1.0, "test", True)
+        assert (p.camera, p.probe_part, p.one_per_concept) == (1.0, "test", False)
     assert resolve("compare", {"probe_part": "validation"}).probe_part == "validation"
     for wrong in ({"probe_part": "train"}, {"camera": 1.5}, {"caption_colour": -0.1}, {"one_per_concept": "perhaps"}):
         assert len(problems("compare", **wrong)) == 1

@@ -235,7 +235,7 @@ def test_a_plan_computes_nothing(store):
     assert result.exit_code == 0, result.output
     first, second, counts, _ = result.stdout.splitlines()
     # that scale is StableRep's and StableRep+'s: of the second, a training and an evaluation of each, since CLIP has their images
-    assert first.startswith("[1/2] guidance_scale = 1: 31 runs of its own") and second.startswith(
+    assert first.startswith("[1/2] guidance_scale = 1: 32 runs of its own") and second.startswith(
         "[2/2] guidance_scale = 2: 4 runs of its own"
     )
     assert counts == "Of 35 runs 0 exist and 35 would be computed; 2 notebooks would be executed."
