@@ -28,7 +28,7 @@ CAPTIONS = ["red heart", "grinning face", "pizza", "woman firefighter: dark skin
 NAMES = [(0, caption, i) for i, caption in enumerate(CAPTIONS)]
 # w = 2, 12 steps: a row of the four captions for dpm++, one for ddim; drawn with the schedulers of diffusers as the folder configures them
 STORED = Path(__file__).with_name("embedded_images.png")
-STORED_OF = "356dd0e2adfb22e0"
+STORED_OF = "5235581da378de09"
 
 
 @pytest.fixture(scope="module")
