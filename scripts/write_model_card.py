@@ -74,7 +74,7 @@ model draws without a caption therefore differ from shares in the corpus.
 
 ## How it was trained
 
-Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} thread{'s' * (record["threads"] != 1)} of a {record["device"]}):
+Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} thread{"s" * (record["threads"] != 1)} of a {record["device"]}):
 
 {recipe_table(record["autoencoder_recipe"])}
 

@@ -108,18 +108,6 @@ class CaptionedImages:
             self, images=camera.scenes(self.images, names), fingerprint=f"{self.fingerprint}-{camera.fingerprint}"
         )
 
-    def first_images(self, count: int) -> CaptionedImages:
-        """The first ``count`` images of every caption (fewer where there are fewer)."""
-        order = torch.argsort(self.caption_ids, stable=True)
-        sizes = torch.bincount(self.caption_ids, minlength=len(self.captions))
-        rank = torch.empty_like(order)
-        rank[order] = torch.cat([torch.arange(int(s)) for s in sizes])
-        mask = rank < count
-        return replace(
-            self, images=_some(self.images, mask), caption_ids=self.caption_ids[mask],
-            fingerprint=f"{self.fingerprint}-first{count}",
-        )  # fmt: skip
-
     def grouped(self, group_of: Mapping[str, str]) -> CaptionedImages:
         """The same images; captions of one group, by ``group_of``, never share a batch."""
         numbers = {name: i for i, name in enumerate(sorted({group_of[caption] for caption in self.captions}))}

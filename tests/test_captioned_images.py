@@ -92,8 +92,8 @@ def test_subsets_have_fingerprints_of_their_own_and_follow_their_seed():
     data = make_set([1] * 12)
     subsets = [data.first_captions(5, seed=s) for s in range(4)]
     assert len({tuple(s.captions) for s in subsets}) > 1
-    sets = [data, *subsets, data.first_captions(6), data.first_images(1)]
-    assert len({s.fingerprint for s in sets}) == 7
+    sets = [data, *subsets, data.first_captions(6)]
+    assert len({s.fingerprint for s in sets}) == 6
 
 
 def test_the_choice_of_captions_does_not_depend_on_the_order_of_images():
@@ -105,17 +105,6 @@ def test_the_choice_of_captions_does_not_depend_on_the_order_of_images():
 def test_first_captions_refuses_a_number_it_does_not_have(count):
     with pytest.raises(ValueError, match=f"{count} captions were asked for; there are 1 to 3"):
         make_set([1, 1, 1]).first_captions(count)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 9])
-def test_first_images_takes_the_first_of_every_caption_in_their_order(count):
-    data = make_set([4, 1, 3, 2])
-    kept = data.first_images(count)
-    expected = []
-    for caption in range(4):
-        expected += torch.nonzero(data.caption_ids == caption).flatten().tolist()[:count]
-    assert kept.images[:, 0, 0, 0].tolist() == sorted(expected)
-    assert torch.equal(kept.caption_ids, data.caption_ids[sorted(expected)]) and kept.captions == data.captions
 
 
 @pytest.mark.parametrize(
@@ -134,11 +123,6 @@ def test_images_and_captions_that_do_not_match_are_refused(images, ids, captions
         CaptionedImages(
             torch.zeros(images, 3, 2, 2, dtype=torch.uint8), torch.tensor(ids, dtype=torch.long), captions, "test"
         )
-
-
-def test_first_images_needs_at_least_one():
-    with pytest.raises(ValueError, match="images of 0"):
-        make_set([1, 2]).first_images(0)
 
 
 def test_a_corpus_becomes_a_set_with_one_place_per_caption():
@@ -208,7 +192,6 @@ def test_groups_go_along_with_parts_of_a_set():
     data = named(groups)
     few = data.only(["a 1", "c 0"])
     assert few.groups.tolist() == [data.groups[1].item(), data.groups[3].item()]
-    assert data.first_images(1).groups.tolist() == data.groups.tolist()
     assert data.each_alone().groups is None
     with pytest.raises(ValueError, match="a batch takes 4 captions, the set has 3 groups of captions"):
         CaptionBatches(data, captions=4, images_per_caption=1, seed=0)

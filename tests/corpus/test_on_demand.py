@@ -85,7 +85,6 @@ def test_batches_and_parts_of_a_set_are_the_same_either_way(monkeypatch):
     for change in (
         lambda data: data,
         lambda data: data.only(wanted),
-        lambda data: data.first_images(1),
         lambda data: data.first_captions(2),
     ):
         one, other = change(loaded), change(asked)

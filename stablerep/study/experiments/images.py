@@ -59,12 +59,6 @@ class ImageSet:
     name: str  # in the keys of runs: the corpus or the run that they come from, and which part of it
     load: Callable[[], CaptionedImages]  # reads or makes them
 
-    def first_images(self, count: int | None) -> ImageSet:
-        """The first ``count`` images of each caption; None for all."""
-        if count is None:
-            return self
-        return ImageSet(f"{self.name}-first{count}", lambda: self.load().first_images(count))
-
     def only(self, captions: Captions, among: Captions) -> ImageSet:
         """The images of ``captions``, when these images are those of ``among``."""
         if captions == among:

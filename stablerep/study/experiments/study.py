@@ -64,11 +64,10 @@ class Study(Sources):
             if which.images == "reconstructed":
                 return self.seen(self.reconstructed_images(captions, p, at_most=at_most))
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
-        wanted, w = None if self.repeats_captions else which.stored, own(p, which, "guidance_scale")
-        # No more images than are used, unless other arms have a set with all of them.
-        made = p.images_per_caption if wanted is None or w == p.guidance_scale else wanted
-        images = self.seen(self.synthetic_images(captions, p, w, images_per_caption=made, seed=seed))
-        return images.first_images(wanted)
+        # No more images than are used; they are the first of a larger set, and its run need not be there.
+        count = p.images_per_caption if self.repeats_captions or which.stored is None else which.stored
+        w = own(p, which, "guidance_scale")
+        return self.seen(self.synthetic_images(captions, p, w, images_per_caption=count, seed=seed))
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
         """The encoder that a chapter's parameters ask for."""

@@ -56,24 +56,20 @@ def test_parts_have_names_of_their_own_before_anything_is_loaded():
     whole, texts = ImageSet("set", never), captions()
     parts = [
         whole,
-        whole.first_images(1),
-        whole.first_images(2),
         whole.only(texts.first(2), texts),
         whole.only(texts.first(3), texts),
     ]
     parts += [
         whole.each_alone(),
-        whole.first_images(1).only(texts.first(2), texts),
         whole.only(texts.first(2), texts).each_alone(),
     ]
     assert len({part.name for part in parts}) == len(parts)
-    assert whole.first_images(None) is whole and whole.only(texts, texts) is whole
+    assert whole.only(texts, texts) is whole
     assert whole.only(texts.first(8), texts) is whole  # the largest point of a curve has the images of the whole set
 
 
 def test_parts_load_what_their_names_say():
     whole, texts = ImageSet("set", images), captions(read=lambda: list(TEXTS))
-    assert whole.first_images(1).load().images[:, 0, 0, 0].tolist() == list(range(0, 24, 3))
     some = whole.only(texts.first(2), texts).load()
     assert list(some.captions) == TEXTS[:2] and some.images[:, 0, 0, 0].tolist() == list(range(6))
     alone = whole.each_alone().load()

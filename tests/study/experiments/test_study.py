@@ -260,7 +260,9 @@ def test_names_of_one_thing_never_share_a_batch_where_a_concept_has_one(study, p
     assert (plain.parameters["views_per_step"], apart.parameters["views_per_step"]) == (64, 32)
     assert apart.parameters["steps"] == 2 * plain.parameters["steps"]
     assert asked[photographs, False] == asked[photographs, True]  # whose captions name no things in designs
-    few = study.pretrained(arm("CLIP real"), captions, resolve("compare", {"views_per_step": 64}), 0, first=30)
+    few = study.pretrained(
+        arm("CLIP real"), captions, resolve("compare", {"views_per_step": 64, "one_per_concept": True}), 0, first=30
+    )
     name = study.store.noted[-1].inputs["images"]
     assert name.endswith("-of30-grouped") and few.key != apart
     groups = study.real_images(captions).grouped(lambda: study.clusters).load().groups
@@ -402,8 +404,9 @@ def test_each_arm_gets_its_images(study, stub):
     designs = {n for name, n in sizes.items() if name.endswith("real designs")}
     assert len(designs) == 1 and designs.pop() > 4  # the same for every method
     assert p.guidance_scale == p.clip_guidance_scale != p.simclr_guidance_scale
-    # one set for all arms of StableRep's guidance scale; at SimCLR's one with all images and one with one image of a caption
-    assert stub.made == 12 + 12 + 4
+    assert stub.made == 2 * (
+        12 + 4
+    )  # at each guidance scale, a set with all images and one with one image of a caption
     first, all_images, other, other_all = (
         study.arm_images(arm(n), captions, p, 0).load()
         for n in ("CLIP synthetic", "StableRep synthetic", "SimCLR synthetic", "SimCLR all synthetic")
@@ -456,7 +459,7 @@ def test_every_arm_and_every_probe_sees_scenes(tmp_path, emoji, study, stub):
         drawings, seen = plain.load(), scenes.load()
         assert drawings.images.shape == seen.images.shape and drawings.fingerprint != seen.fingerprint
         assert (drawings.images != seen.images).flatten(1).any(1).all()
-    assert stub.made == 6 + 6 + 3  # the camera makes no images of its own
+    assert stub.made == 2 * (6 + 3)  # the camera makes no images of its own
     designs = ["noto", "twemoji"]
     assert seeing.probed_part(designs).fingerprint != study.probed_part(designs).fingerprint
     assert seeing.seen_fingerprint != study.seen_fingerprint == emoji.fingerprint

@@ -48,11 +48,11 @@ def test_comparison_by_hand(store):
     evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
-        "synthesis": 6, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
+        "synthesis": 8, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
     }  # fmt: skip
     expected = (
-        # at each seed: all images at SimCLR's guidance scale and at that of all others, and at SimCLR's one of each caption
-        2 * (400 + 400 + 100) * 8 * 2 / SYNTHESIS.rate
+        # at each seed, at SimCLR's guidance scale and at that of all others: all images, and one of each caption
+        2 * 2 * (400 + 100) * 8 * 2 / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
         + 2 * len(trained) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
@@ -135,7 +135,7 @@ def test_text_of_a_plan(store):
     first, *_, counts, cost = text.splitlines()
     assert first == "compare at preset smoke: guidance_scale = 4.0 instead of 2.0"
     assert "192 images of 96 captions, w = 4, seed 0: compute, about" in text
-    assert counts == "Of 30 runs 0 exist and 30 would be computed; 1 notebook would be executed."
+    assert counts == "Of 31 runs 0 exist and 31 would be computed; 1 notebook would be executed."
     assert "of memory" in cost and "on disk, of which" in cost
     assert not store.root.exists()
 
