@@ -32,7 +32,8 @@ ENCODERS = (
     ("regnetx_002", "published"), ("test_byobnet", "published"), ("test_resnet", "no-pool"), ("test_resnet", "published"),
 )  # fmt: skip
 MANY = "StableRep real designs"
-REAL, SYNTHETIC = ("SimCLR real", "CLIP real", MANY), ("SimCLR synthetic", "CLIP synthetic", "StableRep synthetic")
+REAL = tuple(map(arm, ("SimCLR real", "CLIP real", MANY)))
+SYNTHETIC = tuple(map(arm, ("SimCLR synthetic", "CLIP synthetic", "StableRep synthetic")))
 OTHERS = (  # the first two have StableRep's learning rate: is it theirs too?
     Arm("StableRep+ real designs", "stablerep+", "designs"), Arm("Supervised contrastive real designs", "supcon", "designs"),
     arm("Supervised real designs"),
@@ -43,7 +44,7 @@ FLOORS = ("Raw pixels", "Oriented gradients")
 VALUES = {  # of a parameter, for some arms
     "views": ("crop_min", (0.2, 0.35, 0.5), REAL),
     "batches": ("one_per_concept", (True, False), REAL),
-    "colours": ("caption_colour", (0.0, 0.25, 1.0), ("CLIP real",)),
+    "colours": ("caption_colour", (0.0, 0.25, 1.0), (arm("CLIP real"),)),
     "rates": ("learning_rate", (1e-3, 2e-3, 4e-3, 8e-3), (*REAL, *OTHERS)),
     "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
 }
@@ -102,7 +103,7 @@ def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tup
             yield arm(MANY), f"`{name}`, {stem}", given | {"steps": round(seconds * speed / p.views_per_step)}
     if stage in VALUES:
         name, values, arms = VALUES[stage]
-        for which in (one if isinstance(one, Arm) else arm(one) for one in arms):
+        for which in arms:
             for value in values:
                 yield which, f"{value}", {of_method(which, name): value, "steps": steps}
 

@@ -16,7 +16,7 @@ from stablerep.study.chapters import Answer, Headline, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
-from stablerep.study.experiments.images import ImageSet
+from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Stem, knob
 from stablerep.study.parameters.presets import LEARNING, overriding
@@ -94,14 +94,12 @@ class Trained:
 def ask(p: Parameters, study: Study) -> list[Trained]:
     """Every method and seed, the floors first."""
     captions = study.captions(p.captions)
-    images, apart = study.real_images(captions, several=True), len(captions)
-    if p.one_per_concept and study.about.designs:
-        images, apart = images.grouped(lambda: study.clusters), len({study.clusters[one] for one in captions.texts})
+    images = study.real_images(captions, several=True)
     recipe, found = study.encoder_recipe(p), []
     for seed in range(p.seed, p.seed + p.seeds):
         learners = {name: (None, arm(name).method) for name in FLOOR_ARMS}
         for method in possible(p, study):
-            learners[METHODS[method].title] = (train(method, images, p, study, seed, apart), "")
+            learners[METHODS[method].title] = (train(method, images, captions, p, study, seed), "")
         for name, (run, untrained) in learners.items():
             described = seed == p.seed and (run or name == RANDOM)
             found.append(Trained(
@@ -118,12 +116,11 @@ def possible(p: Parameters, study: Study) -> list[str]:
     return [method for method in p.methods if label or METHODS[method].traits.ids != "class"]
 
 
-def train(method: str, images: ImageSet, p: Parameters, study: Study, seed: int, captions: int) -> Run:
-    """The pre-training run of one method. Where captions repeat, methods that know images alone take each as a caption of its own."""
+def train(method: str, images: ImageSet, captions: Captions, p: Parameters, study: Study, seed: int) -> Run:
+    """The pre-training run of one method on all images of some captions."""
     traits = METHODS[method].traits
-    if study.repeats_captions and traits.ids == "image":
-        images = images.each_alone()
-    recipe = study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, captions)
+    images, apart = study.as_learned(images, captions, p, method)
+    recipe = study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, apart)
     if traits.teacher:
         recipe = replace(recipe, learning_rate=p.teacher_learning_rate, teacher_momentum=p.teacher_momentum)
     if traits.patches:

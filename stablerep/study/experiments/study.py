@@ -102,22 +102,29 @@ class Study(Sources):
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
         """The pre-training run of one arm and seed; None for those that no training makes.
 
-        ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once. Where
-        captions repeat, methods that know images alone take each image as a caption of its own.
+        ``first`` > 0 learns from the first captions only; their images are those of the whole set, made once.
         """
         if not which.trained:
             return None
         images = self.arm_images(which, captions, p, seed)
         images = images.only(captions.first(first), captions) if first else images
         learned = captions.first(first) if first else captions
-        apart = len(learned)
-        if p.one_per_concept and self.about.designs:
-            images, apart = images.grouped(lambda: self.clusters), len({self.clusters[one] for one in learned.texts})
-        if self.repeats_captions and METHODS[which.method].traits.ids == "image":
-            images = images.each_alone()
+        images, apart = self.as_learned(images, learned, p, which.method)
         recipe = self.recipe(which, p, seed, apart)
         label = self.about.labels[-1] if METHODS[which.method].traits.ids == "class" else None
         return self.pretraining(images, recipe, f"{which.name}, seed {seed}", label=label)
+
+    def as_learned(self, images: ImageSet, captions: Captions, p: Parameters, method: str) -> tuple[ImageSet, int]:
+        """Images as a method takes them into batches, and how many of their captions may share one.
+
+        Where captions repeat, methods that know images alone take each image as a caption of its own.
+        """
+        apart = len(captions)
+        if p.one_per_concept and self.about.designs:
+            images, apart = images.grouped(lambda: self.clusters), len({self.clusters[one] for one in captions.texts})
+        if self.repeats_captions and METHODS[method].traits.ids == "image":
+            images = images.each_alone()
+        return images, apart
 
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None
