@@ -27,10 +27,10 @@ SMALLEST, LARGEST = 16, 512  # pixels
 MEASURED = 16384  # images of a part on which the autoencoder is measured, at most
 FEWEST = 8  # captions in a grid of samples
 STAGES = ("autoencoder", "denoiser")
-SHOWN = (
-    "grinning face", "red heart", "firefighter", "woman health worker: dark skin tone", "dog face", "pizza", "automobile",
-    "full moon face", "waving hand: medium skin tone", "rose", "guitar", "airplane", "man: beard", "princess: light skin tone",
-    "house", "clinking beer mugs",
+SHOWN = (  # all of the training part
+    "smiling face with sunglasses", "black heart", "firefighter", "woman health worker: dark skin tone", "dog face", "red apple",
+    "automobile", "crescent moon", "waving hand: light skin tone", "rose", "saxophone", "airplane", "old man", "mermaid",
+    "house with garden", "clinking beer mugs",
 )  # fmt: skip
 
 
