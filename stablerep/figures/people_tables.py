@@ -88,7 +88,10 @@ def labels_sentence(agreement: pd.DataFrame) -> str:
         for row in agreement.itertuples()
     )
     first = agreement.iloc[0]
-    return f"Of {first['images']} generated images of {first['captions']} captions labelled by eye, the reader agrees on {each}."
+    return (
+        f"Of {first['images']} generated images of {first['captions']} captions that one labeller saw enlarged and without their captions, the "
+        f"reader agrees on {each}. Where no face can be made out, the label is *cannot tell*."
+    )
 
 
 def suppressed_sentence(groups: pd.DataFrame, fewest: int) -> str:

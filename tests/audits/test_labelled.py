@@ -5,9 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from stablerep.audits.labelled import IMAGE, compare_labels
+from stablerep.audits.labelled import IMAGE, LABELLED, compare_labels
+from stablerep.audits.people import KNOWN_CLASSES
 from stablerep.audits.readers import CANNOT_TELL
 from stablerep.errors import InputError
+from stablerep.generator import load_generator
+from stablerep.study.chapters import resolve
 
 CLASSES = {"tone": ("none", "dark"), "gender": ("woman", "man")}
 MADE = {"guidance_interval": "everywhere", "generator": "abc", "sampling_steps": 8, "sampler": "dpm++", "seed": 0}
@@ -71,3 +74,15 @@ def test_labels_that_cannot_be_read_are_told(labels):
     with pytest.raises(InputError, match="lacks the column gender, which the reader reads"):
         compare_labels(labels(readings.drop(columns="gender")), readings, CLASSES)
     assert set(IMAGE) <= set(readings)
+
+
+def test_the_labels_are_of_images_that_the_reference_draws():
+    """Two hundred of the embedded generator, sampled as in the reference; the labels are known words."""
+    table = pd.read_csv(LABELLED)
+    given = resolve("bias", {"preset": "reference"})
+    assert len(table) == 200 and not table.duplicated(IMAGE).any()
+    assert set(table["generator"]) == {load_generator("emoji").fingerprint}
+    assert (table["sampling_steps"] == given.sampling_steps).all() and (table["sampler"] == given.sampler).all()
+    assert set(table["guidance_scale"]) == set(given.guidance_scales)
+    for attribute, classes in KNOWN_CLASSES.items():
+        assert set(table[attribute]) <= {*classes, CANNOT_TELL}
