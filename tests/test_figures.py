@@ -407,6 +407,31 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
         ]
 
 
+def contrast(one: str, other: str) -> float:
+    """By the guidelines for accessible content (WCAG 2.2, 1.4.3)."""
+
+    def luminance(colour: str) -> float:
+        parts = np.array(to_rgb(colour))
+        return float(
+            np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+        )
+
+    low, high = sorted(luminance(colour) + 0.05 for colour in (one, other))
+    return high / low
+
+
+def test_contrast_by_hand():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(
+        4.48, abs=0.01
+    )
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14181e"])
+def test_methods_stand_out_from_both_grounds(ground):
+    for title, colour in figures.METHOD_COLOURS.items():
+        assert contrast(colour, ground) >= 3, title
+
+
 def test_the_arms_have_colours_that_differ():
     assert len(set(figures.ARM_COLOURS.values())) == len(figures.ARM_COLOURS)
 

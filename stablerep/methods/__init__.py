@@ -70,9 +70,9 @@ class MethodEntry:
     traits: Traits
 
 
-# Colours of the families, after Okabe and Ito.
+# Colours of the families: near Okabe and Ito's, and each with a contrast of 3 or more on white paper and on the dark page.
 VIEWS, CAPTIONS, LANGUAGE, BOTH, LABELS, PATCHES, TEACHER = (
-    "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#E69F00", "#CC79A7", "#0072B2",
+    "#0072B2", "#009E73", "#C04A00", "#A4389E", "#A88900", "#8A6A5C", "#4A9CC4",
 )  # fmt: skip
 _CONTRASTIVE = "stablerep.methods.contrastive:Contrastive"
 _CLASSIFIER = "stablerep.methods.classification:Classifier"
