@@ -1,10 +1,10 @@
 """Drawing: pure functions from a results table to a matplotlib figure; tables for pages are in :mod:`stablerep.figures.tables`.
 
-Colours are the colour-blind-safe set of Wong (2011); figures have a white ground, so that they read the same on a dark page.
+A drawing function leaves a sentence with its main numbers as the figure's label, which becomes its alt text; :func:`show` displays it.
 """
 
 from stablerep.figures import people_tables, tables
-from stablerep.figures.canvas import ARM_COLOURS, METHOD_COLOURS, in_percent
+from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence
 from stablerep.figures.images import (
     designs_of,
@@ -17,10 +17,11 @@ from stablerep.figures.images import (
 )
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
+from stablerep.figures.shown import show
 
 __all__ = [
-    "ARM_COLOURS",
     "METHOD_COLOURS",
+    "colour_of",
     "comparison",
     "confusion",
     "contrasts",
@@ -29,6 +30,7 @@ __all__ = [
     "diversity",
     "evidence",
     "faithfulness",
+    "for_phones",
     "groups",
     "image_grid",
     "in_percent",
@@ -40,6 +42,7 @@ __all__ = [
     "scenes_of",
     "set_measures",
     "shares",
+    "show",
     "splits",
     "sweep",
     "tables",

@@ -1,18 +1,35 @@
-"""Colours and paper of all figures."""
+"""Colours and paper of all figures: as wide as the page's column, or stacked in one column for a phone."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import pandas as pd
+
 from stablerep.methods import METHODS
 
-BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F",
+# Near Okabe and Ito's, and each with a contrast of 3 or more on white paper and on the dark page.
+BLUE, ORANGE, GREEN, PURPLE, GOLD, BROWN, SKY, GREY = (
+    "#0072B2", "#C04A00", "#009E73", "#A4389E", "#A88900", "#8A6A5C", "#4A9CC4", "#777777",
 )  # fmt: skip
-ARM_COLOURS = {
-    "Random initialization": GREY, "SimCLR real": SKY, "SimCLR synthetic": BLUE, "CLIP real": YELLOW, "CLIP synthetic": ORANGE,
-    "StableRep synthetic": GREEN, "StableRep+ synthetic": RED, "StableRep real designs": PINK,
-}  # fmt: skip
-
 METHOD_COLOURS = {entry.title: entry.colour for entry in METHODS.values()}
+_TITLES = sorted(METHOD_COLOURS, key=len, reverse=True)  # StableRep+ before StableRep
+PAGE, PHONE = 7.4, 3.9  # width of a figure in inches, of 96 pixels each
+SMALL = 8.5  # points of the smallest text, 11 pixels
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+def colour_of(arm: str) -> str:
+    """The colour of an arm's method, with which its name begins; floors are grey."""
+    return next((METHOD_COLOURS[title] for title in _TITLES if arm.startswith(title)), GREY)
+
+
+def filled(arm: str) -> bool:
+    """Whether marks of an arm are filled: those of synthetic images are, all others are hollow."""
+    return "synthetic" in arm
 
 
 def in_percent(unit: str) -> bool:
@@ -20,18 +37,70 @@ def in_percent(unit: str) -> bool:
     return unit.startswith(("accuracy", "share"))
 
 
-def canvas(columns: int = 1, rows: int = 1, *, width: float = 7.5, height: float = 4.0, **options):
-    """A figure and its axes [rows, columns], in the style of the book."""
+@contextmanager
+def for_phones() -> Iterator[None]:
+    """Figures drawn meanwhile have their panels one below the other, as wide as a phone."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
+
+
+def wrapped(text: str) -> str:
+    """A title or label in lines that a phone has room for."""
+    return "\n".join(textwrap.fill(line, 44) for line in text.splitlines()) if is_narrow() else text
+
+
+def is_narrow() -> bool:
+    """Whether a figure is being drawn for a phone."""
+    return _narrow.get()
+
+
+def canvas(columns: int = 1, rows: int = 1, *, height: float = 3.2, stacks: bool = True, **options):
+    """A figure and its axes [rows, columns], in the style of the book. A phone has them in one column, row by row, unless they belong side by
+    side (``stacks`` is false).
+
+    Args:
+        height: of a row of panels, in inches. options: of :func:`matplotlib.pyplot.subplots`, for the page.
+    """
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    sns.set_theme(context="notebook", style="whitegrid", font_scale=0.9)
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **options)
+    style = {
+        "axes.labelsize": 9,
+        "axes.titlesize": 9.5,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "legend.fontsize": SMALL,
+    }
+    sns.set_theme(context="notebook", style="whitegrid", rc=style | {"grid.color": "#7777774D", "axes.edgecolor": GREY})
+    if is_narrow() and stacks:
+        size, count = (PHONE, height * rows * columns), rows * columns
+        figure, axes = plt.subplots(count, 1, figsize=size, layout="constrained", squeeze=False)
+        return figure, axes.reshape(rows, columns)
+    size = (PHONE if is_narrow() else PAGE, height * rows)
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
 
 
-def draw_interval(axis, place: int, mean: float, low: float, high: float, colour: str, *, filled: bool = True) -> None:
+def draw_interval(
+    axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True, scale: float = 100
+) -> None:
     """A share and its interval in percent, on a line of its own."""
     axis.errorbar(
-        100 * mean, place, xerr=[[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3, color=colour, markersize=7,
-        markerfacecolor=colour if filled else "white",
+        scale * mean, place, xerr=[[scale * (mean - low)], [scale * (high - mean)]], fmt="o", capsize=3, color=colour, markersize=6,
+        markerfacecolor=colour if fill else "white",
     )  # fmt: skip
+
+
+def name_rows(axis, names, *, size: float = SMALL) -> None:
+    """A row of the axis for each name, the first on top."""
+    axis.set_yticks(range(len(names)), names, fontsize=size)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+
+
+def seeds_of(table: pd.DataFrame) -> str:
+    """How many seeds stand behind a table, in words."""
+    count = int(table["seeds"].max()) if len(table) else 0
+    return f"{count} seed{'' if count == 1 else 's'}"

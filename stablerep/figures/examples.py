@@ -6,36 +6,32 @@ import numpy as np
 import pandas as pd
 
 
-def example_batch(seed: int = 0, size: int = 32) -> tuple[np.ndarray, dict]:
-    """Thumbnails and ids of a small batch under four schemes, for :func:`stablerep.figures.positives`.
+def example_batch(seed: int = 0, size: int = 32) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
+    """The views of a small batch, their ids under three schemes, and their captions, for :func:`stablerep.figures.positives`.
 
-    Two captions of one subgroup and one of another, in two designs each; SimCLR sees two views of one design of each.
+    Two captions of one subgroup and one of another, each with two images, one in either of two designs, and two views of each image.
     """
     from stablerep.corpus import load_corpus
     from stablerep.seeding import generator_for
     from stablerep.views import ViewRecipe, make_views
 
-    captions, designs = ("cat face", "dog face", "pizza"), ("noto", "twemoji")
+    captions, designs = ("cat face", "dog face", "pie"), ("noto", "fluent-emoji-flat")
     corpus = load_corpus("emoji", designs=list(designs))
-    rows = corpus.table.set_index(["caption", "design"])
-    place = {key: number for number, key in enumerate(zip(corpus.table["caption"], corpus.table["design"]))}
-    chosen = [(caption, design) for caption in captions for design in designs]
-    keep = np.isin(np.arange(len(corpus.table)), [place[key] for key in chosen])
-    part = corpus.where(keep)
-    order = {key: number for number, key in enumerate(zip(part.table["caption"], part.table["design"]))}
-    images = part.images(size)[[order[key] for key in chosen]]
-    recipe = ViewRecipe(size=size)
-    singles = images[::2].repeat_interleave(2, 0)
-    views = make_views(singles, recipe, generator_for(seed, "example", "views"))
-    shown = make_views(images, recipe, generator_for(seed, "example", "images"))
-    subgroup = pd.factorize(pd.Series([rows.loc[key, "subgroup"] for key in chosen]))[0]
-    caption = np.repeat(np.arange(len(captions)), 2)
-    return _pixels(shown), {
-        "SimCLR: two views of an image": (_pixels(views), caption),
-        "StableRep: images of a caption": caption,
-        "Supervised contrastive: images of a subgroup": subgroup,
-        "Caption as class: the number of the caption": caption,
-    }
+    part = corpus.where(corpus.table["caption"].isin(captions).to_numpy())
+    place = {key: number for number, key in enumerate(zip(part.table["caption"], part.table["design"]))}
+    images = part.images(size)[[place[caption, design] for caption in captions for design in designs]]
+    views = make_views(images.repeat_interleave(2, 0), ViewRecipe(size=size), generator_for(seed, "example", "views"))
+    subgroup = part.table.drop_duplicates("caption").set_index("caption")["subgroup"]
+    each = np.repeat(np.arange(len(captions)), 4)
+    return (
+        _pixels(views),
+        {
+            "SimCLR: two views of an image": np.repeat(np.arange(len(images)), 2),
+            "StableRep: images of a caption": each,
+            "Supervised contrastive: images of a subgroup": pd.factorize(subgroup[list(captions)])[0][each],
+        },
+        [captions[k] for k in each],
+    )
 
 
 def _pixels(views) -> np.ndarray:

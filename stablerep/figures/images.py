@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import BLUE, GREEN, GREY, canvas
+from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, canvas, is_narrow
+from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +37,7 @@ def diversity(table: pd.DataFrame) -> Figure:
 
 def _over_scales(table: pd.DataFrame, unit: str, scale: float, *, real: str, chance: bool) -> Figure:
     groups = list(dict.fromkeys(table["captions"]))
-    figure, axes = canvas(len(groups), width=3.1 * len(groups) + 0.9, height=3.4, sharey=True)
+    figure, axes = canvas(len(groups), height=2.8, sharey=True)
     for axis, name in zip(axes[0], groups):
         part = table[table["captions"] == name]
         made = part[part["source"] == "generated"].sort_values("guidance_scale")
@@ -49,11 +50,24 @@ def _over_scales(table: pd.DataFrame, unit: str, scale: float, *, real: str, cha
         )  # fmt: skip
         if chance:
             axis.axhline(scale * made["chance"].mean(), color="black", ls=":", lw=1, label="chance")
-        axis.set_title(name, fontsize=10)
+        axis.set_title(name)
         axis.set_xlabel("guidance scale w")
+    for axis in axes[0]:
         axis.set_ylim(bottom=0)
     axes[0][0].set_ylabel(unit)
-    axes[0][0].legend(fontsize=8)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=1 if is_narrow() else 3)
+    mine = table[table["captions"] == groups[0]]
+    said = "; ".join(
+        f"{row.source}{'' if pd.isna(row.guidance_scale) else f' at w = {row.guidance_scale:g}'} "
+        + (
+            f"{percent(row.mean, row.low, row.high)} %"
+            if scale == 100
+            else f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        )
+        for row in mine.itertuples()
+    )
+    figure.set_label(f"{unit[0].upper()}{unit[1:].removesuffix(' (%)')} against guidance scale; {groups[0]}: {said}.")
     return figure
 
 
@@ -68,7 +82,7 @@ def set_measures(table: pd.DataFrame) -> Figure:
         "fidelity": ("precision", "density"),
         "diversity": ("recall", "coverage"),
     }
-    figure, axes = canvas(3, width=9.5, height=3.4)
+    figure, axes = canvas(3, height=2.8)
     for axis, (title, metrics) in zip(axes[0], panels.items()):
         for metric, colour, marker in zip(metrics if len(table) else (), (GREEN, BLUE), "os"):
             part = table[table["metric"] == metric]
@@ -79,14 +93,20 @@ def set_measures(table: pd.DataFrame) -> Figure:
                 made["guidance_scale"], made["value"], yerr=errors, marker=marker, capsize=3, color=colour, label=metric
             )
             axis.axhline(real["value"], color=colour, ls="--", label=f"{metric}, {real['source']}")
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title)
         axis.set_xlabel("guidance scale w")
         if table.empty:
             axis.text(0.5, 0.5, "too few images", ha="center", va="center", transform=axis.transAxes)
             continue
-        axis.legend(fontsize=7)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3))
         if metrics != ("kid",):
             axis.set_ylim(0, 1.08 * table.loc[table["metric"].isin(metrics), ["value", "high"]].max().max())
+    kid = table[table["metric"] == "kid"]
+    said = "; ".join(
+        f"{row.source}{'' if pd.isna(row.guidance_scale) else f', w = {row.guidance_scale:g}'} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        for row in kid.itertuples()
+    )
+    figure.set_label(f"Generated sets against a real one; kernel distance: {said or 'too few images'}.")
     return figure
 
 
@@ -96,7 +116,11 @@ def designs_of(corpus: Corpus, captions: Sequence[str], designs: Sequence[str], 
     place = {(row.caption, row.design): i for i, row in enumerate(corpus.table.itertuples())}
     blank = np.full_like(pixels[0], 255)
     rows = [[pixels[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
-    return image_grid(np.asarray(rows), captions, [design.replace("-", "-\n", 1) for design in designs], zoom=0.9)
+    figure = image_grid(np.asarray(rows), captions, [design.replace("-", "-\n", 1) for design in designs])
+    figure.set_label(
+        f"{len(captions)} captions in {len(designs)} designs: {', '.join(captions)}; {len(place)} drawings."
+    )
+    return figure
 
 
 def scenes_of(corpus: Corpus, strengths: Sequence[float], size: int) -> Figure:
@@ -106,27 +130,39 @@ def scenes_of(corpus: Corpus, strengths: Sequence[float], size: int) -> Figure:
     drawings, ids = corpus.images(size), corpus.table["id"].tolist()
     rows = [Camera.of_strength(strength).scenes(drawings, ids).permute(0, 2, 3, 1).numpy() for strength in strengths]
     names = ["drawings" if not strength else f"scenes, strength {strength:g}" for strength in strengths]
-    return image_grid(np.asarray(rows), names, [""] * len(ids), zoom=0.9)
+    figure = image_grid(np.asarray(rows), names, [""] * len(ids))
+    figure.set_label(f"{len(ids)} images through the camera, a row for each strength: {', '.join(names)}.")
+    return figure
 
 
-def image_grid(
-    images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, zoom: float = 0.62
-) -> Figure:
-    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column."""
-    rows, columns = images.shape[:2]
-    figure, axes = canvas(columns, rows, width=zoom * columns + 2.2, height=zoom * rows + 0.5)
+def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str]) -> Figure:
+    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column; on a phone a row's label stands above it."""
+    rows, columns, side = *images.shape[:2], images.shape[2]
+    gap = max(1, side // 12)
+    above = gap + (side // 2) * is_narrow()  # free pixels above a row
+    mosaic = np.zeros((rows * (side + above), columns * (side + gap), 4), np.uint8)
     for i in range(rows):
         for j in range(columns):
-            axis = axes[i][j]
-            axis.imshow(images[i, j], interpolation="nearest")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.grid(False)
-            for side in axis.spines.values():
-                side.set_visible(False)
-        axes[i][0].set_ylabel(row_labels[i], rotation=0, ha="right", va="center", fontsize=9)
-    for j, label in enumerate(column_labels):
-        axes[0][j].set_title(label, fontsize=9)
+            y, x = i * (side + above) + above, j * (side + gap)
+            mosaic[y : y + side, x : x + side, :3] = images[i, j]
+            mosaic[y : y + side, x : x + side, 3] = 255
+    width = (3.7 if is_narrow() else 5.6) / columns  # of an image in inches
+    figure, axes = canvas(height=0.5 + min(width, 1.0) * mosaic.shape[0] / (side + gap), stacks=False)
+    axis = axes[0][0]
+    axis.imshow(mosaic, interpolation="nearest")
+    axis.grid(False)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    axis.set_xticks([j * (side + gap) + side / 2 for j in range(columns)], column_labels)
+    starts = [i * (side + above) + above for i in range(rows)]
+    if is_narrow():
+        axis.set_yticks([])
+        for start, label in zip(starts, row_labels):
+            axis.text(0, start - gap, " ".join(label.split()), fontsize=SMALL, va="bottom")
+    else:
+        axis.set_yticks([start + side / 2 for start in starts], row_labels)
     return figure
 
 
@@ -146,4 +182,9 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
     names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
-    return image_grid(np.asarray(images), names, labels)
+    figure = image_grid(np.asarray(images), names, labels)
+    scales_said = ", ".join(f"{w:g}" for w in scales)
+    figure.set_label(
+        f"Generated images, {per_scale} at each of w = {scales_said}, of {len(captions)} captions: {'; '.join(captions)}."
+    )
+    return figure

@@ -8,42 +8,56 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, METHOD_COLOURS, canvas, draw_interval, in_percent
+from stablerep.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    canvas,
+    colour_of,
+    draw_interval,
+    filled,
+    in_percent,
+    name_rows,
+    seeds_of,
+)
+from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _intervals(axis, table: pd.DataFrame) -> None:
-    """Accuracies with intervals, one line per arm."""
-    for place, row in enumerate(table.itertuples()):
-        colour = (ARM_COLOURS | METHOD_COLOURS).get(row.arm, GREY)
-        draw_interval(axis, place, row.accuracy, row.low, row.high, colour)
-    axis.set_yticks(range(len(table)), table["arm"])
-    axis.set_ylim(len(table) - 0.5, -0.5)  # the first row on top; axes that share it may be drawn in any number
+def comparison(arms: pd.DataFrame, probes: Sequence[str], primary: str, whose: str) -> Figure:
+    """Accuracy of every arm, a panel for each probe.
 
+    Marks of arms on synthetic images are filled, all others hollow; the colour is that of the method.
 
-def comparison(live: pd.DataFrame, stored: pd.DataFrame | None, probes: Sequence[str]) -> Figure:
-    """Accuracy of every arm: this run above, the stored reference below, one column per probe.
-
-    Tables of :func:`stablerep.statistics.summarize`; their arms may differ.
+    Args:
+        arms: of :func:`stablerep.statistics.summarize`. primary: the probe that verdicts rest on, which is marked.
+        whose: of whom the numbers are, such as "the reference".
     """
-    rows = [("this run", live)] + ([("stored reference", stored)] if stored is not None else [])
-    figure, axes = canvas(
-        len(probes), len(rows), width=3.1 * len(probes) + 1.6, height=3.1 * len(rows) + 0.3, sharey="row"
+    columns = min(2, len(probes))
+    count = arms["arm"].nunique()
+    figure, axes = canvas(columns, -(-len(probes) // columns), height=0.8 + 0.21 * count)
+    for axis, probe in zip(axes.flat, probes):
+        part = arms[arms["probe"] == probe]
+        for place, row in enumerate(part.itertuples()):
+            draw_interval(axis, place, row.accuracy, row.low, row.high, colour_of(row.arm), fill=filled(row.arm))
+        name_rows(axis, part["arm"])
+        axis.set_title(f"{probe}{', primary' if probe == primary else ''}")
+        axis.set_xlabel("accuracy (%)")
+    for axis in list(axes.flat)[len(probes) :]:
+        axis.remove()
+    mine = arms[arms["probe"] == primary]
+    best = mine.loc[mine["accuracy"].idxmax()]
+    figure.set_label(
+        f"Accuracy of {count} arms on {len(probes)} probes, {whose}, {seeds_of(arms)}; on {primary} the best is {best['arm']}, "
+        f"{percent(best['accuracy'], best['low'], best['high'])} %."
     )
-    for line, (title, table) in zip(axes, rows):
-        for axis, probe in zip(line, probes):
-            part = table[table["probe"] == probe]
-            _intervals(axis, part)
-            count = int(part["seeds"].iloc[0])
-            axis.set_title(f"{probe}\n{title}, {count} seed{'s' if count > 1 else ''}", fontsize=10)
-            axis.set_xlabel("accuracy (%)")
     return figure
 
 
 def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
-    """Accuracy against number of captions on a log axis, a panel for each of the table's; the paper's figure 6 in the panel beside them.
+    """Accuracy against number of captions on a log axis, a panel for each of the table's, and the paper's figure 6.
 
     Power laws are dashed, with their bands; floors, which learn from no captions, are dotted level lines.
 
@@ -53,15 +67,16 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
     """
     mine = table[table["probe"] == probe]
     panels, sizes = mine["panel"].unique(), sorted({*mine["captions"]} - {0})
-    figure, axes = canvas(len(panels) + 1, width=4.2 * (len(panels) + 1), height=4.4)
-    *ours, theirs = axes[0]
+    figure, axes = canvas(2, -(-(len(panels) + 1) // 2), height=3.6)
+    *ours, theirs = list(axes.flat)[: len(panels) + 1]
     for axis, panel in zip(ours, panels):
         part = mine[mine["panel"] == panel]
         for arm, points in part[part["captions"] > 0].groupby("arm", sort=False):
-            points, colour = points.sort_values("captions"), ARM_COLOURS.get(arm, GREY)
+            points, colour = points.sort_values("captions"), colour_of(arm)
             errors = 100 * np.array([points["accuracy"] - points["low"], points["high"] - points["accuracy"]])
             axis.errorbar(
                 points["captions"], 100 * points["accuracy"], yerr=errors, marker="o", ls="", capsize=3, label=arm, color=colour,
+                markerfacecolor=colour if filled(arm) else "white",
             )  # fmt: skip
             law = lines[(lines["panel"] == panel) & (lines["arm"] == arm)]
             if len(law):
@@ -73,21 +88,26 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
                 axis.plot(points["captions"], 100 * points["accuracy"], color=colour)
         for place, floor in enumerate(part[part["captions"] == 0].itertuples()):
             axis.axhline(100 * floor.accuracy, ls=(0, (1, 1 + 2 * place)), color=GREY, label=floor.arm)
-        axis.set_title(f"{panel}, {probe}", fontsize=10)
+        axis.set_title(f"{panel}: {probe}")
     for method, part in published.groupby("method", sort=False):
-        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=ARM_COLOURS.get(method, GREY))
-    theirs.set_title("the paper, figure 6: ImageNet, linear probe", fontsize=10)
-    for axis in axes[0]:
+        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=colour_of(method))
+    theirs.set_title("the paper, figure 6: ImageNet, linear probe")
+    for axis in (*ours, theirs):
         axis.set_xscale("log")
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
-        axis.legend(
-            fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2
-        )  # no place inside is always free
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)  # no place inside is always free
     for axis in ours:
         axis.sharey(ours[0])
         axis.set_xticks(sizes, [str(size) for size in sizes])
         axis.minorticks_off()
+    for axis in list(axes.flat)[len(panels) + 1 :]:
+        axis.remove()
+    most = mine[(mine["captions"] == sizes[-1]) & (mine["panel"] == panels[0])]
+    said = "; ".join(f"{row.arm} {percent(row.accuracy, row.low, row.high)} %" for row in most.itertuples())
+    figure.set_label(
+        f"Accuracy on {probe} against the number of captions, {panels[0]}; at {sizes[-1]:,} captions: {said}."
+    )
     return figure
 
 
@@ -108,8 +128,9 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
     scale, places = 100 if in_percent(unit) else 1, np.unique(table[x])
     count = min(MOST_LINES, len(table.groupby(lines, dropna=False))) if lines else 1
     gap = 0.3 * np.diff(places).min() if len(places) > 1 else 0.0  # within which the lines stand side by side
-    figure, axes = canvas(len(titles), width=max(5.5, 3.2 * len(titles) + 1.5), height=4.2)
-    for axis, title in zip(axes[0], titles):
+    columns = min(2, len(titles))
+    figure, axes = canvas(columns, -(-len(titles) // columns), height=3.0)
+    for axis, title in zip(axes.flat, titles):
         part = table[table[panel] == title] if panel else table
         for place, (name, line) in enumerate(part.groupby(lines, sort=False, dropna=False)):
             if place == MOST_LINES:
@@ -117,68 +138,101 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
             shown = line.groupby(x)[["value", "low", "high"]].mean().reset_index()
             errors = scale * np.array([shown["value"] - shown["low"], shown["high"] - shown["value"]])
             label = ", ".join(str(part) for part in name if pd.notna(part))
+            colour = colour_of(label)
             axis.errorbar(
                 shown[x] + gap * ((place + 0.5) / count - 0.5), scale * shown["value"], yerr=np.nan_to_num(errors), marker="os^vDPX*<>"[place],
-                markersize=5, elinewidth=1, lw=1, label=label, color=(ARM_COLOURS | METHOD_COLOURS).get(label),
+                markersize=5, elinewidth=1, lw=1, label=label, color=None if colour == GREY else colour,
+                markerfacecolor="white" if colour != GREY and not filled(label) else None,
             )  # fmt: skip
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title)
         axis.set_xlabel(x)
         axis.set_xticks(places)
+    for axis in list(axes.flat)[len(titles) :]:
+        axis.remove()
     axes[0][0].set_ylabel(unit if scale == 1 else f"{unit} (%)")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=min(4, len(labels)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
+    figure.set_label(f"{unit} against {x}, from {table['value'].min():.3g} to {table['value'].max():.3g}.")
     return figure
 
 
-def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], *, columns: int = 2) -> Figure:
-    """What each method takes for positives in one small batch: a square of pairs per scheme, the images along both sides.
+def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], captions: Sequence[str]) -> Figure:
+    """What methods take for positives in one small batch: a square of pairs of views per scheme, the views along both sides; and CLIP's pairs of
+    views and captions.
 
     Args:
         thumbnails: uint8 [N, H, W, 3], the views of the batch.
-        schemes: for each title the ids of the N views; equal ids are positives. A title may map to its own pair of
-            (thumbnails, ids) where its views differ.
+        schemes: for each title the ids of the N views; equal ids are positives.
+        captions: of the N views.
     """
-    from matplotlib.colors import ListedColormap
-    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
-    rows = -(-len(schemes) // columns)
-    figure, axes = canvas(columns, rows, width=4.2 * columns, height=4.4 * rows)
-    for axis, (title, scheme) in zip(axes.flat, schemes.items()):
-        images, ids = scheme if isinstance(scheme, tuple) else (thumbnails, scheme)
+    figure, axes = canvas(2, -(-(len(schemes) + 1) // 2), height=3.7)
+    count, texts = len(thumbnails), list(dict.fromkeys(captions))
+    for axis, (title, ids) in zip(axes.flat, schemes.items()):
         ids = np.asarray(ids)
         kind = (ids[:, None] == ids[None, :]).astype(int)
         np.fill_diagonal(kind, 2)
-        axis.imshow(kind, cmap=ListedColormap(["#E8E8E8", GREEN, "#FFFFFF"]), vmin=0, vmax=2)
-        axis.set_xticks(np.arange(-0.5, len(ids)), [])
-        axis.set_yticks(np.arange(-0.5, len(ids)), [])
-        axis.set_title(title, fontsize=10, pad=24)
-        for k, image in enumerate(images):
-            for place, shift in (((-0.5, k), (-11, 0)), ((k, -0.5), (0, 11))):
-                box = OffsetImage(image, zoom=0.55)
-                axis.add_artist(
-                    AnnotationBbox(
-                        box, place, xybox=shift, boxcoords="offset points", frameon=False, annotation_clip=False
-                    )
-                )
-    for axis in list(axes.flat)[len(schemes) :]:
-        axis.set_visible(False)
+        _pairs(axis, kind, title)
+        _along(axis, thumbnails, "left")
+        _along(axis, thumbnails, "top")
+    last = axes.flat[len(schemes)]
+    _pairs(
+        last,
+        np.array([[int(text == caption) for text in texts] for caption in captions]),
+        "CLIP: each view with its caption",
+    )
+    _along(last, thumbnails, "left")
+    last.set_aspect("auto")
+    last.set_xticks(range(len(texts)), texts)
+    last.xaxis.tick_top()
+    last.tick_params(length=0)
+    for axis in list(axes.flat)[len(schemes) + 1 :]:
+        axis.remove()
+    said = "; ".join(f"{title}, {np.bincount(ids)[0]} views of the first" for title, ids in schemes.items())
+    figure.set_label(f"Which of {count} views of {len(texts)} captions are positives of each other: {said}.")
     return figure
+
+
+def _pairs(axis, kind: np.ndarray, title: str) -> None:
+    """A square for each pair: 1 for positives, 0 for negatives, 2 for what is no pair."""
+    from matplotlib.colors import ListedColormap
+
+    axis.imshow(kind, cmap=ListedColormap(["#77777733", GREEN, "#77777700"]), vmin=0, vmax=2)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.grid(False)
+    axis.set_title(title, pad=24)
+
+
+def _along(axis, thumbnails: np.ndarray, side: str) -> None:
+    """Small pictures along the left or the top of a square."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    for k, image in enumerate(thumbnails):
+        place, shift = ((-0.5, k), (-9, 0)) if side == "left" else ((k, -0.5), (0, 9))
+        box = OffsetImage(image, zoom=0.42)
+        axis.add_artist(
+            AnnotationBbox(
+                box, place, xybox=shift, boxcoords="offset points", frameon=False, pad=0, annotation_clip=False
+            )
+        )
 
 
 def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
     """Loss by step, a panel per method: losses of different methods have different units."""
     arms = list(dict.fromkeys(table["arm"]))
     columns = min(columns, len(arms))
-    rows = -(-len(arms) // columns)
-    figure, axes = canvas(columns, rows, width=2.3 * columns + 0.5, height=1.9 * rows + 0.3)
+    figure, axes = canvas(columns, -(-len(arms) // columns), height=1.7)
     for axis, arm in zip(axes.flat, arms):
         part = table[table["arm"] == arm]
         axis.plot(part["step"], part["loss"], color=BLUE)
-        axis.set_title(arm, fontsize=10)
+        axis.set_title(arm)
     for axis in list(axes.flat)[len(arms) :]:
-        axis.set_visible(False)
-    for axis in axes[-1]:
+        axis.remove()
+    for axis in list(axes.flat)[: len(arms)][-columns:]:
         axis.set_xlabel("step")
     for axis in axes[:, 0]:
         axis.set_ylabel("loss")
+    last = table.sort_values("step").groupby("arm", sort=False)["loss"]
+    said = "; ".join(f"{arm} from {last.first()[arm]:.2f} to {last.last()[arm]:.2f}" for arm in arms)
+    figure.set_label(f"Loss by step: {said}.")
     return figure

@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import ARM_COLOURS, BLUE, GREEN, GREY, ORANGE, RED, SKY, canvas
+from stablerep.figures.canvas import (
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    canvas,
+    colour_of,
+    draw_interval,
+    filled,
+    is_narrow,
+    name_rows,
+)
+from stablerep.figures.tables import percent, points
+from stablerep.statistics.verdict import MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +45,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
     classes = list(part["label"].unique())
     columns = min(4, len(classes))
     rows = -(-len(classes) // columns)
-    figure, axes = canvas(columns, rows, width=7.5, height=2.5 * rows + 0.9, sharey=True, sharex=True)
+    figure, axes = canvas(columns, rows, height=2.2, sharey=True, sharex=True)
     scales = sorted(part["guidance_scale"].dropna().unique())
     handles = {}
     for axis, label in zip(axes.flat, classes):
@@ -38,7 +53,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
         for source, (colour, line) in REFERENCES.items():
             if source in mine.index:
                 handles[source] = axis.axhline(100 * mine.loc[source, "share"], color=colour, ls=line)
-        for source, colour, shift in (("generated, as read", SKY, -0.08), ("generated, corrected", RED, 0.08)):
+        for source, colour, shift in (("generated, as read", BROWN, -0.08), ("generated, corrected", PURPLE, 0.08)):
             some = mine.loc[mine.index == source].dropna(subset=["share"]).sort_values("guidance_scale")
             x = np.searchsorted(scales, some["guidance_scale"]) + shift
             errors = 100 * np.array([some["share"] - some["low"], some["high"] - some["share"]]).clip(0)
@@ -48,7 +63,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
             handles.setdefault(source, drawn)
         axis.set_xticks(range(len(scales)), [f"{w:g}" for w in scales])
         axis.set_xlim(-0.5, len(scales) - 0.5)
-        axis.set_title(label, fontsize=10)
+        axis.set_title(label)
     for axis in list(axes.flat)[len(classes) :]:
         axis.remove()
     for axis in list(axes.flat)[: len(classes)][-columns:]:  # the last of each column
@@ -56,7 +71,12 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
         axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("share of images (%)")
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=1 if is_narrow() else 2)
+    read = part[(part["source"] == "generated, as read") & (part["guidance_scale"] == scales[-1])]
+    said = "; ".join(f"{row.label} {percent(row.share, row.low, row.high)} %" for row in read.itertuples())
+    figure.set_label(
+        f"Shares of {attribute} in generated images over w, with references; as read at w = {scales[-1]:g}: {said}."
+    )
     return figure
 
 
@@ -67,30 +87,49 @@ def confusion(table: pd.DataFrame, attribute: str) -> Figure:
     part = table[table["attribute"] == attribute]
     classes, read = list(part["truth"].unique()), list(part["prediction"].unique())
     matrix = part.pivot(index="truth", columns="prediction", values="share").loc[classes, read]
-    figure, axes = canvas(width=1.2 + 0.8 * len(read), height=0.9 + 0.6 * len(classes))
-    sns.heatmap(100 * matrix, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, ax=axes[0][0])
+    figure, axes = canvas(height=0.9 + 0.4 * len(classes))
+    sns.heatmap(
+        100 * matrix,
+        annot=True,
+        fmt=".0f",
+        cmap="Blues",
+        vmin=0,
+        vmax=100,
+        cbar=False,
+        ax=axes[0][0],
+        annot_kws={"fontsize": 9},
+    )
     axes[0][0].set_xlabel("read as (%)")
     axes[0][0].set_ylabel("label")
     axes[0][0].tick_params(axis="y", rotation=0)
     axes[0][0].set_xticklabels([name.replace("-", "-\n").replace(" ", "\n") for name in read])
+    right = "; ".join(f"{name} {100 * matrix.loc[name, name]:.0f} %" for name in classes)
+    figure.set_label(f"How the reader reads {attribute} of real drawings; read as labelled: {right}.")
     return figure
 
 
 def contrasts(table: pd.DataFrame) -> Figure:
     """By how many points more the first arm gains in a group than in the others: a row per group, a panel per pair of arms."""
     pairs = list(table[["first", "second"]].drop_duplicates().itertuples(index=False))
-    names = list(dict.fromkeys(f"{row.label} ({row.attribute})" for row in table.itertuples()))[::-1]
-    figure, axes = canvas(max(len(pairs), 1), width=8, height=1.2 + 0.32 * max(len(names), 1), sharey=True, sharex=True)
+    names = list(dict.fromkeys(f"{row.label} ({row.attribute})" for row in table.itertuples()))
+    figure, axes = canvas(max(len(pairs), 1), height=1.2 + 0.25 * max(len(names), 1), sharex=True)
     for axis, pair in zip(axes[0], pairs):
         mine = table[(table["first"] == pair.first) & (table["second"] == pair.second)]
-        y = [names.index(f"{row.label} ({row.attribute})") for row in mine.itertuples()]
-        errors = 100 * np.array([mine["difference"] - mine["low"], mine["high"] - mine["difference"]])
-        axis.errorbar(100 * mine["difference"], y, xerr=errors, fmt="o", capsize=3, color=BLUE)
+        axis.axvspan(-100 * MARGIN, 100 * MARGIN, color=GREY, alpha=0.2, lw=0)
         axis.axvline(0, color=GREY, lw=1)
-        axis.axvspan(-1, 1, color=GREY, alpha=0.15)
-        axis.set_title(f"{pair.first}\nagainst {pair.second}", fontsize=9)
+        for row in mine.itertuples():
+            place = names.index(f"{row.label} ({row.attribute})")
+            draw_interval(axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first))
+        name_rows(axis, names if axis is axes[0][0] or is_narrow() else [""] * len(names))
+        axis.set_title(f"{pair.first}\n− {pair.second}")
         axis.set_xlabel("points")
-    axes[0][0].set_yticks(range(len(names)), names)
+    said = "none"
+    if pairs:
+        mine = table[(table["first"] == pairs[0].first) & (table["second"] == pairs[0].second)]
+        said = "; ".join(f"{row.label} {points(row.difference, row.low, row.high)}" for row in mine.itertuples())
+    figure.set_label(
+        f"What synthetic images change in a group against the others, in points, for the first pair: {said}."
+    )
     return figure
 
 
@@ -98,33 +137,30 @@ def groups(table: pd.DataFrame, attribute: str) -> Figure:
     """Accuracy by gender or tone, a colour per encoder; floors are grey and differ in their marks."""
     part = table[table["attribute"] == attribute]
     classes = list(part["label"].unique())
-    figure, axes = canvas(width=8, height=3.6)
-    arms, marks = list(dict.fromkeys(part["arm"])), iter("sv^Dx")
+    arms, marks = list(dict.fromkeys(part["arm"])), "sv^Dx"
+    figure, axes = canvas(height=1.5 + 0.55 * len(classes) + 0.12 * len(arms) * len(classes))
+    axis, floors = axes[0][0], [name for name in arms if colour_of(name) == GREY]
     for k, name in enumerate(arms):
         mine = part[part["arm"] == name].set_index("label").reindex(classes).dropna(subset=["accuracy"])
-        x = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * min(
-            0.16, 0.8 / len(arms)
-        )
+        y = np.array([classes.index(label) for label in mine.index]) + (k - (len(arms) - 1) / 2) * 0.8 / len(arms)
         errors = 100 * np.array([mine["accuracy"] - mine["low"], mine["high"] - mine["accuracy"]])
-        axes[0][0].errorbar(
-            x,
-            100 * mine["accuracy"],
-            yerr=errors.clip(0),
-            fmt=next(marks) if ARM_COLOURS.get(name, GREY) == GREY else "o",
-            capsize=2,
-            markersize=5,
-            color=ARM_COLOURS.get(name, GREY),
-            label=name,
-        )
-    axes[0][0].set_xticks(range(len(classes)), classes)
-    axes[0][0].set_ylabel("accuracy of the probe (%)")
-    axes[0][0].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        colour = colour_of(name)
+        axis.errorbar(
+            100 * mine["accuracy"], y, xerr=errors.clip(0), fmt=marks[floors.index(name) % len(marks)] if name in floors else "o", capsize=2,
+            markersize=5, color=colour, markerfacecolor=colour if filled(name) or name in floors else "white", label=name,
+        )  # fmt: skip
+    name_rows(axis, classes)
+    axis.set_xlabel("accuracy of the probe (%)")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1 if is_narrow() else 2)
+    trained = part[~part["arm"].isin(floors)].dropna(subset=["accuracy"])
+    said = "; ".join(f"{row.arm}, {row.label} {100 * row.accuracy:.1f} %" for row in trained.itertuples())
+    figure.set_label(f"Accuracy of a probe by {attribute}: {said}.")
     return figure
 
 
 def people(table: pd.DataFrame, tones: Sequence[str]) -> Figure:
     """Captions of people by skin tone and gender, as the labels state them."""
-    figure, axes = canvas(width=7, height=3.4)
+    figure, axes = canvas(height=3.2)
     genders = {"woman": ORANGE, "man": BLUE, "person": GREEN}
     for k, (gender, colour) in enumerate(genders.items()):
         part = (
@@ -134,18 +170,26 @@ def people(table: pd.DataFrame, tones: Sequence[str]) -> Figure:
     axes[0][0].set_xticks(range(len(tones)), tones)
     axes[0][0].set_xlabel("skin tone in the label")
     axes[0][0].set_ylabel("captions")
-    axes[0][0].legend(fontsize=8, title="gender in the label", title_fontsize=8)
+    axes[0][0].legend(title="gender in the label")
+    said = "; ".join(f"{gender} {table.loc[table['gender'] == gender, 'captions'].sum():,}" for gender in genders)
+    figure.set_label(f"Captions of people by skin tone and gender, over all tones: {said}.")
     return figure
 
 
 def splits(table: pd.DataFrame) -> Figure:
     """Concepts by group in each part of the split."""
-    figure, axes = canvas(width=7.5, height=3.4)
+    figure, axes = canvas(height=3.4)
     groups_ = sorted(table["group"].unique())
     for k, (split, colour) in enumerate((("train", BLUE), ("validation", ORANGE), ("test", GREEN))):
         part = table[table["split"] == split].set_index("group")["concepts"].reindex(groups_, fill_value=0)
         axes[0][0].bar(np.arange(len(groups_)) + (k - 1) * 0.27, part, 0.25, color=colour, label=split)
-    axes[0][0].set_xticks(range(len(groups_)), [g.replace("-", "-\n") for g in groups_], fontsize=8)
+    axes[0][0].set_xticks(
+        range(len(groups_)), [g.replace("-", "-\n") for g in groups_], rotation=90 if is_narrow() else 0
+    )
     axes[0][0].set_ylabel("concepts")
-    axes[0][0].legend(fontsize=8)
+    axes[0][0].legend()
+    said = "; ".join(
+        f"{split} {table.loc[table['split'] == split, 'concepts'].sum():,}" for split in ("train", "validation", "test")
+    )
+    figure.set_label(f"Concepts by group in each part; over all groups: {said}.")
     return figure
