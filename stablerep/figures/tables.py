@@ -145,6 +145,25 @@ def designs(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index("design").rename_axis(None)
 
 
+def corpus_sentence(tables: dict[str, pd.DataFrame]) -> str:
+    """Markdown: how many images, captions and concepts there are, and how many concepts are held out.
+
+    Args:
+        tables: of the chapter on the corpus.
+    """
+    parts = splits(tables["splits"])
+    captions, held = (
+        tables["images_per_caption"]["captions"].sum(),
+        parts["concepts"].drop("train", errors="ignore").sum(),
+    )
+    several = tables["images_per_caption"].query("images > 1")["captions"].sum()
+    return (
+        f"{parts['images'].sum():,} drawings in {len(tables['designs'])} designs, of {captions:,} captions and {parts['concepts'].sum():,} concepts. "
+        f"{100 * several / captions:.0f} % of the captions are drawn in several designs, {held:,} concepts are held out, and of people the "
+        "label says the skin tone and the gender."
+    )
+
+
 def splits(table: pd.DataFrame) -> pd.DataFrame:
     """Concepts, captions and images of each part, over all groups."""
     return table.groupby("split", sort=False)[["concepts", "captions", "images"]].sum()

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stablerep.study.book.build import missing_chapters
+from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names
 from stablerep.study.claims import MARK, claims_table
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
+PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
+LAST = "## Parameters, cost and code"
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -36,11 +39,11 @@ def require_chapters(app: Sphinx, config: object) -> None:
 
 
 def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Say on each chapter what it was made from and whether that still holds, and fold the parameters that papermill
-    injected; fill the marks of other pages."""
+    """Say on each chapter what it was made from and whether that still holds, and arrange its cells; fill the marks of other pages."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
-        fold_injected_parameters(notebook)
+        describe_images(notebook)
+        arrange(notebook)
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
@@ -51,13 +54,27 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
 
 
-def fold_injected_parameters(notebook: dict) -> None:
-    """Papermill's cell of parameters has no room for tags of ours in the notebook, so that it gets them here."""
+def arrange(notebook: dict) -> None:
+    """Put what has to run first, but is read last, where it is read: parameters at the end. Fold this run's own part where a reader did
+    not ask for other parameters."""
+    cells, given = notebook["cells"], [one for one in notebook["cells"] if PARAMETERS & set(_tags(one))]
+    heading = next((k for k, one in enumerate(cells) if "".join(one["source"]).startswith(LAST)), None)
+    for cell in given:  # papermill's cell of parameters has no tags of ours in the notebook
+        cell["metadata"]["tags"] = [*dict.fromkeys([*_tags(cell), "hide-input"])]
+        prompt = "Show the parameters of this run" if "injected-parameters" in _tags(cell) else "Show all parameters"
+        cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = prompt
+    if heading is not None:
+        after = [one for one in cells[heading + 1 :] if one not in given]
+        notebook["cells"] = [*(one for one in cells[: heading + 1] if one not in given), *given, *after]
+    changed = notebook["metadata"].get("stablerep", {}).get("changed", {})
     for cell in notebook["cells"]:
-        tags = cell["metadata"].get("tags", [])
-        if "injected-parameters" in tags and "hide-input" not in tags:
-            cell["metadata"]["tags"] = [*tags, "hide-input"]
-            cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show the parameters of this run"
+        if "own-run" in _tags(cell) and not set(changed) - {"live"}:
+            cell["metadata"]["tags"] = [*(one for one in _tags(cell) if one != "hide-input"), "hide-cell"]
+            cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show this run"
+
+
+def _tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
@@ -76,11 +93,12 @@ def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
             )
 
 
-def add_schemas(app: Sphinx, error: Exception | None) -> None:
-    """Put the JSON Schema of each chapter's parameters beside the pages, where the page on rerunning links to them."""
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Draw figures into the pages, and put the JSON Schema of each chapter's parameters beside them, where the page on rerunning links to it."""
     from stablerep.study.notebooks.schema import write_schemas
 
     if error is None:
+        finish_pages(Path(app.srcdir), Path(app.outdir), chapter_names(), CHAPTERS)
         write_schemas(Path(app.outdir) / "_static" / "schemas")
 
 
@@ -88,5 +106,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
     app.connect("source-read", change_sources)
     app.connect("doctree-read", require_alt_text)
-    app.connect("build-finished", add_schemas)
+    app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

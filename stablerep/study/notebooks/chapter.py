@@ -1,4 +1,4 @@
-"""What a notebook works with: its checked parameters, its tables, the stored reference, its verdict."""
+"""What a notebook works with: its checked parameters, the tables that its page draws, this run's own, its verdict."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from tqdm import TqdmWarning
 
 from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
+from stablerep.statistics.verdict import SEEDS
 from stablerep.study.chapters import (
     Answer,
     chapter,
@@ -23,14 +24,19 @@ from stablerep.study.chapters import (
     preset_differences,
     probe_of,
     resolve,
+    stored_record,
     stored_tables,
 )
 from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.pieces import badge, side_by_side
 from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 from stablerep.study.store.folder import write_json
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 ASKED = "asked.json"
 RECORD_FOLDER = "STABLEREP_RECORD"  # where an executed notebook leaves its tables and the keys of its runs
@@ -38,7 +44,7 @@ RECORD_FOLDER = "STABLEREP_RECORD"  # where an executed notebook leaves its tabl
 
 @dataclass(frozen=True)
 class Chapter:
-    """What a notebook works with: its parameters, its tables, the stored reference."""
+    """What a notebook works with: its parameters, the stored reference, this run's tables."""
 
     name: str
     parameters: Parameters
@@ -49,51 +55,110 @@ class Chapter:
         return Study(parameters=self.parameters)
 
     @cached_property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables to draw: computed when ``live``, else the stored ones.
-
-        They are left, with the keys of the runs behind them, where the executor of the notebook wants them.
-        """
-        live = self.parameters.live
-        tables = compute_tables(self.name, self.parameters, self.study) if live else stored_tables(self.name)
-        if folder := os.environ.get(RECORD_FOLDER):
-            for name, table in tables.items():
-                save_table(Path(folder) / f"{name}.parquet", table)
-            store = self.study.store
-            write_json(Path(folder) / ASKED, {"runs": store.asked, "accepted": store.accepted})
-        return tables
-
-    @cached_property
     def stored(self) -> dict[str, pd.DataFrame] | None:
-        """The committed reference tables; None when there are none yet."""
+        """The committed reference tables; None when there are none yet, or when this run is of another corpus."""
+        if getattr(self.parameters, "corpus", "emoji") != "emoji":
+            return None
         try:
             return stored_tables(self.name)
         except MissingError:
             return None
 
-    @property
-    def firmest(self) -> dict[str, pd.DataFrame]:
-        """The stored reference; this run's tables where there is none, or where they are of another corpus."""
-        return self.stored if self.stored and getattr(self.parameters, "corpus", "emoji") == "emoji" else self.tables
+    @cached_property
+    def own(self) -> dict[str, pd.DataFrame] | None:
+        """The tables of this run, computed now; None when nothing is to be computed (``live`` is false).
 
-    def beside(self, table: str) -> pd.DataFrame | None:
-        """A table of the stored reference to draw beside this run; None if this run is that, or of another corpus."""
-        own = self.parameters.live and self.firmest is not self.tables
-        return self.stored[table] if own else None
+        They are left, with the keys of the runs behind them, where the executor of the notebook wants them.
+        """
+        if not self.parameters.live:
+            return None
+        tables = compute_tables(self.name, self.parameters, self.study)
+        self._leave(tables)
+        return tables
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables that the page draws: the stored reference, or this run's own where there is none."""
+        if self.parameters.live:
+            return self.stored or self.own
+        tables = stored_tables(self.name)
+        self._leave(tables)
+        return tables
+
+    def _leave(self, tables: dict[str, pd.DataFrame]) -> None:
+        if folder := os.environ.get(RECORD_FOLDER):
+            for name, table in tables.items():
+                save_table(Path(folder) / f"{name}.parquet", table)
+            store = self.study.store
+            write_json(Path(folder) / ASKED, {"runs": store.asked, "accepted": store.accepted})
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters behind :attr:`tables`."""
+        own = self.parameters.model_dump()
+        return own | stored_record(self.name)["parameters"] if self.tables is self.stored else own
+
+    @property
+    def whose(self) -> str:
+        """Of whom the numbers of :attr:`tables` are."""
+        return "the reference" if self.tables is self.stored else "this run"
 
     @property
     def reference(self) -> str:
         """What the stored reference is, and whether the code behind it is still the same, in sentences."""
-        return describe_reference(self.name, self.parameters) if self.stored else "There is no stored reference yet."
+        if self.stored:
+            return describe_reference(self.name, self.parameters)
+        return "There is no stored reference yet." if self.is_emoji else "The stored reference is of the emoji."
 
     @property
-    def answers(self) -> list[Answer]:
-        """The chapter's answer to each of its claims, computed from :attr:`firmest`."""
-        return chapter(self.name).verdict(self.firmest)
+    def is_emoji(self) -> bool:
+        return getattr(self.parameters, "corpus", "emoji") == "emoji"
 
-    def verdict(self) -> str:
-        """These answers in Markdown."""
-        return "\n\n".join(answer.markdown for answer in self.answers)
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """The chapter's answer to each of its claims, computed from :attr:`tables`."""
+        return chapter(self.name).verdict(self.tables)
+
+    def words(self, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+        """The word on each claim by some tables of the chapter."""
+        return {one.claim: one.word for one in chapter(self.name).verdict(tables)}
+
+    def opening(self, summary: str = "") -> Markdown:
+        """The question, and what came out: a badge and a sentence for each claim, or a summary where none is tested; and how sure that is."""
+        from IPython.display import Markdown
+
+        parts = [f"**{chapter(self.name).QUESTION}**", *(f"{badge(one)} {one.why}." for one in self.answers), summary]
+        parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers else "")
+        return Markdown("\n\n".join(filter(None, parts)))
+
+    def _how_sure(self) -> str:
+        seeds = int(self.given.get("seeds", 1))
+        if self.tables is self.stored:
+            return f", from {seeds} seeds; intervals are 95 %, over concepts and seeds"
+        few = ", on which no verdict rests" if seeds < SEEDS else ""
+        return f", from {seeds} seed{'s' if seeds > 1 else ''}{few}; {self.reference[0].lower()}{self.reference[1:].removesuffix('.')}"
+
+    def verdict(self) -> Markdown:
+        """The answers with their rules, and what the reference is."""
+        from IPython.display import Markdown
+
+        return Markdown("\n\n".join([*(one.markdown for one in self.answers), self.notes(), self.reference]))
+
+    def own_run(self) -> Markdown:
+        """What this run is beside the reference: its headline numbers next to those of the reference."""
+        from IPython.display import Markdown
+
+        if self.own is None:
+            return Markdown("This page was drawn from stored results; nothing was computed for it.")
+        changed = preset_differences(self.name, self.parameters)
+        told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
+        said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."
+        if self.tables is self.own:
+            return Markdown(f"{said} It is what the page above shows. {self.reference}")
+        mine, theirs = (chapter(self.name).HEADLINE.rows(tables) for tables in (self.own, self.stored))
+        if "probe" in mine["keys"]:
+            mine["rows"] = [row for row in mine["rows"] if row["probe"] == self.probe]
+        return Markdown(f"{said} Beside the reference:\n\n{side_by_side(mine, theirs)}")
 
     @property
     def probes(self) -> list[str]:

@@ -1,0 +1,40 @@
+"""Pieces of a chapter's page: the badge of a verdict, and this run's headline numbers beside the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stablerep.figures.canvas import in_percent
+from stablerep.study.chapters import Answer
+from stablerep.study.markdown import markdown_table
+
+
+def badge(answer: Answer) -> str:
+    """The claim and its word as a badge, in HTML that Markdown takes."""
+    kind = answer.word.split()[0]
+    return f'<span class="verdict verdict-{kind}">{answer.claim}: {answer.word}</span>'
+
+
+def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """A Markdown table of two headlines (:meth:`stablerep.study.chapters.Headline.rows`): a row for each that both have."""
+    keys, unit = mine["keys"], mine["unit"]
+    known = {tuple(row[key] for key in keys): row for row in theirs["rows"]}
+    rows = [
+        [*(str(row[key]) for key in keys), _number(row, unit), _number(known[name], unit)]
+        for row in mine["rows"] if (name := tuple(row[key] for key in keys)) in known
+    ]  # fmt: skip
+    percent = " (%)" if in_percent(unit) else ""
+    return markdown_table([*keys, f"this run{percent}", f"the reference{percent}"], rows)
+
+
+def _number(row: Mapping[str, Any], unit: str) -> str:
+    if row["value"] is None:
+        return ""
+    scale, digits = (100, 1) if in_percent(unit) else (1, 0 if float(row["value"]).is_integer() else 3)
+    shown = f"{scale * row['value']:,.{digits}f}"
+    return (
+        shown
+        if row["low"] is None
+        else f"{shown} [{scale * row['low']:,.{digits}f}, {scale * row['high']:,.{digits}f}]"
+    )
