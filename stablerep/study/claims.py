@@ -1,4 +1,4 @@
-"""The claims under test, and the table of the book's introduction: which chapter tests each, and what its stored results say of it."""
+"""The claims under test, and the scoreboard of the book's first page: which chapter tests each, and what its stored results say of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from stablerep.errors import MissingError
 from stablerep.statistics import WORDS, Verdict, family
 from stablerep.study.chapters import Answer, chapter, chapter_names, stored_record, stored_tables
+from stablerep.study.markdown import badge, markdown_table
 from stablerep.study.protocol import protocol_hash
 
+NOT_AVAILABLE = "numbers not available to us"
+IMAGENET = "ImageNet-1k linear"
 MARK = "<!-- claims -->"  # in the introduction, where the table goes
 
 
@@ -21,15 +24,37 @@ class Claim:
     text: str
     exhibit: str  # of the paper, or of others, that supports it
     untested: str = "no chapter yet"  # what to say while no chapter tests it
+    reported: str = NOT_AVAILABLE  # what the authors report, with a place for each of these numbers
+    numbers: tuple[tuple[str, str, str], ...] = ()  # exhibit, method and part of the setting of published numbers
+
+    def report(self) -> str:
+        """What the authors report. Raises ``LookupError`` where a number is not among the published ones, or not the only one."""
+        return self.reported.format(*(_published(*one) for one in self.numbers))
+
+
+def _published(exhibit: str, method: str, setting: str) -> str:
+    from stablerep.published import read_published
+
+    table = read_published(exhibit=exhibit)
+    mine = table[
+        (table["method"] == method)
+        & table["setting"].str.contains(setting, regex=False)
+        & table["metric"].str.startswith(IMAGENET)
+    ]
+    if len(mine) != 1:
+        raise LookupError(
+            f"{len(mine)} published numbers are of {method} in {exhibit} with {setting}; a claim needs one."
+        )
+    return str(mine["value"].iloc[0])
 
 
 CLAIMS = (
     Claim("C1", "With a well-chosen guidance scale, SimCLR on synthetic images is at least as good as SimCLR on the real images of the same captions.", "Figures 2 and 3, table 1"),
-    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3"),
+    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); the others' numbers are not available to us", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
     Claim("C3", "Accuracy over the guidance scale is an inverted U, and the best scale of StableRep is lower than that of SimCLR.", "Figure 2, table 6", "no chapter yet; rerun {doc}`chapters/compare` with several scales"),
     Claim("C4", "At a fixed number of images, more images per caption help; at a fixed batch, so does a larger {term}`m`.", "Table 5"),
-    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6"),
-    Claim("C6", "On the same images and with the same contrastive loss, captions as ids beat classes, which beat single images.", "Table 5 of SynCLR"),
+    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", reported="StableRep+ {} % with 10 M captions, CLIP {} % with 50 M (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
+    Claim("C6", "On the same images and with the same contrastive loss, captions as ids beat classes, which beat single images.", "Table 5 of SynCLR", reported="captions {} %, SimCLR {} % (ImageNet, linear)", numbers=(("SynCLR Table5", "multi-positive (SynCLR, EMA/iBOT/MC removed)", ""), ("SynCLR Table5", "SimCLR", ""))),
     Claim("C7", "Zero-shot, CLIP trained on synthetic images falls behind CLIP trained on real ones.", "Figure 5", "no chapter yet; {doc}`chapters/compare` measures both by probe only"),
     Claim("C8", "Training on synthetic images changes accuracy over groups of people; the bias of the generator may be amplified.", "Table 7, discussion"),
     Claim("C9", "Compositional understanding moves in mixed directions.", "Table 7"),
@@ -62,9 +87,34 @@ def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
     return answers, "" if record["protocol"] == protocol_hash() else "of an earlier protocol"
 
 
-def claims_table() -> str:
-    """The table in MyST Markdown, and a sentence on Holm's method over its verdicts. Its last columns name the chapters that test a claim, or
-    say why none does, and give the verdicts of their stored results."""
+@dataclass(frozen=True)
+class Score:
+    """A claim, a chapter that tests it, and what that chapter's stored results say.
+
+    Attributes:
+        word: after Holm's method over all claims; empty where there is no result. remark: that the result is old, or why there is none.
+    """
+
+    claim: Claim
+    chapter: str
+    word: str
+    remark: str
+    answer: Answer | None
+
+    @property
+    def effect(self) -> str:
+        """The difference that speaks least for the claim, with its interval and the smallest that would have been seen, in points."""
+        if self.answer is None or not self.answer.effects:
+            return ""
+        effects = self.answer.effects
+        one = effects[0] if self.claim.name == "C8" else min(effects, key=lambda effect: effect.difference)
+        more = f"; {len(effects) - 1} more" if len(effects) > 1 else ""
+        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
+        return f"{one.what}: {100 * one.difference:+.1f}{interval}, sees {100 * one.visible:.1f}{more}"
+
+
+def scores() -> tuple[list[Score], str]:
+    """A score for each claim and chapter that tests it, and a sentence on Holm's method over their verdicts."""
     chapters = [name for name in chapter_names() if chapter(name).CLAIMS]
     stored = {name: stored_answers(name) for name in chapters}
     own = {
@@ -72,21 +122,49 @@ def claims_table() -> str:
         for name, (answers, _) in stored.items() for claim, one in answers.items()
     }  # fmt: skip
     together = family({" in ".join(key): found for key, found in own.items()})
-    rows = ["* - Id\n  - Claim\n  - Exhibit\n  - Tested in\n  - Verdict"]
+    found = []
     for claim in CLAIMS:
-        testing, words = [name for name in chapters if claim.name in chapter(name).CLAIMS], []
-        for name in testing:
-            found, remark = together.get(f"{claim.name} in {name}"), stored[name][1]
-            words.append(", ".join(filter(None, [f"*{found.word}*" if found else "", remark])) or UNREAD)
-        tested = ", ".join(f"{{doc}}`chapters/{name}`" for name in testing) or claim.untested
-        rows.append(
-            f"* - {claim.name}\n  - {claim.text}\n  - {claim.exhibit}\n  - {tested}\n  - {'; '.join(words) or 'none'}"
-        )
-    head = (
-        ":::{list-table} The claims, where the paper supports them, where this book tests them, and the verdicts of its stored results.\n"
-        ":header-rows: 1\n:name: table-claims\n:widths: 6 42 16 20 16\n\n"
+        for name in (name for name in chapters if claim.name in chapter(name).CLAIMS):
+            answers, remark = stored[name]
+            verdict = together.get(f"{claim.name} in {name}")
+            word = verdict.word if verdict else ""
+            found.append(Score(claim, name, word, remark if word or remark else UNREAD, answers.get(claim.name)))
+    return found, holm_sentence(own, together)
+
+
+def scoreboard() -> str:
+    """In MyST Markdown: the claims that chapters test, with verdict, effect and what the authors report; then those that none tests yet."""
+    found, holm = scores()
+    rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
+    for one in found:
+        verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
+        text = f"**{one.claim.name}** {one.claim.text} {{doc}}`chapters/{one.chapter}`"
+        rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect or '–'}\n  - {one.claim.report()}")
+    tested = _list_table(
+        "What came out: the claims that this book tests, by its stored results", "table-claims", "38 16 24 22", rows
     )
-    return f"{head}{chr(10).join(rows)}\n:::\n\n{holm_sentence(own, together)}"
+    untested = [claim for claim in CLAIMS if claim not in [one.claim for one in found]]
+    rows = [
+        "* - Claim\n  - Exhibit\n  - Why not yet",
+        *(f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}" for one in untested),
+    ]
+    return "\n\n".join(
+        [tested, holm, _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", rows)]
+    )
+
+
+def scoreboard_lines() -> str:
+    """The scoreboard for README: a plain table of the claims that chapters test."""
+    found, _ = scores()
+    rows = [
+        [one.claim.name, one.claim.text, one.word or one.remark, one.effect or "–", f"`{one.chapter}`"] for one in found
+    ]
+    return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)
+
+
+def _list_table(title: str, name: str, widths: str, rows: list[str]) -> str:
+    head = f":::{{list-table}} {title}\n:header-rows: 1\n:name: {name}\n:widths: {widths}\n\n"
+    return f"{head}{chr(10).join(rows)}\n:::"
 
 
 def holm_sentence(own: dict[tuple[str, str], Verdict], together: dict[str, Verdict]) -> str:

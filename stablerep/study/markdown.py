@@ -13,3 +13,8 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def some_of(names: Sequence[str], count: int = 3) -> str:
     """``a, b, c and 2 more``: at most ``count`` of some names."""
     return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+
+
+def badge(claim: str, word: str, *, named: bool = True) -> str:
+    """The word on a claim as a badge, in HTML that Markdown takes."""
+    return f'<span class="verdict verdict-{word.split()[0]}">{f"{claim}: " if named else ""}{word}</span>'

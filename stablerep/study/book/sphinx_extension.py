@@ -12,7 +12,7 @@ from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names
-from stablerep.study.claims import MARK, claims_table
+from stablerep.study.claims import MARK, scoreboard
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
@@ -49,7 +49,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         return
     # what follows from the chapters: the table of claims, and links to the schemas of their parameters
     links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-    source[0] = source[0].replace(MARK, claims_table()).replace(SCHEMAS, ", ".join(links))
+    source[0] = source[0].replace(MARK, scoreboard()).replace(SCHEMAS, ", ".join(links))
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
 

@@ -65,6 +65,30 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """A difference that an answer rests on, in shares: 0.01 is a point.
+
+    Attributes:
+        what: of what, such as "SimCLR synthetic − SimCLR real". low, high: its 95 % interval.
+        visible: the smallest difference that would have been seen with 80 % power.
+    """
+
+    what: str
+    difference: float
+    low: float
+    high: float
+    visible: float
+
+
+def effects_of(pairs: pd.DataFrame) -> list[Effect]:
+    """Of rows with ``first``, ``second``, ``difference``, ``low``, ``high`` and ``visible``, as :func:`stablerep.statistics.differences` gives them."""
+    return [
+        Effect(f"{one.first} − {one.second}", one.difference, one.low, one.high, one.visible)
+        for one in pairs.itertuples()
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a chapter says of a claim: a word of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
 
@@ -74,6 +98,7 @@ class Answer:
     rule: str = ""
     lines: list[str] = field(default_factory=list)  # further sentences, a point each
     p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
+    effects: list[Effect] = field(default_factory=list)
 
     @property
     def markdown(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stablerep.statistics import WORDS
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Answer, Effect, Headline
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
 from stablerep.study.experiments.images import ImageSet, Named
@@ -235,11 +235,15 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         word, why = judge_contrasts(mine)
         if low := at_the_floor(tables["floors"], PROBE, (first, second)):
             word, why = WORDS[-1], f"not clearly above the floors on people: {some_of(low)} ({why})"
-        said.append((f"{first} against {second}", word, why, mine["adjusted"].min()))
-    (name, word, why, p), *others = said
+        said.append((f"{first} against {second}", word, why, mine))
+    (name, word, why, mine), *others = said
+    p, effects = mine["adjusted"].min(), [
+        Effect(f"{one.label} ({one.attribute})", one.difference, one.low, one.high, one.visible)
+        for one in mine.sort_values("adjusted").itertuples()
+    ]  # fmt: skip
     rule = (
         "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
         f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
     )
     lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
-    return [Answer("C8", word, f"{name}: {why}", rule, lines, p if word == "reproduced" else nan)]
+    return [Answer("C8", word, f"{name}: {why}", rule, lines, p if word == "reproduced" else nan, effects)]

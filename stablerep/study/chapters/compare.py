@@ -9,7 +9,7 @@ import pandas as pd
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
@@ -78,7 +78,7 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     if len(pairs) < sum(pair.claim == claim for pair in PAIRS):
         return Answer(claim, WORDS[-1], f"{probe}: not all arms that the claim names were run", RULE)
     found = held_to_floors(verdict_on(pairs), pairs, tables["floors"], probe)
-    return Answer(claim, found.word, f"{probe}: {found.sentence}", RULE, p=found.p)
+    return Answer(claim, found.word, f"{probe}: {found.sentence}", RULE, p=found.p, effects=effects_of(pairs))
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.statistics import verdict as verdict_on
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Answer, Headline, effects_of
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.study import Study
@@ -244,4 +244,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         "real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
         "the guidance scale that was chosen beforehand"
     )
-    return [Answer("C10", found.word, f"Concept first, {asked}: {found.sentence}", rule, p=found.p)]
+    return [
+        Answer(
+            "C10", found.word, f"Concept first, {asked}: {found.sentence}", rule, p=found.p, effects=effects_of(pair)
+        )
+    ]

@@ -12,7 +12,7 @@ from stablerep.methods import METHODS
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
@@ -193,7 +193,7 @@ def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:
     if len(pairs) < len(PAIRS):
         return Answer("C6", WORDS[-1], "a method that the claim names was not run", RULE, lines)
     found = held_to_floors(verdict_on(pairs), pairs, floors, probe)
-    return Answer("C6", found.word, f"{probe}: {found.sentence}", RULE, lines, found.p)
+    return Answer("C6", found.word, f"{probe}: {found.sentence}", RULE, lines, found.p, effects_of(pairs))
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

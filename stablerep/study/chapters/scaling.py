@@ -13,7 +13,7 @@ from stablerep.errors import InputError
 from stablerep.statistics import power_laws
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, probe_of
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
@@ -131,4 +131,4 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     probe = probe_of(scaling)
     mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
     found = held_to_floors(verdict_on(mine), mine, floors, probe)
-    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, p=found.p)]
+    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(mine))]

@@ -28,7 +28,8 @@ from stablerep.study.chapters import (
     stored_tables,
 )
 from stablerep.study.experiments.study import Study
-from stablerep.study.notebooks.pieces import badge, side_by_side
+from stablerep.study.markdown import badge
+from stablerep.study.notebooks.beside import side_by_side
 from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.description import describe_schema
@@ -127,7 +128,11 @@ class Chapter:
         """The question, and what came out: a badge and a sentence for each claim, or a summary where none is tested; and how sure that is."""
         from IPython.display import Markdown
 
-        parts = [f"**{chapter(self.name).QUESTION}**", *(f"{badge(one)} {one.why}." for one in self.answers), summary]
+        parts = [
+            f"**{chapter(self.name).QUESTION}**",
+            *(f"{badge(one.claim, one.word)} {one.why}." for one in self.answers),
+            summary,
+        ]
         parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers else "")
         return Markdown("\n\n".join(filter(None, parts)))
 

@@ -1,4 +1,4 @@
-"""What is written from the chapters: parameters cells of notebooks, JSON Schemas, and README's list of chapters."""
+"""What is written from the chapters: parameters cells of notebooks, JSON Schemas, and README's list of chapters and scoreboard."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 from stablerep.checkpoint import written_aside
 from stablerep.errors import InputError, MissingError
 from stablerep.study.chapters import chapter, chapter_names
+from stablerep.study.claims import scoreboard_lines
 from stablerep.study.markdown import markdown_table
 from stablerep.study.parameters.base import Batched
 from stablerep.study.parameters.description import describe_schema
 from stablerep.study.parameters.presets import preset_values
 
 SHOWN = 7  # choices that a line of a parameters cell names
-LISTED = re.compile(r"(<!-- chapters: .*? -->\n).*?(\n<!-- /chapters -->)", re.DOTALL)
+LISTED = re.compile(r"(<!-- (?P<what>chapters|scoreboard): .*? -->\n).*?(\n<!-- /(?P=what) -->)", re.DOTALL)
 
 
 def parameters_cell(name: str) -> str:
@@ -58,11 +59,11 @@ def sync_notebook(path: Path, *, check: bool = False) -> bool:
 
 
 def sync_readme(path: Path, *, check: bool = False) -> bool:
-    """Write the list of chapters between README's marks anew; True when it was (or would be) changed."""
+    """Write the list of chapters and the scoreboard between README's marks anew; True when it was (or would be) changed."""
     before = path.read_text()
     rows = [[f"`{name}`", chapter(name).QUESTION, ", ".join(chapter(name).CLAIMS)] for name in chapter_names()]
-    table = markdown_table(["chapter", "question", "claims"], rows)
-    return _write(path, before, LISTED.sub(lambda found: found[1] + table + found[2], before), check)
+    tables = {"chapters": markdown_table(["chapter", "question", "claims"], rows), "scoreboard": scoreboard_lines()}
+    return _write(path, before, LISTED.sub(lambda found: found[1] + tables[found["what"]] + found[3], before), check)
 
 
 def _write(path: Path, before: str, after: str, check: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Pieces of a chapter's page: the badge of a verdict, and this run's headline numbers beside the reference's."""
+"""This run's headline numbers beside those of the reference."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stablerep.figures.canvas import in_percent
-from stablerep.study.chapters import Answer
 from stablerep.study.markdown import markdown_table
-
-
-def badge(answer: Answer) -> str:
-    """The claim and its word as a badge, in HTML that Markdown takes."""
-    kind = answer.word.split()[0]
-    return f'<span class="verdict verdict-{kind}">{answer.claim}: {answer.word}</span>'
 
 
 def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
