@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from contextlib import nullcontext
 
 import matplotlib
 
@@ -15,14 +17,24 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
+from stablerep.figures.canvas import GREY, PAGE, PHONE
+from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.experiments.arms import ARMS as STUDY_ARMS
 
-ARMS = list(figures.ARM_COLOURS)
+ARMS = [
+    "Random initialization",
+    "SimCLR real",
+    "SimCLR synthetic",
+    "CLIP real",
+    "StableRep synthetic",
+    "StableRep+ synthetic",
+]
 CAPTIONS = ["training captions", "unseen combinations", "test concepts"]
 PROBES = ["linear subgroup", "one-shot"]
 GENDERS = ("woman", "man", "person")
@@ -150,7 +162,7 @@ def splits_table():
 
 
 CASES = {
-    "comparison": lambda t: figures.comparison(t, None, PROBES),
+    "comparison": lambda t: figures.comparison(t, PROBES, "one-shot", "this run"),
     "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
     "set_measures": figures.set_measures,
@@ -181,7 +193,24 @@ def test_a_figure_is_drawn_to_the_end_and_leaves_its_table_alone(name):
     figure.canvas.draw()
     pd.testing.assert_frame_equal(table, before)
     assert all(axis.has_data() for axis in figure.axes)
-    assert to_rgb(figure.get_facecolor()) == (1, 1, 1)  # a white ground, so that a dark page changes nothing
+    width, height = figure.get_size_inches()
+    assert width == PAGE and smallest_text(figure) >= 8.25  # points: 11 pixels
+    numbers = re.findall(r"\d+(?:\.\d+)?", figure.get_label())
+    assert figure.get_label().endswith(".") and numbers  # the alt text says a number
+    with figures.for_phones():
+        stacked = CASES[name](table)
+    stacked.canvas.draw()
+    assert stacked.get_size_inches()[0] == PHONE and len(stacked.axes) == len(figure.axes)
+    assert stacked.get_label() == figure.get_label()
+    if len(figure.axes) > 1:
+        starts = {round(axis.get_position().x0, 1) for axis in stacked.axes}
+        assert len(starts) <= 2 and stacked.get_size_inches()[1] > height
+
+
+def smallest_text(figure):
+    """Of all text that is seen, in points."""
+    found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    return min(text.get_fontsize() for text in found)
 
 
 def points(container):
@@ -190,41 +219,32 @@ def points(container):
 
 
 def test_the_comparison_shows_each_arm_at_its_accuracy_with_its_interval():
-    live, stored = arms_table(), arms_table(3)
-    figure = figures.comparison(live, stored, PROBES)
-    assert len(figure.axes) == 4
-    for axis, (table, probe) in zip(figure.axes, [(t, p) for t in (live, stored) for p in PROBES]):
+    table = arms_table(3)
+    figure = figures.comparison(table, PROBES, "one-shot", "the reference")
+    assert [axis.get_title() for axis in figure.axes] == ["linear subgroup", "one-shot, primary"]
+    for axis, probe in zip(figure.axes, PROBES):
         part = table[table["probe"] == probe]
-        assert probe in axis.get_title() and ("3 seeds" in axis.get_title()) == (table is stored)
         shown = np.array([points(c)[0] for c in axis.containers])
         np.testing.assert_allclose(shown[:, 0], 100 * part["accuracy"])
         ends = [c.lines[2][0].get_segments()[0][:, 0] for c in axis.containers]
         np.testing.assert_allclose(ends, 100 * part[["low", "high"]].to_numpy())
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ARMS
-
-
-def test_a_comparison_of_fewer_arms_in_another_order_names_each_row_by_its_arm():
-    stored = arms_table(3)
-    live = stored[stored["arm"].isin(ARMS[2:0:-1])].iloc[::-1].assign(seeds=1)
-    figure = figures.comparison(live, stored, PROBES)
-    figure.canvas.draw()
-    for axis, (table, probe) in zip(figure.axes, [(t, p) for t in (live, stored) for p in PROBES]):
-        part = table[table["probe"] == probe].set_index("arm")["accuracy"]
-        places = {round(float(points(c)[0][1])): float(points(c)[0][0]) for c in axis.containers}
-        names = (
-            [t.get_text() for t in axis.get_yticklabels()]
-            if axis.get_subplotspec().is_first_col()
-            else list(part.index)
-        )
-        assert names == list(part.index)
-        assert [places[k] for k in range(len(names))] == pytest.approx(100 * part[names].to_numpy())
+        assert [t.get_text() for t in axis.get_yticklabels()] == ARMS
+        assert [c.lines[0].get_markerfacecolor() == "white" for c in axis.containers] == [
+            "synthetic" not in a for a in ARMS
+        ]
+        assert [c.lines[0].get_color() for c in axis.containers] == [figures.colour_of(a) for a in ARMS]
+    best = table[table["probe"] == "one-shot"].set_index("arm")["accuracy"]
+    assert (
+        f"the best is {best.idxmax()}, {100 * best.max():.1f} [" in figure.get_label()
+        and "3 seeds" in figure.get_label()
+    )
 
 
 def test_scaling_shows_the_points_of_each_panel_in_order_beside_those_of_the_paper():
     table, paper = scaling_table(), figure_6()
     *ours, theirs = figures.scaling(table, scaling_lines(), paper, "one-shot").axes
     for axis, panel in zip(ours, "xy", strict=True):
-        assert axis.get_title() == f"{panel}, one-shot" and axis.get_xscale() == "log" and len(axis.containers) == 3
+        assert axis.get_title() == f"{panel}: one-shot" and axis.get_xscale() == "log" and len(axis.containers) == 3
         mine = table[(table["panel"] == panel) & (table["probe"] == "one-shot")]
         for container in axis.containers:
             part = mine[mine["arm"] == container.get_label()].sort_values("captions")
@@ -253,7 +273,7 @@ def test_a_power_law_is_drawn_with_its_band_where_there_is_one():
     (band,) = [one for one in second.collections if isinstance(one, PolyCollection)]
     corners = {(round(x), round(y)) for x, y in band.get_paths()[0].vertices}
     assert {(100, 20), (100, 50), (800, 50), (800, 80)} <= corners
-    assert law.get_color() == figures.ARM_COLOURS["CLIP real"]
+    assert law.get_color() == figures.colour_of("CLIP real")
 
 
 @pytest.mark.parametrize(
@@ -349,9 +369,9 @@ def test_contrasts_show_each_group_of_each_pair_in_points():
     table = contrasts_table()
     figure = figures.contrasts(table)
     names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
-    assert names[0] == "dark (tone)" and names[-1] == "woman (gender)"
+    assert names[0] == "woman (gender)" and names[-1] == "dark (tone)"
     for axis, (_, part) in zip(figure.axes, table.groupby(["first", "second"], sort=False), strict=True):
-        shown = {names[int(y)]: x for x, y in points(axis.containers[0])}
+        shown = {names[int(y)]: x for container in axis.containers for x, y in points(container)}
         expected = {f"{row.label} ({row.attribute})": 100 * row.difference for row in part.itertuples()}
         assert shown == pytest.approx(expected)
     figures.contrasts(table[:0]).canvas.draw()  # of a corpus in which no concept shows two groups
@@ -362,8 +382,8 @@ def test_groups_show_each_encoder_at_its_accuracies_where_it_has_them():
     axis = figures.groups(table, "gender").axes[0]
     for container in axis.containers:
         part = table[table["arm"] == container.get_label()]
-        np.testing.assert_allclose(points(container)[:, 1], 100 * part["accuracy"])
-        assert np.round(points(container)[:, 0]).tolist() == [GENDERS.index(label) for label in part["label"]]
+        np.testing.assert_allclose(points(container)[:, 0], 100 * part["accuracy"])
+        assert np.round(points(container)[:, 1]).tolist() == [GENDERS.index(label) for label in part["label"]]
 
 
 def heights(axis):
@@ -383,13 +403,25 @@ def test_what_a_count_lacks_is_drawn_as_zero():
         assert shown[split] == [found.get(g, 0) for g in sorted(set(splits["group"]))]
 
 
-def test_an_image_grid_shows_each_image_in_its_place():
+def tiles(figure, rows, columns, side):
+    """The images of a grid, [rows, columns, side, side, 3], cut out of what is drawn."""
+    (axis,) = figure.axes
+    drawn = np.asarray(axis.images[0].get_array())
+    opaque = drawn[..., 3] == 255
+    assert opaque.sum() == rows * columns * side * side  # what lies between is clear
+    return drawn[opaque][:, :3].reshape(rows, side, columns, side, 3).transpose(0, 2, 1, 3, 4)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_an_image_grid_shows_each_image_in_its_place(phone):
     images = rng.integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
-    figure = figures.image_grid(images, ["one", "two"], ["a", "b", "c"])
-    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
-    assert np.array_equal(np.stack(shown).reshape(images.shape), images)
-    assert [figure.axes[i].get_title() for i in range(3)] == ["a", "b", "c"]
-    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["one", "two"]
+    with figures.for_phones() if phone else nullcontext():
+        figure = figures.image_grid(images, ["one", "two"], ["a", "b", "c"])
+    assert np.array_equal(tiles(figure, 2, 3, 4), images)
+    (axis,) = figure.axes
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["a", "b", "c"]
+    rows = [t.get_text() for t in (axis.texts if phone else axis.get_yticklabels())]
+    assert rows == ["one", "two"]
 
 
 @pytest.mark.parametrize("per_scale", [1, 2])
@@ -399,12 +431,9 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
     captions = list(dict.fromkeys(table["caption"]))
     asked = [(c, w, i) for c in captions for w in SCALES for i in range(per_scale)]
     known = ["red heart", "owl", "pizza"]
-    for axis, (caption, w, i) in zip(figure.axes, asked, strict=True):
-        assert np.asarray(axis.images[0].get_array())[3, 3].tolist() == [
-            40 * known.index(caption),
-            int(20 * w),
-            100 * i,
-        ]
+    shown = tiles(figure, 3, len(SCALES) * per_scale, 8).reshape(-1, 8, 8, 3)
+    for tile, (caption, w, i) in zip(shown, asked, strict=True):
+        assert tile[3, 3].tolist() == [40 * known.index(caption), int(20 * w), 100 * i]
 
 
 def contrast(one: str, other: str) -> float:
@@ -432,24 +461,25 @@ def test_methods_stand_out_from_both_grounds(ground):
         assert contrast(colour, ground) >= 3, title
 
 
-def test_the_arms_have_colours_that_differ():
-    assert len(set(figures.ARM_COLOURS.values())) == len(figures.ARM_COLOURS)
+def test_an_arm_has_the_colour_of_its_method_and_floors_are_grey():
+    colours = {arm.name: figures.colour_of(arm.name) for arm in STUDY_ARMS}
+    assert colours["SimCLR all synthetic"] == colours["SimCLR real"] == figures.METHOD_COLOURS["SimCLR"]
+    assert colours["StableRep+ synthetic"] == figures.METHOD_COLOURS["StableRep+"] != colours["StableRep synthetic"]
+    assert {colours[arm.name] for arm in STUDY_ARMS if not arm.trained} == {GREY}
+    assert GREY not in figures.METHOD_COLOURS.values()
 
 
 def test_positives_are_green_where_ids_agree_and_the_diagonal_is_empty():
     images = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
-    own = rng.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
-    figure = figures.positives(
-        images, {"pairs": [0, 0, 1, 1], "own images": (own, [3, 4, 3, 4]), "nobody": [0, 1, 2, 3]}
-    )
-    shown = [axis for axis in figure.axes if axis.get_visible()]
-    assert [axis.get_title() for axis in shown] == ["pairs", "own images", "nobody"]
-    kinds = [axis.images[0].get_array().data.tolist() for axis in shown]
+    figure = figures.positives(images, {"pairs": [0, 0, 1, 1], "nobody": [0, 1, 2, 3]}, ["cat", "cat", "dog", "dog"])
+    assert [axis.get_title() for axis in figure.axes] == ["pairs", "nobody", "CLIP: each view with its caption"]
+    kinds = [axis.images[0].get_array().data.tolist() for axis in figure.axes]
     assert kinds[0] == [[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 2, 1], [0, 0, 1, 2]]
-    assert kinds[1] == [[2, 0, 1, 0], [0, 2, 0, 1], [1, 0, 2, 0], [0, 1, 0, 2]]
-    assert kinds[2] == (2 * np.eye(4, dtype=int)).tolist()
-    sides = [box.offsetbox.get_data() for box in shown[1].artists]
-    assert len(sides) == 8 and all(any(np.array_equal(side, image) for side in sides) for image in own)
+    assert kinds[1] == (2 * np.eye(4, dtype=int)).tolist()
+    assert kinds[2] == [[1, 0], [1, 0], [0, 1], [0, 1]]
+    assert [t.get_text() for t in figure.axes[2].get_xticklabels()] == ["cat", "dog"]
+    sides = [box.offsetbox.get_data() for box in figure.axes[0].artists]
+    assert len(sides) == 8 and all(any(np.array_equal(side, image) for side in sides) for image in images)
     figure.canvas.draw()
 
 
@@ -464,13 +494,13 @@ def test_curves_give_every_method_its_panel():
 def test_the_example_batch_shows_what_each_scheme_takes_for_positives():
     from stablerep.figures.examples import example_batch
 
-    images, schemes = example_batch()
-    assert images.shape == (6, 32, 32, 3) and images.dtype == np.uint8
-    views, of_image = schemes.pop("SimCLR: two views of an image")
-    assert views.shape == images.shape and list(of_image) == [0, 0, 1, 1, 2, 2]
-    assert list(schemes["StableRep: images of a caption"]) == [0, 0, 1, 1, 2, 2]
-    assert list(schemes["Supervised contrastive: images of a subgroup"]) == [0, 0, 0, 0, 1, 1]  # cat, dog, pizza
-    assert list(schemes["Caption as class: the number of the caption"]) == [0, 0, 1, 1, 2, 2]
+    views, schemes, captions = example_batch()
+    assert views.shape == (12, 32, 32, 3) and views.dtype == np.uint8
+    assert captions == ["cat face"] * 4 + ["dog face"] * 4 + ["pie"] * 4
+    simclr, stablerep, supcon = (list(ids) for ids in schemes.values())
+    assert simclr == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5] and stablerep == [0] * 4 + [1] * 4 + [2] * 4
+    assert supcon == [0] * 8 + [1] * 4  # cats and dogs are of one subgroup
+    assert len({view.tobytes() for view in views}) == 12
 
 
 def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
@@ -482,7 +512,7 @@ def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
         != part.table["id"][(part.table["caption"] == "pizza") & (part.table["design"] == "noto")].item()
     )
     figure = figures.designs_of(part, ["pizza", "red heart"], ["twemoji", "noto"], 16)
-    shown = [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+    shown = tiles(figure, 2, 2, 16).reshape(4, 16, 16, 3)
     pixels = {
         (row.caption, row.design): image
         for row, image in zip(part.table.itertuples(), part.images(16).permute(0, 2, 3, 1).numpy())
@@ -499,53 +529,79 @@ def test_scenes_stand_below_their_drawings_a_strength_in_a_row(emoji):
     part = emoji.where(emoji.table["caption"].isin(["red heart", "pizza"]) & (emoji.table["design"] == "noto"))
     strengths = [0, 0.5, 1]
     figure = figures.scenes_of(part, strengths, 16)
-    assert len(figure.axes) == 6
-    shown = np.stack([np.asarray(axis.images[0].get_array()) for axis in figure.axes]).reshape(3, 2, 16, 16, 3)
+    shown = tiles(figure, 3, 2, 16)
     drawings = part.images(16)
     for row, strength in zip(shown, strengths):
         scenes = Camera.of_strength(strength).scenes(drawings, part.table["id"].tolist())
         assert np.array_equal(row, scenes.permute(0, 2, 3, 1).numpy())  # of an image, its own scene
     assert np.array_equal(shown[0], drawings.permute(0, 2, 3, 1).numpy()) and not np.array_equal(shown[1], shown[2])
-    labels = [figure.axes[place].get_ylabel() for place in (0, 2, 4)]
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
     assert labels == ["drawings", "scenes, strength 0.5", "scenes, strength 1"]
     figure.canvas.draw()
 
 
-def test_a_comparison_of_all_arms_is_drawn_whether_they_have_a_colour_or_not():
-    names = [arm.name for arm in STUDY_ARMS]
-    assert set(ARMS) <= set(names)  # colours are of arms that there are
-    table = with_interval([{"arm": name, "probe": "one-shot"} for name in names]).assign(seeds=5)
-    figure = figures.comparison(table, None, ["one-shot"])
-    figure.canvas.draw()
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names
-
-
-def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words():
+def evidence_tables():
     rows = [
         ("StableRep synthetic", 0.4, 800),
         ("CLIP real", 0.3, 800),
         ("Raw pixels", 0.1, 0),
         ("Oriented gradients", 0.2, 0),
     ]
-    arms = pd.DataFrame(rows, columns=["arm", "accuracy", "views"]).assign(probe="one-shot", seeds=3)
+    arms = pd.DataFrame(rows, columns=["arm", "accuracy", "views"]).assign(probe="one-shot", seeds=2)
     arms = pd.concat([arms, arms.assign(probe="linear", accuracy=0.9)]).assign(low=0.05, high=0.5)
     differences = pd.DataFrame({
         "claim": ["C2", "control"], "probe": "one-shot", "first": "StableRep synthetic", "second": ["CLIP real", "Raw pixels"],
         "difference": [0.1, 0.3], "low": [0.05, 0.2], "high": [0.15, 0.4],
     })  # fmt: skip
-    figure = figures.evidence(arms, differences, {"C2": "undecided"}, "one-shot")
-    left, right = figure.axes
-    assert [label.get_text() for label in left.get_yticklabels()] == [
-        name for name, *_ in sorted(rows, key=lambda r: -r[1])
+    seeds = pd.DataFrame([
+        {"arm": name, "probe": "one-shot", "seed": seed, "accuracy": accuracy + seed * (name == "CLIP real") / 100}
+        for name, accuracy, _ in rows for seed in (0, 1)
+    ])  # fmt: skip
+    return differences, arms, seeds
+
+
+def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words():
+    differences, arms, seeds = evidence_tables()
+    figure = figures.evidence(differences, arms, seeds, {"C2": "undecided"}, "one-shot")
+    upper, lower = figure.axes
+    assert [t.get_text() for t in upper.get_yticklabels()] == [
+        "StableRep synthetic",
+        "CLIP real",
+        "Oriented gradients",
+        "Raw pixels",
     ]
-    points = [line for line in left.lines if line.get_marker() == "o"]
-    assert [line.get_xdata()[0] for line in points] == pytest.approx([40, 30, 20, 10])
-    assert [line.get_markerfacecolor() == "white" for line in points] == [False, True, True, True]
-    (floor,) = [line for line in left.lines if line.get_linestyle() == ":"]
-    assert floor.get_xdata()[0] == pytest.approx(20) and left.get_xlabel().endswith(
+    marks = [line for line in upper.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx([40, 30, 20, 10])
+    assert [line.get_markerfacecolor() == "white" for line in marks] == [False, True, True, True]
+    (floor,) = [line for line in upper.lines if line.get_linestyle() == ":"]
+    assert floor.get_xdata()[0] == pytest.approx(20) and upper.get_xlabel().endswith(
         "the best floor, oriented gradients"
     )
-    names = [label.get_text() for label in right.get_yticklabels()]
+    names = [label.get_text() for label in lower.get_yticklabels()]
     assert names[0].startswith("C2, undecided:") and names[1].startswith("control:")
-    intervals = [list(c.lines[2][0].get_segments()[0][:, 0]) for c in right.containers]
+    intervals = [list(c.lines[2][0].get_segments()[0][:, 0]) for c in lower.containers]
     assert intervals == [pytest.approx([5, 15]), pytest.approx([20, 40])]
+    dots = [line.get_xdata().tolist() for line in lower.lines if line.get_marker() == "."]
+    assert dots == [pytest.approx([10, 9]), pytest.approx([30, 30])]  # of each seed
+    assert "StableRep synthetic minus CLIP real +10.0 [+5.0, +15.0] points" in figure.get_label()
+
+
+def test_a_drawing_keeps_both_widths_alt_text_and_files():
+    differences, arms, seeds = evidence_tables()
+    kept = Drawing(figures.evidence, differences, arms, seeds, {}, "one-shot")._repr_mimebundle_()
+    about = kept[FIGURE]
+    assert kept["image/svg+xml"].lstrip().startswith("<?xml") and "<text" in kept["image/svg+xml"]  # text stays text
+    assert about["alt"] == kept["text/plain"] and "+10.0" in about["alt"]
+    assert about["csv"].splitlines()[0].startswith("claim,probe,first,second,difference")
+    widths = [
+        float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)[1]) for svg in (kept["image/svg+xml"], about["narrow"])
+    ]
+    assert widths == pytest.approx([72 * PAGE, 72 * PHONE])
+    again = Drawing(figures.evidence, differences, arms, seeds, {}, "one-shot")._repr_mimebundle_()
+    assert again == kept  # byte for byte
+    assert not plt.get_fignums()
+
+
+def test_a_table_with_pictures_is_kept_without_them():
+    about = Drawing(figures.sample_grid, grid_table())._repr_mimebundle_()[FIGURE]
+    assert about["csv"].splitlines()[0] == "captions,caption,guidance_scale,index"

@@ -10,20 +10,30 @@ import pytest
 
 from stablerep.errors import MissingError
 from stablerep.study import claims
-from stablerep.study.chapters import Answer, chapter, chapter_names
-from stablerep.study.claims import CLAIMS, MARK, claims_table
+from stablerep.study.chapters import Answer, Effect, chapter, chapter_names
+from stablerep.study.claims import CLAIMS, MARK, NOT_AVAILABLE, Claim, scoreboard, scoreboard_lines
 from stablerep.study.protocol import protocol_hash
 from stablerep.study.root import PROJECT
 
 
 def rows(table: str) -> dict[str, list[str]]:
-    """The cells of each claim by its name."""
-    listed = table.partition("Verdict\n")[2].partition("\n:::")[0].removeprefix("* - ").split("\n* - ")
-    return {name: cells for name, *cells in (re.split(r"\n  - ", row) for row in listed)}
+    """The cells of each row by the name of its claim, of both tables; a claim of several chapters has its last row."""
+    listed = [
+        row
+        for part in re.findall(r"^\* - (.*?)(?=\n:::)", table, re.DOTALL | re.MULTILINE)
+        for row in part.split("\n* - ")[1:]
+    ]
+    cells = [re.split(r"\n  - ", row) for row in listed]
+    return {re.match(r"\*\*(C\d+)\*\* ", row[0])[1]: row for row in cells}
+
+
+def word(row: list[str]) -> str:
+    """What stands in the column of verdicts, without its badge's HTML."""
+    return re.sub(r"<[^>]+>", "", row[1])
 
 
 def sentence(table: str) -> str:
-    return table.partition("\n:::\n\n")[2]
+    return table.partition("\n:::\n\n")[2].partition("\n\n")[0]
 
 
 UP = ("reproduced", 0.001)
@@ -63,24 +73,50 @@ def test_every_claim_of_a_chapter_is_a_claim():
         assert set(chapter(name).CLAIMS) <= set(names), name
 
 
-def test_the_table_names_the_chapters_of_each_claim():
-    found = rows(claims_table())
-    assert list(found) == [claim.name for claim in CLAIMS]
+def test_the_scoreboard_has_every_claim_with_its_chapter_or_why_none():
+    found = rows(scoreboard())
+    assert set(found) == {claim.name for claim in CLAIMS}
     for claim in CLAIMS:
-        text, exhibit, where, word = found[claim.name]
-        assert (text, exhibit) == (claim.text, claim.exhibit)
         testing = [name for name in chapter_names() if claim.name in chapter(name).CLAIMS]
-        assert where == (", ".join(f"{{doc}}`chapters/{name}`" for name in testing) or claim.untested)
-        assert (word == "none") == (not testing) and word
-    assert found["C1"][2] == "{doc}`chapters/compare`" and "no chapter yet" in found["C13"][2]
+        if testing:
+            assert found[claim.name][0] == f"**{claim.name}** {claim.text} {{doc}}`chapters/{testing[-1]}`"
+            assert found[claim.name][3] == claim.report()
+        else:
+            assert found[claim.name] == [f"**{claim.name}** {claim.text}", claim.exhibit, claim.untested]
+    assert "no chapter yet" in found["C13"][2]
 
 
-def test_a_claim_of_two_chapters_names_both_with_their_words(stored):
+def test_a_claim_of_two_chapters_has_a_row_for_each(stored):
     stored({"one": {"C9": UP}, "two": {"C2": UP}, "three": {"C9": ("undecided", nan)}})
-    found = rows(claims_table())
-    assert found["C9"][2:] == ["{doc}`chapters/one`, {doc}`chapters/three`", "*reproduced*; *undecided*"]
-    assert found["C2"][2:] == ["{doc}`chapters/two`", "*reproduced*"]
-    assert found["C1"][2:] == ["no chapter yet", "none"]
+    lines = scoreboard_lines().splitlines()[2:]
+    assert [[cell.strip() for cell in line.strip("|").split("|")][::2] for line in lines] == [
+        ["C2", "reproduced", "`two`"], ["C9", "reproduced", "`one`"], ["C9", "undecided", "`three`"],
+    ]  # fmt: skip
+    assert rows(scoreboard())["C1"][2] == "no chapter yet"
+
+
+def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch):
+    """From the numbers of a table to the row: the pair that speaks least for the claim, its interval, and the smallest visible effect."""
+
+    def with_effects(low: float) -> tuple[str, str]:
+        effects = [Effect("a − b", 0.03, 0.01, 0.05, 0.02), Effect("a − c", 0.021, low, 0.04, 0.025)]
+        answer = Answer("C2", "reproduced", "why", p=0.001, effects=effects)
+        one = SimpleNamespace(CLAIMS=("C2",), verdict=lambda tables: [answer])
+        monkeypatch.setattr(claims, "chapter", lambda name: one)
+        return rows(scoreboard())["C2"][2], scoreboard_lines()
+
+    stored({"one": {"C2": UP}})
+    before, after = with_effects(0.002), with_effects(0.004)
+    assert before[0] == "a − c: +2.1 [+0.2, +4.0], sees 2.5; 1 more" and before[0] in before[1]
+    assert after[0] == "a − c: +2.1 [+0.4, +4.0], sees 2.5; 1 more" and after[0] in after[1]
+
+
+def test_what_the_authors_report_is_one_published_number():
+    reports = {claim.name: claim.report() for claim in CLAIMS}
+    assert reports["C5"] == "StableRep+ 73.5 % with 10 M captions, CLIP 72.9 % with 50 M (ImageNet, linear)"
+    assert reports["C1"] == NOT_AVAILABLE
+    with pytest.raises(LookupError, match="0 published numbers are of SimCLR in Fig6 with "):
+        Claim("C0", "", "", reported="{}", numbers=(("Fig6", "SimCLR", ""),)).report()
 
 
 def test_holm_is_over_the_claims_of_all_chapters(stored):
@@ -89,10 +125,10 @@ def test_holm_is_over_the_claims_of_all_chapters(stored):
         "one": {"C1": ("reproduced", 0.012), "C2": ("contradicted", 0.02)},
         "two": {"C5": ("partly", 0.021), "C6": ("equivalent", nan), "C16": ("not testable at this scale", nan)},
     })  # fmt: skip
-    table = claims_table()
-    words = {claim: cells[3] for claim, cells in rows(table).items() if cells[3] != "none"}
+    table = scoreboard()
+    words = {claim: word(cells) for claim, cells in rows(table).items() if len(cells) == 4}
     assert words == {
-        "C1": "*reproduced*", "C2": "*undecided*", "C5": "*undecided*", "C6": "*equivalent*", "C16": "*not testable at this scale*",
+        "C1": "reproduced", "C2": "undecided", "C5": "undecided", "C6": "equivalent", "C16": "not testable at this scale",
     }  # fmt: skip
     assert sentence(table) == (
         "Holm's method at 5 % over the tested claims (C1, C2, C5, C6) makes undecided: C2 (*contradicted* by itself), "
@@ -102,12 +138,12 @@ def test_holm_is_over_the_claims_of_all_chapters(stored):
 
 def test_where_holm_upholds_all_the_sentence_says_so_and_names_rules_without_a_p_value(stored):
     stored({"one": {"C1": UP}, "two": {"C8": ("not reproduced", nan), "C5": ("undecided", nan)}})
-    table = claims_table()
+    table = scoreboard()
     assert sentence(table) == (
         "Holm's method at 5 % over the tested claims (C1, C8, C5) changes no verdict. It cannot correct verdicts whose rule gives no "
         "p-value: C8."
     )
-    assert rows(table)["C8"][3] == "*not reproduced*"
+    assert word(rows(table)["C8"]) == "not reproduced"
 
 
 @pytest.mark.parametrize(
@@ -115,15 +151,15 @@ def test_where_holm_upholds_all_the_sentence_says_so_and_names_rules_without_a_p
     [
         ({"C1": UP}, "missing", "no results stored"),
         ({"C1": UP}, None, "no result of the present protocol"),  # of the time before there was one
-        ({"C1": UP}, "0123456789ab", "*reproduced*, of an earlier protocol"),
+        ({"C1": UP}, "0123456789ab", "reproduced of an earlier protocol"),
         (KeyError("floors"), "0123456789ab", "no result of the present protocol"),
         (ValueError("differences lack the columns"), "0123456789ab", "no result of the present protocol"),
     ],
 )
 def test_results_that_are_missing_or_of_another_protocol_are_told(stored, answers, protocol, said):
     stored({"one": answers}, one=protocol)
-    table = claims_table()
-    assert rows(table)["C1"][3] == said
+    table = scoreboard()
+    assert word(rows(table)["C1"]) == said
     assert ("over the tested claims" in sentence(table)) == ("reproduced" in said)
     assert ("nothing to correct" in sentence(table)) == ("reproduced" not in said)
 
@@ -131,7 +167,7 @@ def test_results_that_are_missing_or_of_another_protocol_are_told(stored, answer
 def test_a_claim_that_a_chapter_does_not_answer_has_no_result(stored, monkeypatch):
     stored({"one": {"C1": UP}})
     monkeypatch.setattr(claims, "chapter", lambda name: SimpleNamespace(CLAIMS=("C1",), verdict=lambda tables: []))
-    assert rows(claims_table())["C1"][3] == "no result of the present protocol"
+    assert word(rows(scoreboard())["C1"]) == "no result of the present protocol"
 
 
 def test_texts_are_sentences_that_a_table_can_hold():

@@ -147,7 +147,9 @@ class Chapter:
         """The answers with their rules, and what the reference is."""
         from IPython.display import Markdown
 
-        return Markdown("\n\n".join([*(one.markdown for one in self.answers), self.notes(), self.reference]))
+        return Markdown(
+            "\n\n".join(filter(None, [*(one.markdown for one in self.answers), self.notes(), self.reference]))
+        )
 
     def own_run(self) -> Markdown:
         """What this run is beside the reference: its headline numbers next to those of the reference."""

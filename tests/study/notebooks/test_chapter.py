@@ -26,7 +26,7 @@ from stablerep.study.root import project_root
 from tests.study.stand_ins import plain_corpus
 
 ROOT = Path(__file__).resolve().parents[3]
-FIGURE = re.compile(r"^\s*figures\.\w+\(", re.MULTILINE)
+FIGURE = re.compile(r"\bfigures\.show\(")
 
 
 def path_of(name: str) -> Path:
@@ -74,7 +74,8 @@ def test_code_compiles_and_holds_no_training_loop(book):
         assert not re.search(r"backward\(|optimi[sz]er|\bfor epoch\b|\.step\(\)|zero_grad", code), cell.id
 
 
-def test_figures_have_captions_and_alternative_texts(book):
+def test_figures_are_shown_by_name_with_a_caption(book):
+    """By ``figures.show``, which gives each its alternative text, with numbers."""
     content, _ = book
     drawn = 0
     for cell in code_cells(content):
@@ -83,9 +84,9 @@ def test_figures_have_captions_and_alternative_texts(book):
             assert not about, f"{cell.id} describes a figure that it does not draw"
             continue
         drawn += 1
-        assert len(FIGURE.findall(cell.source)) == 1, cell.id
-        alt, caption = about["image"]["alt"], about["figure"]["caption"]
-        assert len(alt) > 40 and len(caption) > 10 and caption.endswith("."), cell.id
+        assert len(FIGURE.findall(cell.source)) == 1 and "figures.show(figures." in cell.source, cell.id
+        caption = about["figure"]["caption"]
+        assert len(caption) > 10 and caption.endswith("."), cell.id
         assert re.fullmatch(r"fig-[a-z0-9-]+", about["figure"]["name"]), cell.id
     assert drawn > 0
 
@@ -101,12 +102,28 @@ def test_figure_names_are_unique_in_the_book():
 
 
 def test_chapter_follows_the_template(book):
+    """It answers first: title, question and verdicts, key figure; then the story; at the end this run, parameters, cost and code."""
     content, name = book
+    first, parameters, opening, key = content.cells[:4]
+    assert re.fullmatch(r"# [^\n]+", first.source) and "parameters" in parameters.metadata.tags
+    assert opening.source.splitlines()[-1].startswith("chapter.opening(") and "figures.show(" in key.source
     text = "\n".join(cell.source for cell in content.cells if cell.cell_type == "markdown")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert "Parameters" in headings and "Caveats" in headings and "Exercises" in headings
-    assert "**Goals.**" in text and "**Cost.**" in text and "Solution" in text
+    assert headings[-2:] == ["Your run", "Parameters, cost and code"]
+    assert headings.index("Caveats") < headings.index("Exercises") < headings.index("Further reading")
+    assert "**Goals.**" in content.cells[4].source and "Solution" in text
+    sources = [cell.source for cell in content.cells]
+    assert ("chapter.verdict()" in sources) == bool(chapters.chapter(name).CLAIMS)
     assert f"stablerep run {name} -p" in text
+
+
+def test_this_runs_own_numbers_stand_in_its_own_section(book):
+    """Never beside or above those of the reference unless labelled."""
+    content, _ = book
+    own = [cell for cell in code_cells(content) if re.search(r"chapter\.own\b|own_run", cell.source)]
+    assert own and all("own-run" in cell.metadata.tags for cell in own)
+    place = next(k for k, cell in enumerate(content.cells) if cell.source.startswith("## Your run"))
+    assert all(content.cells.index(cell) > place for cell in own)
 
 
 # The parameters cell
@@ -248,11 +265,38 @@ def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
     reference.make_reference("corpus", {"designs": ["noto"]})
     monkeypatch.setattr(corpus, "compute", lambda p, asked: {"designs": pd.DataFrame({"computed": [p.size]})})
     live = Chapter("corpus", resolve("corpus", {"size": 33}))
-    assert live.tables["designs"]["computed"].tolist() == [33]
-    assert live.firmest["designs"]["design"].tolist() == ["noto"] == live.beside("designs")["design"].tolist()
+    assert live.own["designs"]["computed"].tolist() == [33]
+    assert live.tables["designs"]["design"].tolist() == ["noto"] and live.whose == "the reference"
+    assert live.given["size"] == 64 and live.parameters.size == 33  # of the reference, and of this run
     drawn = Chapter("corpus", resolve("corpus", {"live": False}))
-    assert drawn.tables["designs"]["design"].tolist() == ["noto"]
-    assert drawn.beside("designs") is None  # they are what is drawn
+    assert drawn.tables["designs"]["design"].tolist() == ["noto"] and drawn.own is None
+    assert "drawn from stored results" in drawn.own_run().data
+
+
+def test_this_run_stands_beside_the_reference_by_its_headline(stored):
+    reference.make_reference("corpus", {"designs": ["noto", "twemoji"]})
+    said = Chapter("corpus", resolve("corpus", {"designs": ["twemoji"], "size": 32})).own_run().data
+    first, _, table = said.partition("\n\n")
+    assert first.startswith(
+        "This run: preset `laptop`, with `designs = ['twemoji']`, `size = 32`. Beside the reference:"
+    )
+    (row,) = table.splitlines()[2:]
+    name, mine, theirs = (cell.strip() for cell in row.strip("|").split("|"))
+    assert name == "twemoji" and mine == theirs  # the same drawings
+
+
+def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):
+    stand_in(monkeypatch)
+    answers = [Answer(claim, "undecided", f"of {claim}", "a rule") for claim in chapters.chapter("compare").CLAIMS]
+    monkeypatch.setattr(chapters.chapter("compare"), "verdict", lambda tables: answers)
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 5}})
+    said = Chapter("compare", resolve("compare", {})).opening().data
+    question, *badges, sure = said.split("\n\n")
+    assert question == f"**{chapters.chapter('compare').QUESTION}**"
+    assert [re.sub("<[^>]+>", "", one) for one in badges] == [
+        f"{one.claim}: undecided of {one.claim}." for one in answers
+    ]
+    assert "the reference, from 5 seeds" in sure
 
 
 def stand_in(monkeypatch) -> dict[str, pd.DataFrame]:
@@ -268,9 +312,10 @@ def test_a_run_of_another_corpus_stands_for_itself(monkeypatch):
     monkeypatch.setattr(chapters.chapter("compare"), "ask", lambda p, study: None)
     monkeypatch.setattr(chapters.chapter("compare"), "compute", lambda p, asked: own)
     birds = Chapter("compare", resolve("compare", {"corpus": "hub:owner/birds"}))
-    assert birds.firmest["arms"].equals(own["arms"]) and birds.beside("arms") is None
+    assert birds.tables is birds.own and birds.tables["arms"].equals(own["arms"]) and birds.stored is None
+    assert birds.reference == "The stored reference is of the emoji."
     emoji = Chapter("compare", resolve("compare", {}))
-    assert emoji.firmest is emoji.stored is stored and len(emoji.beside("arms")) == 2
+    assert emoji.tables is emoji.stored is stored and len(emoji.own["arms"]) == 1
 
 
 @pytest.mark.parametrize("name", schemas())
@@ -278,8 +323,10 @@ def test_the_verdict_on_a_page_is_the_chapters_own(name, monkeypatch):
     stored, claims, asked = stand_in(monkeypatch), chapters.chapter(name).CLAIMS, []
     answers = [Answer(claim, "undecided", "too few seeds", "a rule") for claim in claims]
     monkeypatch.setattr(chapters.chapter(name), "verdict", lambda tables: asked.append(tables) or answers)
-    shown = Chapter(name, resolve(name, {"live": False})).verdict()
-    assert shown == "\n\n".join(answer.markdown for answer in answers) and asked[0] is stored
+    monkeypatch.setattr(Chapter, "reference", "A reference.")
+    monkeypatch.setattr(Chapter, "notes", lambda self: "")
+    shown = Chapter(name, resolve(name, {"live": False})).verdict().data
+    assert shown == "\n\n".join([*(answer.markdown for answer in answers), "A reference."]) and asked[0] is stored
     assert all(f"**{claim}: " in shown for claim in claims)
 
 
