@@ -49,7 +49,7 @@ def for_phones() -> Iterator[None]:
 
 def wrapped(text: str) -> str:
     """A title or label in lines that a phone has room for."""
-    return "\n".join(textwrap.fill(line, 44) for line in text.splitlines()) if is_narrow() else text
+    return "\n".join(textwrap.fill(line, 30) for line in text.splitlines()) if is_narrow() else text
 
 
 def is_narrow() -> bool:

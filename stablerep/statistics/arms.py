@@ -62,7 +62,9 @@ def summarize(items: pd.DataFrame) -> pd.DataFrame:
     views = items.groupby(["arm", "probe"], sort=False)["views"].first()
     for (arm, probe), part in known.groupby(["arm", "probe"], sort=False):
         found = crossed_mean(_table(part, f"{arm} on {probe}").to_numpy())
-        low, high = found.interval()
+        low, high = np.clip(
+            found.interval(), 0, 1
+        )  # a share; with few clusters the interval by Student's t may end beyond
         rows.append({
             "arm": arm, "probe": probe, "accuracy": found.mean, "low": low, "high": high,
             "items": int(part["items"].sum() / found.seeds), "clusters": found.clusters, "seeds": found.seeds,

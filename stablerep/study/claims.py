@@ -103,14 +103,13 @@ class Score:
 
     @property
     def effect(self) -> str:
-        """The difference that speaks least for the claim, with its interval and the smallest that would have been seen, in points."""
-        if self.answer is None or not self.answer.effects:
-            return ""
-        effects = self.answer.effects
-        one = effects[0] if self.claim.name == "C8" else min(effects, key=lambda effect: effect.difference)
-        more = f"; {len(effects) - 1} more" if len(effects) > 1 else ""
-        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
-        return f"{one.what}: {100 * one.difference:+.1f}{interval}, sees {100 * one.visible:.1f}{more}"
+        """Of the answer (:attr:`stablerep.study.chapters.Answer.effect`); a dash where there is none."""
+        return (self.answer.effect if self.answer else "") or "–"
+
+
+def claim_named(name: str) -> Claim:
+    """A claim by its name, such as C5."""
+    return next(claim for claim in CLAIMS if claim.name == name)
 
 
 def scores() -> tuple[list[Score], str]:
@@ -139,7 +138,7 @@ def scoreboard() -> str:
     for one in found:
         verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
         text = f"**{one.claim.name}** {one.claim.text} {{doc}}`chapters/{one.chapter}`"
-        rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect or '–'}\n  - {one.claim.report()}")
+        rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect}\n  - {one.claim.report()}")
     tested = _list_table(
         "What came out: the claims that this book tests, by its stored results", "table-claims", "38 16 24 22", rows
     )
@@ -156,9 +155,7 @@ def scoreboard() -> str:
 def scoreboard_lines() -> str:
     """The scoreboard for README: a plain table of the claims that chapters test."""
     found, _ = scores()
-    rows = [
-        [one.claim.name, one.claim.text, one.word or one.remark, one.effect or "–", f"`{one.chapter}`"] for one in found
-    ]
+    rows = [[one.claim.name, one.claim.text, one.word or one.remark, one.effect, f"`{one.chapter}`"] for one in found]
     return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)
 
 

@@ -99,7 +99,7 @@ def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch)
     """From the numbers of a table to the row: the pair that speaks least for the claim, its interval, and the smallest visible effect."""
 
     def with_effects(low: float) -> tuple[str, str]:
-        effects = [Effect("a − b", 0.03, 0.01, 0.05, 0.02), Effect("a − c", 0.021, low, 0.04, 0.025)]
+        effects = [Effect("a − c", 0.021, low, 0.04, 0.025), Effect("a − b", 0.03, 0.01, 0.05, 0.02)]
         answer = Answer("C2", "reproduced", "why", p=0.001, effects=effects)
         one = SimpleNamespace(CLAIMS=("C2",), verdict=lambda tables: [answer])
         monkeypatch.setattr(claims, "chapter", lambda name: one)
@@ -107,8 +107,8 @@ def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch)
 
     stored({"one": {"C2": UP}})
     before, after = with_effects(0.002), with_effects(0.004)
-    assert before[0] == "a − c: +2.1 [+0.2, +4.0], sees 2.5; 1 more" and before[0] in before[1]
-    assert after[0] == "a − c: +2.1 [+0.4, +4.0], sees 2.5; 1 more" and after[0] in after[1]
+    assert before[0] == "a − c: +2.1 [+0.2, +4.0], smallest detectable 2.5; 1 more" and before[0] in before[1]
+    assert after[0] == "a − c: +2.1 [+0.4, +4.0], smallest detectable 2.5; 1 more" and after[0] in after[1]
 
 
 def test_what_the_authors_report_is_one_published_number():

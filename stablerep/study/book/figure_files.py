@@ -63,9 +63,9 @@ def kept_figures(notebook: dict) -> Iterator[KeptFigure]:
 
 
 def describe_images(notebook: dict) -> None:
-    """Give each figure of a notebook the alt text that was written with it."""
+    """Give each figure of a notebook the alt text that was written with it, and take out what only :func:`kept_figures` reads."""
     for cell in notebook["cells"]:
-        kept = [one["data"][FIGURE] for one in cell.get("outputs", ()) if FIGURE in one.get("data", {})]
+        kept = [one["data"].pop(FIGURE) for one in cell.get("outputs", ()) if FIGURE in one.get("data", {})]
         if kept:
             cell["metadata"].setdefault("mystnb", {}).setdefault("image", {})["alt"] = " ".join(
                 _text(one["alt"]) for one in kept

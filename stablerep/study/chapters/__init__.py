@@ -81,10 +81,11 @@ class Effect:
 
 
 def effects_of(pairs: pd.DataFrame) -> list[Effect]:
-    """Of rows with ``first``, ``second``, ``difference``, ``low``, ``high`` and ``visible``, as :func:`stablerep.statistics.differences` gives them."""
+    """Of rows with ``first``, ``second``, ``difference``, ``low``, ``high`` and ``visible``, as :func:`stablerep.statistics.differences` gives them;
+    first the one that speaks least for the claim."""
     return [
         Effect(f"{one.first} − {one.second}", one.difference, one.low, one.high, one.visible)
-        for one in pairs.itertuples()
+        for one in pairs.sort_values("difference", kind="stable").itertuples()
     ]  # fmt: skip
 
 
@@ -98,7 +99,17 @@ class Answer:
     rule: str = ""
     lines: list[str] = field(default_factory=list)  # further sentences, a point each
     p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
-    effects: list[Effect] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)  # the one to show first
+
+    @property
+    def effect(self) -> str:
+        """The first of the effects, in points, with its interval and the smallest difference that would have been seen; empty without any."""
+        if not self.effects:
+            return ""
+        one, more = self.effects[0], len(self.effects) - 1
+        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
+        others = f"; {more} more" if more else ""
+        return f"{one.what}: {100 * one.difference:+.1f}{interval}, smallest detectable {100 * one.visible:.1f}{others}"
 
     @property
     def markdown(self) -> str:

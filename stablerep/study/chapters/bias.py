@@ -18,7 +18,7 @@ from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
-from stablerep.study.parameters.presets import PRETRAINING, fitting, overriding
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
@@ -69,8 +69,9 @@ class Parameters(Pretraining):
     )
 
 
-PRESETS = overriding(
-    fitting(Parameters, PRETRAINING),
+PRESETS = chapter_presets(
+    Parameters,
+    PRETRAINING,
     laptop=dict(guidance_scales=[1.0, 2.0, 4.0], neutral_captions=24, images_per_neutral_caption=12),
     smoke=dict(guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2),
     reference=dict(neutral_captions=41, images_per_neutral_caption=32),  # there are no more

@@ -15,7 +15,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
-from stablerep.study.parameters.presets import PRETRAINING, overriding
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
 QUESTION = "Which encoder is better: SimCLR, CLIP or StableRep, on real or synthetic images?"
 CLAIMS = ("C1", "C2", "C16")
@@ -41,7 +41,8 @@ class Parameters(Pretraining):
     arms: list[Literal[tuple(one.name for one in ARMS)]] = knob("arms to compare", cost="linear", min_length=1)
 
 
-PRESETS = overriding(
+PRESETS = chapter_presets(
+    Parameters,
     PRETRAINING,
     laptop=dict(  # what C1 and C2 name, floors, StableRep+ and one ceiling
         arms=[

@@ -13,7 +13,7 @@ from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Generated, GuidanceScale, Stem, knob
-from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, overriding
+from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
@@ -58,8 +58,8 @@ class Parameters(Generated, AnyCorpus):
         return sorted({*self.guidance_scales, self.guidance_scale})
 
 
-PRESETS = overriding(
-    {},
+PRESETS = chapter_presets(
+    Parameters, {},
     laptop=CORPUS | GENERATED | dict(
         captions=64, images_per_caption=4, guidance_scales=[1.0, 2.0, 4.0, 8.0], guidance_scale=2.0, seeds=1,
         encoder="test_resnet", stem="published", steps=600, views_per_step=128,

@@ -19,7 +19,7 @@ from stablerep.study.experiments.floors import RULE, against_floors, at_the_floo
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Stem, knob
-from stablerep.study.parameters.presets import LEARNING, overriding
+from stablerep.study.parameters.presets import LEARNING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
@@ -68,7 +68,8 @@ class Parameters(Batched, AnyCorpus):
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
 
 
-PRESETS = overriding(
+PRESETS = chapter_presets(
+    Parameters,
     LEARNING,
     laptop=dict(
         methods=list(METHODS), captions=0, label="", patch_encoder="test_vit", patch_size=8, depth=0, steps=300,

@@ -19,7 +19,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
-from stablerep.study.parameters.presets import PRETRAINING, fitting, overriding
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
@@ -39,8 +39,9 @@ class Parameters(Pretraining):
 
 
 _ALL = dict(caption_counts=[212, 424, 847, 1694])
-PRESETS = overriding(
-    fitting(Parameters, PRETRAINING),
+PRESETS = chapter_presets(
+    Parameters,
+    PRETRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
     laptop=dict(caption_counts=[160, 320, 640, 1280]),
     smoke=dict(caption_counts=[32, 96]),

@@ -44,5 +44,5 @@ def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, pr
     low = at_the_floor(floors, probe, dict.fromkeys([*pairs["first"], *pairs["second"]]))
     if not low:
         return found
-    why = f"not clearly above the floors: {some_of(low)}; more steps or seeds are needed ({found.sentence})"
+    why = f"not clearly above the floors: {some_of(low)}; more steps or seeds are needed"
     return replace(found, word=WORDS[-1], p=nan, sentence=why)

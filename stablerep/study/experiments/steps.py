@@ -25,7 +25,13 @@ def _pretraining_words(p: Values) -> str:
 
 
 def _pretraining_code(p: Values) -> tuple[str, ...]:
-    return "stablerep.training", METHODS[p["method"]].where.partition(":")[0]
+    method = p["method"]
+    return "stablerep.training", METHODS[method].where.partition(":")[0], f"stablerep.methods:METHODS[{method}]"
+
+
+def _transfer_code(p: Values) -> tuple[str, ...]:
+    own = f"stablerep.transfer.sets:TRANSFER_SETS[{p['set']}]"
+    return "stablerep.transfer", "stablerep.training.backbones", "stablerep.probes.floors", own
 
 
 NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
@@ -49,6 +55,6 @@ EVALUATION = Step(
     ("stablerep.probes.suite", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera"), seconds=9.5,
 )  # fmt: skip
 TRANSFER = Step(
-    "transfer", 2, lambda p: f"an encoder on {p['set']}", ("stablerep.transfer", "stablerep.training.backbones", "stablerep.probes.floors"),
+    "transfer", 2, lambda p: f"an encoder on {p['set']}", _transfer_code,
     seconds=1.5, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

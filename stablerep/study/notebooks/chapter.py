@@ -16,7 +16,7 @@ from tqdm import TqdmWarning
 
 from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
-from stablerep.statistics.verdict import SEEDS
+from stablerep.statistics.verdict import SEEDS, WORDS
 from stablerep.study.chapters import (
     Answer,
     chapter,
@@ -27,6 +27,7 @@ from stablerep.study.chapters import (
     stored_record,
     stored_tables,
 )
+from stablerep.study.claims import claim_named
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import badge
 from stablerep.study.notebooks.beside import side_by_side
@@ -198,6 +199,12 @@ class Chapter:
             cost = "" if about.cost == "none" else about.cost
             rows[about.name] = [value, about.help, f"{about.valid} {about.unit}".strip(), cost]
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning", "valid", "cost"])
+
+
+def _answered(answer: Answer) -> str:
+    """A claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
+    said = answer.why if answer.word == WORDS[-1] or not answer.effects else f"{answer.effect} points"
+    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).text} {said[0].upper()}{said[1:]}."
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:

@@ -35,12 +35,11 @@ def overriding(shared: Presets, **own: dict[str, Any]) -> Presets:
     return {preset: shared.get(preset, {}) | own.get(preset, {}) for preset in PRESETS}
 
 
-def fitting(schema: type[Parameters], presets: Presets) -> Presets:
-    """Those of the values that a chapter's schema has; it may lack some that other chapters share."""
-    return {
-        preset: {name: value for name, value in values.items() if name in schema.model_fields}
-        for preset, values in presets.items()
-    }
+def chapter_presets(schema: type[Parameters], shared: Presets, **own: dict[str, Any]) -> Presets:
+    """The values of a chapter: the shared ones that its schema has, as it may lack some that other chapters share, and over them its own."""
+    known = schema.model_fields
+    fitting = {preset: {key: one for key, one in values.items() if key in known} for preset, values in shared.items()}
+    return overriding(fitting, **own)
 
 
 # Of every chapter that compares what encoders have learned.

@@ -158,7 +158,7 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     (plan,) = plan_chapters([(name, parameters)], store)
     differences = preset_differences(name, parameters).items()
     changed = ", ".join(f"{k} = {value} instead of {usual}" for k, (value, usual) in differences)
-    lines = [f"{name} at preset {parameters.preset}" + (f": {changed}" if changed else ", nothing changed")]
+    lines = [f"{name} at preset {parameters.preset}" + (f": {changed}" if changed else ", no parameter changed")]
     for run in plan.runs:
         state = "exists" if run.exists else f"compute, about {duration(run.cost.seconds)}"
         state += f" (new: {run.why})" if run.why else ""

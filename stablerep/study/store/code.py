@@ -4,6 +4,9 @@ Modules are compared as syntax, so that a comment, a docstring or another line b
 is read from their imports without running them. Modules of :mod:`stablerep.study` ask for results and do not make them:
 they are left out, but for functions that a step names itself. Each file is read once in a process, so that a run is
 named by the code that the process has loaded, whatever is edited meanwhile.
+
+A registry is data: a line added to it changes no run of other lines. So the modules of registries are compared without
+them, and a step that serves one line of a registry names that line.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE, STUDY = "stablerep", "stablerep.study"
+REGISTRIES = {"stablerep.methods": "METHODS", "stablerep.transfer.sets": "TRANSFER_SETS"}
 
 
 def code_modules(entries: Iterable[str]) -> dict[str, str]:
@@ -23,7 +27,7 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
 
     Args:
         entries: modules of the science (``stablerep.training``), with all they import in turn; or single functions
-            (``stablerep.study.chapters.bias:read``), which count alone.
+            (``stablerep.study.chapters.bias:read``) and lines of registries (``stablerep.methods:METHODS[simclr]``), which count alone.
 
     Raises:
         ValueError: an entry that is not there.
@@ -39,12 +43,12 @@ def _reached(entries: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             continue
         if ":" in name:
-            found[name] = _function_hash(*name.split(":"))
+            found[name] = _line_hash(name) if name.endswith("]") else _function_hash(*name.split(":"))
             continue
         path = _module_path(name)
         if path is None:
             raise ValueError(f"code is {name!r}; it must name a module of {PACKAGE}, or a function as module:function.")
-        found[name], imported = _read(path)
+        found[name], imported = _read(path, without=REGISTRIES.get(name, ""))
         if name != PACKAGE:
             waiting.append(name.rpartition(".")[0])
         waiting += [one for one in imported if not f"{one}.".startswith(f"{STUDY}.") and _module_path(one)]
@@ -87,9 +91,10 @@ def _content(path: Path) -> bytes:
 
 
 @functools.cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Hash of a file's syntax and the names that it imports from the library."""
+def _read(path: Path, without: str = "") -> tuple[str, tuple[str, ...]]:
+    """Hash of a file's syntax, less what is assigned to a name, and the names that it imports from the library."""
     tree = ast.parse(_content(path))
+    tree.body = [node for node in tree.body if not (without and _assigns(node, without))]
     names = []
     for node in _executed(tree):
         if isinstance(node, ast.Import):
@@ -97,6 +102,24 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return _hash(tree), tuple(dict.fromkeys(name for name in names if name.split(".")[0] == PACKAGE))
+
+
+def _assigns(node: ast.AST, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(one, ast.Name) and one.id == name for one in targets)
+
+
+def _line_hash(entry: str) -> str:
+    """Of the line of a registry that is made with a name as its first argument."""
+    module, _, place = entry.partition(":")
+    registry, _, name = place.removesuffix("]").partition("[")
+    path = _module_path(module)
+    tree = ast.parse(_content(path)) if path else ast.Module([], [])
+    for node in (node for statement in tree.body if _assigns(statement, registry) for node in ast.walk(statement)):
+        first = node.args[0] if isinstance(node, ast.Call) and node.args else None
+        if isinstance(first, ast.Constant) and first.value == name:
+            return _hash(node)
+    raise ValueError(f"code is {entry}; {registry} has no such line.")
 
 
 def _function_hash(module: str, function: str) -> str:

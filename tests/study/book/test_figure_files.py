@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 
 import matplotlib
 
@@ -28,16 +29,21 @@ def cell():
 
 
 def test_alt_text_comes_from_the_figure(cell):
-    notebook = {"cells": [{"metadata": {}, "outputs": []}, cell, {"metadata": {}}]}
+    notebook = copy.deepcopy({"cells": [{"metadata": {}, "outputs": []}, cell, {"metadata": {}}]})
     describe_images(notebook)
-    assert cell["metadata"]["mystnb"]["image"]["alt"] == "Loss by step: A from 2.00 to 1.00."
+    described = notebook["cells"][1]
+    assert described["metadata"]["mystnb"]["image"]["alt"] == "Loss by step: A from 2.00 to 1.00."
+    assert set(described["outputs"][0]["data"]) == {"image/svg+xml", "image/png", "text/plain"}
     assert notebook["cells"][0]["metadata"] == {}
 
 
 def test_several_figures_of_a_cell_have_names_of_their_own(cell):
     twice = {**cell, "outputs": cell["outputs"] * 2}
     assert [one.name for one in kept_figures({"cells": [twice]})] == ["fig-a", "fig-a-2"]
-    in_lines = {key: value.splitlines(True) if isinstance(value, str) else value for key, value in cell["outputs"][0]["data"].items()}
+    in_lines = {
+        key: value.splitlines(True) if isinstance(value, str) else value
+        for key, value in cell["outputs"][0]["data"].items()
+    }
     (one,) = kept_figures({"cells": [{**cell, "outputs": [{"data": in_lines}]}]})  # as notebooks are stored
     assert one.wide == cell["outputs"][0]["data"]["image/svg+xml"]
 

@@ -129,7 +129,7 @@ def test_mistakes_are_the_same_sentences(asked, arguments, said):
 
 def test_a_plan_computes_nothing(asked, tmp_path):
     result = call("corpus", "--preset", "smoke", "--dry-run")
-    assert result.exit_code == 0 and result.stdout.startswith("corpus at preset smoke, nothing changed\nOf 0 runs")
+    assert result.exit_code == 0 and result.stdout.startswith("corpus at preset smoke, no parameter changed\nOf 0 runs")
     assert asked == [] and not (tmp_path / "runs").exists()
 
 

@@ -88,6 +88,35 @@ def test_a_function_of_a_chapter_counts_alone(library):
     assert code.code_modules(["stablerep.study.chapter:read"]) != before
 
 
+def test_a_line_added_to_a_registry_changes_no_run_of_other_lines(library, monkeypatch):
+    (library / "sets.py").write_text('TABLE = {one.name: one for one in (Line("a", 1), Line("b c", 2))}\nSIZE = 3\n')
+    monkeypatch.setattr(code, "REGISTRIES", {"stablerep.sets": "TABLE"})
+    entries = ["stablerep.sets", "stablerep.sets:TABLE[b c]"]
+    before = code.code_modules(entries)
+    change(library / "sets.py", 'Line("a", 1)', 'Line("a", 9), Line("d", 4)')
+    assert code.code_modules(entries) == before
+    change(library / "sets.py", 'Line("b c", 2)', 'Line("b c", 5)')
+    after = code.code_modules(entries)
+    assert [name for name in before if before[name] != after[name]] == ["stablerep.sets:TABLE[b c]"]
+    change(library / "sets.py", "SIZE = 3", "SIZE = 4")
+    assert code.code_modules(entries)["stablerep.sets"] != before["stablerep.sets"]
+    with pytest.raises(ValueError, match="TABLE has no such line"):
+        code.code_modules(["stablerep.sets:TABLE[z]"])
+
+
+def test_the_registries_of_the_library_have_their_lines():
+    from stablerep.methods import METHODS
+    from stablerep.transfer import TRANSFER_SETS
+
+    for module, name in code.REGISTRIES.items():
+        for line in (
+            METHODS
+            if name == "METHODS"
+            else [one for one in TRANSFER_SETS if one == "VOC2007" or TRANSFER_SETS[one].where == "embedded"]
+        ):
+            assert code.code_modules([f"{module}:{name}[{line}]"])
+
+
 @pytest.mark.parametrize(
     "entry", ["stablerep.absent", "numpy", "stablerep.study.chapter:absent", "stablerep.absent:read"]
 )
