@@ -14,6 +14,7 @@ from stablerep.figures.images import (
     sample_grid,
     scenes_of,
     set_measures,
+    strip,
 )
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
@@ -44,6 +45,7 @@ __all__ = [
     "shares",
     "show",
     "splits",
+    "strip",
     "sweep",
     "tables",
 ]

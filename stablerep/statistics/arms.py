@@ -62,9 +62,8 @@ def summarize(items: pd.DataFrame) -> pd.DataFrame:
     views = items.groupby(["arm", "probe"], sort=False)["views"].first()
     for (arm, probe), part in known.groupby(["arm", "probe"], sort=False):
         found = crossed_mean(_table(part, f"{arm} on {probe}").to_numpy())
-        low, high = np.clip(
-            found.interval(), 0, 1
-        )  # a share; with few clusters the interval by Student's t may end beyond
+        # of a share: with few clusters an interval by Student's t may end beyond
+        low, high = (min(max(end, 0.0), 1.0) for end in found.interval())
         rows.append({
             "arm": arm, "probe": probe, "accuracy": found.mean, "low": low, "high": high,
             "items": int(part["items"].sum() / found.seeds), "clusters": found.clusters, "seeds": found.seeds,

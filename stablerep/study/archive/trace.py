@@ -85,13 +85,16 @@ def figure_names(root: Path) -> dict[str, str]:
     return found
 
 
-def known_names() -> dict[str, str]:
-    """The chapter of every chapter, figure (``fig-...``) and table (``compare/arms``)."""
+def known_names(store: RunStore) -> dict[str, str]:
+    """The chapter of every chapter, figure (``fig-...``) and table (``compare/arms``), stored or left by an execution in the store."""
     found = {name: name for name in schemas()} | figure_names(project_root())
-    for name in schemas():
-        tables = {file.stem for file in (STORED / name).glob("*.parquet")} | {chapter(name).HEADLINE.table}
-        found |= {f"{name}/{table}": name for table in sorted(tables)}
-    return found
+    tables = {name: {chapter(name).HEADLINE.table} for name in schemas()}
+    for name, known in tables.items():
+        known.update(file.stem for file in (STORED / name).glob("*.parquet"))
+    for info in store.records():
+        if info["step"] == "notebook" and (known := tables.get(info["parameters"]["name"])) is not None:
+            known.update(file.stem for file in (store.root / info["key"] / "tables").glob("*.parquet"))
+    return found | {f"{name}/{table}": name for name, known in tables.items() for table in sorted(known)}
 
 
 def executed_notebook(chapter: str, store: RunStore, folder: Path | None = None) -> dict:
@@ -138,7 +141,7 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             not executed.
     """
     store = store or RunStore()
-    name, notebook, run = known_names().get(what), None, None
+    name, notebook, run = known_names(store).get(what), None, None
     if name:
         notebook = executed_notebook(name, store, folder)
     elif run := store.find(what):
@@ -146,7 +149,9 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             name = run.info["parameters"]["name"]
             notebook = _described(run.folder / f"{name}.ipynb")
     else:
-        near = difflib.get_close_matches(what, [*known_names(), *(info["key"] for info in store.records())], 1, 0.4)
+        near = difflib.get_close_matches(
+            what, [*known_names(store), *(info["key"] for info in store.records())], 1, 0.4
+        )
         nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
     if notebook:

@@ -3,19 +3,22 @@ and a word on each page of what it was made from."""
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stablerep.errors import MissingError
 from stablerep.study.book.build import missing_chapters
 from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
-from stablerep.study.chapters import CHAPTERS, chapter_names
+from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
 from stablerep.study.claims import MARK, scoreboard
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
+STRIP = "<!-- strip -->"  # on the first page
 LAST = "## Parameters, cost and code"
 
 if TYPE_CHECKING:
@@ -50,8 +53,28 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
     # what follows from the chapters: the table of claims, and links to the schemas of their parameters
     links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
     source[0] = source[0].replace(MARK, scoreboard()).replace(SCHEMAS, ", ".join(links))
+    if STRIP in source[0]:
+        source[0] = source[0].replace(STRIP, strip_figure(Path(app.srcdir, docname).parent))
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
+
+
+def strip_figure(folder: Path) -> str:
+    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder; empty where there is none."""
+    from stablerep import figures
+    from stablerep.figures.shown import Drawing
+
+    try:
+        table = stored_tables("compare")["strip"]
+    except (MissingError, KeyError):
+        return ""
+    drawing = Drawing(figures.strip, table)
+    (folder / "strip.png").write_bytes(base64.b64decode(drawing._repr_mimebundle_()["image/png"]))
+    words = (
+        "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
+        "generated images alone, what is most alike to the first of them among concepts that it has not seen."
+    )
+    return f":::{{figure}} strip.png\n:alt: {drawing.alt}\n:name: fig-strip\n\n{words}\n:::"
 
 
 def arrange(notebook: dict) -> None:

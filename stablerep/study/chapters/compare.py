@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -10,12 +12,15 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
-from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
+from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.images import Captions
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+from stablerep.study.store.runs import Run
+from stablerep.study.store.step import Step
 
 QUESTION = "Which encoder is better: SimCLR, CLIP or StableRep, on real or synthetic images?"
 CLAIMS = ("C1", "C2", "C16")
@@ -32,6 +37,18 @@ PAIRS = (
     Pair("more images", "SimCLR all synthetic", "SimCLR synthetic"),
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),
 )
+
+STRIP = Step(
+    "strip", 1, lambda p: "what an encoder finds most alike",
+    ("stablerep.audits.neighbours", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:draw_strip"), seconds=4.0,
+)  # fmt: skip
+FINDS = "StableRep synthetic"  # the arm whose encoder is asked
+STRIP_CAPTIONS = (
+    "dog face",
+    "automobile",
+    "rose",
+    "woman health worker",
+)  # where they are to be had, else the first ones
 
 _EVERY = dict(arms=[one.name for one in ARMS])
 
@@ -54,22 +71,57 @@ PRESETS = chapter_presets(
 )  # fmt: skip
 
 
-def ask(p: Parameters, study: Study) -> list[Evaluated]:
-    """The arms that the corpus can have, at every seed."""
+@dataclass(frozen=True)
+class Asked:
+    evaluated: list[Evaluated]
+    strip: Run | None  # where the arm that it asks was run
+
+
+def ask(p: Parameters, study: Study) -> Asked:
+    """The arms that the corpus can have, at every seed; and what the first seed of one finds alike."""
     captions = study.captions(p.captions)
-    return [study.evaluated(arm, captions, p, p.seed + k) for k in range(p.seeds) for arm in study.arms(*p.arms)]
+    found = [study.evaluated(one, captions, p, p.seed + k) for k in range(p.seeds) for one in study.arms(*p.arms)]
+    return Asked(found, strip(p, study, captions) if FINDS in p.arms else None)
 
 
-def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
+def strip(p: Parameters, study: Study, captions: Captions) -> Run:
+    """A row of images for each of a few captions: real ones, generated ones, and what the encoder finds among things that it has not seen."""
+
+    run = study.pretrained(arm(FINDS), captions, p, p.seed)
+    return study.store.obtain(
+        STRIP,
+        parameters={"size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else []},
+        inputs={"encoder": run.key, "corpus": study.seen_fingerprint, "captions": captions.name},
+        needs=lambda: [study.arm_images(arm(FINDS), captions, p, p.seed)],
+        compute=lambda folder: draw_strip(p, study, captions, run, folder),
+    )  # fmt: skip
+
+
+def draw_strip(p: Parameters, study: Study, captions: Captions, run: Run, folder: Path) -> dict:
+    from stablerep.audits import neighbours
+
+    part = study.asked_part(p.probe_designs, p.probe_part)
+    known = [one for one in STRIP_CAPTIONS if one in captions.texts] or captions.texts[: len(STRIP_CAPTIONS)]
+    table = neighbours.strip(
+        study.backbone(run, study.encoder_recipe(p), p.seed), known, study.real_images(captions, several=True).load(),
+        study.arm_images(arm(FINDS), captions, p, p.seed).load(), part.images(study.size), part.table["caption"].tolist(),
+    )  # fmt: skip
+    table.to_parquet(folder / "results.parquet", index=False)
+    return {}
+
+
+def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (an interval per arm and probe), ``differences`` (pairs of the claims), ``floors`` (each trained arm
-    against each floor, claim ``learned``), ``seeds``."""
-    items = items_of(asked)
-    return {
+    against each floor, claim ``learned``), ``seeds``, and where its arm was run ``strip``
+    (:func:`stablerep.audits.neighbours.strip`)."""
+    items = items_of(asked.evaluated)
+    tables = {
         "arms": summarize(items),
         "differences": differences(items, PAIRS),
         "floors": against_floors(items, [one.name for one in ARMS if one.trained]),
         "seeds": seed_means(items),
     }
+    return tables | ({"strip": asked.strip.table()} if asked.strip else {})
 
 
 def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:

@@ -22,7 +22,7 @@ def tables_of(shares: dict[str, float], *, floor: float = 0.0, seeds: int = 3, p
 
 
 def tables_from(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return compare.compute(None, [SimpleNamespace(items=lambda: table)])
+    return compare.compute(None, compare.Asked([SimpleNamespace(items=lambda: table)], None))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,9 @@ def test_an_arm_at_the_floor_makes_its_claims_not_testable_and_no_others():
         assert answers["C2"].word == "not testable at this scale" and answers["C1"].word == "reproduced"
         assert math.isnan(answers["C2"].p)
         assert "not clearly above the floors: CLIP real" in answers["C2"].why
-        assert "StableRep synthetic minus CLIP real: +" in answers["C2"].why  # the numbers are said all the same
+        assert "StableRep synthetic − CLIP real" in [
+            one.what for one in answers["C2"].effects
+        ]  # the numbers are told all the same
         assert "settles no claim" in answers["C2"].rule
 
 
@@ -138,19 +140,32 @@ def test_pairs_name_arms_that_exist():
     assert set(bias.COMPARED) | set(scaling.SCALED) <= names
 
 
-def test_comparison_runs_every_arm_and_seed():
+@pytest.fixture
+def strips(monkeypatch):
+    """No encoder is trained that could find anything; whether the strip was asked for."""
+    asked, table = [], pd.DataFrame({"caption": ["a"]})
+    monkeypatch.setattr(compare, "strip", lambda p, *of: asked.append(p) or SimpleNamespace(table=lambda: table))
+    return asked
+
+
+def test_comparison_runs_every_arm_and_seed(strips):
     study = AnsweringStudy()
     p = resolve("compare", {"preset": "smoke", "captions": 16, "seeds": 2, "seed": 5})
     tables = compare.compute(p, compare.ask(p, study))
     assert sorted((one.arm, one.seed) for one in study.asked) == sorted((a.name, s) for a in ARMS for s in (5, 6))
     assert all(one.learnt == study.captions(16).texts for one in study.asked) and len(study.asked[0].learnt) == 16
     assert {one.views for one in study.asked} == {0, p.steps * p.views_per_step}
-    assert set(tables) == {"arms", "differences", "floors", "seeds"}
+    assert set(tables) == {"arms", "differences", "floors", "seeds", "strip"} and len(strips) == 1
     assert len(tables["arms"]) == len(ARMS) and len(tables["seeds"]) == 2 * len(ARMS)
     assert len(tables["differences"]) == len(compare.PAIRS)
 
 
-def test_a_corpus_without_designs_has_no_control_by_designs():
+def test_where_its_encoder_is_not_trained_nothing_is_found(strips):
+    p = resolve("compare", {"preset": "smoke", "captions": 16, "arms": ["Raw pixels", "SimCLR real"]})
+    assert "strip" not in compare.compute(p, compare.ask(p, AnsweringStudy())) and not strips
+
+
+def test_a_corpus_without_designs_has_no_control_by_designs(strips):
     study, p = AnsweringStudy(designs=()), resolve("compare", {"preset": "smoke", "captions": 16})
     tables = compare.compute(p, compare.ask(p, study))
     assert set(tables["arms"]["arm"]) == {arm.name for arm in ARMS if arm.images != "designs"}

@@ -166,7 +166,7 @@ def test_tables_of_photographs_have_one_group(tmp_path, shrunk):
 def pair(difference: float, half: float, p_for: float, p_against: float, seeds: int = 5) -> dict[str, pd.DataFrame]:
     row = {
         "claim": "C10", "captions": TRAINING, "first": "real", "second": "generated, w = 2", "difference": difference,
-        "low": difference - half, "high": difference + half, "p_for": p_for, "p_against": p_against, "seeds": seeds,
+        "low": difference - half, "high": difference + half, "visible": 0.01, "p_for": p_for, "p_against": p_against, "seeds": seeds,
     }  # fmt: skip
     others = [row | {"claim": "", "captions": name, "difference": 0.9, "p_for": 0.0} for name in (TRAINING, TEST)]
     return {"differences": pd.DataFrame([others[0], row, others[1]])}

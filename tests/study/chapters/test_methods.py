@@ -54,7 +54,11 @@ def test_methods_that_know_no_more_than_an_untrained_network_settle_nothing():
     table = answers_of(Random_initialization=0.95, StableRep=0.9, Supervised_contrastive=0.6, SimCLR=0.2)
     answer = methods.answer(tables_of(table), "linear subgroup")
     assert answer.word == "not testable at this scale"
-    assert "above the floors" in answer.why and "StableRep minus Supervised contrastive" in answer.why
+    assert "above the floors" in answer.why
+    assert {one.what for one in answer.effects} == {
+        "StableRep − Supervised contrastive",
+        "Supervised contrastive − SimCLR",
+    }
 
 
 def test_the_answer_lists_what_lies_above_the_floors_by_probe():

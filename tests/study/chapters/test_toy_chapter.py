@@ -176,5 +176,5 @@ def test_the_book_has_it(tree, tmp_path):
     page = (tree / "_build/html/book/chapters/toy.html").read_text()
     assert "Letters are counted here." in page
     introduction = (tree / "_build/html/book/introduction.html").read_text()
-    row = introduction[introduction.index("<p>C9</p>") :]
-    assert "chapters/toy.html" in row[: row.index("<p>C10</p>")]
+    row = introduction[introduction.index("<strong>C9</strong>") :]
+    assert "chapters/toy.html" in row[: row.index("<strong>C10</strong>")]
