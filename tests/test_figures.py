@@ -535,7 +535,7 @@ def test_scenes_stand_below_their_drawings_a_strength_in_a_row(emoji):
         scenes = Camera.of_strength(strength).scenes(drawings, part.table["id"].tolist())
         assert np.array_equal(row, scenes.permute(0, 2, 3, 1).numpy())  # of an image, its own scene
     assert np.array_equal(shown[0], drawings.permute(0, 2, 3, 1).numpy()) and not np.array_equal(shown[1], shown[2])
-    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    labels = [" ".join(t.get_text().split()) for t in figure.axes[0].get_yticklabels()]
     assert labels == ["drawings", "scenes, strength 0.5", "scenes, strength 1"]
     figure.canvas.draw()
 

@@ -162,7 +162,8 @@ def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Seq
         for start, label in zip(starts, row_labels):
             axis.text(0, start - gap, " ".join(label.split()), fontsize=SMALL, va="bottom")
     else:
-        axis.set_yticks([start + side / 2 for start in starts], row_labels)
+        names = [label if "\n" in label else textwrap.fill(label, 18) for label in row_labels]
+        axis.set_yticks([start + side / 2 for start in starts], names)
     return figure
 
 

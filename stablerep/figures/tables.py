@@ -159,7 +159,7 @@ def corpus_sentence(tables: dict[str, pd.DataFrame]) -> str:
     several = tables["images_per_caption"].query("images > 1")["captions"].sum()
     return (
         f"{parts['images'].sum():,} drawings in {len(tables['designs'])} designs, of {captions:,} captions and {parts['concepts'].sum():,} concepts. "
-        f"{100 * several / captions:.0f} % of the captions are drawn in several designs, {held:,} concepts are held out, and of people the "
+        f"{captions - several:,} captions are drawn in one design alone, {held:,} concepts are held out, and of people the "
         "label says the skin tone and the gender."
     )
 

@@ -14,6 +14,7 @@ from stablerep.figures.shown import FIGURE
 
 FOLDER = "_static/figures"
 _IMAGE = re.compile(r'<img\b[^>]*?\bsrc="[^"]*?/_images/(?P<file>[0-9a-f]{64}\.svg)"[^>]*?/?>')
+_INTERVAL = re.compile(r"(\[[+−-]?\d[\d.,]*), ([+−-]?\d[\d.,]*\])(?![^<]*>)")  # in text, not within a tag
 _ALT = re.compile(r'\balt="([^"]*)"')
 # What matplotlib draws black or white takes the colours of the page, so that a figure is read on a dark one too.
 _THEMED = (("#262626", "currentColor"), ("#000000", "currentColor"), ("#ffffff", "var(--pst-color-background, #fff)"))
@@ -73,7 +74,7 @@ def describe_images(notebook: dict) -> None:
 
 
 def finish_page(page: Path, images: Path, figures: dict[str, KeptFigure]) -> None:
-    """Draw the figures of a page into it, and put links to their files below.
+    """Draw the figures of a page into it, put links to their files below, and keep intervals on one line.
 
     Args:
         page: an HTML file. images: the folder of its images. figures: by the text of their wide SVG.
@@ -94,7 +95,7 @@ def finish_page(page: Path, images: Path, figures: dict[str, KeptFigure]) -> Non
             + f'<span class="figure-files">{links}</span>'
         )  # fmt: skip
 
-    page.write_text(_IMAGE.sub(drawn, text), encoding="utf-8")
+    page.write_text(_INTERVAL.sub("\\1,&nbsp;\\2", _IMAGE.sub(drawn, text)), encoding="utf-8")
 
 
 def inline(svg: str, alt: str, kind: str, prefix: str) -> str:

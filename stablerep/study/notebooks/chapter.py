@@ -129,11 +129,7 @@ class Chapter:
         """The question, and what came out: a badge and a sentence for each claim, or a summary where none is tested; and how sure that is."""
         from IPython.display import Markdown
 
-        parts = [
-            f"**{chapter(self.name).QUESTION}**",
-            *(f"{badge(one.claim, one.word)} {one.why}." for one in self.answers),
-            summary,
-        ]
+        parts = [f"**{chapter(self.name).QUESTION}**", *map(_answered, self.answers), summary]
         parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers else "")
         return Markdown("\n\n".join(filter(None, parts)))
 

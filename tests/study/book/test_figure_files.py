@@ -78,3 +78,13 @@ def test_text_and_paper_take_the_colours_of_the_page(cell):
     shown = inline(kept.wide, "alt", "figure-wide", "fig-a")
     assert "#262626" in kept.wide and "#262626" not in shown and "currentColor" in shown
     assert "#0072b2" in shown.lower()  # of a mark, which stays
+
+
+def test_intervals_stay_on_one_line(tmp_path):
+    page = tmp_path / "book" / "a.html"
+    page.parent.mkdir()
+    page.write_text('<p title="[1.0, 2.0]">30.8 [27.6, 34.0], −0.6 [-1.2, +0.0]; [1, 2, 3] and [a, b]</p>')
+    finish_page(page, tmp_path / "_images", {})
+    assert page.read_text() == (
+        '<p title="[1.0, 2.0]">30.8 [27.6,&nbsp;34.0], −0.6 [-1.2,&nbsp;+0.0]; [1, 2, 3] and [a, b]</p>'
+    )

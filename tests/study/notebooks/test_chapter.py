@@ -18,6 +18,7 @@ from papermill.cli import papermill as papermill_command
 
 from stablerep.study import chapters
 from stablerep.study.chapters import Answer, corpus, resolve, schemas
+from stablerep.study.claims import claim_named
 from stablerep.study.notebooks import reference
 from stablerep.study.notebooks.chapter import Chapter, notebook_path, open_chapter, source_text
 from stablerep.study.notebooks.schema import parameters_cell, sync_notebook
@@ -294,7 +295,7 @@ def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):
     question, *badges, sure = said.split("\n\n")
     assert question == f"**{chapters.chapter('compare').QUESTION}**"
     assert [re.sub("<[^>]+>", "", one) for one in badges] == [
-        f"{one.claim}: undecided of {one.claim}." for one in answers
+        f"{one.claim}: undecided {claim_named(one.claim).text} Of {one.claim}." for one in answers
     ]
     assert "the reference, from 5 seeds" in sure
 
