@@ -11,6 +11,7 @@ import pytest
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
 from stablerep.study.chapters import resolve, schemas
+from stablerep.study.chapters.compare import STRIP
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, RECONSTRUCTED, SYNTHESIS
 from stablerep.study.notebooks.execution import NOTEBOOK
@@ -48,7 +49,7 @@ def test_comparison_by_hand(store):
     evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
-        "synthesis": 8, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations,
+        "synthesis": 8, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations, "strip": 1,
     }  # fmt: skip
     expected = (
         # at each seed, at SimCLR's guidance scale and at that of all others: all images, and one of each caption
@@ -56,6 +57,7 @@ def test_comparison_by_hand(store):
         + 100 / RECONSTRUCTED.rate
         + 2 * len(trained) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
+        + STRIP.seconds
     )
     assert total([plan]).seconds == pytest.approx(expected + NOTEBOOK.seconds)
 
@@ -135,7 +137,7 @@ def test_text_of_a_plan(store):
     first, *_, counts, cost = text.splitlines()
     assert first == "compare at preset smoke: guidance_scale = 4.0 instead of 2.0"
     assert "192 images of 96 captions, w = 4, seed 0: compute, about" in text
-    assert counts == "Of 31 runs 0 exist and 31 would be computed; 1 notebook would be executed."
+    assert counts == "Of 32 runs 0 exist and 32 would be computed; 1 notebook would be executed."
     assert "of memory" in cost and "on disk, of which" in cost
     assert not store.root.exists()
 
