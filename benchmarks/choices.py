@@ -62,6 +62,7 @@ NOTES = {  # beside the tables
     "image: SimCLR learns it instead of the thing. This table and the next two were made before the choices that follow them: with one caption of a "
     "concept in a batch and, for CLIP, a learning rate of 0.002 and a quarter of the colour changes.",
     "batches": "CLIP gains when names of one thing share a batch; nobody has explained it yet.",
+    "rates": "This table and the next were made with full colour changes for the methods that read captions.",
     "guidance": "For SimCLR 4 and 8 differ by a tenth of a point, and 4 needs fewer steps of sampling; 4 is taken.",
 }
 PAGE = """# How the recipe was chosen
