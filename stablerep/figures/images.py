@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -139,14 +140,14 @@ def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Seq
     """Images uint8 [rows, columns, H, W, 3] with a label for each row and column; on a phone a row's label stands above it."""
     rows, columns, side = *images.shape[:2], images.shape[2]
     gap = max(1, side // 12)
-    above = gap + (side // 2) * is_narrow()  # free pixels above a row
+    width = (3.7 if is_narrow() else 5.6) / columns  # of an image in inches
+    above = gap + is_narrow() * math.ceil(0.3 / width * side)  # free pixels above a row, for two lines of text
     mosaic = np.zeros((rows * (side + above), columns * (side + gap), 4), np.uint8)
     for i in range(rows):
         for j in range(columns):
             y, x = i * (side + above) + above, j * (side + gap)
             mosaic[y : y + side, x : x + side, :3] = images[i, j]
             mosaic[y : y + side, x : x + side, 3] = 255
-    width = (3.7 if is_narrow() else 5.6) / columns  # of an image in inches
     figure, axes = canvas(height=0.5 + min(width, 1.0) * mosaic.shape[0] / (side + gap), stacks=False)
     axis = axes[0][0]
     axis.imshow(mosaic, interpolation="nearest")
@@ -155,12 +156,14 @@ def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Seq
         spine.set_visible(False)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    axis.set_xticks([j * (side + gap) + side / 2 for j in range(columns)], column_labels)
+    titles = [textwrap.fill(label, 10) if is_narrow() else label for label in column_labels]
+    axis.set_xticks([j * (side + gap) + side / 2 for j in range(columns)], titles)
     starts = [i * (side + above) + above for i in range(rows)]
     if is_narrow():
         axis.set_yticks([])
         for start, label in zip(starts, row_labels):
-            axis.text(0, start - gap, " ".join(label.split()), fontsize=SMALL, va="bottom")
+            text = textwrap.fill(" ".join(label.split()), 52)
+            axis.text(0, start - gap, text, fontsize=SMALL, va="bottom").set_in_layout(False)
     else:
         names = [label if "\n" in label else textwrap.fill(label, 18) for label in row_labels]
         axis.set_yticks([start + side / 2 for start in starts], names)
