@@ -32,7 +32,7 @@ def stale_inputs(name: str, notebook: dict) -> list[str] | None:
     from stablerep.study.notebooks.execution import current_inputs
 
     about = notebook["metadata"].get("stablerep")
-    if not about:
+    if not about or about.get("announced"):
         return None
     try:
         now = current_inputs(name, SimpleNamespace(**about["parameters"]))
@@ -58,7 +58,9 @@ def stale_chapters(folder: Path, names: list[str]) -> list[str]:
 
 
 def add_chapter_notes(name: str, notebook: dict) -> None:
-    """Note in a chapter below its title what is stale or not the preset's, and at its end what it was made from."""
+    """Note in a chapter below its title what is stale, still to come or not the preset's, and at its end what it was made from."""
+    if notebook["metadata"].get("stablerep", {}).get("announced"):
+        return  # it says so itself
     stale = stale_inputs(name, notebook)
     if stale is None:
         text = (
@@ -71,7 +73,10 @@ def add_chapter_notes(name: str, notebook: dict) -> None:
     if stale:
         text = f"This page was executed before {' and '.join(stale)} changed. Its sources might give another page now."
         notes.append(_note("Stale", "warning", text))
-    if changed := {k: v for k, v in about["changed"].items() if k != "live"}:
+    if pending := about.get("pending"):
+        text = f"This page shows the stored reference. Its own run is still going on, about {pending}; the page takes it in when it is done."
+        notes.append(_note("Still to come", "note", text))
+    if (changed := {k: v for k, v in about["changed"].items() if k != "live"}) and not about.get("pending"):
         values = ", ".join(f"`{name} = {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items())
         text = f"Requested with {values}, but drawn from stored results, whose numbers these parameters do not change."
         if about["parameters"]["live"]:
@@ -119,7 +124,7 @@ def chapter_row(name: str, notebook: dict) -> list[str]:
     """
     record = notebook["metadata"].get("papermill", {})
     given = record.get("parameters", {})
-    if ours := notebook["metadata"].get("stablerep"):
+    if "preset" in (ours := notebook["metadata"].get("stablerep", {})):
         given = {"preset": ours["preset"], **ours["changed"]}
     changed = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items()) if key != "preset") or "none"
     return [

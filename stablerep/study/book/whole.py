@@ -7,10 +7,12 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
+from stablerep.study.book.early import place_early, waited_for
 from stablerep.study.book.record import TITLE, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas, stored_tables
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
@@ -84,7 +86,8 @@ def make_book(
 
     Pages are in ``_build/html``; a book of other parameters or another title has a folder of its own,
     ``_build/books/<key>``, so that no book takes the place of another. Two that are made at once do not mix; what both
-    need is computed once, in the run store.
+    need is computed once, in the run store. Where runs take long, the pages are built at once as far as they are known
+    (:mod:`stablerep.study.book.early`), and again whenever such a chapter is done.
     """
     from filelock import FileLock
 
@@ -97,7 +100,14 @@ def make_book(
     plans = plan_chapters(parameters.items(), store)
     log("\n".join(describe_book(record, plans, store)))
     began, executed, estimates = time.monotonic(), {}, [total([plan]).seconds for plan in plans]
+    waiting = waited_for(plans)
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
+        build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
+        if waiting:
+            log("first the pages as far as they are known")
+            for (name, p), seconds in zip(parameters.items(), estimates):
+                place_early(name, p, seconds, store, Path(scratch))
+            log(f"{build()} can be read; its pages are built again as their runs end")
         for number, (name, p) in enumerate(parameters.items(), 1):
             started, place = time.monotonic(), f"[{number}/{len(parameters)}] {name}"
             log(place)
@@ -107,8 +117,10 @@ def make_book(
             left = time_left(estimates, number, now - began)
             more = f", about {duration(left)} left" if left else ""
             log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
+            if name in waiting and number < len(parameters):
+                build()
         log("building the pages")
-        index = build_book(root, output, Path(scratch), record=record, strict=strict, pages=pages)
+        index = build(strict=strict)
     if plain:
         # `jupyter-book build .` by hand reads the chapters of the last plain book
         with FileLock(root / "book" / ".chapters.lock"):

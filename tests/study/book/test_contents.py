@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stablerep.errors import InputError, MissingError
+from stablerep.study.book import early
 from stablerep.study.book.build import check_pages
+from stablerep.study.book.notes import add_chapter_notes
 from stablerep.study.book.whole import time_left
-from stablerep.study.chapters import chapter_names, schemas
+from stablerep.study.chapters import chapter_names, resolve, schemas
 from stablerep.study.root import PROJECT
+from stablerep.study.store.runs import RunStore
+from stablerep.study.store.step import Step
 
 
 def test_the_contents_name_every_chapter_in_order():
@@ -56,3 +62,62 @@ def test_the_time_left_is_corrected_by_what_has_run():
     assert time_left([10, 20, 30], 2, 15) == 15
     assert time_left([10, 20, 30], 3, 99) == 0
     assert time_left([0, 20], 1, 0.1) == 20  # executed before: nothing to learn from
+
+
+# The book before its runs are done
+
+
+@pytest.fixture
+def early_world(tmp_path, monkeypatch):
+    """Chapters of which one was executed, one has stored results, and others have nothing; what was executed is noted."""
+    executed, store = [], RunStore(tmp_path / "runs")
+    done = store.obtain(
+        Step("notebook", 1, lambda p: "", announced=False), parameters={"name": "corpus"}, inputs={},
+        compute=lambda folder: (folder / "corpus.ipynb").write_text('{"cells": [], "metadata": {}}') and {},
+    )  # fmt: skip
+
+    def execute(name, given, **how):
+        executed.append((name, given["live"]))
+        return store.obtain(
+            Step("notebook", 1, lambda p: "", announced=False), parameters={"name": name}, inputs={},
+            compute=lambda folder: (folder / f"{name}.ipynb").write_text('{"cells": [], "metadata": {"stablerep": {}}}') and {},
+        )  # fmt: skip
+
+    def tables(name):
+        if name != "compare":
+            raise MissingError(f"results/{name} holds no stored results")
+
+    monkeypatch.setattr(early, "notebook_identity", lambda name, p, store: {
+        "step": Step("notebook", 1, lambda p: "", announced=False), "parameters": {"name": name}, "inputs": {},
+    })  # fmt: skip
+    monkeypatch.setattr(early, "execute_notebook", execute)
+    monkeypatch.setattr(early, "stored_tables", tables)
+    return SimpleNamespace(store=store, done=done, executed=executed, folder=tmp_path)
+
+
+def test_a_page_comes_early_as_far_as_it_is_known(early_world):
+    for name in ("corpus", "compare", "bias"):
+        early.place_early(name, resolve(name, {}), 600.0, early_world.store, early_world.folder)
+    assert early_world.executed == [("compare", False)]  # corpus was executed before, bias has nothing to draw
+    pages = {
+        name: json.loads((early_world.folder / f"{name}.ipynb").read_text()) for name in ("corpus", "compare", "bias")
+    }
+    assert "stablerep" not in pages["corpus"]["metadata"]
+    assert pages["compare"]["metadata"]["stablerep"]["pending"] == "10.0 min"
+    text = "".join(pages["bias"]["cells"][0]["source"])
+    assert (
+        text.startswith("# Bias\n\n**Whom does the generator draw")
+        and "its run is still going on: about 10.0 min" in text
+    )
+    notebook = pages["bias"]
+    add_chapter_notes("bias", notebook)
+    assert len(notebook["cells"]) == 1  # it says itself what it is
+
+
+def test_pages_come_early_where_runs_take_long():
+    def plan(name: str, seconds: float, executed: bool) -> SimpleNamespace:
+        return SimpleNamespace(name=name, seconds=seconds, executed=executed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(early, "total", lambda plans: plans[0])
+        assert early.waited_for([plan("a", 59, False), plan("b", 61, False), plan("c", 900, True)]) == {"b"}

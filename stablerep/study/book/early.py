@@ -1,0 +1,60 @@
+"""The book before its runs are done: every chapter as far as it is known, so that there is something to read from the first minutes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+
+from stablerep.errors import MissingError
+from stablerep.study.chapters import chapter, stored_tables
+from stablerep.study.notebooks.chapter import source_text
+from stablerep.study.notebooks.execution import execute_notebook, notebook_identity, place_chapter
+from stablerep.study.parameters.base import Parameters
+from stablerep.study.plans.costs import duration
+from stablerep.study.plans.planning import ChapterPlan, total
+from stablerep.study.store.runs import RunStore
+
+WORTH = 60.0  # seconds of computing for which a page comes early
+
+
+def waited_for(plans: list[ChapterPlan]) -> set[str]:
+    """The chapters whose runs take so long that a reader should have a page before."""
+    return {plan.name for plan in plans if not plan.executed and total([plan]).seconds > WORTH}
+
+
+def place_early(name: str, parameters: Parameters, seconds: float, store: RunStore, folder: Path) -> None:
+    """Put a chapter into a folder as far as it is known: as it was executed, else from its stored results, else as a page that says what
+    is to come.
+
+    Args:
+        seconds: that its run will take, by the plan.
+    """
+    if run := store.find(store.key(**notebook_identity(name, parameters, store))):
+        place_chapter(run, name, folder)
+        return
+    path = folder / f"{name}.ipynb"
+    try:
+        stored_tables(name)
+    except MissingError:
+        path.write_text(json.dumps(announcement(name, seconds)), encoding="utf-8")
+        return
+    place_chapter(
+        execute_notebook(name, parameters.model_dump() | {"live": False}, store=store, log=None), name, folder
+    )
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"]["stablerep"]["pending"] = duration(seconds)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def announcement(name: str, seconds: float) -> dict:
+    """A notebook without code, with the chapter's title and question, and that its run is going on."""
+    title = "".join(json.loads(source_text(name))["cells"][0]["source"])
+    text = (
+        f"{title}\n\n**{chapter(name).QUESTION}**\n\nThis chapter has no stored results, and its run is still going on: about "
+        f"{duration(seconds)}. The page takes its place when it is done."
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    notebook["metadata"]["stablerep"] = {"announced": True}
+    return json.loads(nbformat.writes(notebook))
