@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from stablerep.errors import InputError, MissingError
-from stablerep.study.book import early
+from stablerep.study.book import early, whole
 from stablerep.study.book.build import check_pages
 from stablerep.study.book.notes import add_chapter_notes
 from stablerep.study.book.whole import time_left
@@ -121,3 +121,28 @@ def test_pages_come_early_where_runs_take_long():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(early, "total", lambda plans: plans[0])
         assert early.waited_for([plan("a", 59, False), plan("b", 61, False), plan("c", 900, True)]) == {"b"}
+
+
+def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatch):
+    """At once as far as they are known, then after each chapter that was waited for, and once more at the end, strictly."""
+    built, lines = [], []
+
+    def place(folder: Path, name: str, text: str) -> None:
+        (folder / f"{name}.ipynb").write_text(text)
+
+    def build(root, output, folder, *, record, pages, strict=False):
+        built.append(["".join(path.read_text() for path in sorted(folder.glob("*.ipynb"))), strict])
+        return output / "index.html"
+
+    monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(whole, "waited_for", lambda plans: {"generator", "methods"})
+    monkeypatch.setattr(whole, "place_early", lambda name, p, seconds, store, folder: place(folder, name, "-"))
+    monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store: name)
+    monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "x"))
+    monkeypatch.setattr(whole, "build_book", build)
+    index = whole.make_book({"preset": "smoke"}, title="Early", output=tmp_path / "html", strict=True, log=lines.append)
+    assert [text.count("x") for text, _ in built] == [0, 2, 3, 6] and [strict for _, strict in built] == [False] * 3 + [
+        True
+    ]
+    told = lines.index(f"{index} can be read; its pages are built again as their runs end")
+    assert told < next(k for k, line in enumerate(lines) if line.startswith("[1/"))

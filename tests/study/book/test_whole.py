@@ -12,7 +12,6 @@ from papermill.cli import papermill
 
 from stablerep.errors import MissingError
 from stablerep.study import chapters
-from stablerep.study.book import whole
 from stablerep.study.book.whole import book_parameters, make_book, plan_text
 from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
@@ -201,21 +200,3 @@ def test_plain_papermill_runs_every_notebook(name, store, tmp_path, monkeypatch)
     cells = [c for c in json.loads((tmp_path / "out.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
     assert all(c["execution_count"] for c in cells) and 'preset = "smoke"' in "".join(cells[1]["source"])
     assert set(store.list()["key"]) == before
-
-
-def test_pages_are_built_before_the_runs_end_and_after_each(store, tmp_path, monkeypatch):
-    """At once as far as they are known, then after each chapter that was waited for, and once more at the end, strictly."""
-    built, lines = [], []
-
-    def build(root, output, folder, *, record, pages, strict=False):
-        built.append((sorted(path.stem for path in folder.glob("*.ipynb")), strict))
-        return output / "index.html"
-
-    monkeypatch.setattr(whole, "waited_for", lambda plans: {"generator", "methods"})
-    monkeypatch.setattr(whole, "build_book", build)
-    index = make_book({"preset": "smoke"}, title="Early", output=tmp_path / "html", strict=True, log=lines.append)
-    assert built == [(sorted(schemas()), strict) for strict in (False, False, False, True)]
-    first = next(
-        k for k, line in enumerate(lines) if line == f"{index} can be read; its pages are built again as their runs end"
-    )
-    assert first < next(k for k, line in enumerate(lines) if line.startswith("[1/"))
