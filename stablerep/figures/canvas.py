@@ -10,10 +10,11 @@ from contextvars import ContextVar
 import pandas as pd
 
 from stablerep.methods import METHODS
+from stablerep.statistics.verdict import MARGIN
 
 # Near Okabe and Ito's, and each with a contrast of 3 or more on white paper and on the dark page.
-BLUE, ORANGE, GREEN, PURPLE, GOLD, BROWN, SKY, GREY = (
-    "#0072B2", "#C04A00", "#009E73", "#A4389E", "#A88900", "#8A6A5C", "#4A9CC4", "#777777",
+BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY = (
+    "#0072B2", "#C04A00", "#009E73", "#A4389E", "#8A6A5C", "#777777",
 )  # fmt: skip
 METHOD_COLOURS = {entry.title: entry.colour for entry in METHODS.values()}
 _TITLES = sorted(METHOD_COLOURS, key=len, reverse=True)  # StableRep+ before StableRep
@@ -83,19 +84,23 @@ def canvas(columns: int = 1, rows: int = 1, *, height: float = 3.2, stacks: bool
     return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
 
 
-def draw_interval(
-    axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True, scale: float = 100
-) -> None:
+def draw_interval(axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True) -> None:
     """A share and its interval in percent, on a line of its own."""
     axis.errorbar(
-        scale * mean, place, xerr=[[scale * (mean - low)], [scale * (high - mean)]], fmt="o", capsize=3, color=colour, markersize=6,
+        100 * mean, place, xerr=[[100 * (mean - low)], [100 * (high - mean)]], fmt="o", capsize=3, color=colour, markersize=6,
         markerfacecolor=colour if fill else "white",
     )  # fmt: skip
 
 
-def name_rows(axis, names, *, size: float = SMALL) -> None:
+def draw_margin(axis) -> None:
+    """Zero, and the margin within which two arms count as equals, in points."""
+    axis.axvspan(-100 * MARGIN, 100 * MARGIN, color=GREY, alpha=0.2, lw=0)
+    axis.axvline(0, color=GREY, lw=1)
+
+
+def name_rows(axis, names) -> None:
     """A row of the axis for each name, the first on top."""
-    axis.set_yticks(range(len(names)), names, fontsize=size)
+    axis.set_yticks(range(len(names)), names, fontsize=SMALL)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
 

@@ -12,6 +12,7 @@ from stablerep.figures.canvas import (
     canvas,
     colour_of,
     draw_interval,
+    draw_margin,
     filled,
     is_narrow,
     name_rows,
@@ -19,7 +20,6 @@ from stablerep.figures.canvas import (
     wrapped,
 )
 from stablerep.figures.tables import percent, points
-from stablerep.statistics.verdict import MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,8 +70,7 @@ def draw_arms(axis, arms: pd.DataFrame, title: str) -> None:
 def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapping[str, str]) -> None:
     """A forest plot: each difference in points with its interval, each seed's below it as a dot, zero, and the margin."""
     each = seeds.pivot(index="seed", columns="arm", values="accuracy")
-    axis.axvspan(-100 * MARGIN, 100 * MARGIN, color=GREY, alpha=0.2, lw=0)
-    axis.axvline(0, color=GREY, lw=1)
+    draw_margin(axis)
     names = []
     for place, row in enumerate(pairs.itertuples()):
         draw_interval(axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first))

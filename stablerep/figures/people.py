@@ -18,12 +18,12 @@ from stablerep.figures.canvas import (
     canvas,
     colour_of,
     draw_interval,
+    draw_margin,
     filled,
     is_narrow,
     name_rows,
 )
 from stablerep.figures.tables import percent, points
-from stablerep.statistics.verdict import MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,8 +115,7 @@ def contrasts(table: pd.DataFrame) -> Figure:
     figure, axes = canvas(max(len(pairs), 1), height=1.2 + 0.25 * max(len(names), 1), sharex=True)
     for axis, pair in zip(axes[0], pairs):
         mine = table[(table["first"] == pair.first) & (table["second"] == pair.second)]
-        axis.axvspan(-100 * MARGIN, 100 * MARGIN, color=GREY, alpha=0.2, lw=0)
-        axis.axvline(0, color=GREY, lw=1)
+        draw_margin(axis)
         for row in mine.itertuples():
             place = names.index(f"{row.label} ({row.attribute})")
             draw_interval(axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first))

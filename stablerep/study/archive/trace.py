@@ -141,7 +141,8 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             not executed.
     """
     store = store or RunStore()
-    name, notebook, run = known_names(store).get(what), None, None
+    known = known_names(store)
+    name, notebook, run = known.get(what), None, None
     if name:
         notebook = executed_notebook(name, store, folder)
     elif run := store.find(what):
@@ -149,9 +150,7 @@ def trace(what: str, store: RunStore | None = None, folder: Path | None = None) 
             name = run.info["parameters"]["name"]
             notebook = _described(run.folder / f"{name}.ipynb")
     else:
-        near = difflib.get_close_matches(
-            what, [*known_names(store), *(info["key"] for info in store.records())], 1, 0.4
-        )
+        near = difflib.get_close_matches(what, [*known, *(info["key"] for info in store.records())], 1, 0.4)
         nearest = f"the nearest is {near[0]}" if near else f"chapters are {', '.join(schemas())}"
         raise InputError(f"there is no figure, table, chapter or run {what!r}; {nearest}.")
     if notebook:
