@@ -22,6 +22,7 @@ from stablerep.study.chapters import compare, probe_of, resolve
 from stablerep.study.experiments.arms import Arm, arm
 from stablerep.study.experiments.evaluated import items_of
 from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import captioned, markdown_table
 from stablerep.study.parameters.base import Pretraining
 from stablerep.study.root import PROJECT, STORED
 
@@ -157,10 +158,10 @@ def power(study: Study) -> pd.DataFrame:
 
 
 def power_page(table: pd.DataFrame) -> str:
-    lines = ["| claim | first | second | smallest detectable |", "|---|---|---|---|"]
-    lines += [f"| {r.claim} | {r.first} | {r.second} | {100 * r.visible:.1f} |" for r in table.itertuples()]
+    rows = [[r.claim, r.first, r.second, f"{100 * r.visible:.1f}"] for r in table.itertuples()]
+    shown = markdown_table(["claim", "first", "second", "smallest detectable"], rows)
     sizes = {name: table[name].iloc[0] for name in ("seeds", "clusters", "planned_seeds", "planned_clusters")}
-    return POWER.format(table="\n".join(lines), **sizes)
+    return POWER.format(table=captioned("Smallest detectable differences in points.", shown), **sizes)
 
 
 def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
@@ -177,10 +178,10 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
             by_choice = some.set_index("choice")
             shown["steps"] = [f"{n:,}" for n in by_choice.loc[shown.index, "steps"]]
             shown["weights"] = [f"{n / 1e6:.1f} M" for n in by_choice.loc[shown.index, "weights"]]
-        lines = [["choice", *shown.columns], ["---"] * (1 + len(shown.columns)), *shown.reset_index().to_numpy()]
+        rows = [[str(cell) for cell in row] for row in shown.reset_index().to_numpy()]
         title = STAGES[stage].format(seconds=seconds, many=f"as *{MANY}*")
         note = f"{NOTES[stage]}\n\n" if stage in NOTES else ""
-        parts.append(f"## {title}\n\n{note}" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
+        parts.append(f"## {title}\n\n{note}" + captioned(f"{title}.", markdown_table(["choice", *shown.columns], rows)))
     return PAGE.format(probe=probe, tables="\n\n".join(parts), power=power_page(power) if power is not None else "")
 
 

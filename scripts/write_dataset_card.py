@@ -14,6 +14,7 @@ import pandas as pd
 
 from stablerep.corpus import DESIGNS, SPLITS, clip_art, load_corpus
 from stablerep.corpus.emoji import DATA, HELD_OUT, gender_of, manifest, read_emoji
+from stablerep.study.markdown import captioned
 
 CARD = Path(__file__).resolve().parents[1] / "book" / "dataset_card.md"
 TONES = ("none", "1, light", "2, medium-light", "3, medium", "4, medium-dark", "5, dark", "6, mixed")
@@ -124,6 +125,8 @@ leaves flags out by default, since their names say little about their shapes; {l
 
 ## A record
 
+:::{{table}} The columns of a record.
+
 | column | meaning |
 | --- | --- |
 | `id` | design and emoji; unique |
@@ -137,6 +140,7 @@ leaves flags out by default, since their names say little about their shapes; {l
 | `design` | the set of drawings the image is taken from |
 | `split` | *train*, *validation* or *test*, the same for all emoji of a concept |
 | `held_out` | nothing learns from the row, whatever its split |
+:::
 
 ## How images and captions arise
 
@@ -160,38 +164,25 @@ person is a woman, and a figure that stands for women and men shows neither.
 
 ## Counts
 
-By design:
+{captioned("Pairs by design.", markdown(by_design))}
 
-{markdown(by_design)}
+{captioned("By split, without flags.", markdown(counts(study, "split", {s: s for s in SPLITS}, "split")))}
 
-By split, without flags:
+{captioned("By group, with flags.", markdown(counts(every, "group", groups, "group")))}
 
-{markdown(counts(study, "split", {s: s for s in SPLITS}, "split"))}
+{captioned("By skin tone, without flags.", markdown(counts(study, "skin_tone", dict(enumerate(TONES)), "skin tone")))}
 
-By group:
+{captioned("By gender as the label names it, without flags.", markdown(counts(study, "gender", GENDERS, "gender")))}
 
-{markdown(counts(every, "group", groups, "group"))}
+{captioned("Pairs that show people, by skin tone and gender.", markdown(cross))}
 
-By skin tone, without flags:
+Of the {len(DESIGNS)} packages {len(manifest()["left_out"]):,} icons were left out; `manifest.json` beside the data names each one.
 
-{markdown(counts(study, "skin_tone", dict(enumerate(TONES)), "skin tone"))}
-
-By gender as the label names it, without flags:
-
-{markdown(counts(study, "gender", GENDERS, "gender"))}
-
-Pairs that show people, by both:
-
-{markdown(cross)}
-
-Icons of the {len(DESIGNS)} packages that were left out, {len(manifest()["left_out"]):,} in all; `manifest.json` beside the
-data names each one:
-
-{markdown(left_out())}
+{captioned("Icons that were left out.", markdown(left_out()))}
 
 ## Licences
 
-{markdown(licences())}
+{captioned("Where the designs come from.", markdown(licences()))}
 
 The labels, keywords and groups come from [emojibase-data](https://github.com/milesj/emojibase) (MIT), which compiles them from
 [CLDR](https://cldr.unicode.org) and the emoji list of Unicode, both under the

@@ -11,16 +11,16 @@ from pathlib import Path
 import pandas as pd
 
 from stablerep.generator import EMBEDDED
+from stablerep.study.markdown import captioned, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = EMBEDDED / "training"
 CURVES = ROOT / "book" / "_static" / "generator-losses.png"
 
 
-def recipe_table(recipe: dict) -> str:
-    return "\n".join(
-        ["| setting | value |", "|---|---|", *(f"| {k.replace('_', ' ')} | {v} |" for k, v in recipe.items())]
-    )
+def recipe_table(of: str, recipe: dict) -> str:
+    rows = [[name.replace("_", " "), str(value)] for name, value in recipe.items()]
+    return captioned(f"The recipe of the {of}.", markdown_table(["setting", "value"], rows))
 
 
 def draw_losses(target: Path) -> None:
@@ -56,11 +56,14 @@ def card() -> str:
 A `StableDiffusionPipeline` in miniature: it draws emoji-like pictures of 32 x 32 pixels from short English captions. It exists to let a class
 follow, on a laptop, what a text-to-image model does to representation learning. It is no tool for making pictures.
 
+:::{{table}} The parts of the generator.
+
 | part | architecture | weights |
 |---|---|---|
 | autoencoder | `AutoencoderTiny`, 8 x 8 x 10 latents | {weights["autoencoder"]:,} |
 | text encoder | `CLIPTextModel`, own byte-pair vocabulary, trained along | {weights["text_encoder"]:,} |
 | denoiser | `UNet2DConditionModel`, two levels with cross-attention | {weights["unet"]:,} |
+:::
 
 Stored in half precision ({size:.1f} MB of safetensors) and run in single precision on a CPU. The sampler is DPM-Solver++; there is no safety checker, as the
 training images are a closed, reviewed set.
@@ -76,14 +79,14 @@ model draws without a caption therefore differ from shares in the corpus.
 
 Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} thread{"s" * (record["threads"] != 1)} of a {record["device"]}):
 
-{recipe_table(record["autoencoder_recipe"])}
+{recipe_table("autoencoder", record["autoencoder_recipe"])}
 
 Its error has a part on images decoded at half size from averaged latents, which puts coarse things into coarse
 latents {{cite}}`skorokhodov2025diffusability`; in the last passes only the decoder learns.
 
 Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predicting the velocity on Stable Diffusion's noise schedule:
 
-{recipe_table(record["denoiser_recipe"])}
+{recipe_table("text encoder and the U-Net", record["denoiser_recipe"])}
 
 ```{{figure}} /book/_static/generator-losses.png
 :alt: Two curves over training steps: the autoencoder's signal-to-noise ratio rises and levels off; the denoiser's error falls and levels off.

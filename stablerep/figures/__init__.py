@@ -1,6 +1,6 @@
 """Drawing: pure functions from a results table to a matplotlib figure; tables for pages are in :mod:`stablerep.figures.tables`.
 
-A drawing function leaves a sentence with its main numbers as the figure's label, which becomes its alt text; :func:`show` displays it.
+A drawing function leaves a sentence with its main numbers as the figure's label, which becomes its alt text; :func:`show` displays it, and :func:`show_table` a table.
 """
 
 from stablerep.figures import people_tables, tables
@@ -19,6 +19,7 @@ from stablerep.figures.images import (
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
 from stablerep.figures.shown import show
+from stablerep.figures.table_cells import show_table
 
 __all__ = [
     "METHOD_COLOURS",
@@ -44,6 +45,7 @@ __all__ = [
     "set_measures",
     "shares",
     "show",
+    "show_table",
     "splits",
     "strip",
     "sweep",

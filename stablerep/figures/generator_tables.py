@@ -8,6 +8,7 @@ import pandas as pd
 
 from stablerep.figures.tables import percent, pivoted, points
 
+FEWEST_CONCEPTS = 5  # in a group, for an interval over concepts to mean anything
 SET_METRICS = ("kid", "precision", "density", "recall", "coverage")
 MEASURES = {
     "top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first", "tone": "skin tone", "gender": "gender",
@@ -15,22 +16,23 @@ MEASURES = {
 
 
 def faithfulness(shares: pd.DataFrame) -> pd.DataFrame:
-    """What is right about images, in percent: rows of each group of captions and its gallery, columns of measures.
+    """What is right about images, in percent: rows of each group of captions, columns of measures.
 
     Args:
         shares: of :func:`stablerep.audits.faithfulness.shares`.
     """
     mine = shares[shares["group"] == "all"]
+    mine = mine.assign(captions=mine["captions"] + " (gallery: " + mine["gallery"] + ")")
     rows = [
-        {"captions": row.captions, "gallery": row.gallery, "images": _source(row), "measure": row.measure, "text": percent(row.mean, row.low, row.high)}
+        {"captions": row.captions, "images": _source(row), "measure": row.measure, "text": percent(row.mean, row.low, row.high)}
         for row in mine.itertuples()
     ]  # fmt: skip
-    by_chance = mine.drop_duplicates(["captions", "gallery", "measure"])
+    by_chance = mine.drop_duplicates(["captions", "measure"])
     rows += [
-        {"captions": row.captions, "gallery": row.gallery, "images": "chance", "measure": row.measure, "text": f"{100 * row.chance:.1f}"}
+        {"captions": row.captions, "images": "chance", "measure": row.measure, "text": f"{100 * row.chance:.1f}"}
         for row in by_chance.itertuples()
     ]  # fmt: skip
-    table, keys = pd.DataFrame(rows), ["captions", "gallery", "images"]
+    table, keys = pd.DataFrame(rows), ["captions", "images"]
     wide = table.pivot(index=keys, columns="measure", values="text").fillna("").rename_axis(columns=None)
     order = pd.MultiIndex.from_frame(
         table[keys].drop_duplicates().sort_values("captions", key=_first_seen, kind="stable")
@@ -58,13 +60,14 @@ def faithfulness_gaps(differences: pd.DataFrame) -> pd.DataFrame:
 
 def faithfulness_by_group(shares: pd.DataFrame, scale: float, captions: str) -> pd.DataFrame:
     """How often the concept of the caption comes first, in percent, by group of emoji: generated images at one guidance scale beside real ones.
+    Groups of fewer than :data:`FEWEST_CONCEPTS` have no row.
 
     Args:
         shares: of :func:`stablerep.audits.faithfulness.shares`. captions: the group of captions.
     """
     rows = shares[
         (shares["measure"] == "top1") & (shares["group"] != "all") & (shares["captions"] == captions)
-        & (shares["guidance_scale"].isna() | (shares["guidance_scale"] == scale))
+        & (shares["concepts"] >= FEWEST_CONCEPTS) & (shares["guidance_scale"].isna() | (shares["guidance_scale"] == scale))
     ]  # fmt: skip
     cells = rows.assign(text=[percent(*row, digits=0) for row in rows[["mean", "low", "high"]].itertuples(index=False)])
     wide = pivoted(cells, "group", "source", cells["text"]).rename_axis(columns=None)

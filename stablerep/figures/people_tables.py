@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stablerep.figures.tables import percent, points
+from stablerep.figures.tables import p_value, percent, points
 
 
 def readers(table: pd.DataFrame) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def fits(table: pd.DataFrame) -> pd.DataFrame:
         table: ``fits`` of :func:`stablerep.audits.people.read_people`.
     """
     shown = table.assign(
-        w=table["guidance_scale"], distance=table["distance"].round(3), p=table["p"].round(3),
+        w=table["guidance_scale"], distance=table["distance"].round(3), p=table["p"].map(p_value),
         corrected=table["refused"].map({True: "refused", False: "yes"}),
     ).rename(columns={"effective": "effective number"})  # fmt: skip
     return shown.set_index("attribute")[["w", "captions", "images", "effective number", "distance", "p", "corrected"]]
@@ -63,7 +63,7 @@ def contrasts(table: pd.DataFrame) -> pd.DataFrame:
     shown = table.assign(
         contrast=[points(row.difference, row.low, row.high) for row in table.itertuples()],
         visible=[f"{100 * row.visible:.1f}" for row in table.itertuples()],
-        adjusted=[f"{row.adjusted:.3f}" for row in table.itertuples()],
+        adjusted=[p_value(row.adjusted) for row in table.itertuples()],
     ).rename(columns={
         "label": "group", "contrast": "points", "visible": "smallest detectable", "adjusted": "p (Holm)", "clusters": "concepts",
     })  # fmt: skip

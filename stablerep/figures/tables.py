@@ -26,6 +26,11 @@ def points(difference: float, low: float, high: float) -> str:
     return shown if math.isnan(low) else f"{shown} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
+def p_value(p: float) -> str:
+    """Three digits, or that there are none."""
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
 def pivoted(table: pd.DataFrame, index: str, columns: str, text: Sequence[str]) -> pd.DataFrame:
     """A text for each pair of two columns, in the order in which these first come; "" where there is none. Rows have no title."""
     wide = table.assign(text=list(text)).pivot(index=index, columns=columns, values="text")
@@ -40,7 +45,7 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
         arms: of :func:`stablerep.statistics.summarize`.
     """
     text = [percent(row.accuracy, row.low, row.high) for row in arms.itertuples()]
-    return pivoted(arms, "arm", "probe", text)
+    return pivoted(arms, "arm", "probe", text).rename_axis(columns=None)
 
 
 def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:

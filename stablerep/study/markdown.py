@@ -10,6 +10,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
 
 
+def captioned(caption: str, table: str, name: str = "") -> str:
+    """A Markdown table as a numbered one of MyST, with a caption and, to be referred to by, a label."""
+    label = f":name: {name}\n" if name else ""
+    return f":::{{table}} {caption}\n{label}\n{table}\n:::"
+
+
 def some_of(names: Sequence[str], count: int = 3) -> str:
     """``a, b, c and 2 more``: at most ``count`` of some names."""
     return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")

@@ -28,7 +28,7 @@ def fits(*p: float) -> pd.DataFrame:
 def test_refused_corrections_are_named_with_their_reason():
     table = fits(0.002, 0.4)
     assert people_tables.fits(table)["corrected"].tolist() == ["refused", "yes"]
-    assert people_tables.fits(table).iloc[0].tolist() == [2.0, 41, 492, 100, 0.04, 0.002, "refused"]
+    assert people_tables.fits(table).iloc[0].tolist() == [2.0, 41, 492, 100, 0.04, "0.002", "refused"]
     said = people_tables.refused_sentence(table)
     assert said.startswith("**No corrected share is given for tone at w = 2 (p = 0.002)**: no shares of the classes")
     assert people_tables.refused_sentence(table[1:]).startswith("No correction was refused")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from stablerep.errors import UserError
 from stablerep.study.book.record import Record
 from stablerep.study.chapters import CHAPTERS, chapter_names
-from stablerep.study.markdown import markdown_table
+from stablerep.study.markdown import captioned, markdown_table
 from stablerep.study.plans.costs import duration
 from stablerep.study.store.code import library_hash
 from stablerep.study.store.provenance import gather, git_state
@@ -154,11 +154,14 @@ def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> 
         "# Provenance",
         "This page was written when the book was built. "
         "The hash of a notebook covers its text and code, but not its outputs.",
-        markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
+        captioned(
+            "The executed notebooks.",
+            markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
+        ),
         "## Code and machine",
-        markdown_table(["What", "Which"], facts.items()),
+        captioned("Code and machine.", markdown_table(["What", "Which"], facts.items())),
         "## Versions",
-        markdown_table(["Package", "Version"], versions.items()),
+        captioned("Versions of packages.", markdown_table(["Package", "Version"], versions.items())),
     ]
     page.write_text("\n\n".join(parts) + "\n")
     return page

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from stablerep.errors import MissingError
 from stablerep.study.book.build import missing_chapters
+from stablerep.study.book.captioned_tables import caption_tables
 from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
@@ -46,6 +47,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
         describe_images(notebook)
+        caption_tables(notebook)
         arrange(notebook)
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)

@@ -32,6 +32,7 @@ def diagnosis() -> str:
     findings = examine()
     if not any(finding.state == "missing" for finding in findings):  # else there may be nothing to measure with
         from stablerep.study.plans.planning import preset_costs
+        from stablerep.study.plans.speed import measure_speed
 
         costs = preset_costs(measure_speed())
         findings += [Finding(f"preset {name}", "note", text) for name, text in costs]
@@ -58,18 +59,6 @@ def examine() -> list[Finding]:
         # torchvision comes before the device: it loads torch, which then knows its accelerator and threads.
         found += [_torchvision(), _device(), _corpus(), _generator(), *_data(), _datasets(), _store()]
     return found
-
-
-def measure_speed(seconds: float = 2.0) -> dict:
-    """Speed of float32 matrix multiplication where training would run: ``device``, and ``gflops`` by the median."""
-    import torch
-    from torch.utils.benchmark import Timer
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = 4096 if device == "cuda" else 1024
-    matrix = torch.randn(size, size, generator=torch.Generator().manual_seed(0)).to(device)
-    timer = Timer("torch.mm(matrix, matrix)", globals={"matrix": matrix}, num_threads=torch.get_num_threads())
-    return {"device": device, "gflops": 2 * size**3 / timer.blocked_autorange(min_run_time=seconds).median / 1e9}
 
 
 def _packages() -> Finding:

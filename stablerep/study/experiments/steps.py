@@ -24,6 +24,13 @@ def _pretraining_words(p: Values) -> str:
     return f"{p['method']}, {p['encoder']['name']}, {steps}, seed {p['seed']}"
 
 
+def _pretraining_weight(p: Values) -> float:
+    """What a text tower costs for each caption that it reads, and a teacher for each view, in views of the encoder."""
+    traits = METHODS[p["method"]].traits
+    captions = (1 / p.get("images_per_caption", 1) if traits.several else 1) if traits.reads_captions else 0
+    return 1 + 1.4 * captions + 0.4 * traits.teacher
+
+
 def _pretraining_code(p: Values) -> tuple[str, ...]:
     method = p["method"]
     return "stablerep.training", METHODS[method].where.partition(":")[0], f"stablerep.methods:METHODS[{method}]"
@@ -37,24 +44,24 @@ def _transfer_code(p: Values) -> tuple[str, ...]:
 NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
 SYNTHESIS = Step(
     "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
-    amount=_passes, rate=460.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
+    amount=_passes, rate=240.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
 )  # fmt: skip
 RECONSTRUCTED = Step(
     "reconstructed", 1, lambda p: f"real images of {p['captions']:,} captions through the autoencoder",
     ("stablerep.generator.autoencoder_training", "stablerep.generator.loading"),
-    amount=lambda p: float(p["captions"] * p["images_per_caption"]), rate=200.0,
+    amount=lambda p: float(p["captions"] * p["images_per_caption"]), rate=260.0,
 )  # fmt: skip
 PRETRAINING = Step(
     "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"],
-    rate=1200.0, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
+    rate=2100.0, weight=_pretraining_weight, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
     disk=lambda p: 40e6,
 )  # fmt: skip
 EVALUATION = Step(
     "evaluation", 7, lambda p: "all probes of an encoder",
-    ("stablerep.probes.suite", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera"), seconds=9.5,
+    ("stablerep.probes.suite", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera"), seconds=3.0,
 )  # fmt: skip
 TRANSFER = Step(
     "transfer", 2, lambda p: f"an encoder on {p['set']}", _transfer_code,
-    seconds=1.5, alike=lambda p, inputs: [p["set"], p["limit"]],
+    seconds=0.5, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from stablerep.figures.canvas import in_percent
-from stablerep.study.markdown import markdown_table
 
 
-def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """A Markdown table of two headlines (:meth:`stablerep.study.chapters.Headline.rows`): a row for each that both have."""
+def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:
+    """Two headlines (:meth:`stablerep.study.chapters.Headline.rows`) as a table of texts: a row for each that both have."""
     keys, unit = mine["keys"], mine["unit"]
     known = {tuple(row[key] for key in keys): row for row in theirs["rows"]}
     rows = [
@@ -18,7 +19,8 @@ def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
         for row in mine["rows"] if (name := tuple(row[key] for key in keys)) in known
     ]  # fmt: skip
     percent = " (%)" if in_percent(unit) else ""
-    return markdown_table([*keys, f"this run{percent}", f"the reference{percent}"], rows)
+    titles = [*keys, f"this run{percent}", f"the reference{percent}"]
+    return pd.DataFrame(rows, columns=titles).set_index(keys)
 
 
 def _number(row: Mapping[str, Any], unit: str) -> str:

@@ -16,6 +16,7 @@ from tqdm import TqdmWarning
 
 from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
+from stablerep.figures.table_cells import show_table
 from stablerep.statistics.verdict import SEEDS, WORDS
 from stablerep.study.chapters import (
     Answer,
@@ -149,7 +150,7 @@ class Chapter:
         )
 
     def own_run(self) -> Markdown:
-        """What this run is beside the reference: its headline numbers next to those of the reference."""
+        """What this run is beside the reference, in sentences."""
         from IPython.display import Markdown
 
         if self.own is None:
@@ -157,12 +158,18 @@ class Chapter:
         changed = preset_differences(self.name, self.parameters)
         told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
         said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."
-        if self.tables is self.own:
-            return Markdown(f"{said} It is what the page above shows. {self.reference}")
+        return Markdown(
+            f"{said} It is what the page above shows. {self.reference}" if self.tables is self.own else said
+        )
+
+    def show_beside(self) -> None:
+        """Display this run's headline numbers next to those of the reference, where there are both."""
+        if self.own is None or self.tables is self.own:
+            return
         mine, theirs = (chapter(self.name).HEADLINE.rows(tables) for tables in (self.own, self.stored))
         if "probe" in mine["keys"]:
             mine["rows"] = [row for row in mine["rows"] if row["probe"] == self.probe]
-        return Markdown(f"{said} Beside the reference:\n\n{side_by_side(mine, theirs)}")
+        show_table(side_by_side(mine, theirs))
 
     @property
     def probes(self) -> list[str]:

@@ -18,6 +18,8 @@ from stablerep.study.parameters.presets import preset_values
 SHOWN = 7  # choices that a line of a parameters cell names
 LISTED = re.compile(r"(<!-- (?P<what>chapters|scoreboard): .*? -->\n).*?(\n<!-- /(?P=what) -->)", re.DOTALL)
 
+KEPT = ("tags", "mystnb", "stablerep")  # metadata of a cell that a notebook is committed with
+
 
 def parameters_cell(name: str) -> str:
     """Source of the cell that papermill overrides: a line for each parameter, None where the preset decides.
@@ -52,7 +54,7 @@ def sync_notebook(path: Path, *, check: bool = False) -> bool:
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
-        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in ("tags", "mystnb")}
+        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in KEPT}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     content["metadata"] = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return _write(path, before, json.dumps(content, indent=1, ensure_ascii=False) + "\n", check)

@@ -6,11 +6,11 @@ import json
 import statistics
 from dataclasses import dataclass
 
+from stablerep.study.plans.speed import measure_speed
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
-# float32 matrix product, by `stablerep doctor`, of the machine on which the rates of steps were measured
-MACHINE_GFLOPS = 338.0
+SHORT = 20.0  # seconds of a run below which it is not worth a second to measure the machine
 MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
 
 
@@ -24,9 +24,12 @@ class Cost:
 
 
 class Costs:
-    """Estimates from the complete runs of a store, by their median, else from the rates of steps and this ``speed``."""
+    """Estimates from the complete runs of a store, by their median, else from the rates of steps.
 
-    def __init__(self, store: RunStore | None = None, *, speed: float = 1.0) -> None:
+    ``speed``: times as fast as the machine of the rates; measured where it is not given and a run is long.
+    """
+
+    def __init__(self, store: RunStore | None = None, *, speed: float | None = None) -> None:
         self.speed = speed
         self.history: dict[str, list[Cost]] = {}
         for info in store.records() if store else ():
@@ -44,7 +47,10 @@ class Costs:
             memory = statistics.median(cost.memory for cost in past)
             disk = statistics.median(cost.disk for cost in past)
             return Cost(amount * seconds, memory, step.disk(parameters) * disk)
-        return Cost(step.estimate(parameters) / self.speed, MEMORY, step.disk(parameters))
+        seconds = step.estimate(parameters)
+        if self.speed is None and seconds > SHORT:
+            self.speed = measure_speed()
+        return Cost(seconds / (self.speed or 1.0), MEMORY, step.disk(parameters))
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ from stablerep.study.notebooks.execution import NOTEBOOK, notebook_identities
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans.changes import why_new
-from stablerep.study.plans.costs import MACHINE_GFLOPS, Cost, Costs, duration, size
+from stablerep.study.plans.costs import Cost, Costs, duration, size
 from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step
 
@@ -126,7 +126,7 @@ class PlanningStudy(Study):
 
 
 def plan_chapters(
-    wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float = 1.0
+    wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float | None = None
 ) -> list[ChapterPlan]:
     """The plan of several chapters, in their order; what two of them ask for is in the first one's."""
     store = store or RunStore()
@@ -187,9 +187,13 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     return "\n".join(lines)
 
 
-def preset_costs(measured: dict) -> list[tuple[str, str]]:
-    """For ``stablerep doctor``: each preset and the time of its whole book, by this machine's matrix product."""
-    speed, costs = measured["gflops"] / MACHINE_GFLOPS, []
+def preset_costs(speed: float) -> list[tuple[str, str]]:
+    """For ``stablerep doctor``: each preset and the time of its whole book.
+
+    Args:
+        speed: of this machine (:func:`stablerep.study.plans.speed.measure_speed`).
+    """
+    costs = []
     for preset in PRESETS:
         if preset == "paper":
             costs.append((preset, "Stable Diffusion and ViT-B/16: a cluster; not estimated from this machine."))

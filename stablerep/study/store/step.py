@@ -22,6 +22,9 @@ class Step:
     amount: Callable[[Values], float] = lambda parameters: 1.0  # how much of what ``rate`` counts a run has
     rate: float | None = None  # how much of it is done in a second; None when the time does not depend on it
     seconds: float = 0.0  # what a run takes whatever its amount; both of two cores of an Intel Xeon with AVX-512
+    weight: Callable[[Values], float] = lambda parameters: (
+        1.0
+    )  # how many times as long as usual a run takes for the same amount
     # what runs have in common that cost the same for the same amount, such as the network; given the inputs too
     alike: Callable[[Values, Mapping[str, str]], list] = lambda parameters, inputs: []
     disk: Callable[[Values], float] = lambda parameters: 2e5  # bytes
@@ -37,7 +40,7 @@ class Step:
 
     def estimate(self, parameters: Values) -> float:
         """Seconds, by the rates alone."""
-        return self.seconds + (self.amount(parameters) / self.rate if self.rate else 0.0)
+        return self.seconds + (self.weight(parameters) * self.amount(parameters) / self.rate if self.rate else 0.0)
 
     def about(self, parameters: Values, inputs: Mapping[str, str]) -> dict:
         """What the record of a run says of it besides its identity: its code, words on it, and what its costs go by."""

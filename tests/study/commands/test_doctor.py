@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from stablerep import torchvision_shim
 from stablerep.corpus import emoji
 from stablerep.study.commands import doctor
 from stablerep.study.commands.main import app
+from stablerep.study.plans import speed
 from stablerep.study.store import provenance
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
@@ -52,11 +52,11 @@ def test_report_has_a_line_for_each_finding_and_each_command():
 
 
 def test_costs_are_estimated_where_nothing_is_missing(monkeypatch):
-    monkeypatch.setattr(doctor, "measure_speed", lambda: {"gflops": 1.0})
+    monkeypatch.setattr(speed, "measure_speed", lambda: 1.0)
     monkeypatch.setattr("stablerep.study.plans.planning.preset_costs", lambda speed: [("smoke", "about 3 minutes.")])
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0 and re.search("note +preset smoke +about 3 minutes.", result.stdout)
-    monkeypatch.setattr(doctor, "measure_speed", lambda: pytest.fail("there is nothing to measure with"))
+    monkeypatch.setattr(speed, "measure_speed", lambda: pytest.fail("there is nothing to measure with"))
     monkeypatch.setattr(doctor, "installed_version", lambda name: None if name == "torch" else "1")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0 and "not installed: torch." in result.stdout and "preset" not in result.stdout
@@ -203,16 +203,3 @@ def test_store_that_cannot_be_written_is_missing(places, monkeypatch):
         and str(places / "file") in finding.text
         and finding.fix == "export STABLEREP_RUNS=FOLDER"
     )
-
-
-# Speed
-
-
-def test_speed_is_a_rate(monkeypatch):
-    from torch.utils.benchmark import Timer
-
-    speed = doctor.measure_speed(seconds=0.01)
-    assert speed["device"] in ("cpu", "cuda") and math.isfinite(speed["gflops"]) and speed["gflops"] > 0
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr(Timer, "blocked_autorange", lambda self, min_run_time: SimpleNamespace(median=2.0))
-    assert doctor.measure_speed() == {"device": "cpu", "gflops": pytest.approx(2 * 1024**3 / 2e9)}

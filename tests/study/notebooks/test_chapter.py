@@ -92,14 +92,31 @@ def test_figures_are_shown_by_name_with_a_caption(book):
     assert drawn > 0
 
 
-def test_figure_names_are_unique_in_the_book():
-    names = [
-        cell.metadata.mystnb.figure.name
-        for name in schemas()
-        for cell in code_cells(nbformat.read(path_of(name), as_version=4))
-        if "mystnb" in cell.metadata
-    ]
-    assert len(set(names)) == len(names)
+def test_tables_are_shown_with_a_caption(book):
+    content, name = book
+    for cell in code_cells(content):
+        about = cell.metadata.get("stablerep", {}).get("table")
+        shows = len(re.findall(r"figures\.show_table\(|chapter\.show_beside\(", cell.source))
+        assert shows == (about is not None), f"{cell.id} shows {shows} tables"
+        assert not re.match(r"(\w+\.)?(\w+_)?tables\.|\w+\.table\b|.*display\(", cell.source), (
+            f"{cell.id}: figures.show_table"
+        )
+        if about is not None:
+            assert len(about["caption"]) > 10 and about["caption"].endswith("."), cell.id
+            assert re.fullmatch(rf"tab-{name}-[a-z-]+", about["name"]), cell.id
+    for cell in content.cells:
+        if cell.cell_type == "markdown" and re.search(r"^\|[ -:]+\|", cell.source, re.MULTILINE):
+            assert ":::{table} " in cell.source, cell.id
+
+
+def test_names_of_figures_and_tables_are_unique_in_the_book():
+    names = []
+    for name in schemas():
+        for cell in code_cells(nbformat.read(path_of(name), as_version=4)):
+            figure, table = cell.metadata.get("mystnb"), cell.metadata.get("stablerep")
+            names += [figure.figure.name] if figure else []
+            names += [table.table.name] if table else []
+    assert len(set(names)) == len(names) > 30
 
 
 def test_chapter_follows_the_template(book):
@@ -274,16 +291,25 @@ def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
     assert "drawn from stored results" in drawn.own_run().data
 
 
-def test_this_run_stands_beside_the_reference_by_its_headline(stored):
+def test_this_run_stands_beside_the_reference_by_its_headline(stored, monkeypatch):
     reference.make_reference("corpus", {"designs": ["noto", "twemoji"]})
-    said = Chapter("corpus", resolve("corpus", {"designs": ["twemoji"], "size": 32})).own_run().data
-    first, _, table = said.partition("\n\n")
-    assert first.startswith(
-        "This run: preset `laptop`, with `designs = ['twemoji']`, `size = 32`. Beside the reference:"
-    )
-    (row,) = table.splitlines()[2:]
-    name, mine, theirs = (cell.strip() for cell in row.strip("|").split("|"))
-    assert name == "twemoji" and mine == theirs  # the same drawings
+    shown = []
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.show_table", shown.append)
+    chapter = Chapter("corpus", resolve("corpus", {"designs": ["twemoji"], "size": 32}))
+    assert chapter.own_run().data == "This run: preset `laptop`, with `designs = ['twemoji']`, `size = 32`."
+    chapter.show_beside()
+    (table,) = shown
+    assert table.index.tolist() == ["twemoji"] and table.columns.tolist() == ["this run", "the reference"]
+    assert table.iloc[0, 0] == table.iloc[0, 1]  # the same drawings
+
+
+def test_nothing_stands_beside_where_there_is_one_of_the_two(stored, monkeypatch):
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.show_table", pytest.fail)
+    alone = Chapter("corpus", resolve("corpus", {"designs": ["twemoji"]}))  # no reference yet
+    alone.show_beside()
+    assert "It is what the page above shows. There is no stored reference yet." in alone.own_run().data
+    reference.make_reference("corpus", {"designs": ["twemoji"]})
+    Chapter("corpus", resolve("corpus", {"live": False})).show_beside()
 
 
 def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):

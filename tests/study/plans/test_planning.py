@@ -4,9 +4,12 @@ computed, by ``tests/study/book/test_whole.py``."""
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from torch.utils.benchmark import Timer
 
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
@@ -17,7 +20,7 @@ from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, RECONSTRU
 from stablerep.study.notebooks.execution import NOTEBOOK
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.plans import planning
-from stablerep.study.plans.costs import MACHINE_GFLOPS, Costs, duration, size
+from stablerep.study.plans.costs import Costs, duration, size
 from stablerep.study.plans.planning import (
     ChapterPlan,
     PlanningStore,
@@ -27,6 +30,7 @@ from stablerep.study.plans.planning import (
     summary,
     total,
 )
+from stablerep.study.plans.speed import NOMINAL, measure_speed
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
@@ -44,18 +48,19 @@ def test_comparison_by_hand(store):
     p = resolve("compare", {
         "captions": 100, "images_per_caption": 4, "seeds": 2, "steps": 10, "views_per_step": 64, "arms": [one.name for one in ARMS],
     })  # fmt: skip
-    (plan,) = plan_chapters([("compare", p)], store)
+    (plan,) = plan_chapters([("compare", p)], store, speed=1.0)
     trained = [arm for arm in ARMS if arm.trained]
     evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
         "synthesis": 8, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations, "strip": 1,
     }  # fmt: skip
+    weights = {"clip": 2.4, "stablerep+": 1.35}  # captions are read: all of them, or one for each four images
     expected = (
         # at each seed, at SimCLR's guidance scale and at that of all others: all images, and one of each caption
         2 * 2 * (400 + 100) * 8 * 2 / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
-        + 2 * len(trained) * 640 / PRETRAINING.rate
+        + 2 * sum(weights.get(arm.method, 1) for arm in trained) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
         + STRIP.seconds
     )
@@ -187,8 +192,25 @@ def test_costs_come_from_earlier_runs_of_the_same_kind(store):
     assert found.seconds == pytest.approx(2 * run.info["provenance"]["seconds"])
     assert found.memory == run.info["provenance"]["peak_memory_bytes"] and found.disk == pytest.approx(1000)
     other = costs.of(PRETRAINING, TRAINING | {"method": "clip"}, {"images": "a"})
-    assert other.seconds == pytest.approx(640 / PRETRAINING.rate)
+    assert other.seconds == pytest.approx(2.4 * 640 / PRETRAINING.rate)  # captions have to be read
     assert Costs(None, speed=2.0).of(PRETRAINING, TRAINING, {}).seconds == pytest.approx(320 / PRETRAINING.rate)
+
+
+def test_the_machine_is_measured_where_a_run_is_long_and_new(monkeypatch):
+    asked = []
+    monkeypatch.setattr("stablerep.study.plans.costs.measure_speed", lambda: asked.append(1) or 0.5)
+    costs, long = Costs(), TRAINING | {"steps": 10_000}
+    assert costs.of(PRETRAINING, TRAINING, {}).seconds == pytest.approx(PRETRAINING.estimate(TRAINING)) and not asked
+    assert [costs.of(PRETRAINING, long, {}).seconds for _ in range(2)] == [2 * PRETRAINING.estimate(long)] * 2
+    assert asked == [1]
+    Costs(speed=2.0).of(PRETRAINING, long, {})
+    assert asked == [1]
+
+
+def test_speed_is_passes_a_second_against_those_of_the_rates(monkeypatch):
+    assert math.isfinite(measured := measure_speed(0.01)) and measured > 0
+    monkeypatch.setattr(Timer, "blocked_autorange", lambda self, min_run_time: SimpleNamespace(median=2.0))
+    assert measure_speed.__wrapped__() == 1 / 2.0 / NOMINAL
 
 
 def test_disk_of_a_set_goes_by_images(store):
@@ -224,9 +246,9 @@ def test_sizes():
 
 
 def test_presets_cost_more_the_larger_they_are():
-    costs = dict(preset_costs({"gflops": MACHINE_GFLOPS}))
+    costs = dict(preset_costs(1.0))
     assert tuple(costs) == PRESETS and "not estimated" in costs["paper"]
-    slow = dict(preset_costs({"gflops": MACHINE_GFLOPS / 4}))
+    slow = dict(preset_costs(0.25))
     for preset in PRESETS[:-1]:
         assert "about" in costs[preset]
         assert costs[preset] != slow[preset]

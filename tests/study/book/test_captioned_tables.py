@@ -1,0 +1,40 @@
+"""Tables of executed notebooks as numbered ones."""
+
+from __future__ import annotations
+
+import copy
+
+import pandas as pd
+import pytest
+
+from stablerep.figures.table_cells import ShownTable
+from stablerep.study.book.captioned_tables import caption_tables
+
+
+@pytest.fixture
+def cell():
+    frame = pd.DataFrame({"points": ["+1.2 [+0.1, +2.3]"], "note": ["a|b_c *d*"]}, index=pd.Index(["A"], name="arm"))
+    about = {"table": {"caption": "Differences in points.", "name": "tab-a"}}
+    return {
+        "metadata": {"stablerep": about},
+        "source": "x",
+        "outputs": [{"data": ShownTable(frame)._repr_mimebundle_()}],
+    }
+
+
+def test_a_table_becomes_a_captioned_one_and_nothing_in_it_is_markup(cell):
+    other = {"metadata": {}, "outputs": [{"data": {"text/html": "<b>1</b>"}}, {"output_type": "stream"}]}
+    notebook = {"cells": [cell, other, {"metadata": {}}]}
+    before = copy.deepcopy(other)
+    caption_tables(notebook)
+    lines = cell["outputs"][0]["data"]["text/markdown"].splitlines()
+    assert set(cell["outputs"][0]["data"]) == {"text/markdown"} and other == before
+    assert lines[:2] == [":::{table} Differences in points.", ":name: tab-a"] and lines[-1] == ":::"
+    assert lines[3:5] == ["| arm | points | note |", "| --- | --- | --- |"]
+    assert lines[5] == "| A | +1.2\u00a0\\[+0.1,\u00a0+2.3\\] | a\\|b\\_c \\*d\\* |"
+
+
+def test_a_table_without_a_caption_is_a_fault(cell):
+    cell["metadata"] = {}
+    with pytest.raises(ValueError, match="without a caption"):
+        caption_tables({"cells": [cell]})
