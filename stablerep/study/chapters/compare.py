@@ -33,6 +33,7 @@ PAIRS = (
     Pair("C2", "StableRep synthetic", "CLIP real"),
     Pair("C2", "StableRep synthetic", "CLIP synthetic"),
     Pair("C16", "SimCLR real", "SimCLR reconstructed"),
+    Pair("many positives", "StableRep real designs", "SimCLR real designs"),
     Pair("control", "StableRep synthetic", "StableRep real designs"),
     Pair("more images", "SimCLR all synthetic", "SimCLR synthetic"),
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),

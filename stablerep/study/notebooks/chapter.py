@@ -171,6 +171,13 @@ class Chapter:
             mine["rows"] = [row for row in mine["rows"] if row["probe"] == self.probe]
         show_table(side_by_side(mine, theirs))
 
+    def solutions(self, *answers: str) -> Markdown:
+        """Answers to the exercises, numbered and folded."""
+        from IPython.display import Markdown
+
+        lines = "\n".join(f"{number}. {answer}" for number, answer in enumerate(answers, 1))
+        return Markdown(f":::{{admonition}} Solutions\n:class: dropdown\n{lines}\n:::")
+
     @property
     def probes(self) -> list[str]:
         """The probes to draw: of several linear ones that for the last label alone."""

@@ -1,0 +1,113 @@
+"""What exercises ask of a chapter's tables, answered with their numbers: pure functions from tables to sentences of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures.tables import points
+
+LACKING = "not run with these parameters"
+
+
+def difference(pairs: pd.DataFrame, probe: str, first: str, second: str) -> str:
+    """A paired difference on a probe, such as ``+1.2 [-0.3, +2.8] points``.
+
+    Args:
+        pairs: of :func:`stablerep.statistics.differences`.
+    """
+    mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == first) & (pairs["second"] == second)]
+    if mine.empty:
+        return LACKING
+    row = mine.iloc[0]
+    return f"{points(row['difference'], row['low'], row['high'])} points"
+
+
+def tried(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
+    """What an arm reached on validation concepts with each value that was tried, in percent: ``16.1, 16.6 and 17.3``.
+
+    Args:
+        trials: ``stage``, ``arm`` and a column per probe, a row per choice, as ``results/choices/trials.parquet`` has them.
+    """
+    mine = trials[(trials["stage"] == stage) & (trials["arm"] == arm)]
+    values = [f"{100 * value:.1f}" for value in mine[probe]]
+    return " and ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+
+
+def leaked(concepts: Sequence[str], train: float) -> float:
+    """The share of the other images that would have one of their concept among those to train on, if a share ``train`` of all images were drawn at random.
+
+    Args:
+        concepts: of each image.
+    """
+    images = pd.Series(concepts).value_counts()
+    return float((images * (1 - (1 - train) ** (images - 1))).sum() / images.sum())
+
+
+def doublings(scaling: pd.DataFrame, probe: str) -> str:
+    """What a doubling of the captions adds for each arm, by a straight line over the logarithm of their number, each panel by itself.
+
+    Args:
+        scaling: the table of the chapter: ``panel``, ``arm``, ``probe``, ``captions`` and ``accuracy``.
+    """
+    mine = scaling[(scaling["probe"] == probe) & (scaling["captions"] > 0)]
+    said = []
+    for panel, part in mine.groupby("panel", sort=False):
+        slopes = [
+            f"{arm} {100 * np.polyfit(np.log2(rows['captions'].astype(float)), rows['accuracy'], 1)[0]:+.1f}"
+            for arm, rows in part.groupby("arm", sort=False)
+        ]
+        said.append(f"{panel}, {', '.join(slopes)}")
+    return f"points for a doubling: {'; '.join(said)}"
+
+
+def product(faithfulness: pd.DataFrame, diversity: pd.DataFrame, captions: str) -> str:
+    """The guidance scale at which faithfulness times diversity is largest for generated images of some captions, and the products.
+
+    Args:
+        faithfulness, diversity: of :func:`stablerep.audits.faithfulness.shares`.
+    """
+    found = {}
+    for name, table, measure in (("faithful", faithfulness, "top1"), ("diverse", diversity, "distance")):
+        mine = table[(table["captions"] == captions) & (table["group"] == "all") & (table["measure"] == measure)]
+        found[name] = mine[mine["source"] == "generated"].set_index("guidance_scale")["mean"]
+    both = (found["faithful"] * found["diverse"]).dropna()
+    if both.empty:
+        return LACKING
+    each = ", ".join(f"{value:.3f} at w = {w:g}" for w, value in both.items())
+    return f"it is largest at w = {both.idxmax():g} ({each})"
+
+
+def gap_and_accuracy(diagnostics: pd.DataFrame, arms: pd.DataFrame, probe: str) -> str:
+    """The method with the largest gap between cosines within and between captions, the best one on a probe, and how the two orders agree.
+
+    Args:
+        diagnostics: ``arm``, ``within`` and ``between``. arms: of :func:`stablerep.statistics.summarize`.
+    """
+    gaps = diagnostics.set_index("arm").eval("within - between")
+    accuracy = arms[arms["probe"] == probe].set_index("arm")["accuracy"].reindex(gaps.index)
+    widest, best = gaps.idxmax(), accuracy.idxmax()
+    agreement = gaps.corr(accuracy, method="spearman")
+    return (
+        f"{widest} has the largest gap, {gaps[widest]:.2f}, and {100 * accuracy[widest]:.1f} % on {probe}; the best there is {best} with "
+        f"{100 * accuracy[best]:.1f} % and a gap of {gaps[best]:.2f}. Over all methods the two orders have a rank correlation of {agreement:.2f}"
+    )
+
+
+def largest_correction(shares: pd.DataFrame) -> str:
+    """The class whose share in generated images the correction moves most.
+
+    Args:
+        shares: ``attribute``, ``source``, ``guidance_scale``, ``label`` and ``share``.
+    """
+    keys = ["attribute", "guidance_scale", "label"]
+    read, corrected = (
+        shares[shares["source"] == f"generated, {what}"].set_index(keys)["share"] for what in ("as read", "corrected")
+    )
+    moved = (corrected - read).dropna()
+    if moved.empty:
+        return "every correction was refused"
+    attribute, scale, label = place = moved.abs().idxmax()
+    return f"*{label}* ({attribute}, w = {scale:g}) moves most, from {100 * read[place]:.1f} % as read to {100 * corrected[place]:.1f} %"

@@ -1,0 +1,78 @@
+"""Answers to exercises, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stablerep.figures import solutions
+
+
+def test_a_difference_is_that_of_the_pair_and_the_probe():
+    pairs = pd.DataFrame(
+        [("p", "a", "b", 0.012, -0.003, 0.028), ("q", "a", "b", 0.5, 0.4, 0.6)],
+        columns=["probe", "first", "second", "difference", "low", "high"],
+    )
+    assert solutions.difference(pairs, "p", "a", "b") == "+1.2 [-0.3, +2.8] points"
+    assert solutions.difference(pairs, "p", "b", "a") == solutions.LACKING
+
+
+def test_what_was_tried_stands_in_the_order_of_trial():
+    trials = pd.DataFrame({"stage": ["w"] * 3 + ["x"], "arm": list("aaba"), "p": [0.1, 0.25, 0.3, 0.9]})
+    assert (
+        solutions.tried(trials, "w", "a", "p") == "10.0 and 25.0" and solutions.tried(trials, "w", "b", "p") == "30.0"
+    )
+
+
+def test_what_leaks_is_what_random_splits_leak():
+    concepts = ["a"] * 6 + ["b"] * 2 + ["c"]
+    random, shares = np.random.default_rng(0), []
+    for _ in range(4000):
+        train = random.random(9) < 0.5
+        others = [k for k in range(9) if not train[k]]
+        shares += [any(train[j] and concepts[j] == concepts[k] for j in range(9)) for k in others]
+    assert solutions.leaked(concepts, 0.5) == pytest.approx(np.mean(shares), abs=0.02)
+    assert solutions.leaked(["a", "b"], 0.5) == 0
+
+
+def test_a_doubling_adds_the_slope_of_the_line():
+    rows = [
+        ("fixed", arm, "p", n, base + gain * np.log2(n))
+        for arm, base, gain in (("A", 0, 0.02), ("B", 0.1, -0.01))
+        for n in (100, 200, 400)
+    ]
+    rows += [("fixed", "floor", "p", 0, 0.1), ("fixed", "A", "q", 100, 0.9)]
+    table = pd.DataFrame(rows, columns=["panel", "arm", "probe", "captions", "accuracy"])
+    assert solutions.doublings(table, "p") == "points for a doubling: fixed, A +2.0, B -1.0"
+
+
+def shares(measure: str, means: dict) -> pd.DataFrame:
+    rows = [("training", "all", measure, "generated", w, mean) for w, mean in means.items()]
+    rows += [("training", "all", measure, "real", np.nan, 1.0), ("training", "food", measure, "generated", 1.0, 9.0)]
+    return pd.DataFrame(rows, columns=["captions", "group", "measure", "source", "guidance_scale", "mean"])
+
+
+def test_the_largest_product_is_found():
+    said = solutions.product(shares("top1", {1.0: 0.5, 4.0: 0.8}), shares("distance", {1.0: 0.6, 4.0: 0.2}), "training")
+    assert said == "it is largest at w = 1 (0.300 at w = 1, 0.160 at w = 4)"
+    assert solutions.product(shares("top1", {}), shares("distance", {1.0: 1.0}), "training") == solutions.LACKING
+
+
+def test_the_widest_gap_need_not_be_the_best():
+    features = pd.DataFrame({"arm": ["A", "B", "C"], "within": [0.9, 0.8, 0.7], "between": [0.1, 0.3, 0.5]})
+    arms = pd.DataFrame({"arm": ["C", "B", "A", "floor"], "probe": "p", "accuracy": [0.3, 0.2, 0.1, 0.9]})
+    said = solutions.gap_and_accuracy(features, arms, "p")
+    assert said.startswith(
+        "A has the largest gap, 0.80, and 10.0 % on p; the best there is C with 30.0 % and a gap of 0.20."
+    )
+    assert said.endswith("a rank correlation of -1.00")
+
+
+def test_the_largest_correction_is_found_and_refused_ones_are_said():
+    rows = [("tone", f"generated, {what}", w, label, share) for what, some in (
+        ("as read", {(1.0, "none"): 0.9, (1.0, "dark"): 0.1, (8.0, "none"): 0.5}), ("corrected", {(1.0, "none"): 0.8, (1.0, "dark"): 0.2, (8.0, "none"): 0.9}),
+    ) for (w, label), share in some.items()]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["attribute", "source", "guidance_scale", "label", "share"])
+    assert solutions.largest_correction(table) == "*none* (tone, w = 8) moves most, from 50.0 % as read to 90.0 %"
+    assert solutions.largest_correction(table[:3]) == "every correction was refused"
