@@ -131,8 +131,23 @@ def scores() -> tuple[list[Score], str]:
     return found, holm_sentence(own, together)
 
 
+def in_short(found: list[Score]) -> str:
+    """What came out, in a few sentences: the words on the claims, and what chapters say of their results; empty without any."""
+    said = [
+        f"*{word}* {', '.join(dict.fromkeys(one.claim.name for one in found if one.word == word))}"
+        for word in WORDS if word in [one.word for one in found]
+    ]  # fmt: skip
+    if not said:
+        return ""
+    sentences = [f"Of {len({one.claim.name for one in found})} claims that this book tests: {'; '.join(said)}."]
+    for name in dict.fromkeys(one.chapter for one in found if one.word):
+        sentences += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
+    return " ".join(sentences)
+
+
 def scoreboard() -> str:
-    """In MyST Markdown: the claims that chapters test, with verdict, effect and what the authors report; then those that none tests yet."""
+    """In MyST Markdown: what came out in a few sentences, the claims that chapters test, with verdict, effect and what the authors report; then
+    those that none tests yet."""
     found, holm = scores()
     rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
     for one in found:
@@ -148,7 +163,12 @@ def scoreboard() -> str:
         *(f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}" for one in untested),
     ]
     return "\n\n".join(
-        [tested, holm, _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", rows)]
+        [
+            *filter(None, [in_short(found)]),
+            tested,
+            holm,
+            _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", rows),
+        ]
     )
 
 

@@ -36,6 +36,11 @@ def sentence(table: str) -> str:
     return table.partition("\n:::\n\n")[2].partition("\n\n")[0]
 
 
+def first_sentences(table: str) -> str:
+    """What stands before the tables."""
+    return table.partition(":::")[0].strip()
+
+
 UP = ("reproduced", 0.001)
 
 
@@ -109,6 +114,26 @@ def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch)
     before, after = with_effects(0.002), with_effects(0.004)
     assert before[0] == "a − c: +2.1 [+0.2, +4.0], smallest detectable 2.5; 1 more" and before[0] in before[1]
     assert after[0] == "a − c: +2.1 [+0.4, +4.0], smallest detectable 2.5; 1 more" and after[0] in after[1]
+
+
+def test_the_first_page_says_in_a_few_sentences_what_came_out(stored, monkeypatch):
+    stored({"one": {"C1": UP, "C2": ("contradicted", 0.001)}, "two": {"C5": ("undecided", nan), "C6": UP}})
+    assert (
+        first_sentences(scoreboard())
+        == "Of 4 claims that this book tests: *reproduced* C1, C6; *contradicted* C2; *undecided* C5."
+    )
+    of = claims.chapter
+
+    def with_more(name):
+        found = of(name)
+        if name == "two":
+            found.in_short = lambda tables: [f"More of {tables['name']}."]
+        return found
+
+    monkeypatch.setattr(claims, "chapter", with_more)
+    assert first_sentences(scoreboard()).endswith("*undecided* C5. More of two.")
+    stored({"one": MissingError("nothing")}, one="missing")
+    assert first_sentences(scoreboard()) == ""
 
 
 def test_what_the_authors_report_is_one_published_number():

@@ -8,7 +8,8 @@ A chapter's module has
 - ``HEADLINE``, the numbers for which it stands (:class:`Headline`);
 - ``ask(p, study)``, which asks for every run of the chapter, and reads none;
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
-- ``verdict(tables)``, which gives an :class:`Answer` for each claim.
+- ``verdict(tables)``, which gives an :class:`Answer` for each claim;
+- where the book's first page is to say more, ``in_short(tables)``, which returns sentences.
 
 Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from these.
 """

@@ -135,6 +135,28 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     return Answer(claim, found.word, f"{probe}: {found.sentence}", RULE, p=found.p, effects=effects_of(pairs))
 
 
+def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """Where the arms lie on the primary probe, in two sentences for the book's first page; none where an arm is missing."""
+    from stablerep.figures.tables import percent, points
+
+    probe, few = probe_of(tables["arms"]), ("StableRep synthetic", "SimCLR real", "CLIP real", "StableRep real designs")
+    arms = tables["arms"].query("probe == @probe").set_index("arm")
+    pairs = tables["differences"].query("probe == @probe and claim == 'control'")
+    floors = arms.loc[[one.name for one in ARMS if not one.trained and one.name in arms.index]]
+    if not set(few) <= set(arms.index) or floors.empty or pairs.empty:
+        return []
+    shown = {name: percent(*arms.loc[name, ["accuracy", "low", "high"]]) for name in few}
+    lowest = floors["accuracy"].idxmax()
+    floor = percent(*floors.loc[lowest, ["accuracy", "low", "high"]])
+    control = pairs.iloc[0]
+    return [
+        f"Accuracy on the probe *{probe}*, with things that no encoder has seen, is {shown['StableRep synthetic']} % for StableRep on synthetic images, "
+        f"{shown['SimCLR real']} % for SimCLR and {shown['CLIP real']} % for CLIP on the real image of each caption, and {floor} % for the best floor, {lowest.lower()}.",
+        f"On real images of several designs, which no corpus of photographs has, StableRep comes to {shown['StableRep real designs']} %; synthetic images change that by "
+        f"{points(control['difference'], control['low'], control['high'])} points.",
+    ]
+
+
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """Each claim on the primary probe."""
     return [answer(tables, claim, probe_of(tables["arms"])) for claim in CLAIMS]

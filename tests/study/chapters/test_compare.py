@@ -171,3 +171,24 @@ def test_a_corpus_without_designs_has_no_control_by_designs(strips):
     assert set(tables["arms"]["arm"]) == {arm.name for arm in ARMS if arm.images != "designs"}
     assert len(tables["differences"]) == len(compare.PAIRS) - 2
     assert not {"control", "many positives"} & set(tables["differences"]["claim"])
+
+
+def test_two_sentences_say_where_the_arms_lie():
+    names = [
+        "Raw pixels",
+        "Oriented gradients",
+        "StableRep synthetic",
+        "SimCLR real",
+        "CLIP real",
+        "StableRep real designs",
+    ]
+    arms = pd.DataFrame({"arm": names, "probe": "one-shot concept", "accuracy": [0.05, 0.09, 0.24, 0.17, 0.22, 0.25]})
+    arms = arms.assign(low=arms["accuracy"] - 0.01, high=arms["accuracy"] + 0.01)
+    pairs = pd.DataFrame(
+        [("control", "one-shot concept", -0.01, -0.02, 0.0)], columns=["claim", "probe", "difference", "low", "high"]
+    )
+    first, second = compare.in_short({"arms": arms, "differences": pairs})
+    assert "24.0 [23.0, 25.0] % for StableRep on synthetic images, 17.0 [16.0, 18.0] % for SimCLR" in first
+    assert first.endswith("9.0 [8.0, 10.0] % for the best floor, oriented gradients.")
+    assert "25.0 [24.0, 26.0] %" in second and second.endswith("by -1.0 [-2.0, +0.0] points.")
+    assert compare.in_short({"arms": arms[:-1], "differences": pairs}) == []
