@@ -50,7 +50,7 @@ VALUES = {  # of a parameter, for some arms
     "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
 }
 STAGES = {
-    "encoders": "Encoders that learn for {seconds:.0f} seconds of one core, {many}",
+    "encoders": "Encoders, each trained for about {seconds:.0f} seconds on one core, {many}",
     "scenes": "The camera: smallest drawing, largest turn, background",
     "views": "Smallest share of a scene that a crop keeps (`crop_min`)",
     "batches": "Whether a batch holds one caption of a concept (`one_per_concept`)",
@@ -60,10 +60,10 @@ STAGES = {
 }
 NOTES = {  # beside the tables
     "scenes": "Chosen is the camera at which both arms lie furthest above the floors. A strong background is the same in both views of an "
-    "image: SimCLR learns it instead of the thing. This table and the next two were made before the choices that follow them: with one caption of a "
+    "image: SimCLR learns it instead of the thing. The tables of the camera, of crops and of batches were made before the choices that follow them: with one caption of a "
     "concept in a batch and, for CLIP, a learning rate of 0.002 and a quarter of the colour changes.",
-    "batches": "CLIP gains when names of one thing share a batch; nobody has explained it yet.",
-    "rates": "This table and the next were made with full colour changes for the methods that read captions.",
+    "batches": "CLIP gains when names of one thing share a batch; we have no explanation.",
+    "rates": "Learning rates and guidance scales were tried with full colour changes for the methods that read captions.",
     "guidance": "For SimCLR 4 and 8 differ by a tenth of a point, and 4 needs fewer steps of sampling; 4 is taken.",
 }
 PAGE = """# How the recipe was chosen
@@ -179,7 +179,7 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
             shown["steps"] = [f"{n:,}" for n in by_choice.loc[shown.index, "steps"]]
             shown["weights"] = [f"{n / 1e6:.1f} M" for n in by_choice.loc[shown.index, "weights"]]
         rows = [[str(cell) for cell in row] for row in shown.reset_index().to_numpy()]
-        title = STAGES[stage].format(seconds=seconds, many=f"as *{MANY}*")
+        title = STAGES[stage].format(seconds=seconds, many="by StableRep on real designs")
         note = f"{NOTES[stage]}\n\n" if stage in NOTES else ""
         parts.append(f"## {title}\n\n{note}" + captioned(f"{title}.", markdown_table(["choice", *shown.columns], rows)))
     return PAGE.format(probe=probe, tables="\n\n".join(parts), power=power_page(power) if power is not None else "")

@@ -19,7 +19,7 @@ CURVES = ROOT / "book" / "_static" / "generator-losses.png"
 
 
 def recipe_table(of: str, recipe: dict) -> str:
-    rows = [[name.replace("_", " "), str(value)] for name, value in recipe.items()]
+    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in recipe.items()]
     return captioned(f"The recipe of the {of}.", markdown_table(["setting", "value"], rows))
 
 
@@ -72,7 +72,7 @@ training images are a closed, reviewed set.
 
 {record["images"]:,} drawings of {record["captions"]:,} captions ({record["concepts"]:,} training concepts, the five designs that are not held out) of the embedded corpus; see the
 [data-set card](/book/dataset_card.md). Validation and test concepts were never seen. Skin-tone and gender words stand in the captions as in CLDR. A concept with
-*k* images is drawn in proportion to the square root of *k*, so that the many variants of people do not crowd out things: shares in what the
+*k* images is sampled in proportion to the square root of *k*, so that the many variants of people do not crowd out things: shares in what the
 model draws without a caption therefore differ from shares in the corpus.
 
 ## How it was trained
@@ -99,7 +99,7 @@ The course of both stages of the training.
 
 ## How good it is
 
-- Reconstruction: {record["psnr"]["train"]:.1f} dB on training images, {record["psnr"]["test"]:.1f} dB on held-out concepts (mean over images).
+- Reconstruction: {record["psnr"]["train"]:.1f} dB on training images, {record["psnr"]["test"]:.1f} dB on held-out concepts (mean over images, those of the held-out design included).
 - Faithfulness and diversity over the guidance scale, with intervals and real images as a yardstick, are measured in the [generator chapter](/book/chapters/generator.ipynb).
 
 ## Limits

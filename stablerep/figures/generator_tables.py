@@ -81,6 +81,8 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
     Args:
         sets: of :func:`stablerep.audits.faithfulness.over_seeds`.
     """
+    if sets.empty:
+        return pd.DataFrame(columns=list(SET_METRICS))
     text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in sets.itertuples()]
     wide = pivoted(sets.assign(set=[_source(row) for row in sets.itertuples()]), "set", "metric", text)
     return wide[list(SET_METRICS)].rename_axis(columns=None)

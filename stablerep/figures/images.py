@@ -33,7 +33,7 @@ def faithfulness(table: pd.DataFrame) -> Figure:
 def diversity(table: pd.DataFrame) -> Figure:
     """Mean cosine distance between images of one caption against w, a panel for each group of captions; real images as a band, where a caption
     has several of them."""
-    return _over_scales(table, "cosine distance within a caption", 1, real="between real images", chance=False)
+    return _over_scales(table, "cosine distance", 1, real="between real images", chance=False)
 
 
 def _over_scales(table: pd.DataFrame, unit: str, scale: float, *, real: str, chance: bool) -> Figure:

@@ -90,7 +90,10 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
             axis.axhline(100 * floor.accuracy, ls=(0, (1, 1 + 2 * place)), color=GREY, label=floor.arm)
         axis.set_title(f"{panel}: {probe}")
     for method, part in published.groupby("method", sort=False):
-        theirs.plot(part["captions"], part["accuracy"], marker="o", label=method, color=colour_of(method))
+        colour = colour_of(method)
+        theirs.plot(
+            part["captions"], part["accuracy"], marker="o", label=method, color=colour, markerfacecolor=colour if filled(method) else "white",
+        )  # fmt: skip
     theirs.set_title("the paper, figure 6: ImageNet, linear probe")
     for axis in (*ours, theirs):
         axis.set_xscale("log")

@@ -112,42 +112,30 @@ def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: of :func:`stablerep.audits.features.describe`, with ``arm``.
     """
-    return table.set_index("arm").rename_axis(None).round(2)
-
-
-def diagnosis_sentences(
-    tables: dict[str, pd.DataFrame], names: Sequence[str], floor: str, probes: Sequence[str]
-) -> str:
-    """Markdown: a line for each of some methods that was run, on what it gained on a few probes and what its features look like.
-
-    Args:
-        tables: ``diagnostics`` and ``floors``. names: of methods. floor: an untrained encoder.
-    """
-    features = tables["diagnostics"].set_index("arm")
-    floors = tables["floors"]
-    found = floors[floors["second"] == floor].set_index(["probe", "first"])
-    lines = []
-    for name in names:
-        if name not in features.index:
-            continue
-        row = features.loc[name]
-        gained = [
-            f"{probe} {points(pair['difference'], pair['low'], pair['high'])}"
-            for probe in probes
-            if (probe, name) in found.index
-            for pair in [found.loc[(probe, name)]]
-        ]
-        lines.append(
-            f"- **{name}**, points above {floor[0].lower() + floor[1:]}: {', '.join(gained)}. Cosine within a caption "
-            f"{row['within']:.2f}, between captions {row['between']:.2f}; effective rank {row['effective_rank']:.0f} of {row['dimensions']}; "
-            f"alarms: {row['alarms']}."
-        )
-    return "\n".join(lines) or "Not run with these parameters."
+    names = {"effective_rank": "effective rank"}
+    return table.set_index("arm").rename_axis(None).rename(columns=names).round(2)
 
 
 def designs(table: pd.DataFrame) -> pd.DataFrame:
     """Images, captions and concepts of each design."""
     return table.set_index("design").rename_axis(None)
+
+
+def corpus_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Some rows of the emoji corpus, with tones and genders in words.
+
+    Args:
+        table: of :func:`stablerep.corpus.load_corpus`.
+    """
+    from stablerep.audits.people import TONES
+
+    shown = table.assign(
+        tone=[TONES[tone] for tone in table["skin_tone"]], gender=table["gender"].replace("", "shows no people")
+    )
+    names = {"concept": "concept (code points)", "tone": "skin tone"}
+    return shown.set_index("caption")[["concept", "subgroup", "tone", "gender", "design", "split"]].rename(
+        columns=names
+    )
 
 
 def corpus_sentence(tables: dict[str, pd.DataFrame]) -> str:
@@ -164,8 +152,8 @@ def corpus_sentence(tables: dict[str, pd.DataFrame]) -> str:
     several = tables["images_per_caption"].query("images > 1")["captions"].sum()
     return (
         f"{parts['images'].sum():,} drawings in {len(tables['designs'])} designs, of {captions:,} captions and {parts['concepts'].sum():,} concepts. "
-        f"{captions - several:,} captions are drawn in one design alone, {held:,} concepts are held out, and of people the "
-        "label says the skin tone and the gender."
+        f"{captions - several:,} captions are drawn in one design alone, {held:,} concepts are held out. For people, the "
+        "label states skin tone and gender."
     )
 
 
@@ -182,4 +170,5 @@ def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> p
         metric: its name or a part of it.
     """
     mine = table[table["exhibit"].isin(exhibits) & table["metric"].str.contains(metric, regex=False)]
+    mine = mine.assign(source=mine["source"].str.partition(";")[0])  # the first is the best
     return mine[["method", "exhibit", "data", "setting", "value", "source"]].drop_duplicates().set_index("method")

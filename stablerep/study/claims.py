@@ -11,9 +11,9 @@ from stablerep.study.chapters import Answer, chapter, chapter_names, stored_reco
 from stablerep.study.markdown import badge, markdown_table
 from stablerep.study.protocol import protocol_hash
 
-NOT_AVAILABLE = "numbers not available to us"
+NOT_AVAILABLE = "not in the sources that we could read"
 IMAGENET = "ImageNet-1k linear"
-MARK = "<!-- claims -->"  # in the introduction, where the table goes
+MARK, UNTESTED_MARK = "<!-- claims -->", "<!-- untested -->"  # in the introduction, where the tables go
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Claim:
     untested: str = "no chapter yet"  # what to say while no chapter tests it
     reported: str = NOT_AVAILABLE  # what the authors report, with a place for each of these numbers
     numbers: tuple[tuple[str, str, str], ...] = ()  # exhibit, method and part of the setting of published numbers
+    tested: str = ""  # what of it the book tests, where that is less
+
+    @property
+    def told(self) -> str:
+        """The claim, and what of it is tested."""
+        return f"{self.text} (Tested here: {self.tested}.)" if self.tested else self.text
 
     def report(self) -> str:
         """What the authors report. Raises ``LookupError`` where a number is not among the published ones, or not the only one."""
@@ -50,21 +56,21 @@ def _published(exhibit: str, method: str, setting: str) -> str:
 
 CLAIMS = (
     Claim("C1", "With a well-chosen guidance scale, SimCLR on synthetic images is at least as good as SimCLR on the real images of the same captions.", "Figures 2 and 3, table 1"),
-    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); the others' numbers are not available to us", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
+    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); the others' numbers are not in the sources that we could read", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
     Claim("C3", "Accuracy over the guidance scale is an inverted U, and the best scale of StableRep is lower than that of SimCLR.", "Figure 2, table 6", "no chapter yet; rerun {doc}`chapters/compare` with several scales"),
     Claim("C4", "At a fixed number of images, more images per caption help; at a fixed batch, so does a larger {term}`m`.", "Table 5"),
-    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", reported="StableRep+ {} % with 10 M captions, CLIP {} % with 50 M (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
-    Claim("C6", "On the same images and with the same contrastive loss, captions as ids beat classes, which beat single images.", "Table 5 of SynCLR", reported="captions {} %, SimCLR {} % (ImageNet, linear)", numbers=(("SynCLR Table5", "multi-positive (SynCLR, EMA/iBOT/MC removed)", ""), ("SynCLR Table5", "SimCLR", ""))),
+    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", tested="half of the captions, by one-shot recognition", reported="StableRep+ {} % with 10 M captions, CLIP {} % with 50 M (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
+    Claim("C6", "On the same images, learning that images of one caption belong together beats learning classes, which beats learning from single images.", "Table 5 of SynCLR", reported="captions {} %, classes (with a classifier) {} %, SimCLR {} % (ImageNet, linear)", numbers=(("SynCLR Table5", "multi-positive (SynCLR, EMA/iBOT/MC removed)", ""), ("SynCLR Table5", "Supervised CE", ""), ("SynCLR Table5", "SimCLR", ""))),
     Claim("C7", "Zero-shot, CLIP trained on synthetic images falls behind CLIP trained on real ones.", "Figure 5", "no chapter yet; {doc}`chapters/compare` measures both by probe only"),
-    Claim("C8", "Training on synthetic images changes accuracy over groups of people; the bias of the generator may be amplified.", "Table 7, discussion"),
+    Claim("C8", "Training on synthetic images changes accuracy over groups of people; the bias of the generator may be amplified.", "Table 7, discussion", tested="the first half; whom the generator draws is described"),
     Claim("C9", "Compositional understanding moves in mixed directions.", "Table 7"),
     Claim("C10", "Generated images are not always faithful to their prompt.", "Figure 7, discussion"),
     Claim("C11", "Synthetic data may contain copies of the generator's training images.", "Discussion"),
     Claim("C12", "Editing the generator can remove a sensitive attribute.", "Discussion"),
     Claim("C13", "Most future models will learn from real and synthetic images together.", "Discussion", "a forecast; no chapter yet"),
-    Claim("C14", "Synthetic images do not beat the real images that their generator learned from, retrieved for the same captions.", "Geng et al. 2024, against the paper"),
-    Claim("C15", "Text-to-image models may one day be trained on synthetic images; without fresh real ones they get worse.", "Discussion; Alemohammad et al. 2023, Gerstgrasser et al. 2024"),
-    Claim("C16", "Synthetic images are of lower quality and resolution than photographs, and that costs accuracy.", "Discussion"),
+    Claim("C14", "Synthetic images do not beat the real images that their generator learned from, retrieved for the same captions.", "Against the paper: {cite:t}`geng2024retrieved`"),
+    Claim("C15", "Text-to-image models may one day be trained on synthetic images; without fresh real ones they get worse.", "Discussion; {cite:t}`alemohammad2023mad`, {cite:t}`gerstgrasser2024collapse`"),
+    Claim("C16", "Synthetic images are of lower quality and resolution than photographs, and that costs accuracy.", "Discussion", tested="what the generator's autoencoder costs, through which every synthetic image passes"),
 )  # fmt: skip
 
 
@@ -146,36 +152,32 @@ def in_short(found: list[Score]) -> str:
 
 
 def scoreboard() -> str:
-    """In MyST Markdown: what came out in a few sentences, the claims that chapters test, with verdict, effect and what the authors report; then
-    those that none tests yet."""
+    """In MyST Markdown: what came out in a few sentences, then the claims that chapters test, with verdict, effect and what the authors report."""
     found, holm = scores()
     rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
     for one in found:
         verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
-        text = f"**{one.claim.name}** {one.claim.text} {{doc}}`chapters/{one.chapter}`"
+        text = f"**{one.claim.name}** {one.claim.told} {{doc}}`chapters/{one.chapter}`"
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect}\n  - {one.claim.report()}")
-    tested = _list_table(
-        "What came out: the claims that this book tests, by its stored results", "table-claims", "38 16 24 22", rows
-    )
-    untested = [claim for claim in CLAIMS if claim not in [one.claim for one in found]]
-    rows = [
-        "* - Claim\n  - Exhibit\n  - Why not yet",
-        *(f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}" for one in untested),
+    title = "What came out: the claims that this book tests, by its stored results"
+    return "\n\n".join(filter(None, [in_short(found), _list_table(title, "table-claims", "38 16 24 22", rows), holm]))
+
+
+def untested() -> str:
+    """In MyST Markdown: the claims that no chapter tests, and why."""
+    tested = {claim for name in chapter_names() for claim in chapter(name).CLAIMS}
+    rows = ["* - Claim\n  - Where in the paper\n  - Why not yet"] + [
+        f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}"
+        for one in CLAIMS
+        if one.name not in tested
     ]
-    return "\n\n".join(
-        [
-            *filter(None, [in_short(found)]),
-            tested,
-            holm,
-            _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", rows),
-        ]
-    )
+    return _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", rows)
 
 
 def scoreboard_lines() -> str:
     """The scoreboard for README: a plain table of the claims that chapters test."""
     found, _ = scores()
-    rows = [[one.claim.name, one.claim.text, one.word or one.remark, one.effect, f"`{one.chapter}`"] for one in found]
+    rows = [[one.claim.name, one.claim.told, one.word or one.remark, one.effect, f"`{one.chapter}`"] for one in found]
     return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)
 
 

@@ -59,6 +59,11 @@ def test_a_table_keeps_row_names_titles_and_what_the_columns_are():
     assert "<th>%</th>" in data["text/html"] and "2.0" in data["text/plain"]
 
 
+def test_a_table_without_rows_has_its_titles():
+    shown = ShownTable(pd.DataFrame(columns=["a", "b"]))
+    assert shown.header == ["", "a", "b"] and shown.rows == []
+
+
 def test_names_that_are_as_above_are_left_out():
     index = pd.MultiIndex.from_tuples(
         [("x", "p", "1"), ("x", "p", "2"), ("x", "q", "2"), ("y", "q", "2")], names=["a", "b", "c"]

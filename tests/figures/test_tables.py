@@ -66,18 +66,21 @@ def test_costs_have_separators_and_multiples():
     assert tables.costs(table).loc["a"].tolist() == ["102,400", "5,000,000", 1.23]
 
 
-def test_a_diagnosis_names_gains_features_and_alarms():
-    features = pd.DataFrame({
-        "arm": ["b"], "within": [0.91], "between": [0.2], "effective_rank": [12.4], "dimensions": [64], "alarms": ["none"],
-    })  # fmt: skip
-    found = {"diagnostics": features, "floors": pairs()}
-    said = tables.diagnosis_sentences(found, ["b", "not run"], "r", ["linear", "knn", "other"])
-    assert said == (
-        "- **b**, points above r: linear +30.0 [+20.0, +40.0], knn -2.0 [-3.0, +0.0]. Cosine within a caption 0.91, "
-        "between captions 0.20; effective rank 12 of 64; alarms: none."
-    )
-    assert tables.diagnosis_sentences(found, ["not run"], "r", ["linear"]) == "Not run with these parameters."
-    assert tables.diagnostics(features).loc["b", "within"] == 0.91
+def test_a_diagnosis_has_readable_titles():
+    features = pd.DataFrame({"arm": ["b"], "within": [0.9149], "effective_rank": [12.4], "alarms": ["none"]})
+    shown = tables.diagnostics(features)
+    assert shown.columns.tolist() == ["within", "effective rank", "alarms"] and shown.loc["b", "within"] == 0.91
+
+
+def test_rows_of_the_corpus_are_in_words():
+    rows = pd.DataFrame([("a", "1F355", "s", 3, "woman", "noto", "train"), ("b", "2764", "t", 0, "", "noto", "test")], columns=[
+        "caption", "concept", "subgroup", "skin_tone", "gender", "design", "split",
+    ])  # fmt: skip
+    shown = tables.corpus_rows(rows)
+    assert shown["skin tone"].tolist() == ["medium", "none"] and shown["gender"].tolist() == [
+        "woman",
+        "shows no people",
+    ]
 
 
 def faithful() -> pd.DataFrame:
@@ -136,6 +139,8 @@ def test_measures_of_sets_have_a_row_for_each_set():
     assert shown.index.tolist() == ["real, other concepts", "generated, w = 4", "generated, w = 1"]
     assert shown.columns.tolist() == ["kid", "precision", "density", "recall", "coverage"]
     assert shown.loc["generated, w = 1", "density"] == "0.400 [0.350, 0.450]"
+    none = generator_tables.set_measures(sets()[:0])
+    assert none.empty and none.columns.tolist() == shown.columns.tolist()
 
 
 def test_the_sentence_on_sets_says_what_they_depend_on():

@@ -15,7 +15,7 @@ from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
-from stablerep.study.claims import MARK, scoreboard
+from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
@@ -54,7 +54,9 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         return
     # what follows from the chapters: the table of claims, and links to the schemas of their parameters
     links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-    source[0] = source[0].replace(MARK, scoreboard()).replace(SCHEMAS, ", ".join(links))
+    filled = {MARK: scoreboard(), UNTESTED_MARK: untested(), SCHEMAS: ", ".join(links)}
+    for mark, text in filled.items():
+        source[0] = source[0].replace(mark, text)
     if STRIP in source[0]:
         source[0] = source[0].replace(STRIP, strip_figure(Path(app.srcdir, docname).parent))
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():

@@ -214,7 +214,7 @@ class Chapter:
 def _answered(answer: Answer) -> str:
     """A claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
     said = answer.why if answer.word == WORDS[-1] or not answer.effects else f"{answer.effect} points"
-    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).text} {said[0].upper()}{said[1:]}."
+    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told} {said[0].upper()}{said[1:]}."
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:

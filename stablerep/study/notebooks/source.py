@@ -10,16 +10,17 @@ import textwrap
 from stablerep.errors import InputError
 
 
-def code_of(name: str) -> str:
-    """The source of a function or method as a block of code in Markdown, its docstring left out.
+def code_of(*names: str) -> str:
+    """The source of functions or methods as one block of code in Markdown, without docstrings and without checks of what they are given.
 
-    ``name`` is ``module:function`` or ``module:Class.method``. Raises ``ValueError`` where there is none.
+    A name is ``module:function`` or ``module:Class.method``. Raises ``ValueError`` where there is none.
     """
-    return f"```python\n{source_of(name)}\n```\n\n`{name.replace(':', '.')}`"
+    shown, places = "\n\n".join(map(source_of, names)), ", ".join(f"`{name.replace(':', '.')}`" for name in names)
+    return f"```python\n{shown}\n```\n\n{places}"
 
 
 def source_of(name: str) -> str:
-    """The lines behind :func:`code_of`, as they stand in the file but for indentation and docstring."""
+    """The lines behind :func:`code_of`, as they stand in the file but for indentation, docstring and checks."""
     module, _, path = name.partition(":")
     try:
         found = importlib.import_module(module)
@@ -29,7 +30,16 @@ def source_of(name: str) -> str:
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"there is no code of {name!r}; give 'module:function' or 'module:Class.method'.") from error
     function = ast.parse("\n".join(lines)).body[0]
-    first = function.body[0]
-    if ast.get_docstring(function) is not None and len(function.body) > 1:
-        del lines[first.lineno - 1 : first.end_lineno]
+    described = ast.get_docstring(function) is not None and len(function.body) > 1
+    for statement in reversed(function.body):
+        if _checks(statement) or (described and statement is function.body[0]):
+            del lines[statement.lineno - 1 : statement.end_lineno]
     return "\n".join(lines)
+
+
+def _checks(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but raise, if anything: ``if ...: raise``, or a call of ``_check``."""
+    if isinstance(statement, ast.If):
+        return not statement.orelse and all(isinstance(one, ast.Raise) for one in statement.body)
+    called = statement.value.func if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) else None
+    return isinstance(called, ast.Name) and called.id.startswith(("check", "_check"))

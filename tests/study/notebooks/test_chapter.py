@@ -109,6 +109,17 @@ def test_tables_are_shown_with_a_caption(book):
             assert ":::{table} " in cell.source, cell.id
 
 
+def test_figures_and_tables_are_referred_to_by_number(book):
+    """But for those of the reader's own run, and those that need not be there, to which a number would lead nowhere."""
+    content, _ = book
+    text = "\n".join(cell.source for cell in content.cells).replace("{{numref}}", "{numref}")
+    for cell in code_cells(content):
+        figure, table = cell.metadata.get("mystnb"), cell.metadata.get("stablerep")
+        name = figure.figure.name if figure else table.table.name if table else ""
+        may_lack = cell.source.startswith("if ") or name.endswith(("-own", "-parameters"))
+        assert not name or (f"{{numref}}`{name}`" in text) == (not may_lack), name
+
+
 def test_names_of_figures_and_tables_are_unique_in_the_book():
     names = []
     for name in schemas():
@@ -321,7 +332,7 @@ def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):
     question, *badges, sure = said.split("\n\n")
     assert question == f"**{chapters.chapter('compare').QUESTION}**"
     assert [re.sub("<[^>]+>", "", one) for one in badges] == [
-        f"{one.claim}: undecided {claim_named(one.claim).text} Of {one.claim}." for one in answers
+        f"{one.claim}: undecided {claim_named(one.claim).told} Of {one.claim}." for one in answers
     ]
     assert "the reference, from 5 seeds" in sure
 

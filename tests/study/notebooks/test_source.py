@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 
 from stablerep import losses
@@ -15,8 +13,7 @@ def test_a_function_is_shown_as_it_runs():
     assert '"""' not in shown and shown.startswith("def multi_positive_among(")
     namespace = dict(vars(losses))
     exec(compile("from __future__ import annotations\n" + shown, "shown", "exec"), namespace)
-    ours, theirs = (ast.parse(text).body[0] for text in (shown, source_of("stablerep.losses:multi_positive_among")))
-    assert ast.dump(ours) == ast.dump(theirs)
+    assert "raise" not in shown and "_check(" not in shown and "_cross_entropy_to_positives(logits" in shown
     import torch
 
     x, ids = torch.randn(6, 4), torch.tensor([0, 0, 1, 1, 2, 2])
@@ -33,6 +30,12 @@ def test_a_method_is_moved_to_the_margin():
 def test_a_notebook_gets_a_block_of_python():
     data = code_of("stablerep.seeding:seed_for")
     assert data.startswith("```python\ndef seed_for(") and data.rstrip().endswith("`stablerep.seeding.seed_for`")
+
+
+def test_several_functions_are_one_block():
+    data = code_of("stablerep.methods.byol:BYOL.loss", "stablerep.losses:_cross_entropy_to_positives")
+    assert data.count("```") == 2 and data.count("\ndef ") == 2
+    assert data.endswith("`stablerep.methods.byol.BYOL.loss`, `stablerep.losses._cross_entropy_to_positives`")
 
 
 @pytest.mark.parametrize(
