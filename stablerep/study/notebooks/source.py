@@ -20,7 +20,7 @@ def code_of(*names: str) -> str:
 
 
 def source_of(name: str) -> str:
-    """The lines behind :func:`code_of`, as they stand in the file but for indentation, docstring and checks."""
+    """The lines behind :func:`code_of`, as they stand in the file but for indentation, docstring, checks and words to formatters."""
     module, _, path = name.partition(":")
     try:
         found = importlib.import_module(module)
@@ -34,7 +34,7 @@ def source_of(name: str) -> str:
     for statement in reversed(function.body):
         if _checks(statement) or (described and statement is function.body[0]):
             del lines[statement.lineno - 1 : statement.end_lineno]
-    return "\n".join(lines)
+    return "\n".join(line.removesuffix("  # fmt: skip") for line in lines)
 
 
 def _checks(statement: ast.stmt) -> bool:
