@@ -90,7 +90,7 @@ def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
         answers = {one.claim: one for one in chapter(name).verdict(tables)}
     except (LookupError, NameError, ValueError):  # a table or a column that an earlier layout did not have
         return {}, UNREAD
-    return answers, "" if record["protocol"] == protocol_hash() else "of an earlier protocol"
+    return answers, "" if record["protocol"] == protocol_hash(chapter(name).CLAIMS) else "of an earlier protocol"
 
 
 @dataclass(frozen=True)

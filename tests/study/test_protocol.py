@@ -62,6 +62,19 @@ def test_words_change_the_mark(page):
     assert len(marks) == 7
 
 
+def test_the_row_of_a_claim_marks_that_claim_alone(page):
+    table = "Five seeds.\n\n| claim | arms |\n|---|---|\n| C1 | a against b |\n| C10 | c against d |\n"
+    page(table)
+    before = {claims: protocol_hash(claims) for claims in ((), ("C1",), ("C10",), ("C1", "C10"))}
+    assert len(set(before.values())) == 4 and protocol_hash(("C10", "C1")) == before["C1", "C10"]
+    page(table.replace("c against d", "c against e"))
+    assert {claims for claims, mark in before.items() if protocol_hash(claims) != mark} == {("C10",), ("C1", "C10")}
+    page(table + "| C3 | new |\n")
+    assert {claims: protocol_hash(claims) for claims in before} == before
+    page(table.replace("Five", "Three"))
+    assert not set(before.values()) & {protocol_hash(claims) for claims in before}
+
+
 def test_the_same_words_in_lines_have_the_same_mark(page):
     page("# Protocol\n\nFive seeds,\nthree words.\n")
     mark = protocol_hash()
@@ -75,12 +88,12 @@ def test_without_a_checkout_there_is_no_mark(tmp_path, monkeypatch):
 
 
 def test_a_record_says_whether_it_follows_the_protocol_of_today(monkeypatch):
-    monkeypatch.setattr(protocol, "protocol_hash", lambda: "c0ffee000000")
-    assert protocol_sentence({"protocol": "c0ffee000000"}) == (
+    monkeypatch.setattr(protocol, "protocol_hash", lambda claims: "c0ffee" + "0" * 6 if claims == ("C1",) else "")
+    assert protocol_sentence({"protocol": "c0ffee000000"}, ("C1",)) == (
         "They follow the [protocol](/book/protocol.md) c0ffee000000."
     )
-    assert protocol_sentence({"protocol": "beef00000000"}) == (
+    assert protocol_sentence({"protocol": "beef00000000"}, ("C1",)) == (
         "**They follow an earlier [protocol](/book/protocol.md) (beef00000000; today's is c0ffee000000).**"
     )
     for record in ({}, {"protocol": None}):  # of before there was one, or computed without a checkout
-        assert protocol_sentence(record) == "**They were computed before there was a protocol.**"
+        assert protocol_sentence(record, ("C1",)) == "**They were computed before there was a protocol.**"

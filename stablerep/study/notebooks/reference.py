@@ -54,7 +54,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     record = {
         "notebook": name,
         "parameters": parameters.model_dump(),
-        "protocol": protocol_hash(),
+        "protocol": protocol_hash(chapter(name).CLAIMS),
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "git": state, "created": began.isoformat(timespec="seconds")},
         "sha256": sums,
@@ -140,7 +140,7 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     changed = ", ".join(f"{k} = {v}" for k, v in own.items() if getattr(parameters, k) != v)
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
-    sentences.append(protocol_sentence(record))
+    sentences.append(protocol_sentence(record, chapter(name).CLAIMS))
     if remark := record.get("remark"):
         sentences.append(remark)
     modules = changed_modules(record)
