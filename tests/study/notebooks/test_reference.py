@@ -48,11 +48,11 @@ def test_record_says_what_code_made_it(results):
     assert record["parameters"]["preset"] == "reference" and record["parameters"]["seeds"] == 1
     assert record["modules"] == code_modules(["stablerep.losses"])
     assert record["check"] == {"arms.accuracy": 0.25}  # seconds are those of a machine
-    assert record["provenance"]["git"] == CLEAN and record["protocol"] == protocol_hash(("C1", "C2", "C16"))
+    assert record["provenance"]["git"] == CLEAN and record["protocol"] == (mark := protocol_hash(("C1", "C2", "C16")))
     assert pd.read_parquet(folder / "compare" / "arms.parquet")["arm"].tolist() == ["a", "b"]
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference", "seeds": 1}))
     assert "with the same parameters" in text and "changed" not in text
-    assert f"They follow the [protocol](/book/protocol.md) {protocol_hash(("C1", "C2", "C16"))}." in text
+    assert f"They follow the [protocol](/book/protocol.md) {mark}." in text
     assert "seeds = 1" in reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
 
 
