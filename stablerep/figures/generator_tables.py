@@ -83,7 +83,12 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
     """
     if sets.empty:
         return pd.DataFrame(columns=list(SET_METRICS))
-    text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in sets.itertuples()]
+    digits = {"kid": 3}  # a small distance; the others are shares, or of their size
+    text = [
+        f"{row.value:.{d}f} [{row.low:.{d}f}, {row.high:.{d}f}]"
+        for row in sets.itertuples()
+        for d in [digits.get(row.metric, 2)]
+    ]
     wide = pivoted(sets.assign(set=[_source(row) for row in sets.itertuples()]), "set", "metric", text)
     return wide[list(SET_METRICS)].rename_axis(columns=None)
 

@@ -150,7 +150,7 @@ def groups(table: pd.DataFrame, attribute: str) -> Figure:
         )  # fmt: skip
     name_rows(axis, classes)
     axis.set_xlabel("accuracy of the probe (%)")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1 if is_narrow() else 2)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=1 if is_narrow() else 2)
     trained = part[~part["arm"].isin(floors)].dropna(subset=["accuracy"])
     said = "; ".join(f"{row.arm}, {row.label} {100 * row.accuracy:.1f} %" for row in trained.itertuples())
     figure.set_label(f"Accuracy of a probe by {attribute}: {said}.")

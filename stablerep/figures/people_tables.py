@@ -80,8 +80,8 @@ def labels_sentence(agreement: pd.DataFrame) -> str:
     """
     if agreement.empty:
         return (
-            "Nobody has labelled images that were made as these are by eye, so whether the readers err on them as on real ones is known from the "
-            "test of the fit alone."
+            "No person has looked at images that were made as these are. The test of the fit is the only evidence that the readers err on them as "
+            "they err on real drawings."
         )
     each = "; ".join(
         f"**{row.attribute}** {percent(row.agreement, row.low, row.high)} % of the {100 * row.both:.0f} % of images of which both name a class"

@@ -138,7 +138,7 @@ def test_measures_of_sets_have_a_row_for_each_set():
     shown = generator_tables.set_measures(sets())
     assert shown.index.tolist() == ["real, other concepts", "generated, w = 4", "generated, w = 1"]
     assert shown.columns.tolist() == ["kid", "precision", "density", "recall", "coverage"]
-    assert shown.loc["generated, w = 1", "density"] == "0.400 [0.350, 0.450]"
+    assert shown.loc["generated, w = 1", "density"] == "0.40 [0.35, 0.45]"
     none = generator_tables.set_measures(sets()[:0])
     assert none.empty and none.columns.tolist() == shown.columns.tolist()
 

@@ -14,6 +14,7 @@ from stablerep.study.book.captioned_tables import caption_tables
 from stablerep.study.book.figure_files import describe_images, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
+from stablerep.study.book.terms import link_terms
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
 from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
 
@@ -133,5 +134,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
     app.connect("source-read", change_sources)
     app.connect("doctree-read", require_alt_text)
+    app.connect("doctree-read", link_terms)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
