@@ -37,6 +37,7 @@ PAIRS = (
     Pair("control", "StableRep synthetic", "StableRep real designs"),
     Pair("more images", "SimCLR all synthetic", "SimCLR synthetic"),
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),
+    Pair("other images", "SimCLR synthetic redrawn", "SimCLR synthetic"),
 )
 
 STRIP = Step(

@@ -18,6 +18,7 @@ class Arm:
     images: str  # real (one of each caption), reconstructed (those through the generator's autoencoder), designs (every
     # design of a caption) or synthetic
     stored: int | None = None  # synthetic images per caption that it may use; None means all l
+    redrawn: bool = False  # synthetic images are made anew at every seed, instead of once for all seeds
 
     @property
     def trained(self) -> bool:
@@ -31,6 +32,7 @@ ARMS = (
     Arm("SimCLR real", "simclr", "real"),
     Arm("SimCLR reconstructed", "simclr", "reconstructed"),
     Arm("SimCLR synthetic", "simclr", "synthetic", 1),
+    Arm("SimCLR synthetic redrawn", "simclr", "synthetic", 1, redrawn=True),
     Arm("SimCLR all synthetic", "simclr", "synthetic"),
     Arm("SimCLR real designs", "simclr", "designs"),
     Arm("CLIP real", "clip", "real"),

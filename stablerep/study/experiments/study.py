@@ -55,7 +55,7 @@ class Study(Sources):
         return "classes" if told and not self.about.labels else ""
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
-        """The images that one arm learns from.
+        """The images that one arm learns from at a seed: synthetic ones are those of the study's own seed, but for arms that draw them anew.
 
         Where captions repeat, real arms have as many images of a caption as synthetic ones.
         """
@@ -67,7 +67,8 @@ class Study(Sources):
         # No more images than are used; they are the first of a larger set, and its run need not be there.
         count = p.images_per_caption if self.repeats_captions or which.stored is None else which.stored
         w = own(p, which, "guidance_scale")
-        return self.seen(self.synthetic_images(captions, p, w, images_per_caption=count, seed=seed))
+        drawn = seed if which.redrawn else p.seed
+        return self.seen(self.synthetic_images(captions, p, w, images_per_caption=count, seed=drawn))
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
         """The encoder that a chapter's parameters ask for."""

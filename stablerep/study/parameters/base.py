@@ -59,7 +59,7 @@ class Parameters(BaseModel):
 class Seeded(Parameters):
     """Chapters in which something is random."""
 
-    seed: int = knob("of everything random; seed k of several is seed + k", ge=0, le=2**31)
+    seed: int = knob("of everything random; repetition k of several has seed + k", ge=0, le=2**31)
 
 
 class AnyCorpus(Parameters):

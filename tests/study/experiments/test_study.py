@@ -90,7 +90,9 @@ def test_arms_are_the_comparison():
     assert arm("StableRep synthetic") in ARMS and arm("StableRep synthetic").stored is None
     # methods with one image per caption on real images get one on synthetic images too, but where an arm says that it has all
     others = {a.name: a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")}
-    assert others == {"SimCLR synthetic": 1, "CLIP synthetic": 1, "SimCLR all synthetic": None}
+    assert others == {
+        "SimCLR synthetic": 1, "SimCLR synthetic redrawn": 1, "CLIP synthetic": 1, "SimCLR all synthetic": None,
+    }  # fmt: skip
 
 
 def test_a_corpus_without_designs_says_which_arms_it_leaves_out(study, photographs):
@@ -478,11 +480,14 @@ def test_where_captions_repeat_real_arms_have_as_many_images_of_each_as_syntheti
     assert set(sizes.values()) == {12}
 
 
-def test_each_seed_has_its_own_images(study, stub):
+def test_all_seeds_learn_from_the_images_of_the_study_but_where_they_are_redrawn(study, stub):
     captions = study.captions(4)
-    p = resolve("compare", {"generator": "stub"})
-    a, b = (study.arm_images(arm("StableRep synthetic"), captions, p, seed).load() for seed in (0, 1))
-    assert not torch.equal(a.images, b.images)
+    p = resolve("compare", {"generator": "stub", "seed": 5, "simclr_guidance_scale": 2})
+    fixed = [study.arm_images(arm("SimCLR synthetic"), captions, p, seed).load().images for seed in (5, 6)]
+    redrawn = [study.arm_images(arm("SimCLR synthetic redrawn"), captions, p, seed).load().images for seed in (5, 6)]
+    assert torch.equal(*fixed) and torch.equal(fixed[0], redrawn[0]) and not torch.equal(*redrawn)
+    other = study.arm_images(arm("SimCLR synthetic"), captions, p.model_copy(update={"seed": 6}), 6).load().images
+    assert torch.equal(other, redrawn[1])
 
 
 def test_first_captions_take_their_images_from_the_whole_set(monkeypatch, study, stub):

@@ -50,17 +50,18 @@ def test_comparison_by_hand(store):
     })  # fmt: skip
     (plan,) = plan_chapters([("compare", p)], store, speed=1.0)
     trained = [arm for arm in ARMS if arm.trained]
-    evaluations = 2 * (len(trained) + 1) + 2  # random weights at each seed, and two floors that have none
+    runs = 2 * len(trained) - 1  # at the first seed, redrawn images are those of SimCLR synthetic
+    evaluations = runs + 2 + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
-        "synthesis": 8, "reconstructed": 1, "pretraining": 2 * len(trained), "evaluation": evaluations, "strip": 1,
+        "synthesis": 5, "reconstructed": 1, "pretraining": runs, "evaluation": evaluations, "strip": 1,
     }  # fmt: skip
     weights = {"clip": 2.4, "stablerep+": 1.35}  # captions are read: all of them, or one for each four images
     expected = (
-        # at each seed, at SimCLR's guidance scale and at that of all others: all images, and one of each caption
-        2 * 2 * (400 + 100) * 8 * 2 / SYNTHESIS.rate
+        # at SimCLR's guidance scale and at that of all others: all images, and one of each caption; and one of each redrawn
+        (2 * (400 + 100) + 100) * 8 * 2 / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
-        + 2 * sum(weights.get(arm.method, 1) for arm in trained) * 640 / PRETRAINING.rate
+        + (2 * sum(weights.get(arm.method, 1) for arm in trained) - 1) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
         + STRIP.seconds
     )
