@@ -161,7 +161,22 @@ def splits_table():
     )
 
 
+def guidance_table():
+    rows = [
+        {"arm": a, "probe": p, "guidance_scale": w}
+        for a in ("SimCLR synthetic", "StableRep synthetic")
+        for p in PROBES
+        for w in (8.0, 1.0, 2.0)
+    ]
+    return with_interval(rows)
+
+
+def guidance_peaks():
+    return pd.DataFrame({"arm": ["SimCLR synthetic"], "best": [4.0], "low": [2.5], "high": [8.0]})
+
+
 CASES = {
+    "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
     "comparison": lambda t: figures.comparison(t, PROBES, "one-shot", "this run"),
     "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
@@ -177,6 +192,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
+    "guidance": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -316,6 +332,22 @@ def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
     for metric, shown in drawn.items():
         made = table[(table["metric"] == metric) & (table["source"] == "generated")].sort_values("guidance_scale")
         np.testing.assert_allclose(shown, made[["guidance_scale", "value"]])
+
+
+def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_scale():
+    table, real = (
+        guidance_table(),
+        arms_table().assign(views=lambda t: t["arm"].map(lambda a: 0 if a == ARMS[0] else 100)),
+    )
+    figure = figures.guidance(table, real, guidance_peaks(), "one-shot")
+    assert [axis.get_title() for axis in figure.axes] == ["SimCLR", "StableRep"]
+    for axis, name in zip(figure.axes, ("SimCLR synthetic", "StableRep synthetic")):
+        part = table[(table["probe"] == "one-shot") & (table["arm"] == name)].sort_values("guidance_scale")
+        (container,) = axis.containers
+        np.testing.assert_allclose(points(container), np.stack([part["guidance_scale"], 100 * part["accuracy"]], 1))
+    labels = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes]
+    assert "best w, 95 %" in labels[0] and "best w, 95 %" not in labels[1] and "SimCLR real" in labels[0]
+    assert "SimCLR synthetic is best at w = 4.0 [2.5, 8.0]" in figure.get_label()
 
 
 def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():

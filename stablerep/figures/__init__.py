@@ -6,6 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence
+from stablerep.figures.guided import guidance
 from stablerep.figures.images import (
     designs_of,
     diversity,
@@ -34,6 +35,7 @@ __all__ = [
     "faithfulness",
     "for_phones",
     "groups",
+    "guidance",
     "image_grid",
     "in_percent",
     "people",

@@ -115,4 +115,5 @@ def sets_sentence(sets: pd.DataFrame, *, size: int = 32) -> str:
 
 def reconstruction(table: pd.DataFrame) -> pd.DataFrame:
     """What the autoencoder keeps: PSNR with its interval, a row per group of captions."""
-    return table.set_index("captions").rename(columns={"mean": "PSNR (dB)"}).rename_axis(None).round(2)
+    text = [f"{row.mean:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in table.itertuples()]
+    return pd.DataFrame({"PSNR (dB)": text, "images": list(table["images"])}, index=list(table["captions"]))

@@ -63,6 +63,16 @@ def doublings(scaling: pd.DataFrame, probe: str) -> str:
     return f"points for a doubling: {'; '.join(said)}"
 
 
+def spread(table: pd.DataFrame, probe: str) -> str:
+    """By how many points the best guidance scale of each arm lies above its worst one.
+
+    Args:
+        table: ``arm``, ``probe`` and ``accuracy``, a row per scale.
+    """
+    mine = table[table["probe"] == probe].groupby("arm", sort=False)["accuracy"]
+    return "; ".join(f"{name} {100 * value:.1f} points" for name, value in (mine.max() - mine.min()).items())
+
+
 def product(faithfulness: pd.DataFrame, diversity: pd.DataFrame, captions: str) -> str:
     """The guidance scale at which faithfulness times diversity is largest for generated images of some captions, and the products.
 

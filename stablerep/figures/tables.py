@@ -66,6 +66,30 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
     return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
 
 
+def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Accuracy in percent on one probe: a row per arm, a column per guidance scale.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``guidance_scale``.
+    """
+    mine = table[table["probe"] == probe].sort_values("guidance_scale", kind="stable")
+    mine = mine.assign(w=[f"w = {w:g}" for w in mine["guidance_scale"]])
+    return pivoted(
+        mine, "arm", "w", [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
+    ).rename_axis(columns=None)
+
+
+def peaks(table: pd.DataFrame) -> pd.DataFrame:
+    """The best guidance scale of each arm, and what accuracy loses a factor of two from it, in points.
+
+    Args:
+        table: ``arm``, ``best``, ``low``, ``high``, ``bend``, ``bend_low`` and ``bend_high``.
+    """
+    best = [f"{row.best:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in table.itertuples()]
+    lost = [points(row.bend, row.bend_low, row.bend_high) for row in table.itertuples()]
+    return pd.DataFrame({"best w": best, "points lost a factor of two from it": lost}, index=table["arm"].rename(None))
+
+
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     """The pairs that claims name, in points, on one probe, with the smallest difference that would have been seen: a row per pair.
 
@@ -163,7 +187,7 @@ def splits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> pd.DataFrame:
-    """The paper's numbers in some exhibits and one metric, titled by the method.
+    """The paper's numbers in some exhibits and one metric, titled by the method; with the grade of their evidence where it is not that of all.
 
     Args:
         table: of :func:`stablerep.published.read_published`.
@@ -171,4 +195,7 @@ def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> p
     """
     mine = table[table["exhibit"].isin(exhibits) & table["metric"].str.contains(metric, regex=False)]
     mine = mine.assign(source=mine["source"].str.partition(";")[0])  # the first is the best
-    return mine[["method", "exhibit", "data", "setting", "value", "source"]].drop_duplicates().set_index("method")
+    grade = [] if (mine["evidence"] == "primary").all() else ["evidence"]
+    return (
+        mine[["method", "exhibit", "data", "setting", "value", *grade, "source"]].drop_duplicates().set_index("method")
+    )

@@ -47,6 +47,11 @@ def test_a_doubling_adds_the_slope_of_the_line():
     assert solutions.doublings(table, "p") == "points for a doubling: fixed, A +2.0, B -1.0"
 
 
+def test_the_spread_is_highest_less_lowest():
+    table = pd.DataFrame({"arm": ["B", "A", "B"], "probe": "p", "accuracy": [0.1, 0.5, 0.25]})
+    assert solutions.spread(table, "p") == "B 15.0 points; A 0.0 points"
+
+
 def shares(measure: str, means: dict) -> pd.DataFrame:
     rows = [("training", "all", measure, "generated", w, mean) for w, mean in means.items()]
     rows += [("training", "all", measure, "real", np.nan, 1.0), ("training", "food", measure, "generated", 1.0, 9.0)]

@@ -163,18 +163,48 @@ def test_counts_of_the_corpus_and_of_the_autoencoder():
     ]
     assert tables.designs(pd.DataFrame({"design": ["ink"], "images": [3]})).loc["ink", "images"] == 3
     kept = pd.DataFrame({"captions": ["test"], "mean": [28.0435], "low": [27.411], "high": [28.772], "images": [64]})
-    assert generator_tables.reconstruction(kept).loc["test"].to_dict() == {
-        "PSNR (dB)": 28.04,
-        "low": 27.41,
-        "high": 28.77,
-        "images": 64,
-    }
+    assert generator_tables.reconstruction(kept).loc["test"].tolist() == ["28.0 [27.4, 28.8]", 64]
 
 
 def test_published_numbers_are_those_of_the_exhibits_asked_for():
     shown = tables.published(read_published(), exhibits=["Table1a", "Fig6"], metric="ImageNet-1k linear")
     assert set(shown["exhibit"]) == {"Table1a", "Fig6"} and 73.5 in shown["value"].astype(float).tolist()
     assert {"StableRep", "StableRep+", "CLIP"} <= set(shown.index)
+
+
+def test_published_numbers_of_several_grades_say_which():
+    shown = tables.published(
+        read_published(primary_only=False), exhibits=["Fig2a", "Fig2b"], metric="ImageNet-1k linear"
+    )
+    assert shown["evidence"].str.startswith(("secondary", "derived")).all()
+    only = tables.published(read_published(), exhibits=["Table1a"], metric="ImageNet-1k linear")
+    assert "evidence" not in only
+
+
+def test_accuracies_by_scale_are_in_its_order():
+    rows = [("B", "p", 8.0, 0.3), ("B", "p", 1.0, 0.2), ("A", "p", 8.0, 0.1), ("B", "q", 1.0, 0.9)]
+    table = pd.DataFrame(rows, columns=["arm", "probe", "guidance_scale", "accuracy"]).assign(low=0.05, high=0.5)
+    shown = tables.guided_accuracies(table, "p")
+    assert shown.columns.tolist() == ["w = 1", "w = 8"] and shown.loc["B"].tolist() == [
+        "20.0 [5.0, 50.0]",
+        "30.0 [5.0, 50.0]",
+    ]
+    assert shown.loc["A", "w = 1"] == ""
+
+
+def test_peaks_are_read_with_what_is_lost_beside_them():
+    table = pd.DataFrame(
+        {
+            "arm": ["A"],
+            "best": [2.04],
+            "low": [1.0],
+            "high": [3.96],
+            "bend": [0.012],
+            "bend_low": [-0.001],
+            "bend_high": [0.025],
+        }
+    )
+    assert tables.peaks(table).loc["A"].tolist() == ["2.0 [1.0, 4.0]", "+1.2 [-0.1, +2.5]"]
 
 
 def test_tables_are_left_as_they_were():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Stem, knob
+from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Patched, Stem, knob
 from stablerep.study.parameters.presets import LEARNING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
@@ -41,7 +41,7 @@ DIAGNOSTICS = Step(
 )  # fmt: skip
 
 
-class Parameters(Batched, AnyCorpus):
+class Parameters(Patched, Batched, AnyCorpus):
     methods: list[Literal[tuple(METHODS)]] = knob(
         "methods to train, in the order of the chapter", cost="linear", min_length=1
     )
@@ -49,9 +49,6 @@ class Parameters(Batched, AnyCorpus):
     label: str = knob("column that the methods with classes are told; empty takes the last label of the corpus")
     encoder: str = knob("any timm model", cost="model", min_length=1)
     stem: Stem = knob("of the encoder, for small images", cost="model")
-    patch_encoder: str = knob("a Vision Transformer of timm, for MAE, which hides patches", cost="model", min_length=1)
-    patch_size: int = knob("of the Vision Transformer; 0 as published", unit="pixels", cost="model", ge=0, le=32)
-    depth: int = knob("blocks of the Vision Transformer; 0 as published", unit="blocks", cost="model", ge=0, le=48)
     positives: int = knob("m: images of a caption in a batch, for StableRep", unit="images", ge=2, le=100)
     steps: int = knob("optimizer steps of each method", cost="linear", ge=1)
     views_per_step: int = knob(
@@ -122,14 +119,8 @@ def possible(p: Parameters, study: Study) -> list[str]:
 
 def train(method: str, images: ImageSet, captions: Captions, p: Parameters, study: Study, seed: int) -> Run:
     """The pre-training run of one method on all images of some captions."""
-    traits = METHODS[method].traits
     images, apart = study.as_learned(images, captions, p, method)
     recipe = study.recipe(Arm(METHODS[method].title, method, "designs"), p, seed, apart)
-    if traits.teacher:
-        recipe = replace(recipe, learning_rate=p.teacher_learning_rate, teacher_momentum=p.teacher_momentum)
-    if traits.patches:
-        shape = dict(name=p.patch_encoder, stem="published", patch_size=p.patch_size, depth=p.depth)
-        recipe = replace(recipe, encoder=replace(recipe.encoder, **shape))
     label = (p.label or study.about.labels[-1]) if METHODS[method].traits.ids == "class" else None
     return study.pretraining(images, recipe, f"{METHODS[method].title}, seed {seed}", label=label)
 

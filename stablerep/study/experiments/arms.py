@@ -18,6 +18,7 @@ class Arm:
     images: str  # real (one of each caption), reconstructed (those through the generator's autoencoder), designs (every
     # design of a caption) or synthetic
     stored: int | None = None  # synthetic images per caption that it may use; None means all l
+    guidance_scale: float | None = None  # of its synthetic images; None takes that of its method
     redrawn: bool = False  # synthetic images are made anew at every seed, instead of once for all seeds
 
     @property

@@ -66,7 +66,7 @@ class Study(Sources):
             return self.real_images(captions, several=which.images == "designs", at_most=at_most)
         # No more images than are used; they are the first of a larger set, and its run need not be there.
         count = p.images_per_caption if self.repeats_captions or which.stored is None else which.stored
-        w = own(p, which, "guidance_scale")
+        w = own(p, which, "guidance_scale") if which.guidance_scale is None else which.guidance_scale
         drawn = seed if which.redrawn else p.seed
         return self.seen(self.synthetic_images(captions, p, w, images_per_caption=count, seed=drawn))
 
@@ -94,9 +94,14 @@ class Study(Sources):
         if traits.reads_captions:
             colour = getattr(p, "caption_colour", 1.0)
             view = replace(view, jitter=colour * view.jitter, grey=colour * view.grey)
+        encoder, rate, momentum = self.encoder_recipe(p), own(p, which, "learning_rate"), 0.0
+        if traits.teacher:
+            rate, momentum = p.teacher_learning_rate, p.teacher_momentum
+        if traits.patches:
+            encoder = replace(encoder, name=p.patch_encoder, stem="published", patch_size=p.patch_size, depth=p.depth)
         return PretrainingRecipe(
-            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
-            learning_rate=own(p, which, "learning_rate"), encoder=self.encoder_recipe(p), view=view,
+            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed, teacher_momentum=momentum,
+            learning_rate=rate, encoder=encoder, view=view,
             head_statistics="per-view" if traits.projects else "joint",  # as the authors' code has it
         )  # fmt: skip
 

@@ -113,6 +113,14 @@ class Batched(Seeded):
         return self
 
 
+class Patched(Parameters):
+    """Chapters in which a method hides patches, and needs a Vision Transformer."""
+
+    patch_encoder: str = knob("a Vision Transformer of timm, for MAE, which hides patches", cost="model", min_length=1)
+    patch_size: int = knob("of the Vision Transformer; 0 as published", unit="pixels", cost="model", ge=0, le=32)
+    depth: int = knob("blocks of the Vision Transformer; 0 as published", unit="blocks", cost="model", ge=0, le=48)
+
+
 class Pretraining(Batched, Generated, AnyCorpus):
     """How encoders are trained and on what."""
 

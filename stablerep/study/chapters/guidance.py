@@ -1,0 +1,197 @@
+"""Guidance: accuracy against the guidance scale of the images that an encoder learned from, for three methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from stablerep.methods import METHODS
+from stablerep.statistics import WORDS
+from stablerep.statistics import verdict as verdict_on
+from stablerep.statistics.arms import cluster_means, summarize
+from stablerep.statistics.peaks import fit_peak, lower
+from stablerep.study.chapters import Answer, Effect, Headline, probe_of
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
+from stablerep.study.experiments.evaluated import Evaluated, items_of
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
+from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.base import GuidanceScale, Patched, Pretraining, knob
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+
+QUESTION = "Which guidance scale makes the best images to learn from, and is it the same for every method?"
+CLAIMS = ("C3",)
+HEADLINE = Headline("guidance", ("arm", "guidance_scale", "probe"), "accuracy", "accuracy")
+COMPARED = ("StableRep synthetic", "SimCLR synthetic")  # of the claim: the first is to have the lower best scale
+SWEPT = {"simclr": 1, "stablerep": None, "mae": 1}  # how many images of a caption each method has
+
+
+class Parameters(Patched, Pretraining):
+    # what is swept, and what no method of this chapter reads
+    guidance_scale: ClassVar[float]
+    simclr_guidance_scale: ClassVar[float]
+    clip_guidance_scale: ClassVar[float]
+    clip_learning_rate: ClassVar[float]
+    caption_colour: ClassVar[float]
+
+    guidance_scales: list[GuidanceScale] = knob("numbers w to compare", cost="linear", min_length=3)
+    methods: list[Literal[tuple(SWEPT)]] = knob("methods to train at each w", cost="linear", min_length=1)
+
+
+PRESETS = chapter_presets(
+    Parameters,
+    PRETRAINING,
+    laptop=dict(
+        # few captions: the images of every w are made anew. Twelve steps of sampling serve up to w = 8.
+        captions=96, guidance_scales=[1.0, 2.0, 8.0], sampling_steps=12, steps=200, methods=["simclr", "stablerep"],
+        patch_encoder="test_vit", patch_size=8, depth=0,
+    ),
+    smoke=dict(captions=32, guidance_scales=[1.0, 2.0, 4.0], sampling_steps=2, depth=2, methods=list(SWEPT)),
+    reference=dict(guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0], methods=list(SWEPT)),
+    workstation=dict(guidance_scales=[1.0, 2.0, 4.0, 8.0], patch_encoder="vit_tiny_patch16_224", patch_size=4, methods=list(SWEPT)),
+    paper=dict(guidance_scales=[1.0, 2.0, 4.0, 6.0, 8.0, 10.0], patch_encoder="vit_base_patch16_224", patch_size=0, methods=list(SWEPT)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Every method at every guidance scale and seed, and, at every seed, the methods on real images and the floors."""
+
+    swept: dict[float, list[Evaluated]]
+    beside: list[Evaluated]
+
+
+def ask(p: Parameters, study: Study) -> Asked:
+    """The methods on synthetic images of each w, the same on real images (of the same number of each caption), and the floors."""
+    captions, seeds = study.captions(p.captions), range(p.seed, p.seed + p.seeds)
+    swept = {
+        w: [study.evaluated(swept_arm(method, w), captions, p, seed) for seed in seeds for method in p.methods]
+        for w in sorted(p.guidance_scales)
+    }
+    real = [
+        one
+        for method in p.methods
+        for one in [real_arm(method)]
+        if one.images != "designs" or len(study.about.designs) > 1
+    ]
+    beside = [study.evaluated(one, captions, p, seed) for seed in seeds for one in (*real, *map(arm, FLOOR_ARMS))]
+    return Asked(swept, beside)
+
+
+def swept_arm(method: str, w: float) -> Arm:
+    """A method on the images of a guidance scale."""
+    return Arm(f"{METHODS[method].title} synthetic", method, "synthetic", SWEPT[method], guidance_scale=w)
+
+
+def real_arm(method: str) -> Arm:
+    """The same method on real images: one of each caption, or for StableRep those of all designs."""
+    several = METHODS[method].traits.several
+    return Arm(f"{METHODS[method].title} real{' designs' if several else ''}", method, "designs" if several else "real")
+
+
+def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
+    """Tables: ``guidance``, a row per arm, ``guidance_scale`` and probe with an interval; ``real``, arms on real images and floors;
+    ``floors``, each arm and scale against each floor; ``peaks`` and ``differences``, of :func:`peaks_of` and :func:`statements` on the primary probe.
+    """
+    beside = items_of(asked.beside)
+    swept = pd.concat([items_of(some).assign(guidance_scale=w) for w, some in asked.swept.items()], ignore_index=True)
+    found = [summarize(part).assign(guidance_scale=w) for w, part in swept.groupby("guidance_scale")]
+    named = swept.assign(arm=[at_scale(*row) for row in zip(swept["arm"], swept["guidance_scale"])])
+    items = pd.concat([named, beside], ignore_index=True)
+    curves = curves_of(swept[swept["probe"] == probe_of(swept)])
+    return {
+        "guidance": pd.concat(found, ignore_index=True), "real": summarize(beside),
+        "floors": against_floors(items, named["arm"].unique()), "peaks": peaks_of(curves), "differences": statements(curves),
+    }  # fmt: skip
+
+
+def at_scale(name: str, w: float) -> str:
+    """The name of an arm at a guidance scale."""
+    return f"{name}, w = {w:g}"
+
+
+def curves_of(items: pd.DataFrame) -> dict[str, tuple[np.ndarray, list[float]]]:
+    """Accuracies [S, C, W] of each arm on one probe, by seed, cluster and guidance scale, and the scales."""
+    curves = {}
+    for name, part in items.groupby("arm", sort=False):
+        scales = sorted(part["guidance_scale"].unique())
+        tables = [
+            cluster_means(part[part["guidance_scale"] == w]).pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1)
+            for w in scales
+        ]  # fmt: skip
+        curves[name] = np.stack([table.to_numpy() for table in tables], axis=2), scales
+    return curves
+
+
+def peaks_of(curves: dict[str, tuple[np.ndarray, list[float]]]) -> pd.DataFrame:
+    """The best scale of each arm with its interval, and by how much accuracy falls a factor of two from it: ``bend`` and its interval."""
+    rows = []
+    for name, (values, scales) in curves.items():
+        peak = fit_peak(values, scales)
+        low, high = peak.bend.interval()
+        rows.append({
+            "arm": name, "best": peak.best, "low": peak.low, "high": peak.high, "bend": peak.bend.mean, "bend_low": low, "bend_high": high,
+            "seeds": peak.bend.seeds, "clusters": peak.bend.clusters,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def statements(curves: dict[str, tuple[np.ndarray, list[float]]]) -> pd.DataFrame:
+    """What C3 says of both arms, as far as they were run: that each curve bends down (``what`` is bend; in accuracy), and that the best scale of the
+    first is the lower one (``what`` is best; in doublings). Rows as :func:`stablerep.statistics.verdict` takes them, with ``visible``."""
+    rows = []
+    for name in (name for name in COMPARED if name in curves):
+        values, scales = curves[name]
+        bend = fit_peak(values, scales).bend
+        low, high = bend.interval()
+        rows.append({
+            "what": "bend", "first": name, "second": "", "difference": bend.mean, "low": low, "high": high, "visible": bend.visible(),
+            "p_for": bend.above(0.0), "p_against": bend.below(0.0), "seeds": bend.seeds,
+        })  # fmt: skip
+    if all(name in curves for name in COMPARED):
+        first, second = (fit_peak(*curves[name]) for name in COMPARED)
+        rows.append(
+            {
+                "what": "best",
+                "first": COMPARED[0],
+                "second": COMPARED[1],
+                **lower(first, second),
+                "visible": np.nan,
+                "seeds": rows[0]["seeds"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C3: both curves bend down, and the best scale of StableRep is lower than that of SimCLR."""
+    said, guidance, peaks = tables["differences"], tables["guidance"], tables["peaks"].set_index("arm")
+    rule = (
+        "accuracy over the logarithm of w, by a parabola, bends down for StableRep and for SimCLR, and the top of StableRep's lies at a lower w, at "
+        f"the levels of pairs of arms; at its best w, {RULE}"
+    )
+    if len(said) < 3:
+        return [Answer("C3", WORDS[-1], "not both methods were run", rule)]
+    probe = probe_of(guidance)
+    best = (
+        guidance[guidance["probe"] == probe]
+        .sort_values("accuracy", ascending=False)
+        .drop_duplicates("arm")
+        .set_index("arm")["guidance_scale"]
+    )
+    low = at_the_floor(tables["floors"], probe, [at_scale(name, best[name]) for name in COMPARED])
+    found = verdict_on(said)
+    why = "; ".join(
+        f"{name} is best at w = {peaks.loc[name, 'best']:.1f} [{peaks.loc[name, 'low']:.1f}, {peaks.loc[name, 'high']:.1f}] and loses "
+        f"{100 * peaks.loc[name, 'bend']:.1f} points [{100 * peaks.loc[name, 'bend_low']:.1f}, {100 * peaks.loc[name, 'bend_high']:.1f}] a factor of two from there"
+        for name in COMPARED
+    )
+    if low:
+        return [Answer("C3", WORDS[-1], f"{probe}: not clearly above the floors: {', '.join(low)}", rule)]
+    effects = [
+        Effect(f"{one.first}, a factor of two from its best w", -one.difference, -one.high, -one.low, one.visible)
+        for one in said[said["what"] == "bend"].sort_values("difference").itertuples()
+    ]
+    return [Answer("C3", found.word, f"{probe}: {why}", rule, p=found.p, effects=effects)]
