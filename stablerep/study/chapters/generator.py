@@ -41,12 +41,12 @@ RECONSTRUCTION = Step(
 
 class Parameters(Generated, AnyCorpus):
     captions: int = knob("captions of each group to judge the generator on, at most", cost="linear", ge=8)
-    images_per_caption: int = knob("images of each caption, scale and seed", unit="images", cost="linear", ge=2, le=64)
+    images_per_caption: int = knob("images of each caption and scale", unit="images", cost="linear", ge=2, le=64)
     guidance_scales: list[GuidanceScale] = knob("values of w to compare", cost="linear", min_length=1)
     guidance_scale: GuidanceScale = knob(
         "w of the verdict, compared too: that of the images that StableRep learns from"
     )
-    seeds: int = knob("judges, and images, each drawn anew", cost="linear", ge=1, le=100)
+    seeds: int = knob("judges, each trained anew; the images are the same for all", cost="linear", ge=1, le=100)
     encoder: str = knob("of the judge: any timm model", cost="model", min_length=1)
     stem: Stem = knob("of the judge, for small images", cost="model")
     steps: int = knob("training steps of a judge", cost="linear", ge=1)
@@ -66,7 +66,7 @@ PRESETS = chapter_presets(
     smoke=dict(
         captions=16, images_per_caption=2, guidance_scales=[1.0, 2.0], steps=4, views_per_step=32, sampling_steps=2,
     ),
-    # Sets of a thousand images: five seeds of three groups take an hour of two cores.
+    # Sets of a thousand images: three groups at four scales take half an hour of two cores.
     reference=dict(captions=512, guidance_scales=[1.0, 2.0, 4.0, 8.0], seeds=5, steps=1600),
     workstation=dict(captions=640, images_per_caption=8, seeds=5, steps=3000, views_per_step=1024, encoder="resnet18"),
     paper=STABLE_DIFFUSION | dict(image_size=224, seeds=3, encoder="vit_base_patch16_224"),
@@ -89,7 +89,7 @@ def ask(p: Parameters, study: Study) -> dict[str, list[Run]]:
                 "captions": len(captions), "most": p.captions, "size": study.size, "labels": list(study.about.labels), "seed": seed,
             },
             inputs=inputs | {"judge": judge_run.key, "captions": captions.name},
-            needs=lambda seed=seed: [made(p, study, captions, w, seed) for w in p.scales],
+            needs=lambda: [made(p, study, captions, w) for w in p.scales],
             compute=lambda folder, seed=seed, run=judge_run: judge(p, study, captions, run, seed, folder),
         ))  # fmt: skip
     reconstructed = study.store.obtain(
@@ -156,8 +156,8 @@ def recipe(p: Parameters, study: Study, seed: int):
     )  # fmt: skip
 
 
-def made(p: Parameters, study: Study, captions: Captions | Named, w: float, seed: int) -> ImageSet:
-    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=seed)
+def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> ImageSet:
+    return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=p.seed)
 
 
 def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Run, seed: int, folder: Path) -> dict:
@@ -170,7 +170,7 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
     group_of = {caption: name for name, group in groups.items() for caption in group.captions}
     generated, grid = {}, []
     for w in p.scales:
-        images = made(p, study, captions, w, seed).load()
+        images = made(p, study, captions, w).load()
         generated[w] = features_of(backbone, images.images), [images.captions[i] for i in images.caption_ids.tolist()]
         grid += picture_grid(images.images, images.caption_ids, images.captions, group_of, w)
     tables = {"faithfulness": [], "diversity": [], "sets": []}
