@@ -171,11 +171,24 @@ def guidance_table():
     return with_interval(rows)
 
 
+def counted_table():
+    rows = [{"panel": f"{n}, images", "number": v, "arm": f"StableRep synthetic, {n} = {v}", "probe": p, "captions": 64 // v}
+            for n in "lm" for p in PROBES for v in (4, 1, 2)]  # fmt: skip
+    return with_interval(rows)
+
+
+def slopes():
+    return pd.DataFrame(
+        {"panel": ["l, images", "m, images"], "difference": [0.01, -0.02], "low": [0.0, -0.03], "high": [0.02, -0.01]}
+    )
+
+
 def guidance_peaks():
     return pd.DataFrame({"arm": ["SimCLR synthetic"], "best": [4.0], "low": [2.5], "high": [8.0]})
 
 
 CASES = {
+    "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
     "comparison": lambda t: figures.comparison(t, PROBES, "one-shot", "this run"),
     "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
@@ -192,7 +205,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
-    "guidance": guidance_table,
+    "counted": counted_table, "guidance": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -348,6 +361,18 @@ def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_sca
     labels = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes]
     assert "best w, 95 %" in labels[0] and "best w, 95 %" not in labels[1] and "SimCLR real" in labels[0]
     assert "SimCLR synthetic is best at w = 4.0 [2.5, 8.0]" in figure.get_label()
+
+
+def test_numbers_that_were_varied_have_a_panel_each():
+    table = counted_table()
+    figure = figures.counted(table, arms_table(), slopes(), "one-shot")
+    assert [axis.get_title() for axis in figure.axes] == ["images"] * 2
+    for axis, name in zip(figure.axes, ("l, images", "m, images")):
+        part = table[(table["probe"] == "one-shot") & (table["panel"] == name)].sort_values("number")
+        shown = np.concatenate([points(container) for container in axis.containers])
+        np.testing.assert_allclose(shown, np.stack([part["number"], 100 * part["accuracy"]], 1))
+        assert axis.get_xlabel() == f"{name[0]} (64 to 16 captions)"
+    assert "a doubling of l, images: +1.0 [+0.0, +2.0] points" in figure.get_label()
 
 
 def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():

@@ -1,4 +1,4 @@
-"""Accuracy against the guidance scale of the images that an encoder learned from."""
+"""Accuracy against numbers that were varied: the guidance scale of the images that an encoder learned from, or how many of a caption there are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, canvas, colour_of, filled
-from stablerep.figures.tables import percent
+from stablerep.figures.canvas import GREY, canvas, colour_of, filled, wrapped
+from stablerep.figures.tables import percent, points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,4 +54,39 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
     best = mine.loc[mine["accuracy"].idxmax()]
     highest = f"highest: {best['arm']} at w = {best['guidance_scale']:g}, {percent(best['accuracy'], best['low'], best['high'])} %"
     figure.set_label(f"Accuracy on {probe} against guidance scale; {highest}; {'; '.join(said)}.")
+    return figure
+
+
+def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, probe: str) -> Figure:
+    """A panel for each number that was varied: accuracy over it, and the best floor.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``number``. floors: the same of floors.
+        slopes: ``panel``, ``difference``, ``low`` and ``high``: by how much accuracy rises with each doubling.
+    """
+    mine, beside = table[table["probe"] == probe], floors[floors["probe"] == probe]
+    panels = list(dict.fromkeys(mine["panel"]))
+    figure, axes = canvas(len(panels), height=3.2, sharey=True)
+    for axis, name in zip(axes.flat, panels):
+        part = mine[mine["panel"] == name].sort_values("number")
+        first, last = part.iloc[0], part.iloc[-1]
+        colour = colour_of(last["arm"])
+        axis.plot(part["number"], 100 * part["accuracy"], color=colour)
+        for one in part.itertuples():
+            errors = 100 * np.array([[one.accuracy - one.low], [one.high - one.accuracy]])
+            axis.errorbar(
+                one.number, 100 * one.accuracy, yerr=errors, marker="o", capsize=3, color=colour_of(one.arm), ls=""
+            )
+        axis.axhline(100 * beside["accuracy"].max(), color=GREY, ls=":", label="best floor")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(part["number"], [f"{value:g}" for value in part["number"]])
+        axis.minorticks_off()
+        axis.set_xlabel(wrapped(name.partition(",")[0] + f" ({first['captions']:,} to {last['captions']:,} captions)"))
+        axis.set_title(wrapped(name.partition(", ")[2]))
+    axes[0][0].set_ylabel(f"{probe} (%)")
+    axes[0][0].legend()
+    said = [
+        f"a doubling of {row.panel}: {points(row.difference, row.low, row.high)} points" for row in slopes.itertuples()
+    ]
+    figure.set_label(f"Accuracy on {probe}; {'; '.join(said)}.")
     return figure

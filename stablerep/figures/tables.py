@@ -79,6 +79,31 @@ def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     ).rename_axis(columns=None)
 
 
+def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Accuracy in percent on one probe: a row per panel, a column per number that was varied.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``number``.
+    """
+    mine = table[table["probe"] == probe].assign(number=table["number"].map("{:g}".format))
+    return pivoted(
+        mine, "panel", "number", [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
+    ).rename_axis(columns=None)
+
+
+def slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """By how many points accuracy rises with each doubling, with the smallest rise that would have been seen: a row per panel.
+
+    Args:
+        table: ``panel``, ``difference``, ``low``, ``high`` and ``visible``.
+    """
+    text = [points(row.difference, row.low, row.high) for row in table.itertuples()]
+    visible = [f"{100 * row.visible:.1f}" for row in table.itertuples()]
+    return pd.DataFrame(
+        {"points for a doubling": text, "smallest detectable": visible}, index=table["panel"].rename(None)
+    )
+
+
 def peaks(table: pd.DataFrame) -> pd.DataFrame:
     """The best guidance scale of each arm, and what accuracy loses a factor of two from it, in points.
 

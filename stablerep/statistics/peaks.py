@@ -1,4 +1,4 @@
-"""The best value of a parameter that was tried on a grid, such as the guidance scale: a parabola of accuracy over its logarithm.
+"""Accuracy over a parameter that was tried on a grid, such as the guidance scale: a parabola over its logarithm and its top, or a line.
 
 With x the logarithm to base two, accuracy(x) = a + b x + c x^2 is fitted by least squares to the means over clusters and seeds. c is a linear
 function of the accuracies, so that its error follows from the analysis of variance (:mod:`stablerep.statistics.crossed`); it is negative where the
@@ -45,13 +45,7 @@ def fit_peak(values: np.ndarray, grid: Sequence[float], *, seed: int = 0) -> Pea
     Raises:
         InputError: another shape, values that are not finite, or a grid through which no parabola is determined.
     """
-    values, x = np.asarray(values, float), np.log2(np.asarray(grid, float))
-    if values.ndim != 3 or not values.size or values.shape[2] != len(x) or not np.isfinite(values).all():
-        raise InputError(
-            f"values have shape {values.shape} for {len(x)} values of a grid, or are not all finite; finite [S, C, W] is needed."
-        )
-    if len(np.unique(x)) < 3 or not np.isfinite(x).all():
-        raise InputError(f"the grid is {list(grid)}; a parabola needs three different positive values.")
+    values, x = _checked(values, grid, 3)
     fit = np.linalg.pinv(np.stack([np.ones_like(x), x, x**2], axis=1))  # 3 x W
     seeds, clusters, _ = values.shape
     rng = np.random.default_rng(seed)
@@ -62,6 +56,20 @@ def fit_peak(values: np.ndarray, grid: Sequence[float], *, seed: int = 0) -> Pea
     low, high = interval(draws)
     best = _tops(values.mean((0, 1))[None] @ fit.T, x)[0]
     return Peak(float(best), low, high, crossed_mean(-(values @ fit[2])), draws)
+
+
+def rise(values: np.ndarray, grid: Sequence[float]) -> CrossedMean:
+    """By how much accuracy rises with each doubling, by a line over the logarithm.
+
+    Args:
+        values: [S, C, W], as for :func:`fit_peak`. grid: [W], at least two different positive values.
+
+    Raises:
+        InputError: as :func:`fit_peak`.
+    """
+    values, x = _checked(values, grid, 2)
+    x = x - x.mean()
+    return crossed_mean(values @ (x / (x**2).sum()))
 
 
 def lower(first: Peak, second: Peak) -> dict[str, float]:
@@ -81,6 +89,20 @@ def lower(first: Peak, second: Peak) -> dict[str, float]:
         "difference": float(np.log2(second.best / first.best)), "low": low, "high": high,
         "p_for": float(((apart <= 0).sum() + 1) / count), "p_against": float(((apart >= 0).sum() + 1) / count),
     }  # fmt: skip
+
+
+def _checked(values: np.ndarray, grid: Sequence[float], least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values and the logarithms of a grid of ``least`` different values or more."""
+    values = np.asarray(values, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.log2(np.asarray(grid, float))
+    if values.ndim != 3 or not values.size or values.shape[2] != len(x) or not np.isfinite(values).all():
+        raise InputError(
+            f"values have shape {values.shape} for {len(x)} values of a grid, or are not all finite; finite [S, C, W] is needed."
+        )
+    if len(np.unique(x)) < least or not np.isfinite(x).all():
+        raise InputError(f"the grid is {list(grid)}; at least {least} different positive values are needed.")
+    return values, x
 
 
 def _tops(coefficients: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -192,6 +192,17 @@ def test_accuracies_by_scale_are_in_its_order():
     assert shown.loc["A", "w = 1"] == ""
 
 
+def test_numbers_that_were_varied_have_a_column_each_and_their_panels_a_slope():
+    rows = [("x", 1, 0.1), ("x", 8, 0.2), ("y", 1, 0.3)]
+    table = pd.DataFrame(rows, columns=["panel", "number", "accuracy"]).assign(low=0.05, high=0.5, probe="p")
+    shown = tables.counted_accuracies(table, "p")
+    assert (
+        shown.columns.tolist() == ["1", "8"] and shown.loc["x", "8"] == "20.0 [5.0, 50.0]" and shown.loc["y", "8"] == ""
+    )
+    found = pd.DataFrame({"panel": ["x"], "difference": [0.01], "low": [-0.002], "high": [0.02], "visible": [0.015]})
+    assert tables.slopes(found).loc["x"].tolist() == ["+1.0 [-0.2, +2.0]", "1.5"]
+
+
 def test_peaks_are_read_with_what_is_lost_beside_them():
     table = pd.DataFrame(
         {

@@ -7,7 +7,7 @@ import pytest
 
 from stablerep.errors import InputError
 from stablerep.statistics.crossed import crossed_mean
-from stablerep.statistics.peaks import fit_peak, lower
+from stablerep.statistics.peaks import fit_peak, lower, rise
 
 GRID = [1, 2, 4, 8]
 X = np.log2(GRID)
@@ -72,10 +72,22 @@ def test_one_peak_lies_below_another():
         (np.zeros((2, 3)), GRID, "finite .S, C, W. is needed"),
         (np.zeros((2, 3, 4)), [1, 2, 4], "finite .S, C, W. is needed"),
         (np.full((1, 1, 4), np.nan), GRID, "not all finite"),
-        (np.zeros((1, 2, 3)), [1, 2, 2], "three different positive values"),
-        (np.zeros((1, 2, 3)), [0, 1, 2], "three different positive values"),
+        (np.zeros((1, 2, 3)), [1, 2, 2], "at least 3 different positive values"),
+        (np.zeros((1, 2, 3)), [0, 1, 2], "at least 3 different positive values"),
     ],
 )
 def test_what_no_parabola_fits_is_refused(values, grid, said):
-    with pytest.raises(InputError, match=said), np.errstate(divide="ignore"):
+    with pytest.raises(InputError, match=said):
         fit_peak(values, grid)
+
+
+def test_a_rise_is_the_slope_of_the_line():
+    values = 0.3 + 0.02 * X + np.zeros((3, 10, 1)) + 0.05 * np.random.default_rng(0).normal(size=(3, 10, 1))
+    assert rise(values, GRID).mean == pytest.approx(0.02) and rise(values, GRID).error == pytest.approx(0, abs=1e-9)
+    noisy = np.random.default_rng(1).normal(size=(3, 20, 2))
+    expected = crossed_mean((noisy[..., 1] - noisy[..., 0]) / 2)  # over two doublings
+    assert rise(noisy, [2, 8]).error == pytest.approx(expected.error) and rise(noisy, [2, 8]).mean == pytest.approx(
+        expected.mean
+    )
+    with pytest.raises(InputError, match="at least 2 different positive values"):
+        rise(noisy, [2, 2])

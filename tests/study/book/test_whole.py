@@ -24,7 +24,16 @@ from stablerep.study.store.runs import RunStore
 from tests.study.book.offline import check_offline
 
 # The chapter on scaling draws its stored results too, once there are some.
-FIGURES = {"corpus": 4, "generator": 4, "methods": 3, "compare": 3, "guidance": 1, "scaling": 1, "bias": 7}
+FIGURES = {
+    "corpus": 4,
+    "generator": 4,
+    "methods": 3,
+    "compare": 3,
+    "guidance": 1,
+    "images_per_caption": 1,
+    "scaling": 1,
+    "bias": 7,
+}
 
 
 @pytest.fixture(scope="module")

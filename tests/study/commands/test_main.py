@@ -139,7 +139,7 @@ def nothing_starts(monkeypatch, runs):
         (["compare", "-p", "seeds"], "'seeds' is not name=value, for example guidance_scale=4."),
         (
             ["comparison"],
-            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, scaling, bias.",
+            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias.",
         ),
         (
             ["compare", "--preset", "desktop"],

@@ -117,7 +117,7 @@ def test_truth_values_and_lists(asked):
         ),
         (
             ["comparison"],
-            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, scaling, bias.",
+            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias.",
         ),
     ],
 )

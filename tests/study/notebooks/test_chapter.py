@@ -103,7 +103,7 @@ def test_tables_are_shown_with_a_caption(book):
         )
         if about is not None:
             assert len(about["caption"]) > 10 and about["caption"].endswith("."), cell.id
-            assert re.fullmatch(rf"tab-{name}-[a-z-]+", about["name"]), cell.id
+            assert re.fullmatch(rf"tab-{name.replace('_', '-')}-[a-z-]+", about["name"]), cell.id
     for cell in content.cells:
         if cell.cell_type == "markdown" and re.search(r"^\|[ -:]+\|", cell.source, re.MULTILINE):
             assert ":::{table} " in cell.source, cell.id

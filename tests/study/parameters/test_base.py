@@ -273,7 +273,7 @@ def test_names_that_are_no_text_are_told():
 
 def test_unknown_notebook_and_preset():
     assert problems("comparison") == [
-        "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, scaling, bias."
+        "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias."
     ]
     for preset in ("desktop", 3, ["laptop"], True):
         (line,) = problems("compare", preset=preset)
