@@ -21,6 +21,7 @@ from stablerep.study.archive import export as module
 from stablerep.study.archive.check import examine_export
 from stablerep.study.archive.export import export
 from stablerep.study.archive.graph import METADATA, SUMS
+from stablerep.study.chapters import chapter_names
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
@@ -127,7 +128,7 @@ def test_without_names_every_executed_chapter_is_taken(world, tmp_path):
     folder, store, _, _ = world
     notes = export(tmp_path / "out", store=store, folder=folder / "chapters")
     assert names_in(tmp_path / "out") == names_in(folder / "export")
-    assert len(notes) == 5 and all("was not executed yet" in note for note in notes)
+    assert len(notes) == len(chapter_names()) - 1 and all("was not executed yet" in note for note in notes)
     with pytest.raises(ValueError, match="no chapter was executed yet; `stablerep book` does it."):
         export(tmp_path / "none", store=store, folder=tmp_path)
     with pytest.raises(ValueError, match="bias was not executed yet"):

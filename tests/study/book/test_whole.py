@@ -185,6 +185,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
     found = book_parameters({"preset": "smoke", "guidance_scale": 4, "seed": 1, "sampling_steps": 3})
     assert {name for name, p in found.items() if hasattr(p, "guidance_scale")} == {
         "compare",
+        "images_per_caption",
         "scaling",
         "bias",
         "generator",
