@@ -164,11 +164,12 @@ def build_executed(
 def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore) -> list[str]:
     """The plan of a book in lines: a chapter each, with what it would compute that no earlier one does, and the sum."""
     source, changes = "" if record.live else ", from stored results", record.changes()
+    width = max(len(plan.name) for plan in plans)
     lines = [f"{record.title}, at preset {record.preset}{source}{': ' + changes if changes else ''}"]
     for plan in plans:
         state = "executed before" if plan.executed else f"about {duration(total([plan]).seconds)}"
         runs = f"{len(plan.missing)} of {len(plan.runs)} runs to compute" if plan.runs else "no runs of its own"
-        lines.append(f"  {plan.name:10s} {state:15s} {runs}")
+        lines.append(f"  {plan.name:{width}s}  {state:15s}  {runs}")
     return [*lines, summary(plans, store)]
 
 
