@@ -145,7 +145,9 @@ def in_short(found: list[Score]) -> str:
     ]  # fmt: skip
     if not said:
         return ""
-    sentences = [f"Of {len({one.claim.name for one in found})} claims that this book tests: {'; '.join(said)}."]
+    claims, told = ({one.claim.name for one in some} for some in (found, [one for one in found if one.word]))
+    lacking = "" if claims == told else f", {len(told)} {'has' if len(told) == 1 else 'have'} stored results so far"
+    sentences = [f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}."]
     for name in dict.fromkeys(one.chapter for one in found if one.word):
         sentences += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
     return " ".join(sentences)

@@ -141,6 +141,11 @@ def test_the_first_page_says_in_a_few_sentences_what_came_out(stored, monkeypatc
 
     monkeypatch.setattr(claims, "chapter", with_more)
     assert first_sentences(scoreboard()).endswith("*undecided* C5. More of two.")
+    stored({"one": {"C1": UP}, "two": {"C5": UP}}, two="missing")
+    assert (
+        first_sentences(scoreboard())
+        == "Of 2 claims that this book tests, 1 has stored results so far: *reproduced* C1."
+    )
     stored({"one": MissingError("nothing")}, one="missing")
     assert first_sentences(scoreboard()) == ""
 
