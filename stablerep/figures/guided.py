@@ -44,9 +44,7 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
             top = tops.loc[name]
             axis.axvspan(top["low"], top["high"], color=GREY, alpha=0.2, lw=0, label="best w, 95 %")
             said.append(f"{name} is best at w = {top['best']:.1f} [{top['low']:.1f}, {top['high']:.1f}]")
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(scales, [f"{w:g}" for w in scales])
-        axis.minorticks_off()
+        over_doublings(axis, scales)
         axis.set_xlabel("guidance scale w")
         axis.set_title(name.removesuffix(" synthetic"))
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
@@ -78,9 +76,7 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
                 one.number, 100 * one.accuracy, yerr=errors, marker="o", capsize=3, color=colour_of(one.arm), ls=""
             )
         axis.axhline(100 * beside["accuracy"].max(), color=GREY, ls=":", label="best floor")
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(part["number"], [f"{value:g}" for value in part["number"]])
-        axis.minorticks_off()
+        over_doublings(axis, part["number"])
         axis.set_xlabel(wrapped(name.partition(",")[0] + f" ({first['captions']:,} to {last['captions']:,} captions)"))
         axis.set_title(wrapped(name.partition(", ")[2]))
     axes[0][0].set_ylabel(f"{probe} (%)")
@@ -90,3 +86,10 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
     ]
     figure.set_label(f"Accuracy on {probe}; {'; '.join(said)}.")
     return figure
+
+
+def over_doublings(axis, values) -> None:
+    """A logarithmic axis that names the values that were tried."""
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(values, [f"{value:g}" for value in values])
+    axis.minorticks_off()

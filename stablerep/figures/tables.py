@@ -38,13 +38,18 @@ def pivoted(table: pd.DataFrame, index: str, columns: str, text: Sequence[str]) 
     return wide.fillna("").rename_axis(index=None)
 
 
+def _accuracies(table: pd.DataFrame) -> list[str]:
+    """The ``accuracy`` of each row, with its interval."""
+    return [percent(row.accuracy, row.low, row.high) for row in table.itertuples()]
+
+
 def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
     """Accuracy in percent with its interval: a row per arm, a column per probe.
 
     Args:
         arms: of :func:`stablerep.statistics.summarize`.
     """
-    text = [percent(row.accuracy, row.low, row.high) for row in arms.itertuples()]
+    text = _accuracies(arms)
     return pivoted(arms, "arm", "probe", text).rename_axis(columns=None)
 
 
@@ -62,7 +67,7 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
             for row in mine.itertuples()
         ],
     )
-    text = [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
+    text = _accuracies(mine)
     return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
 
 
@@ -74,9 +79,7 @@ def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     """
     mine = table[table["probe"] == probe].sort_values("guidance_scale", kind="stable")
     mine = mine.assign(w=[f"w = {w:g}" for w in mine["guidance_scale"]])
-    return pivoted(
-        mine, "arm", "w", [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
-    ).rename_axis(columns=None)
+    return pivoted(mine, "arm", "w", _accuracies(mine)).rename_axis(columns=None)
 
 
 def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
@@ -86,9 +89,7 @@ def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
         table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``number``.
     """
     mine = table[table["probe"] == probe].assign(number=table["number"].map("{:g}".format))
-    return pivoted(
-        mine, "panel", "number", [percent(row.accuracy, row.low, row.high) for row in mine.itertuples()]
-    ).rename_axis(columns=None)
+    return pivoted(mine, "panel", "number", _accuracies(mine)).rename_axis(columns=None)
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,12 +7,14 @@ curve is an inverted U. The maximum -b / 2c is not linear: its interval is a boo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from stablerep.errors import InputError
+from stablerep.statistics.arms import cluster_means
 from stablerep.statistics.crossed import CrossedMean, crossed_mean
 from stablerep.statistics.resampling import interval
 
@@ -34,6 +36,19 @@ class Peak:
     high: float
     bend: CrossedMean
     draws: np.ndarray
+
+
+def over_grid(parts: Mapping[float, pd.DataFrame]) -> np.ndarray:
+    """Accuracies of one arm, float64 [S, C, W] by seed, cluster and value of a grid.
+
+    Args:
+        parts: items (:mod:`stablerep.statistics.arms`) of one probe by the value of the grid; the same seeds and clusters in each.
+    """
+    tables = [
+        cluster_means(part.assign(arm="")).pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1)
+        for part in parts.values()
+    ]
+    return np.stack([table.to_numpy() for table in tables], axis=2)
 
 
 def fit_peak(values: np.ndarray, grid: Sequence[float], *, seed: int = 0) -> Peak:

@@ -53,15 +53,19 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
-    # what follows from the chapters: the table of claims, and links to the schemas of their parameters
-    links = (f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-    filled = {MARK: scoreboard(), UNTESTED_MARK: untested(), SCHEMAS: ", ".join(links)}
-    for mark, text in filled.items():
-        source[0] = source[0].replace(mark, text)
-    if STRIP in source[0]:
-        source[0] = source[0].replace(STRIP, strip_figure(Path(app.srcdir, docname).parent))
+    filled = {
+        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
+    }  # fmt: skip
+    for mark, fill in filled.items():
+        if mark in source[0]:  # the scoreboard reads every stored table, which most pages do not need
+            source[0] = source[0].replace(mark, fill())
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
+
+
+def schema_links() -> str:
+    """Links to the schema of each chapter's parameters."""
+    return ", ".join(f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
 
 
 def strip_figure(folder: Path) -> str:

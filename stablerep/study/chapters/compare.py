@@ -143,7 +143,7 @@ def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
     probe, few = probe_of(tables["arms"]), ("StableRep synthetic", "SimCLR real", "CLIP real", "StableRep real designs")
     arms = tables["arms"].query("probe == @probe").set_index("arm")
     pairs = tables["differences"].query("probe == @probe and claim == 'control'")
-    floors = arms.loc[[one.name for one in ARMS if not one.trained and one.name in arms.index]]
+    floors = arms.loc[arms.index.isin(FLOOR_ARMS)]
     if not set(few) <= set(arms.index) or floors.empty or pairs.empty:
         return []
     shown = {name: percent(*arms.loc[name, ["accuracy", "low", "high"]]) for name in few}

@@ -11,8 +11,8 @@ import pandas as pd
 from stablerep.methods import METHODS
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
-from stablerep.statistics.arms import cluster_means, summarize
-from stablerep.statistics.peaks import fit_peak, lower
+from stablerep.statistics.arms import summarize
+from stablerep.statistics.peaks import Peak, fit_peak, lower, over_grid
 from stablerep.study.chapters import Answer, Effect, Headline, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
@@ -70,12 +70,7 @@ def ask(p: Parameters, study: Study) -> Asked:
         w: [study.evaluated(swept_arm(method, w), captions, p, seed) for seed in seeds for method in p.methods]
         for w in sorted(p.guidance_scales)
     }
-    real = [
-        one
-        for method in p.methods
-        for one in [real_arm(method)]
-        if one.images != "designs" or len(study.about.designs) > 1
-    ]
+    real = [one for one in map(real_arm, p.methods) if not study.lacking(one)]
     beside = [study.evaluated(one, captions, p, seed) for seed in seeds for one in (*real, *map(arm, FLOOR_ARMS))]
     return Asked(swept, beside)
 
@@ -100,10 +95,10 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     found = [summarize(part).assign(guidance_scale=w) for w, part in swept.groupby("guidance_scale")]
     named = swept.assign(arm=[at_scale(*row) for row in zip(swept["arm"], swept["guidance_scale"])])
     items = pd.concat([named, beside], ignore_index=True)
-    curves = curves_of(swept[swept["probe"] == probe_of(swept)])
+    peaks = fitted(curves_of(swept[swept["probe"] == probe_of(swept)]))
     return {
         "guidance": pd.concat(found, ignore_index=True), "real": summarize(beside),
-        "floors": against_floors(items, named["arm"].unique()), "peaks": peaks_of(curves), "differences": statements(curves),
+        "floors": against_floors(items, named["arm"].unique()), "peaks": peaks_of(peaks), "differences": statements(peaks),
     }  # fmt: skip
 
 
@@ -116,20 +111,20 @@ def curves_of(items: pd.DataFrame) -> dict[str, tuple[np.ndarray, list[float]]]:
     """Accuracies [S, C, W] of each arm on one probe, by seed, cluster and guidance scale, and the scales."""
     curves = {}
     for name, part in items.groupby("arm", sort=False):
-        scales = sorted(part["guidance_scale"].unique())
-        tables = [
-            cluster_means(part[part["guidance_scale"] == w]).pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1)
-            for w in scales
-        ]  # fmt: skip
-        curves[name] = np.stack([table.to_numpy() for table in tables], axis=2), scales
+        by_scale = dict(list(part.groupby("guidance_scale")))
+        curves[name] = over_grid(by_scale), list(by_scale)
     return curves
 
 
-def peaks_of(curves: dict[str, tuple[np.ndarray, list[float]]]) -> pd.DataFrame:
+def fitted(curves: dict[str, tuple[np.ndarray, list[float]]]) -> dict[str, Peak]:
+    """The peak of each curve of :func:`curves_of`."""
+    return {name: fit_peak(values, scales) for name, (values, scales) in curves.items()}
+
+
+def peaks_of(peaks: dict[str, Peak]) -> pd.DataFrame:
     """The best scale of each arm with its interval, and by how much accuracy falls a factor of two from it: ``bend`` and its interval."""
     rows = []
-    for name, (values, scales) in curves.items():
-        peak = fit_peak(values, scales)
+    for name, peak in peaks.items():
         low, high = peak.bend.interval()
         rows.append({
             "arm": name, "best": peak.best, "low": peak.low, "high": peak.high, "bend": peak.bend.mean, "bend_low": low, "bend_high": high,
@@ -138,30 +133,22 @@ def peaks_of(curves: dict[str, tuple[np.ndarray, list[float]]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def statements(curves: dict[str, tuple[np.ndarray, list[float]]]) -> pd.DataFrame:
+def statements(peaks: dict[str, Peak]) -> pd.DataFrame:
     """What C3 says of both arms, as far as they were run: that each curve bends down (``what`` is bend; in accuracy), and that the best scale of the
     first is the lower one (``what`` is best; in doublings). Rows as :func:`stablerep.statistics.verdict` takes them, with ``visible``."""
-    rows = []
-    for name in (name for name in COMPARED if name in curves):
-        values, scales = curves[name]
-        bend = fit_peak(values, scales).bend
+    mine, rows = {name: peaks[name] for name in COMPARED if name in peaks}, []
+    for name, peak in mine.items():
+        bend = peak.bend
         low, high = bend.interval()
         rows.append({
             "what": "bend", "first": name, "second": "", "difference": bend.mean, "low": low, "high": high, "visible": bend.visible(),
             "p_for": bend.above(0.0), "p_against": bend.below(0.0), "seeds": bend.seeds,
         })  # fmt: skip
-    if all(name in curves for name in COMPARED):
-        first, second = (fit_peak(*curves[name]) for name in COMPARED)
-        rows.append(
-            {
-                "what": "best",
-                "first": COMPARED[0],
-                "second": COMPARED[1],
-                **lower(first, second),
-                "visible": np.nan,
-                "seeds": rows[0]["seeds"],
-            }
-        )
+    if len(mine) == len(COMPARED):
+        rows.append({
+            "what": "best", "first": COMPARED[0], "second": COMPARED[1], **lower(*mine.values()), "visible": np.nan,
+            "seeds": rows[0]["seeds"],
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -181,15 +168,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         .drop_duplicates("arm")
         .set_index("arm")["guidance_scale"]
     )
-    low = at_the_floor(tables["floors"], probe, [at_scale(name, best[name]) for name in COMPARED])
+    if low := at_the_floor(tables["floors"], probe, [at_scale(name, best[name]) for name in COMPARED]):
+        return [Answer("C3", WORDS[-1], f"{probe}: not clearly above the floors: {', '.join(low)}", rule)]
     found = verdict_on(said)
     why = "; ".join(
         f"{name} is best at w = {peaks.loc[name, 'best']:.1f} [{peaks.loc[name, 'low']:.1f}, {peaks.loc[name, 'high']:.1f}] and loses "
         f"{100 * peaks.loc[name, 'bend']:.1f} points [{100 * peaks.loc[name, 'bend_low']:.1f}, {100 * peaks.loc[name, 'bend_high']:.1f}] a factor of two from there"
         for name in COMPARED
     )
-    if low:
-        return [Answer("C3", WORDS[-1], f"{probe}: not clearly above the floors: {', '.join(low)}", rule)]
     effects = [
         Effect(f"{one.first}, a factor of two from its best w", -one.difference, -one.high, -one.low, one.visible)
         for one in said[said["what"] == "bend"].sort_values("difference").itertuples()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from stablerep.errors import InputError
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
-from stablerep.statistics.arms import cluster_means, summarize
-from stablerep.statistics.peaks import rise
+from stablerep.statistics.arms import summarize
+from stablerep.statistics.peaks import over_grid, rise
 from stablerep.study.chapters import Answer, Effect, Headline, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
@@ -138,11 +137,7 @@ def slope(parts: dict[int, pd.DataFrame]) -> dict:
     Args:
         parts: items on one probe by the number.
     """
-    means = [
-        cluster_means(part.assign(arm="")).pivot(index="seed", columns="cluster", values="correct").sort_index(axis=1).to_numpy()
-        for part in parts.values()
-    ]  # fmt: skip
-    found = rise(np.stack(means, axis=2), list(parts))
+    found = rise(over_grid(parts), list(parts))
     low, high = found.interval()
     return {
         "first": f"{max(parts)}", "second": f"{min(parts)}", "difference": found.mean, "low": low, "high": high, "visible": found.visible(),

@@ -34,20 +34,20 @@ class Study(Sources):
 
     def arms(self, *names: str) -> list[Arm]:
         """All arms, or those of some names, without those that need several designs, or classes, where the corpus has none."""
-        return [one for one in ([arm(name) for name in names] if names else ARMS) if not self._lacking(one)]
+        return [one for one in ([arm(name) for name in names] if names else ARMS) if not self.lacking(one)]
 
     def left_out(self) -> str:
         """Which arms the corpus cannot have, and why; empty when it can have all."""
         missing: dict[str, list[str]] = {}
         for one in ARMS:
-            if what := self._lacking(one):
+            if what := self.lacking(one):
                 missing.setdefault(what, []).append(one.name)
         return " ".join(
             f"This corpus names no {what}, so {', '.join(arms)} {'is' if len(arms) == 1 else 'are'} left out."
             for what, arms in missing.items()
         )
 
-    def _lacking(self, which: Arm) -> str:
+    def lacking(self, which: Arm) -> str:
         """What an arm needs and the corpus does not have; empty where it has all."""
         if which.images == "designs" and len(self.about.designs) < 2:
             return "designs of its captions"

@@ -158,9 +158,8 @@ class Chapter:
         changed = preset_differences(self.name, self.parameters)
         told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
         said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."
-        return Markdown(
-            f"{said} It is what the page above shows. {self.reference}" if self.tables is self.own else said
-        )
+        shown = f" It is what the page above shows. {self.reference}" if self.tables is self.own else ""
+        return Markdown(said + shown)
 
     def show_beside(self) -> None:
         """Display this run's headline numbers next to those of the reference, where there are both."""

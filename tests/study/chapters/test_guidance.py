@@ -59,6 +59,7 @@ def curves(stablerep: float, simclr: float, bend: float = 0.03, seeds: int = 5) 
 
 
 def tables(of: dict, above: float = 0.2) -> dict[str, pd.DataFrame]:
+    peaks = guidance.fitted(of)
     rows = [
         {"arm": name, "guidance_scale": w, "probe": "one-shot concept", "accuracy": values[..., k].mean()}
         for name, (values, scales) in of.items() for k, w in enumerate(scales)
@@ -68,7 +69,7 @@ def tables(of: dict, above: float = 0.2) -> dict[str, pd.DataFrame]:
         for row in rows for floor in FLOOR_ARMS
     ]  # fmt: skip
     return {
-        "guidance": pd.DataFrame(rows), "peaks": guidance.peaks_of(of), "differences": guidance.statements(of), "floors": pd.DataFrame(floors),
+        "guidance": pd.DataFrame(rows), "peaks": guidance.peaks_of(peaks), "differences": guidance.statements(peaks), "floors": pd.DataFrame(floors),
     }  # fmt: skip
 
 
