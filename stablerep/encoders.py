@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from stablerep.device import default_device
 from stablerep.errors import InputError
 from stablerep.torchvision_shim import ensure_torchvision_imports
 from stablerep.views import normalize
@@ -100,8 +101,14 @@ def backbone_width(recipe: EncoderRecipe) -> int:
         return recipe_backbone(recipe).head_hidden_size
 
 
-def extract_features(backbone: nn.Module, images: Tensor, *, batch_size: int = 512, device: str = "cpu") -> Tensor:
-    """Features of a frozen backbone: uint8 [N, 3, H, W] to float32 [N, D], without augmentation, in evaluation mode."""
+def extract_features(
+    backbone: nn.Module, images: Tensor, *, batch_size: int = 512, device: str | None = None
+) -> Tensor:
+    """Features of a frozen backbone: uint8 [N, 3, H, W] to float32 [N, D] on the CPU, without augmentation, in evaluation mode.
+
+    They are computed on ``device``: the GPU when there is one, where none is named.
+    """
+    device = device or default_device()
     backbone = backbone.to(device).eval()
     features = []
     with torch.inference_mode():

@@ -7,6 +7,7 @@ which narrows the gap between synthetic images, all of high resolution, and othe
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from stablerep.errors import InputError
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as in the authors' code
 STD = (0.229, 0.224, 0.225)
 _GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601
+_YIQ = (_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))  # luma and chroma of NTSC
+_FROM_YIQ = tuple(map(tuple, torch.linalg.inv(torch.tensor(_YIQ)).tolist()))
 
 
 @dataclass(frozen=True)
@@ -79,29 +82,56 @@ def make_views(images: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tens
     if min(x.shape[-2:]) > 1.5 * recipe.size:  # bilinear sampling below would skip pixels of much larger images
         x = _resized(x, (round(1.15 * recipe.size),) * 2)
     x = _downsample(x, recipe, rng)
-    x = _crop(x, recipe, rng)
-    x = _jitter(x, recipe, rng)
-    x = torch.where(_chance(len(x), recipe.grey, rng, x), _luma(x).expand_as(x), x)
-    return _blur(x, recipe, rng)
+    drawn, order = _draw(len(x), recipe, rng, x.device)
+    x = _crop(x, recipe, drawn)
+    x = _jitter(x, recipe, drawn, order)
+    x = torch.where(_happens(drawn["grey"], recipe.grey), _luma(x).expand_as(x), x)
+    return _blur(x, recipe, drawn)
 
 
 def normalize(views: Tensor) -> Tensor:
     """Views in 0..1 to the zero-mean, unit-deviation range that encoders expect."""
-    mean, std = (torch.tensor(v, device=views.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (_constant(v, views.device).view(1, 3, 1, 1) for v in (MEAN, STD))
     return (views - mean) / std
 
 
-def _uniform(n: int, low: float, high: float, rng: torch.Generator, like: Tensor) -> Tensor:
-    return (low + (high - low) * torch.rand(n, generator=rng)).to(like.device)
+@functools.cache
+def _constant(values: tuple, device: torch.device) -> Tensor:
+    """A tensor of numbers that never change: each transfer to a GPU would make it wait."""
+    with torch.inference_mode(False):  # or it could not serve a training later
+        return torch.tensor(values, device=device)
 
 
-def _chance(n: int, p: float, rng: torch.Generator, like: Tensor) -> Tensor:
-    return (torch.rand(n, generator=rng) < p).to(like.device).view(n, 1, 1, 1)
+def _draw(
+    n: int, recipe: ViewRecipe, rng: torch.Generator, device: torch.device
+) -> tuple[dict[str, Tensor], list[int]]:
+    """The random numbers of a batch, [n] each, drawn on the CPU and moved in one transfer; and the order of the changes of colour."""
+    ranges = {
+        "area": (recipe.crop_min, 1), "ratio": (-math.log(recipe.aspect), math.log(recipe.aspect)), "left": (0, 1), "top": (0, 1),
+        "mirror": (0, 1), "brightness": _around(recipe.brightness), "contrast": _around(recipe.contrast),
+        "saturation": _around(recipe.saturation), "turn": (-recipe.hue, recipe.hue), "jitter": (0, 1), "grey": (0, 1),
+        "sigma": recipe.blur_sigma, "blur": (0, 1),
+    }  # fmt: skip
+    numbers, order = [], []
+    for name, (low, high) in ranges.items():
+        if name == "jitter":
+            order = torch.randperm(4, generator=rng).tolist()
+        numbers.append(low + (high - low) * torch.rand(n, generator=rng))
+    return dict(zip(ranges, torch.stack(numbers).to(device))), order
+
+
+def _around(strength: float) -> tuple[float, float]:
+    """The factors by which a colour is changed at a strength, as in torchvision."""
+    return max(0.0, 1 - strength), 1 + strength
+
+
+def _happens(number: Tensor, p: float) -> Tensor:
+    """Where numbers [N] from 0 to 1 lie below a probability, to be used with images [N, 3, H, W]."""
+    return (number < p).view(-1, 1, 1, 1)
 
 
 def _luma(x: Tensor) -> Tensor:
-    weights = torch.tensor(_GREY, device=x.device).view(1, 3, 1, 1)
-    return (x * weights).sum(1, keepdim=True)
+    return (x * _constant(_GREY, x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _downsample(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
@@ -127,15 +157,13 @@ def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True)
 
 
-def _crop(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+def _crop(x: Tensor, recipe: ViewRecipe, drawn: dict[str, Tensor]) -> Tensor:
     """Random resized crop and flip in one bilinear sampling."""
     n = len(x)
-    area = _uniform(n, recipe.crop_min, 1, rng, x)
-    ratio = _uniform(n, -math.log(recipe.aspect), math.log(recipe.aspect), rng, x).exp()
+    area, ratio = drawn["area"], drawn["ratio"].exp()
     width, height = (area * ratio).sqrt().clamp_max(1), (area / ratio).sqrt().clamp_max(1)
-    left = _uniform(n, 0, 1, rng, x) * (1 - width)
-    top = _uniform(n, 0, 1, rng, x) * (1 - height)
-    mirror = torch.where(_uniform(n, 0, 1, rng, x) < recipe.flip, -1.0, 1.0)
+    left, top = drawn["left"] * (1 - width), drawn["top"] * (1 - height)
+    mirror = torch.where(drawn["mirror"] < recipe.flip, -1.0, 1.0)
     zero = torch.zeros_like(width)
     # affine_grid maps output coordinates in -1..1 to input coordinates in -1..1
     theta = torch.stack([
@@ -146,43 +174,38 @@ def _crop(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _jitter(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+def _jitter(x: Tensor, recipe: ViewRecipe, drawn: dict[str, Tensor], order: list[int]) -> Tensor:
     """Brightness, contrast, saturation and hue, in an order drawn for the batch, strengths drawn for each image."""
-    n = len(x)
-
-    def strength(s: float) -> Tensor:
-        return _uniform(n, max(0.0, 1 - s), 1 + s, rng, x).view(n, 1, 1, 1)
-
-    brightness, contrast, saturation = (strength(s) for s in (recipe.brightness, recipe.contrast, recipe.saturation))
-    turn = _uniform(n, -recipe.hue, recipe.hue, rng, x)
+    brightness, contrast, saturation = (
+        drawn[name].view(-1, 1, 1, 1) for name in ("brightness", "contrast", "saturation")
+    )
     steps = [
         lambda y: (y * brightness).clamp(0, 1),
         lambda y: torch.lerp(_luma(y).mean((2, 3), keepdim=True), y, contrast).clamp(0, 1),
         lambda y: torch.lerp(_luma(y), y, saturation).clamp(0, 1),
-        lambda y: _turn_hue(y, turn),
+        lambda y: _turn_hue(y, drawn["turn"]),
     ]
     changed = x
-    for i in torch.randperm(4, generator=rng).tolist():
+    for i in order:
         changed = steps[i](changed)
-    return torch.where(_chance(n, recipe.jitter, rng, x), changed, x)
+    return torch.where(_happens(drawn["jitter"], recipe.jitter), changed, x)
 
 
 def _turn_hue(x: Tensor, turn: Tensor) -> Tensor:
     """Turn the hue of each image by ``turn`` [N] full circles: a rotation of chroma at constant luma (YIQ colour space)."""
-    to_yiq = torch.tensor([_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], device=x.device)
+    to_yiq, from_yiq = _constant(_YIQ, x.device), _constant(_FROM_YIQ, x.device)
     cos, sin = torch.cos(2 * math.pi * turn), torch.sin(2 * math.pi * turn)
     zero, one = torch.zeros_like(turn), torch.ones_like(turn)
     rotation = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], 1).view(-1, 3, 3)
-    matrix = torch.linalg.inv(to_yiq) @ rotation @ to_yiq  # Nx3x3
+    matrix = from_yiq @ rotation @ to_yiq  # Nx3x3
     return torch.bmm(matrix, x.flatten(2)).view_as(x).clamp(0, 1)
 
 
-def _blur(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
+def _blur(x: Tensor, recipe: ViewRecipe, drawn: dict[str, Tensor]) -> Tensor:
     """Gaussian blur, its deviation drawn for each image; two one-dimensional convolutions."""
     n, _, height, width = x.shape
     scale = recipe.size / 224
-    sigma = _uniform(n, *recipe.blur_sigma, rng, x) * scale
-    chosen = _chance(n, recipe.blur, rng, x)
+    sigma = drawn["sigma"] * scale
     radius = max(1, math.ceil(2.5 * recipe.blur_sigma[1] * scale))
     place = torch.arange(-radius, radius + 1, device=x.device)
     kernel = torch.exp(-0.5 * (place / sigma.clamp_min(1e-3).view(n, 1)) ** 2)
@@ -190,4 +213,4 @@ def _blur(x: Tensor, recipe: ViewRecipe, rng: torch.Generator) -> Tensor:
     y = F.pad(x.reshape(1, 3 * n, height, width), (radius,) * 4, mode="replicate")
     y = F.conv2d(y, kernel.view(3 * n, 1, 1, -1), groups=3 * n)
     y = F.conv2d(y, kernel.view(3 * n, 1, -1, 1), groups=3 * n)
-    return torch.where(chosen, y.view_as(x), x)
+    return torch.where(_happens(drawn["blur"], recipe.blur), y.view_as(x), x)

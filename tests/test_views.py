@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablerep.views import MEAN, STD, ViewRecipe, _blur, _luma, _turn_hue, make_views, normalize
+from stablerep.views import MEAN, STD, ViewRecipe, _blur, _draw, _luma, _turn_hue, make_views, normalize
 
 STILL = ViewRecipe(crop_min=1, aspect=1, flip=0, jitter=0, grey=0, blur=0)  # changes nothing
 
@@ -137,13 +137,17 @@ def test_a_hue_turn_leaves_greys_alone():
     torch.testing.assert_close(_turn_hue(grey, torch.tensor([0.1, 0.3, -0.4, 0.5])), grey, atol=1e-5, rtol=0)
 
 
+def drawn(x: torch.Tensor, recipe: ViewRecipe) -> dict[str, torch.Tensor]:
+    return _draw(len(x), recipe, rng(), x.device)[0]
+
+
 def test_blur_keeps_constants_and_means_and_reduces_contrast():
     recipe = replace(STILL, blur=1.0, blur_sigma=(5.0, 20.0))
     constant = torch.rand(4, 3, 1, 1, generator=rng()).expand(4, 3, 32, 32)
-    torch.testing.assert_close(_blur(constant, recipe, rng()), constant, atol=1e-5, rtol=0)
+    torch.testing.assert_close(_blur(constant, recipe, drawn(constant, recipe)), constant, atol=1e-5, rtol=0)
     dot = torch.zeros(4, 3, 32, 32)
     dot[:, 1, 16, 16] = 1
-    blurred = _blur(dot, recipe, rng())
+    blurred = _blur(dot, recipe, drawn(dot, recipe))
     torch.testing.assert_close(blurred.sum((2, 3)), dot.sum((2, 3)), atol=1e-5, rtol=0)
     assert (blurred[:, 1].amax((1, 2)) < 0.9).all() and (blurred[:, [0, 2]] == 0).all()
     torch.testing.assert_close(blurred, blurred.transpose(2, 3), atol=1e-6, rtol=0)
@@ -155,7 +159,9 @@ def test_blur_is_the_gaussian_of_its_deviation():
     line = torch.zeros(1, 3, 32, 32)
     line[:, :, :, 16] = 1
     weights = torch.exp(-0.5 * (torch.arange(-5.0, 6.0) / 2) ** 2)
-    torch.testing.assert_close(_blur(line, recipe, rng())[0, 0, 10, 11:22], weights / weights.sum(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        _blur(line, recipe, drawn(line, recipe))[0, 0, 10, 11:22], weights / weights.sum(), atol=1e-5, rtol=0
+    )
 
 
 def test_larger_images_are_resized_smoothly_first():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stablerep.device import default_device
 from stablerep.errors import InputError, UserError
 from stablerep.generator.folders import (
     PIPELINE,
@@ -26,7 +27,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
         name: ``emoji`` (embedded), a folder with ``model_index.json``, or a name on the Hugging Face Hub such as
             ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
         device: as torch names it; the GPU when there is one, else the CPU.
-        precision: ``float32`` (default on a CPU), ``bfloat16`` or ``float16`` (default on a GPU). On a CPU bfloat16 is faster, but its
+        precision: ``float32``, ``bfloat16`` or ``float16``; by :func:`default_precision` when left out. On a CPU bfloat16 is faster, but its
             rounding makes images depend on the batch they were made in.
 
     Raises:
@@ -34,7 +35,7 @@ def load_generator(name: str = "emoji", *, device: str | None = None, precision:
             the Hub cannot be reached; says what would be valid.
     """
     device = device or default_device()
-    precision = precision or default_precision(device)
+    precision = precision or default_precision(name, device)
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; valid ones are {', '.join(PRECISIONS)}.")
     folder, variant = generator_folder(name), None
@@ -122,13 +123,11 @@ def _frozen(pipeline):
     return pipeline
 
 
-def default_device() -> str:
-    """The GPU when there is one, else the CPU."""
-    import torch
+def default_precision(name: str, device: str | None = None) -> str:
+    """The precision in which a generator draws when none is named, on the device that :func:`load_generator` would take.
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def default_precision(device: str | None = None) -> str:
-    """``float16`` on a GPU, ``float32`` on a CPU; of the device that :func:`load_generator` would take when none is named."""
-    return "float16" if (device or default_device()).startswith("cuda") else "float32"
+    ``float16`` on a GPU, ``float32`` on a CPU; the embedded generator, which gains nothing from less, has ``float32`` on both, so that
+    a set of its images has the same name wherever it is drawn.
+    """
+    half = name != "emoji" and (device or default_device()).startswith("cuda")
+    return "float16" if half else "float32"

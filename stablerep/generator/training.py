@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import load_checkpoint
 from stablerep.corpus import Corpus
+from stablerep.device import default_device
 from stablerep.errors import InputError
 from stablerep.generator.architecture import RESOLUTION, new_noise_schedule
 from stablerep.generator.autoencoder_training import AutoencoderRecipe, psnr, reconstruct, train_autoencoder
 from stablerep.generator.denoiser_training import DenoiserRecipe, encode_all, train_denoiser
-from stablerep.generator.loading import default_device
 from stablerep.generator.pipeline import Generator
 from stablerep.generator.sampling import Sampling
 from stablerep.tokenizer import train_tokenizer, truncated

@@ -21,7 +21,7 @@ def progress(what: Iterable | None = None, **options: Any):
     return tqdm(what, **{"delay": SILENT, "leave": False, "mininterval": 1.0, "ncols": 100, **options})
 
 
-def features_of(backbone: torch.nn.Module, images: Any, *, device: str = "cpu", name: str = "features") -> Tensor:
+def features_of(backbone: torch.nn.Module, images: Any, *, device: str | None = None, name: str = "features") -> Tensor:
     """Features of a frozen backbone, of images in memory or of images that are made when they are asked for.
 
     Args:

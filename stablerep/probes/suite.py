@@ -18,7 +18,7 @@ COLUMNS = ["probe", "id", "cluster", "design", "truth", "prediction", "correct"]
 
 
 def evaluate(
-    backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, part: str, device: str = "cpu"
+    backbone: torch.nn.Module, corpus: Corpus, size: int = SIZE, *, part: str, device: str | None = None
 ) -> pd.DataFrame:
     """Every probe that a corpus allows, one row per item that is asked for.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stablerep.captioned_images import CaptionedImages
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_table, save_weights
+from stablerep.device import default_device, training_precision
 from stablerep.errors import DivergedError, InputError
 from stablerep.methods import method_class
 from stablerep.methods.base import Batch, Method, ready
@@ -127,14 +128,15 @@ def pretrain(
 
 
 def new_accelerator(recipe: PretrainingRecipe) -> Accelerator:
-    """Device, precision and processes of a training. Half precision pays on a GPU; on a CPU small convolutions are not faster in it."""
+    """Device, precision and processes of a training."""
     from accelerate import Accelerator
 
-    gpu = torch.cuda.is_available()
     # Accelerate must be told that several processes share a CPU; or it takes each for the only one, and all train the same and write
     # over each other.
     together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    accelerator = Accelerator(cpu=together and not gpu, mixed_precision="bf16" if gpu else "no")
+    accelerator = Accelerator(
+        cpu=together and default_device() == "cpu", mixed_precision=training_precision(recipe.encoder.image_size)
+    )
     if recipe.chunk and accelerator.num_processes > 1:
         raise InputError(
             f"chunk is {recipe.chunk} with {accelerator.num_processes} processes; gradient caching serves one."

@@ -20,7 +20,7 @@ AT_HAND = tuple(name for name, which in TRANSFER_SETS.items() if which.where != 
 
 
 def transfer(
-    backbone: torch.nn.Module, sets: Sequence[str | TransferSet] = AT_HAND, *, size: int = 32, limit: int = 0, device: str = "cpu",
+    backbone: torch.nn.Module, sets: Sequence[str | TransferSet] = AT_HAND, *, size: int = 32, limit: int = 0, device: str | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Probe a frozen encoder on several sets.
 
@@ -73,7 +73,7 @@ def over_sets(
 
 
 def probe_set(
-    backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str = "cpu"
+    backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str | None = None
 ) -> pd.DataFrame:
     """The items of one set; see :func:`transfer`."""
     features = features_of(backbone, data.images, device=device, name=f"features of {which.name}")

@@ -41,10 +41,15 @@ def reference_command(
     check: Annotated[
         bool, Option("--check", help="Tell in minutes whether the stored results still hold for the present code.")
     ] = False,
+    jobs: Annotated[
+        int,
+        Option(min=1, help="Processes that compute runs side by side, such as one for each core; they share a GPU."),
+    ] = 1,
 ) -> None:
     """Compute a chapter's stored reference (hours on two cores). After an interruption, the same command continues."""
     from stablerep.checkpoint import storing
-    from stablerep.study.notebooks.reference import check_reference, make_reference
+    from stablerep.study.notebooks.reference import check_reference, committed_state, make_reference
+    from stablerep.study.plans.together import compute_together
     from stablerep.study.root import STORED
 
     if seeds is not None:
@@ -55,7 +60,11 @@ def reference_command(
         if check:
             typer.echo(check_reference(name))
         else:
-            written = make_reference(name, given_parameters(parameter, fields=chapter_fields(name)))
+            given = given_parameters(parameter, fields=chapter_fields(name))
+            if jobs > 1:
+                committed_state()
+                compute_together([(name, {"preset": "reference"} | given)], jobs)
+            written = make_reference(name, given)
             typer.echo(f"results/{name}: {', '.join(written)}")
 
 

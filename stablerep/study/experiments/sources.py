@@ -217,7 +217,7 @@ class Sources:
             plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
             return synthesize(plan, self.generator(p.generator), folder).totals
 
-        precision = generators.default_precision()
+        precision = generators.default_precision(p.generator)
         run = self.store.obtain(
             SYNTHESIS,
             parameters={"captions": len(captions), **how, **sampling.parameters, **passes, "precision": precision},

@@ -41,9 +41,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
         FailedError: the checkout has changes that no commit holds, so that nobody could compute these numbers again.
     """
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
-    state = git_state(PROJECT, without=f"{STORED.name}/")
-    if state and state["dirty"]:
-        raise FailedError("the checkout has changes that are not committed; a reference is computed from a commit.")
+    state = committed_state()
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
     sums = {}
@@ -65,6 +63,14 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
         record["generator"] = study.generator_fingerprint(parameters.generator)
     write_json(STORED / name / "record.json", record)
     return [*sums, "record.json"]
+
+
+def committed_state() -> dict | None:
+    """What :func:`.provenance.git_state` says of the checkout. Raises ``FailedError`` where no commit holds its changes."""
+    state = git_state(PROJECT, without=f"{STORED.name}/")
+    if state and state["dirty"]:
+        raise FailedError("the checkout has changes that are not committed; a reference is computed from a commit.")
+    return state
 
 
 def check_reference(name: str) -> str:

@@ -11,6 +11,11 @@ from filelock import FileLock, Timeout
 
 from stablerep.errors import FailedError, StorageError
 
+
+class BusyError(FailedError):
+    """Another process is computing a run."""
+
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REMEDIES = {
     **dict.fromkeys(_FULL, "free some space"),
@@ -25,7 +30,7 @@ def writing(root: Path, key: str, *, wait: bool = True) -> Iterator[None]:
 
     Raises:
         StorageError: the store in ``root`` is full or closed, where the system would name a file in it.
-        FailedError: another process has the lock, and one is not to ``wait`` for it.
+        BusyError: another process has the lock, and one is not to ``wait`` for it.
     """
     try:
         with _locked(root, key, wait):
@@ -52,7 +57,7 @@ def _locked(root: Path, key: str, wait: bool) -> Iterator[None]:
         held = lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise FailedError(f"run {key} is being computed by another process; stop that process first.") from None
+            raise BusyError(f"run {key} is being computed by another process; stop that process first.") from None
         print(f"waiting for another process that is computing {key}", flush=True)
         held = lock.acquire(poll_interval=0.5)
     with held:

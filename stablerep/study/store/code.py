@@ -146,4 +146,15 @@ def _hash(tree: ast.AST) -> str:
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if documented and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
+    return hashlib.sha256(_written(tree).encode()).hexdigest()[:8]
+
+
+def _written(part: object) -> str:
+    """Syntax as text, the same for every version of Python: what is empty is left out, as versions differ in what they list of it."""
+    if isinstance(part, ast.JoinedStr):  # 3.12 ends some with an empty text
+        texts = [one for one in part.values if not (isinstance(one, ast.Constant) and one.value == "")]
+        return f"JoinedStr({_written(texts)})"
+    if isinstance(part, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(part) if value is not None and value != [])
+        return f"{type(part).__name__}({', '.join(f'{name}={_written(value)}' for name, value in fields)})"
+    return f"[{', '.join(map(_written, part))}]" if isinstance(part, list) else repr(part)

@@ -65,6 +65,7 @@ class RunStore:
 
     def __init__(self, root: Path | str | None = None, *, accept: Sequence[str] | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
+        self.waits = True  # for a run that another process is computing; else BusyError is raised
         self.accept = tuple(os.environ.get(ACCEPT, "").replace(",", " ").split() if accept is None else accept)
         self.asked: list[str] = []  # keys of the runs that were given, in the order of the first asking
         self.accepted: list[str] = []  # of these, those of earlier code
@@ -146,7 +147,7 @@ class RunStore:
     def _computed(self, identity: dict, compute: Callable[[Path], dict | None], about: dict) -> Run:
         """A run that was not there."""
         key = identity["key"]
-        with writing(self.root, key):
+        with writing(self.root, key, wait=self.waits):
             if run := self._complete(key):
                 return run
             folder = run_folder.working_folder(self.root / key, self.root / ".partial" / key)

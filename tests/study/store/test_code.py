@@ -176,3 +176,16 @@ def test_the_name_of_the_library_follows_every_module(library):
     before = code.library_hash()
     change(library / "study/chapter.py", "return 1", "return 2")
     assert code.library_hash() != before
+
+
+def test_syntax_is_written_without_what_only_some_versions_of_python_list():
+    function = code.ast.parse("def f(x):\n    return x\n")
+    assert code._written(function).startswith(
+        "Module(body=[FunctionDef(name='f', args=arguments(args=[arg(arg='x')]), body=[Return("
+    )
+    assert "type_params" not in code._written(function) and "None" not in code._written(function)
+    texts = [
+        code._written(code.ast.parse(text))
+        for text in ("['', 'a']", "['a']", "f'{x:>{w}}'", "f'{x:>{w}}y'", "None", "x")
+    ]
+    assert len(set(texts)) == len(texts)
