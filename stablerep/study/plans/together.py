@@ -67,15 +67,17 @@ def compute_together(wanted: Sequence[tuple[str, dict]], processes: int, *, thre
     """
     context = multiprocessing.get_context("spawn")  # a GPU cannot be shared with a fork
     failed = context.Event()
-    began = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS",)}
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    # the tokenizer would start a thread for each core in every process
+    own = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
     try:
         workers = [context.Process(target=_work, args=(list(wanted), failed), daemon=True) for _ in range(processes)]
         for worker in workers:
             worker.start()
     finally:
-        os.environ.pop("OMP_NUM_THREADS")
-        os.environ.update({name: value for name, value in began.items() if value is not None})
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
     for worker in workers:
         worker.join()
     if failed.is_set() or any(worker.exitcode for worker in workers):
