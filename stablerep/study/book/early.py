@@ -16,12 +16,15 @@ from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, total
 from stablerep.study.store.runs import RunStore
 
-WORTH = 60.0  # seconds of computing for which a page comes early
+WORTH = 60.0  # seconds of computing for which a page comes early,
+WHOLE = 300.0  # where the whole book takes longer than this
 
 
-def waited_for(plans: list[ChapterPlan]) -> set[str]:
-    """The chapters whose runs take so long that a reader should have a page before."""
-    return {plan.name for plan in plans if not plan.executed and total([plan]).seconds > WORTH}
+def waited_for(plans: list[ChapterPlan], workers: int) -> set[str]:
+    """The chapters whose runs take so long, computed by so many processes, that a reader should have a page before."""
+    if total(plans).seconds / workers < WHOLE:
+        return set()
+    return {plan.name for plan in plans if not plan.executed and total([plan]).seconds / workers > WORTH}
 
 
 def place_early(name: str, parameters: Parameters, seconds: float, store: RunStore, folder: Path) -> None:

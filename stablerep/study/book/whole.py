@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, plan_chapters, summary, total
+from stablerep.study.plans.together import compute_together, default_workers, threads_each
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 
@@ -80,6 +81,7 @@ def make_book(
     output: Path | None = None,
     strict: bool = False,
     pages: Sequence[Path] = (),
+    workers: int | None = None,
     log: Callable = print,
 ) -> Path:
     """Execute every chapter with the ``given`` preset and parameters, build the HTML, and return the path of its index.
@@ -88,6 +90,9 @@ def make_book(
     ``_build/books/<key>``, so that no book takes the place of another. Two that are made at once do not mix; what both
     need is computed once, in the run store. Where runs take long, the pages are built at once as far as they are known
     (:mod:`stablerep.study.book.early`), and again whenever such a chapter is done.
+
+    ``workers`` processes compute the runs (:mod:`stablerep.study.plans.together`), each chapter's before the next one's, while a
+    chapter whose runs are there is executed; by default as many as :func:`default_workers` says. With one, chapters compute their own.
     """
     from filelock import FileLock
 
@@ -97,28 +102,37 @@ def make_book(
     check_pages(pages)  # before the long part
     plain = not record.changed and title is None
     output = output or root / "_build" / ("html" if plain else f"books/{record.key}")
-    plans = plan_chapters(parameters.items(), store)
-    log("\n".join(describe_book(record, plans, store)))
-    began, executed, estimates = time.monotonic(), {}, [total([plan]).seconds for plan in plans]
-    waiting = waited_for(plans)
+    workers = workers or default_workers()
+    plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
+    log("\n".join(describe_book(record, plans, store, workers)))
+    began, executed, estimates = time.monotonic(), {}, {plan.name: total([plan]).seconds / workers for plan in plans}
+    waiting = waited_for(plans, workers)
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
         build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
         if waiting:
             log("first the pages as far as they are known")
-            for (name, p), seconds in zip(parameters.items(), estimates):
-                place_early(name, p, seconds, store, Path(scratch))
+            for name, p in parameters.items():
+                place_early(name, p, estimates[name], store, Path(scratch))
             log(f"{build()} can be read; its pages are built again as their runs end")
-        for number, (name, p) in enumerate(parameters.items(), 1):
-            started, place = time.monotonic(), f"[{number}/{len(parameters)}] {name}"
+
+        def execute(name: str) -> None:
+            started, place = time.monotonic(), f"[{len(executed) + 1}/{len(parameters)}] {name}"
             log(place)
-            executed[name] = execute_notebook(name, p.model_dump(), store=store)
+            executed[name] = execute_notebook(name, parameters[name].model_dump(), store=store)
             place_chapter(executed[name], name, Path(scratch))
             now = time.monotonic()
-            left = time_left(estimates, number, now - began)
+            left = time_left(estimates, executed, now - began) if workers == 1 else 0.0
             more = f", about {duration(left)} left" if left else ""
             log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
-            if name in waiting and number < len(parameters):
+            if name in waiting and len(executed) < len(parameters):
                 build()
+
+        if workers == 1 or not any(plan.missing for plan in plans):
+            for name in parameters:
+                execute(name)
+        else:
+            wanted = [(name, p.model_dump()) for name, p in parameters.items()]
+            compute_together(wanted, workers, plans, complete=execute, log=log)
         log("building the pages")
         index = build(strict=strict)
     if plain:
@@ -130,9 +144,10 @@ def make_book(
     return index
 
 
-def time_left(estimates: Sequence[float], done: int, spent: float) -> float:
-    """Seconds that the chapters after the first ``done`` will take: estimates, times spent to estimated so far."""
-    estimated, rest = sum(estimates[:done]), sum(estimates[done:])
+def time_left(estimates: Mapping[str, float], done: Collection[str], spent: float) -> float:
+    """Seconds that the chapters that are not ``done`` will take: estimates, times spent to estimated so far."""
+    estimated = sum(estimates[name] for name in done)
+    rest = sum(estimates.values()) - estimated
     return rest * spent / estimated if estimated else rest
 
 
@@ -161,19 +176,20 @@ def build_executed(
     return build_book(root, output, record=record, strict=strict, pages=pages)
 
 
-def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore) -> list[str]:
+def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore, workers: int) -> list[str]:
     """The plan of a book in lines: a chapter each, with what it would compute that no earlier one does, and the sum."""
     source, changes = "" if record.live else ", from stored results", record.changes()
     width = max(len(plan.name) for plan in plans)
     lines = [f"{record.title}, at preset {record.preset}{source}{': ' + changes if changes else ''}"]
     for plan in plans:
-        state = "executed before" if plan.executed else f"about {duration(total([plan]).seconds)}"
+        state = "executed before" if plan.executed else f"about {duration(total([plan]).seconds / workers)}"
         runs = f"{len(plan.missing)} of {len(plan.runs)} runs to compute" if plan.runs else "no runs of its own"
         lines.append(f"  {plan.name:{width}s}  {state:15s}  {runs}")
-    return [*lines, summary(plans, store)]
+    return [*lines, summary(plans, store, workers)]
 
 
-def plan_text(given: dict, title: str | None = None) -> str:
+def plan_text(given: dict, title: str | None = None, workers: int | None = None) -> str:
     """What :func:`make_book` would do, without doing it."""
-    parameters, store = book_parameters(given), RunStore()
-    return "\n".join(describe_book(book_record(parameters, title), plan_chapters(parameters.items(), store), store))
+    parameters, store, workers = book_parameters(given), RunStore(), workers or default_workers()
+    plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
+    return "\n".join(describe_book(book_record(parameters, title), plans, store, workers))

@@ -17,6 +17,7 @@ from stablerep.study.commands.options import AllowedPaths, DryRun, Live, Pairs, 
 book_app = typer.Typer(
     invoke_without_command=True, help="Execute every chapter and build the HTML book, or compare two books."
 )
+WORKERS = "Processes that compute side by side (default: one for each core, at most 4; with a GPU one)."
 PAGES = "Folder of the pages (default _build/html, or _build/books/KEY with other parameters)."
 
 
@@ -40,6 +41,7 @@ def book(
         bool, Option("--strict", help="Fail when a chapter is not what its sources would give now.")
     ] = False,
     allow: AllowedPaths = [],
+    workers: Annotated[int | None, Option(help=WORKERS, min=1)] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Execute every chapter and build the HTML book. With other parameters, each of which counts for every chapter that
@@ -55,13 +57,13 @@ def book(
     options = {"preset": preset, "live": live}
     given = anchor_paths(given_parameters(parameter, file, fields=chapter_fields(), options=options))
     if dry_run:
-        typer.echo(plan_text(given, title))
+        typer.echo(plan_text(given, title, workers))
         return
     if given and not execute:
         raise InputError(
             f"--no-execute builds chapters as they were executed; {', '.join(given)} would change nothing."
         )
-    build = partial(make_book, given) if execute else build_executed
+    build = partial(make_book, given, workers=workers) if execute else build_executed
     typer.echo(f"The book: {build(title=title, output=output, strict=strict, pages=add)}")
 
 

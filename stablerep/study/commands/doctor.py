@@ -33,8 +33,10 @@ def diagnosis() -> str:
     if not any(finding.state == "missing" for finding in findings):  # else there may be nothing to measure with
         from stablerep.study.plans.planning import preset_costs
         from stablerep.study.plans.speed import measure_speed
+        from stablerep.study.plans.together import default_workers, threads_each
 
-        costs = preset_costs(measure_speed())
+        workers = default_workers()
+        costs = preset_costs(measure_speed(threads=threads_each(workers)), workers)
         findings += [Finding(f"preset {name}", "note", text) for name, text in costs]
     return report(findings)
 

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from stablerep.errors import InputError
 from stablerep.study.commands.given import chapter_fields, given_parameters
-from stablerep.study.commands.options import Pairs, ParameterFile
+from stablerep.study.commands.options import Pairs, ParameterFile, Workers
 
 notebooks_app = typer.Typer(no_args_is_help=True, help="The committed notebooks and the schemas of their parameters.")
 
@@ -41,15 +41,14 @@ def reference_command(
     check: Annotated[
         bool, Option("--check", help="Tell in minutes whether the stored results still hold for the present code.")
     ] = False,
-    jobs: Annotated[
-        int,
-        Option(min=1, help="Processes that compute runs side by side, such as one for each core; they share a GPU."),
-    ] = 1,
+    workers: Workers = 1,
 ) -> None:
     """Compute a chapter's stored reference (hours on two cores). After an interruption, the same command continues."""
     from stablerep.checkpoint import storing
+    from stablerep.study.chapters import resolve
     from stablerep.study.notebooks.reference import check_reference, committed_state, make_reference
-    from stablerep.study.plans.together import compute_together
+    from stablerep.study.plans.planning import plan_chapters
+    from stablerep.study.plans.together import compute_together, threads_each
     from stablerep.study.root import STORED
 
     if seeds is not None:
@@ -61,9 +60,11 @@ def reference_command(
             typer.echo(check_reference(name))
         else:
             given = given_parameters(parameter, fields=chapter_fields(name))
-            if jobs > 1:
+            if workers > 1:
                 committed_state()
-                compute_together([(name, {"preset": "reference"} | given)], jobs)
+                wanted = {"preset": "reference"} | given
+                plans = plan_chapters([(name, resolve(name, wanted))], threads=threads_each(workers))
+                compute_together([(name, wanted)], workers, plans)
             written = make_reference(name, given)
             typer.echo(f"results/{name}: {', '.join(written)}")
 

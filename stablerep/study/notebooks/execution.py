@@ -104,7 +104,7 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
         if log:
             log(f"{name}: executing notebooks/{name}.ipynb")
         target, tables = folder / f"{name}.ipynb", folder / "tables"
-        with _environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
+        with environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
             run_papermill(notebook_path(name), target, name, parameters.model_dump(), bool(log))
         about = {
             "chapter": name, "key": store.key(**identity), "preset": parameters.preset,
@@ -140,8 +140,8 @@ def other_libraries(store: RunStore, keys: Iterable[str]) -> dict[str, list[str]
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Variables for the kernel, which works in the project's folder, maybe another than ours; put back afterwards."""
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Variables for the processes that start within, such as a kernel in the project's folder, maybe another than ours; put back afterwards."""
     earlier = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

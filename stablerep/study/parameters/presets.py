@@ -73,7 +73,7 @@ PRETRAINING = overriding(
     LEARNING,
     laptop=GENERATED | dict(
         sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
-        captions=1280,  # three quarters of them
+        captions=640,  # with which every arm lies above the floors on validation concepts
         images_per_caption=4,  # l; the paper stores 10
         # each the best of four on validation concepts; for SimCLR 8, the paper's, is as good, and needs more steps of sampling
         guidance_scale=2.0, clip_guidance_scale=2.0, simclr_guidance_scale=4.0,

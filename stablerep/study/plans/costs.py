@@ -26,11 +26,13 @@ class Cost:
 class Costs:
     """Estimates from the complete runs of a store, by their median, else from the rates of steps.
 
-    ``speed``: times as fast as the machine of the rates; measured where it is not given and a run is long.
+    ``speed``: times as fast as the machine of the rates; measured, with so many ``threads``, where it is not given and a run is long.
     """
 
-    def __init__(self, store: RunStore | None = None, *, speed: float | None = None) -> None:
-        self.speed = speed
+    def __init__(
+        self, store: RunStore | None = None, *, speed: float | None = None, threads: int | None = None
+    ) -> None:
+        self.speed, self.threads = speed, threads
         self.history: dict[str, list[Cost]] = {}
         for info in store.records() if store else ():
             made = info["provenance"]
@@ -49,7 +51,7 @@ class Costs:
             return Cost(amount * seconds, memory, step.disk(parameters) * disk)
         seconds = step.estimate(parameters)
         if self.speed is None and seconds > SHORT:
-            self.speed = measure_speed()
+            self.speed = measure_speed(threads=self.threads)
         return Cost(seconds / (self.speed or 1.0), MEMORY, step.disk(parameters))
 
 

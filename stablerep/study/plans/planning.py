@@ -126,11 +126,16 @@ class PlanningStudy(Study):
 
 
 def plan_chapters(
-    wanted: Iterable[tuple[str, Parameters]], store: RunStore | None = None, *, speed: float | None = None
+    wanted: Iterable[tuple[str, Parameters]],
+    store: RunStore | None = None,
+    *,
+    speed: float | None = None,
+    threads: int | None = None,
 ) -> list[ChapterPlan]:
-    """The plan of several chapters, in their order; what two of them ask for is in the first one's."""
+    """The plan of several chapters, in their order; what two of them ask for is in the first one's. Costs are those of one process with so
+    many ``threads``, by default as many as torch takes."""
     store = store or RunStore()
-    planning = PlanningStore(store.root, Costs(store, speed=speed))
+    planning = PlanningStore(store.root, Costs(store, speed=speed, threads=threads))
     plans, seen, wanted = [], set(), list(wanted)
     for (name, parameters), identity in zip(wanted, notebook_identities(wanted, planning)):
         if parameters.live:
@@ -166,8 +171,8 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     return "\n".join([*lines, summary([plan], store)])
 
 
-def summary(plans: list[ChapterPlan], store: RunStore) -> str:
-    """The sum of a plan in sentences: what exists, what will be computed, time, memory and disk beside what is free."""
+def summary(plans: list[ChapterPlan], store: RunStore, workers: int = 1) -> str:
+    """The sum of a plan in sentences: what exists, what will be computed by so many ``workers``, time, memory and disk beside what is free."""
     runs = [run for plan in plans for run in plan.runs]
     there = sum(run.exists for run in runs)
     missing = sum(len(plan.missing) for plan in plans)
@@ -179,19 +184,19 @@ def summary(plans: list[ChapterPlan], store: RunStore) -> str:
     cost = total(plans)
     existing = next((folder for folder in (store.root, *store.root.parents) if folder.exists()), Path("."))
     free = shutil.disk_usage(existing).free
-    needed = f"{size(max(cost.memory, 3e8))} of memory and {size(cost.disk)} on disk"
-    lines.append(f"About {duration(cost.seconds)}, {needed}, of which {size(free)} are free.")
+    needed = f"{size(max(workers * cost.memory, 3e8))} of memory and {size(cost.disk)} on disk"
+    lines.append(f"About {duration(cost.seconds / workers)}, {needed}, of which {size(free)} are free.")
     if cost.disk > free:
         other = f"set STABLEREP_RUNS to another folder than {store.root.name}"
         lines.append(f"That does not fit: free some space or {other}.")
     return "\n".join(lines)
 
 
-def preset_costs(speed: float) -> list[tuple[str, str]]:
+def preset_costs(speed: float, workers: int) -> list[tuple[str, str]]:
     """For ``stablerep doctor``: each preset and the time of its whole book.
 
     Args:
-        speed: of this machine (:func:`stablerep.study.plans.speed.measure_speed`).
+        speed: of one of so many ``workers`` of this machine (:func:`stablerep.study.plans.speed.measure_speed`).
     """
     costs = []
     for preset in PRESETS:
@@ -200,7 +205,7 @@ def preset_costs(speed: float) -> list[tuple[str, str]]:
             continue
         with tempfile.TemporaryDirectory(prefix="stablerep-empty-") as empty:
             wanted = [(name, resolve(name, {"preset": preset})) for name in chapter_names()]
-            seconds = total(plan_chapters(wanted, RunStore(empty), speed=speed)).seconds
+            seconds = total(plan_chapters(wanted, RunStore(empty), speed=speed)).seconds / workers
         note = " with the laptop's encoder; its own is larger and wants a GPU" if preset == "workstation" else ""
         costs.append((preset, f"the whole book takes about {duration(seconds)} here{note}."))
     return costs

@@ -11,9 +11,9 @@ _IMAGES, _SIDE, _CHANNELS = 128, 16, (3, 32, 64, 96)
 
 
 @functools.cache
-def measure_speed(seconds: float = 1.0) -> float:
+def measure_speed(seconds: float = 1.0, *, threads: int | None = None) -> float:
     """How many times as fast as the machine of the rates this one trains now, a GPU where there is one: passes forward and back of a small
-    convolutional network, by their median. Measured once in a process."""
+    convolutional network, by their median, with torch's own number of threads where none is given. Measured once in a process."""
     import torch
     from torch import nn
     from torch.utils.benchmark import Timer
@@ -28,6 +28,6 @@ def measure_speed(seconds: float = 1.0) -> float:
     timer = Timer(
         "network(images).mean().backward()",
         globals={"network": network, "images": images},
-        num_threads=torch.get_num_threads(),
+        num_threads=threads or torch.get_num_threads(),
     )
     return 1 / timer.blocked_autorange(min_run_time=seconds).median / NOMINAL

@@ -1,41 +1,73 @@
 """Several processes compute what chapters ask for, each run once: many cores, or a GPU that one small network leaves idle.
 
 Every process walks through the chapters as one alone would, and computes what is missing. A run that another process is computing,
-and what needs it, is left for the next walk.
+and what needs it, is left for the next walk, which begins soon, so that the first chapters are complete first.
 """
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
+import queue
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from stablerep.errors import FailedError, UserError
 from stablerep.study.chapters import chapter, resolve
-from stablerep.study.plans.planning import PlannedRun
+from stablerep.study.notebooks.execution import environment
+from stablerep.study.plans.costs import duration
+from stablerep.study.plans.planning import ChapterPlan, PlannedRun
 from stablerep.study.store.access import BusyError
 from stablerep.study.store.runs import Run, RunStore
 
 if TYPE_CHECKING:
     from stablerep.study.store.step import Step
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+MOST = 4  # processes, where nobody says how many: each takes about a gigabyte of memory
 PAUSE = 1.0  # seconds between walks that found nothing to compute
+WALK = 10.0  # seconds after which a walk that left something begins again
+SAID = 15.0  # seconds between two lines on how far the runs have come
+
+
+def default_workers() -> int:
+    """One process for each core, at most ``MOST``: small networks gain more from that than from threads. One where there is a GPU."""
+    from stablerep.device import default_device
+
+    return 1 if default_device() == "cuda" else min(_cores(), MOST)
+
+
+class AgainError(Exception):
+    """A walk has left something, and has computed something since: it begins again."""
 
 
 class SharingStore(RunStore):
     """A store that computes what nobody else does, and answers with a :class:`PlannedRun` for what is not there yet.
 
+    It raises :class:`AgainError` after a run that it has computed where something was left and the walk is longer than ``WALK``.
+
+    Args:
+        computed: called with the key of a run and what it is, in a few words, when this store has computed it.
+
     Attributes:
-        awaited: keys of the runs that are not there. computed: how many this store has computed.
+        awaited: keys of the runs that are not there. began: when the walk did, by a monotonic clock.
     """
 
-    def __init__(self, root=None, **options) -> None:
-        super().__init__(root, **options)
-        self.waits, self.awaited, self.computed = False, set(), 0
+    def __init__(self, root=None, *, computed: Callable[[str, str], object] = lambda key, what: None) -> None:
+        super().__init__(root)
+        self.waits, self.announces, self.computed = False, False, computed
+        self.begin()
+
+    def begin(self) -> None:
+        """A walk begins."""
+        self.awaited, self.began = set(), time.monotonic()
 
     def obtain(self, step: Step, *, parameters: dict, inputs: dict[str, str], compute, needs=None) -> Run:
         identity = self.identity(step, parameters, inputs)
@@ -48,7 +80,9 @@ class SharingStore(RunStore):
         if not lacking:
             try:
                 run = super().obtain(step, parameters=parameters, inputs=inputs, compute=compute, needs=needs)
-                self.computed += 1
+                self.computed(run.key, ": ".join(filter(None, (step.name, step.describe(identity["parameters"])))))
+                if self.awaited and time.monotonic() - self.began > WALK:
+                    raise AgainError
                 return run
             except BusyError:
                 pass
@@ -56,58 +90,152 @@ class SharingStore(RunStore):
         return PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
-def compute_together(wanted: Sequence[tuple[str, dict]], processes: int, *, threads: int = 1) -> None:
-    """Compute every run that some chapters ask for.
+class Remaining:
+    """How long the runs of some plans will still take, corrected as they end."""
+
+    def __init__(self, plans: Sequence[ChapterPlan], workers: int) -> None:
+        self.costs = {run.key: run.cost.seconds for plan in plans for run in plan.missing}
+        self.workers, self.done, self.began = workers, set(), time.monotonic()
+
+    def seconds(self) -> float:
+        """Of waiting: by the plan until a twentieth of it is done, then by how long that took."""
+        every = sum(self.costs.values())
+        done = sum(self.costs.get(key, 0.0) for key in self.done)
+        pace = (time.monotonic() - self.began) / done if done > every / 20 else 1 / self.workers
+        return (every - done) * pace
+
+    def end(self, key: str, what: str) -> str:
+        """A run has ended; what is to be said of it."""
+        self.done.add(key)
+        count = len(self.costs.keys() & self.done)
+        return f"{count} of {len(self.costs)} runs, about {duration(self.seconds())} left: {what}"
+
+
+def compute_together(
+    wanted: Sequence[tuple[str, dict]],
+    workers: int,
+    plans: Sequence[ChapterPlan],
+    *,
+    complete: Callable[[str], object] = lambda name: None,
+    log: Callable = print,
+) -> None:
+    """Compute every run that some chapters ask for, and say how far they have come.
 
     Args:
-        wanted: chapters and what is given of their parameters. processes: how many work at a time, each with so many ``threads``.
+        wanted: chapters and what is given of their parameters. workers: processes; the processor's threads are divided among them.
+        plans: of these chapters, in their order.
+        complete: called with the name of each chapter, in their order, as soon as all its runs are there, while those of others go on.
 
     Raises:
-        FailedError: a process failed; the others end after the run at which they are. What is computed stays in the store.
+        FailedError: a process failed, with what it said. What is computed stays in the store.
     """
     context = multiprocessing.get_context("spawn")  # a GPU cannot be shared with a fork
-    failed = context.Event()
-    # the tokenizer would start a thread for each core in every process
-    own = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
+    told, remaining, said, ended = context.Queue(), Remaining(plans, workers), time.monotonic(), 0
+    waiting = [(plan.name, {run.key for run in plan.missing}) for plan in plans]
+    with environment(_shared(workers)):
+        processes = [context.Process(target=_work, args=(list(wanted), told), daemon=True) for _ in range(workers)]
+        for process in processes:
+            process.start()
     try:
-        workers = [context.Process(target=_work, args=(list(wanted), failed), daemon=True) for _ in range(processes)]
-        for worker in workers:
-            worker.start()
+        while waiting:
+            if waiting[0][1] <= remaining.done or ended == workers:
+                complete(waiting.pop(0)[0])
+                continue
+            try:
+                kind, *about = told.get(timeout=1.0)
+            except queue.Empty:
+                if any(process.exitcode for process in processes):
+                    raise FailedError(
+                        "a process that computed runs was killed, or memory ran out; the same command goes on where it stopped."
+                    ) from None
+                continue
+            if kind == "failed":
+                raise FailedError(about[0])
+            if kind == "ended":
+                ended += 1
+                continue
+            line = remaining.end(*about)
+            if time.monotonic() - said > SAID:
+                said = time.monotonic()
+                log(line)
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    for worker in workers:
-        worker.join()
-    if failed.is_set() or any(worker.exitcode for worker in workers):
-        raise FailedError(
-            "a process that computed runs failed, as said above; the same command goes on where it stopped."
-        )
+        for process in processes:
+            process.terminate()
+            process.join()
 
 
-def _work(wanted: list[tuple[str, dict]], failed) -> None:
+def _shared(workers: int) -> dict[str, str]:
+    """Variables of processes that share this machine's threads, unless the environment says how many each has."""
+    # the tokenizer would start a thread for each core in every process
+    own = dict.fromkeys(THREADS, str(threads_each(workers))) | {"TOKENIZERS_PARALLELISM": "false"}
+    return {name: value for name, value in own.items() if name not in os.environ}
+
+
+def threads_each(workers: int) -> int:
+    """Of the processor's threads, how many one of so many processes has."""
+    return max(1, _cores() // workers)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:
+    """Walk through the chapters until all their runs are there; tells of each that it has computed, and of chapters that are complete."""
     from stablerep.study.experiments.study import Study
 
+    _end_with_parent()
+    sys.stderr = WithoutBars(sys.stderr)
     try:
-        studies = [
-            (name, parameters := resolve(name, given), Study(SharingStore(), parameters)) for name, given in wanted
-        ]
-        while studies and not failed.is_set():
-            computed, left = 0, []
-            for name, parameters, study in studies:
-                study.store.awaited.clear()
-                study.store.computed = 0
-                chapter(name).ask(parameters, study)
-                computed += study.store.computed
-                left += [(name, parameters, study)] if study.store.awaited else []
-            studies = left
-            if studies and not computed:
+        left = []
+        for name, given in wanted:
+            parameters = resolve(name, given)
+            if not parameters.live:
+                continue
+            store = SharingStore(computed=lambda key, what, name=name: told.put(("run", key, f"{name}, {what}")))
+            left.append((name, parameters, Study(store, parameters)))
+        while left:
+            asked = sum(len(study.store.asked) for _, _, study in left)
+            for _, _, study in left:
+                study.store.begin()
+            with suppress(AgainError):
+                for name, parameters, study in list(left):
+                    chapter(name).ask(parameters, study)
+                    if not study.store.awaited:
+                        left.remove((name, parameters, study))
+            if left and asked == sum(len(study.store.asked) for _, _, study in left):
                 time.sleep(PAUSE)
+        told.put(("ended",))
     except UserError as error:
-        print(error, file=sys.stderr, flush=True)
-        failed.set()
-    except BaseException:
-        failed.set()
+        told.put(("failed", str(error)))
+    except Exception:
         traceback.print_exc()
-        raise
+        told.put(("failed", "a process that computed runs failed, as said above; this is a fault of the project."))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, however that came about."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class WithoutBars(io.TextIOBase):
+    """Text without progress bars, which several processes would write over each other: whole lines that nothing was written over."""
+
+    def __init__(self, stream) -> None:
+        self.stream, self.line = stream, ""
+
+    def write(self, text: str) -> int:
+        *lines, self.line = (self.line + text).split("\n")
+        for line in lines:
+            if "\r" not in line:
+                self.stream.write(f"{line}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()

@@ -66,6 +66,7 @@ class RunStore:
     def __init__(self, root: Path | str | None = None, *, accept: Sequence[str] | None = None):
         self.root = Path(root or os.environ.get("STABLEREP_RUNS") or "runs").expanduser().absolute()
         self.waits = True  # for a run that another process is computing; else BusyError is raised
+        self.announces = True  # says of each run that it is being computed
         self.accept = tuple(os.environ.get(ACCEPT, "").replace(",", " ").split() if accept is None else accept)
         self.asked: list[str] = []  # keys of the runs that were given, in the order of the first asking
         self.accepted: list[str] = []  # of these, those of earlier code
@@ -137,7 +138,7 @@ class RunStore:
         try:
             if needs:
                 needs()
-            if step.announced:  # what follows may be silent for many seconds
+            if step.announced and self.announces:  # what follows may be silent for many seconds
                 what = step.describe(identity["parameters"])
                 print(f"{step.name}: {what}" if what else step.name, file=sys.stderr, flush=True)
             return self._computed(identity, compute, {"uses": uses} | step.about(identity["parameters"], inputs))

@@ -18,8 +18,9 @@ from typing import IO
 
 import psutil
 
+from stablerep.study.plans.together import THREADS
+
 PROGRAM = (sys.executable, "-m", "stablerep.study.commands")
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What jupyter_client says, after minutes, when a kernel did not start, which another attempt may mend.
 NOT_STARTED = ("Kernel didn't respond", "Kernel died before replying to kernel_info")
 # What nbclient, zeromq and the study say when a kernel is gone: later than SOON for another cause, such as no memory.

@@ -57,11 +57,12 @@ def test_pages_that_can_be_built(tmp_path, text):
 
 
 def test_the_time_left_is_corrected_by_what_has_run():
-    assert time_left([10, 20, 30], 1, 10) == 50  # as estimated
-    assert time_left([10, 20, 30], 1, 25) == 125  # everything takes 2.5 times as long
-    assert time_left([10, 20, 30], 2, 15) == 15
-    assert time_left([10, 20, 30], 3, 99) == 0
-    assert time_left([0, 20], 1, 0.1) == 20  # executed before: nothing to learn from
+    three = {"a": 10, "b": 20, "c": 30}
+    assert time_left(three, "a", 10) == 50  # as estimated
+    assert time_left(three, "a", 25) == 125  # everything takes 2.5 times as long
+    assert time_left(three, "ab", 15) == 15
+    assert time_left(three, "abc", 99) == 0
+    assert time_left({"a": 0, "b": 20}, "a", 0.1) == 20  # executed before: nothing to learn from
 
 
 # The book before its runs are done
@@ -119,8 +120,10 @@ def test_pages_come_early_where_runs_take_long():
         return SimpleNamespace(name=name, seconds=seconds, executed=executed)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(early, "total", lambda plans: plans[0])
-        assert early.waited_for([plan("a", 59, False), plan("b", 61, False), plan("c", 900, True)]) == {"b"}
+        patch.setattr(early, "total", lambda plans: SimpleNamespace(seconds=sum(one.seconds for one in plans)))
+        plans = [plan("a", 59, False), plan("b", 61, False), plan("c", 900, True)]
+        assert early.waited_for(plans, 1) == {"b"}
+        assert early.waited_for(plans[:2], 1) == early.waited_for(plans, 4) == set()  # the whole book is there soon
 
 
 def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatch):
@@ -135,7 +138,10 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
         return output / "index.html"
 
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(whole, "waited_for", lambda plans: {"generator", "methods"})
+    monkeypatch.setattr(
+        whole, "compute_together", lambda wanted, *rest, complete, log: [complete(name) for name, _ in wanted]
+    )
+    monkeypatch.setattr(whole, "waited_for", lambda plans, workers: {"generator", "methods"})
     monkeypatch.setattr(whole, "place_early", lambda name, p, seconds, store, folder: place(folder, name, "-"))
     monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store: name)
     monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "x"))

@@ -52,11 +52,13 @@ def test_report_has_a_line_for_each_finding_and_each_command():
 
 
 def test_costs_are_estimated_where_nothing_is_missing(monkeypatch):
-    monkeypatch.setattr(speed, "measure_speed", lambda: 1.0)
-    monkeypatch.setattr("stablerep.study.plans.planning.preset_costs", lambda speed: [("smoke", "about 3 minutes.")])
+    monkeypatch.setattr(speed, "measure_speed", lambda threads: 1.0)
+    monkeypatch.setattr(
+        "stablerep.study.plans.planning.preset_costs", lambda speed, workers: [("smoke", "about 3 minutes.")]
+    )
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0 and re.search("note +preset smoke +about 3 minutes.", result.stdout)
-    monkeypatch.setattr(speed, "measure_speed", lambda: pytest.fail("there is nothing to measure with"))
+    monkeypatch.setattr(speed, "measure_speed", lambda threads: pytest.fail("there is nothing to measure with"))
     monkeypatch.setattr(doctor, "installed_version", lambda name: None if name == "torch" else "1")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0 and "not installed: torch." in result.stdout and "preset" not in result.stdout

@@ -199,13 +199,13 @@ def test_costs_come_from_earlier_runs_of_the_same_kind(store):
 
 def test_the_machine_is_measured_where_a_run_is_long_and_new(monkeypatch):
     asked = []
-    monkeypatch.setattr("stablerep.study.plans.costs.measure_speed", lambda: asked.append(1) or 0.5)
-    costs, long = Costs(), TRAINING | {"steps": 10_000}
+    monkeypatch.setattr("stablerep.study.plans.costs.measure_speed", lambda threads: asked.append(threads) or 0.5)
+    costs, long = Costs(threads=3), TRAINING | {"steps": 10_000}
     assert costs.of(PRETRAINING, TRAINING, {}).seconds == pytest.approx(PRETRAINING.estimate(TRAINING)) and not asked
     assert [costs.of(PRETRAINING, long, {}).seconds for _ in range(2)] == [2 * PRETRAINING.estimate(long)] * 2
-    assert asked == [1]
+    assert asked == [3]
     Costs(speed=2.0).of(PRETRAINING, long, {})
-    assert asked == [1]
+    assert asked == [3]
 
 
 def test_speed_is_passes_a_second_against_those_of_the_rates(monkeypatch):
@@ -247,12 +247,13 @@ def test_sizes():
 
 
 def test_presets_cost_more_the_larger_they_are():
-    costs = dict(preset_costs(1.0))
+    costs = dict(preset_costs(1.0, 1))
     assert tuple(costs) == PRESETS and "not estimated" in costs["paper"]
-    slow = dict(preset_costs(0.25))
+    slow = dict(preset_costs(0.25, 1))
+    two = dict(preset_costs(1.0, 2))
     for preset in PRESETS[:-1]:
         assert "about" in costs[preset]
-        assert costs[preset] != slow[preset]
+        assert len({costs[preset], slow[preset], two[preset]}) == 3
 
 
 def test_the_store_of_a_plan_says_what_is_not_there(store):
