@@ -16,11 +16,12 @@ import pandas as pd
 
 from stablerep.camera import Camera
 from stablerep.checkpoint import save_table, written_aside
+from stablerep.methods import METHODS
 from stablerep.statistics.arms import cluster_means
 from stablerep.statistics.crossed import planned
-from stablerep.study.chapters import compare, probe_of, resolve
+from stablerep.study.chapters import compare, methods, probe_of, resolve
 from stablerep.study.experiments.arms import Arm, arm
-from stablerep.study.experiments.evaluated import items_of
+from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import captioned, markdown_table
 from stablerep.study.parameters.base import Pretraining
@@ -49,6 +50,12 @@ VALUES = {  # of a parameter, for some arms
     "rates": ("learning_rate", (1e-3, 2e-3, 4e-3, 8e-3), (*REAL, *OTHERS)),
     "guidance": ("guidance_scale", (1.0, 2.0, 4.0, 8.0), SYNTHETIC),
 }
+RATES = VALUES["rates"][1]
+# of the chapter on methods, which the comparison leaves out, and the parameter that holds their rate
+LEFT_OUT = {
+    "caption-as-class": "learning_rate", "mae": "learning_rate", "byol": "teacher_learning_rate", "moco-v3": "teacher_learning_rate",
+    "dino": "teacher_learning_rate",
+}  # fmt: skip
 STAGES = {
     "encoders": "Encoders, each trained for about {seconds:.0f} seconds on one core, {many}",
     "scenes": "The camera: smallest drawing, largest turn, background",
@@ -57,6 +64,7 @@ STAGES = {
     "colours": "How often views of methods that read captions change colour (`caption_colour`; 1 as for the others)",
     "rates": "Peak of the learning rate",
     "guidance": "Guidance scale w of the images",
+    "left out": "Peak of the learning rate of methods that the comparison leaves out",
 }
 NOTES = {  # beside the tables
     "scenes": "Chosen is the camera at which both arms lie furthest above the floors. A strong background is the same in both views of an "
@@ -117,18 +125,34 @@ def parameters(given: dict) -> Pretraining:
     return resolve("compare", {"preset": "reference", "probe_part": "validation", "seeds": 1} | given)
 
 
+def left_out(steps: int, study: Study) -> Iterator[tuple[Evaluated, str]]:
+    """Trials of the methods that the comparison leaves out, on the images of the chapter on methods, and the names of their choices."""
+    for method, name in LEFT_OUT.items():
+        for rate in RATES:
+            how = {"preset": "reference", "probe_part": "validation", "seeds": 1, "steps": steps, name: rate}
+            p, captions = resolve("methods", how), study.captions()
+            run = methods.train(method, study.real_images(captions, several=True), captions, p, study, p.seed)
+            evaluation = study.probed(run, study.encoder_recipe(p), p.seed, p)
+            yield Evaluated(METHODS[method].title, p.seed, run, evaluation, len(captions)), f"{rate}"
+
+
 def measure(stage: str, steps: int, seconds: float, study: Study) -> Iterator[dict]:
     """A row per trial: stage, arm, choice, steps, what each probe found, and seconds of training."""
-    for which, choice, given in trials(stage, steps, seconds, study):
-        p = parameters(given)
-        found = study.evaluated(which, study.captions(), p, p.seed)
-        items = found.items()
+    if stage == "left out":
+        found = left_out(steps, study)
+    else:
+        found = (
+            (study.evaluated(which, study.captions(), p := parameters(given), p.seed), choice)
+            for which, choice, given in trials(stage, steps, seconds, study)
+        )
+    for one, choice in found:
+        items = one.items()
         means = cluster_means(items).groupby("probe", sort=False)["correct"].mean()
         about = {
             "stage": stage,
-            "arm": which.name,
+            "arm": one.arm,
             "choice": choice,
-            "steps": p.steps,
+            "steps": one.pretraining.info["parameters"]["steps"] if one.pretraining else steps,
             "weights": items["weights"].iloc[0],
         }
         yield about | means.to_dict() | {"seconds": items["seconds"].iloc[0]}

@@ -93,7 +93,7 @@ def set_measures(table: pd.DataFrame) -> Figure:
             axis.errorbar(
                 made["guidance_scale"], made["value"], yerr=errors, marker=marker, capsize=3, color=colour, label=metric
             )
-            axis.axhline(real["value"], color=colour, ls="--", label=f"{metric}, {real['source']}")
+            axis.axhline(real["value"], color=colour, ls="--")  # the caption says what is dashed
         axis.set_title(title)
         axis.set_xlabel("guidance scale w")
         if table.empty:

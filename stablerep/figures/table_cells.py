@@ -9,12 +9,14 @@ import pandas as pd
 
 TABLE = "application/vnd.stablerep.table+json"  # what a notebook keeps of a table beside its picture in HTML
 _NUMBER = re.compile(r"(?:< )?[+−]?\d[\d,]*(?:\.\d+)?")
+_INTERVAL = re.compile(r"[ \u00a0]\[[^]]*\]")
 _DIGIT, _COMMA, _UNBROKEN = (
     "\u2007",
     "\u2008",
     "\u00a0",
 )  # spaces as wide as a digit and as a comma, and one that no line ends at
 _MOST_DIGITS = 3
+_MANY = 5  # columns of intervals, which no page has room for on one line with their values
 
 
 class ShownTable:
@@ -29,7 +31,9 @@ class ShownTable:
         corner = frame.columns.name or ""  # says what the columns are
         self.header = [*names[:-1], names[-1] or corner, *map(str, frame.columns)]
         columns = [texts_of(frame.index.get_level_values(level)) for level in range(len(names))]
-        columns += [aligned(texts_of(frame.iloc[:, place])) for place in range(frame.shape[1])]
+        texts = [texts_of(frame.iloc[:, place]) for place in range(frame.shape[1])]
+        many = sum(any(_INTERVAL.search(text) for text in column) for column in texts) >= _MANY
+        columns += [aligned(column, breaking=many) for column in texts]
         rows = [list(row) for row in zip(*columns, strict=True)]
         above = [[""] * len(self.header), *rows]
         for k, row in enumerate(rows):  # of several row names, those that are as above are left out
@@ -65,10 +69,10 @@ def texts_of(column: pd.Series | pd.Index) -> list[str]:
     return ["" if pd.isna(value) else f"{value:,.{digits}f}" for value in column]
 
 
-def aligned(texts: list[str]) -> list[str]:
+def aligned(texts: list[str], *, breaking: bool = False) -> list[str]:
     """Cells that begin with a number, padded so that its decimal points stand below each other, and on one line; others as they are.
 
-    Digits must be equally wide on the page, and a minus sign as wide as a plus sign.
+    With ``breaking`` an interval may stand below its value where a page is narrow. Digits must be equally wide on the page, and a minus sign as wide as a plus sign.
     """
     texts = [re.sub(r"(?<![\w.])-(?=\d)", "−", text) for text in texts]
     numbers = [_NUMBER.match(text) for text in texts]
@@ -76,9 +80,14 @@ def aligned(texts: list[str]) -> list[str]:
         return texts
     widest = max(_width(found) for found in numbers if found)
     return [
-        (_pad(widest - _width(found)) if found else "") + text.replace(" ", _UNBROKEN)
+        (_pad(widest - _width(found)) if found else "") + _unbroken(text, breaking)
         for found, text in zip(numbers, texts, strict=True)
     ]
+
+
+def _unbroken(text: str, breaking: bool) -> str:
+    kept = text.replace(" ", _UNBROKEN)
+    return _INTERVAL.sub(lambda found: " " + found[0][1:], kept) if breaking else kept
 
 
 def _width(number: re.Match) -> int:

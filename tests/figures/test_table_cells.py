@@ -31,6 +31,13 @@ def points_of(text: str) -> list[int]:
     return [place for place, mark in enumerate(text) if mark == "."]
 
 
+def test_of_many_intervals_each_may_stand_below_its_value():
+    few = pd.DataFrame({f"p{k}": ["30.8 [27.6, 34.0]"] for k in range(4)}, index=["A"])
+    assert all(" " not in cell for cell in ShownTable(few).rows[0])
+    many = ShownTable(few.assign(p4="1.0 [0.5, 1.5]")).rows[0]
+    assert [cell.replace("\u00a0", "_") for cell in many[1:]] == ["30.8 [27.6,_34.0]"] * 4 + ["1.0 [0.5,_1.5]"]
+
+
 def test_decimal_points_stand_below_each_other_and_intervals_are_unbroken():
     shown = aligned(["+1.2 [-0.3, +2.8]", "-12.5 [-20.0, +3.1]", "+3.0", ""])
     assert {points_of(text)[0] for text in shown if text} == {3}

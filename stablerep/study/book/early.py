@@ -41,7 +41,8 @@ def place_early(name: str, parameters: Parameters, seconds: float, store: RunSto
     try:
         stored_tables(name)
     except MissingError:
-        path.write_text(json.dumps(announcement(name, seconds)), encoding="utf-8")
+        coming = f"and its run is still going on: about {duration(seconds)}. The page takes its place when it is done."
+        path.write_text(json.dumps(announcement(name, coming)), encoding="utf-8")
         return
     place_chapter(
         execute_notebook(name, parameters.model_dump() | {"live": False}, store=store, log=None), name, folder
@@ -51,13 +52,16 @@ def place_early(name: str, parameters: Parameters, seconds: float, store: RunSto
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def announcement(name: str, seconds: float) -> dict:
-    """A notebook without code, with the chapter's title and question, and that its run is going on."""
+def place_without_results(name: str, folder: Path) -> None:
+    """A page for a chapter that is to be drawn from stored results, of which there are none."""
+    remedy = f"and none was computed for this book. `stablerep run {name}` computes the chapter at the preset `laptop`."
+    (folder / f"{name}.ipynb").write_text(json.dumps(announcement(name, remedy)), encoding="utf-8")
+
+
+def announcement(name: str, why: str) -> dict:
+    """A notebook without code, with the chapter's title and question, and ``why`` there is no more."""
     title = "".join(json.loads(source_text(name))["cells"][0]["source"])
-    text = (
-        f"{title}\n\n**{chapter(name).QUESTION}**\n\nThis chapter has no stored results, and its run is still going on: about "
-        f"{duration(seconds)}. The page takes its place when it is done."
-    )
+    text = f"{title}\n\n**{chapter(name).QUESTION}**\n\nThis chapter has no stored results, {why}"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
     notebook["metadata"]["stablerep"] = {"announced": True}
     return json.loads(nbformat.writes(notebook))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from stablerep.checkpoint import written_aside
 from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
-from stablerep.study.book.early import place_early, waited_for
+from stablerep.study.book.early import place_early, place_without_results, waited_for
 from stablerep.study.book.record import TITLE, Record
-from stablerep.study.chapters import CHAPTERS, chapter_names, preset_differences, resolve, schemas, stored_tables
+from stablerep.study.chapters import CHAPTERS, chapter_names, has_stored_results, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
@@ -30,7 +32,6 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
 
     Raises:
         ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse; all at once.
-        MissingError: the book is to be drawn from stored results, and a chapter has none.
     """
     known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
@@ -50,9 +51,6 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
         problems += [line] if chapters == declaring else [f"{chapter}: {line}" for chapter in chapters]
     if problems:
         raise ParameterError("\n".join(problems))
-    for chapter, parameters in resolved.items():
-        if not parameters.live:
-            stored_tables(chapter)
     return resolved
 
 
@@ -105,8 +103,9 @@ def make_book(
     workers = workers or default_workers()
     plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
     log("\n".join(describe_book(record, plans, store, workers)))
-    began, executed, estimates = time.monotonic(), {}, {plan.name: total([plan]).seconds / workers for plan in plans}
+    began, executed, estimates = time.monotonic(), [], {plan.name: total([plan]).seconds / workers for plan in plans}
     waiting = waited_for(plans, workers)
+    without = {name for name, p in parameters.items() if not p.live and not has_stored_results(name)}
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
         build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
         if waiting:
@@ -118,8 +117,13 @@ def make_book(
         def execute(name: str) -> None:
             started, place = time.monotonic(), f"[{len(executed) + 1}/{len(parameters)}] {name}"
             log(place)
-            executed[name] = execute_notebook(name, parameters[name].model_dump(), store=store)
-            place_chapter(executed[name], name, Path(scratch))
+            if name in without:
+                place_without_results(name, Path(scratch))
+                log(f"{place}: there are no stored results; its page says so")
+            else:
+                run = execute_notebook(name, parameters[name].model_dump(), store=store)
+                place_chapter(run, name, Path(scratch))
+            executed.append(name)
             now = time.monotonic()
             left = time_left(estimates, executed, now - began) if workers == 1 else 0.0
             more = f", about {duration(left)} left" if left else ""
@@ -135,11 +139,12 @@ def make_book(
             compute_together(wanted, workers, plans, complete=execute, log=log)
         log("building the pages")
         index = build(strict=strict)
-    if plain:
-        # `jupyter-book build .` by hand reads the chapters of the last plain book
-        with FileLock(root / "book" / ".chapters.lock"):
-            for name, run in executed.items():
-                place_chapter(run, name, root / CHAPTERS)
+        if plain:
+            # `jupyter-book build .` by hand reads the chapters of the last plain book
+            with FileLock(root / "book" / ".chapters.lock"):
+                for name in executed:
+                    with written_aside(root / CHAPTERS / f"{name}.ipynb") as aside:
+                        shutil.copyfile(Path(scratch) / f"{name}.ipynb", aside)
     log(f"done in {time.monotonic() - began:.0f} s")
     return index
 

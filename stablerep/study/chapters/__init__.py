@@ -105,12 +105,21 @@ class Answer:
     @property
     def effect(self) -> str:
         """The first of the effects, in points, with its interval and the smallest difference that would have been seen; empty without any."""
+        more = len(self.effects) - 1
+        return f"{self._first()}{f'; {more} more' if more > 0 else ''}"
+
+    @property
+    def sentence(self) -> str:
+        """:attr:`effect` as it is said where no title of a column has the unit."""
+        every = f"; of {len(self.effects)} differences the least favourable" if len(self.effects) > 1 else ""
+        return f"{self._first(' points')}{every}"
+
+    def _first(self, unit: str = "") -> str:
         if not self.effects:
             return ""
-        one, more = self.effects[0], len(self.effects) - 1
+        one = self.effects[0]
         interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
-        others = f"; {more} more" if more else ""
-        return f"{one.what}: {100 * one.difference:+.1f}{interval}, smallest detectable {100 * one.visible:.1f}{others}"
+        return f"{one.what}: {100 * one.difference:+.1f}{interval}{unit}, smallest detectable {100 * one.visible:.1f}"
 
     @property
     def markdown(self) -> str:
@@ -178,6 +187,10 @@ def stored_record(name: str) -> dict:
     """Parameters and provenance of the stored tables. Raises ``MissingError`` as :func:`stored_tables` does."""
     (file,) = _stored(name, "record.json")
     return json.loads(file.read_text())
+
+
+def has_stored_results(name: str) -> bool:
+    return (STORED / name / "record.json").is_file()
 
 
 def _stored(name: str, pattern: str) -> list[Path]:

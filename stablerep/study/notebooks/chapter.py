@@ -212,7 +212,7 @@ class Chapter:
 
 def _answered(answer: Answer) -> str:
     """A claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
-    said = answer.why if answer.word == WORDS[-1] or not answer.effects else f"{answer.effect} points"
+    said = answer.why if answer.word == WORDS[-1] or not answer.effects else answer.sentence
     return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told} {said[0].upper()}{said[1:]}."
 
 

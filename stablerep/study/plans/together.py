@@ -54,7 +54,8 @@ class SharingStore(RunStore):
     It raises :class:`AgainError` after a run that it has computed where something was left and the walk is longer than ``WALK``.
 
     Args:
-        computed: called with the key of a run and what it is, in a few words, when this store has computed it.
+        computed: called with the key of a run and what it is, in a few words, when this store has computed it, or finds one that it had left
+            to another process.
 
     Attributes:
         awaited: keys of the runs that are not there. began: when the walk did, by a monotonic clock.
@@ -62,7 +63,7 @@ class SharingStore(RunStore):
 
     def __init__(self, root=None, *, computed: Callable[[str, str], object] = lambda key, what: None) -> None:
         super().__init__(root)
-        self.waits, self.announces, self.computed = False, False, computed
+        self.waits, self.announces, self.computed, self.missed = False, False, computed, set()
         self.begin()
 
     def begin(self) -> None:
@@ -71,7 +72,11 @@ class SharingStore(RunStore):
 
     def obtain(self, step: Step, *, parameters: dict, inputs: dict[str, str], compute, needs=None) -> Run:
         identity = self.identity(step, parameters, inputs)
+        key, what = identity["key"], ": ".join(filter(None, (step.name, step.describe(identity["parameters"]))))
         if found := self.find_like(identity):
+            if key in self.missed:
+                self.missed.remove(key)
+                self.computed(key, what)
             return found
         before = len(self.awaited)
         if needs:
@@ -80,13 +85,14 @@ class SharingStore(RunStore):
         if not lacking:
             try:
                 run = super().obtain(step, parameters=parameters, inputs=inputs, compute=compute, needs=needs)
-                self.computed(run.key, ": ".join(filter(None, (step.name, step.describe(identity["parameters"])))))
+                self.computed(key, what)
                 if self.awaited and time.monotonic() - self.began > WALK:
                     raise AgainError
                 return run
             except BusyError:
                 pass
-        self.awaited.add(key := identity["key"])
+        self.awaited.add(key)
+        self.missed.add(key)
         return PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pytest
 from bs4 import BeautifulSoup
 from papermill.cli import papermill
 
-from stablerep.errors import MissingError
-from stablerep.study import chapters
-from stablerep.study.book.whole import book_parameters, make_book, plan_text
+from stablerep.study.book.whole import book_parameters, make_book
 from stablerep.study.chapters import compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
@@ -46,18 +43,24 @@ def store(tmp_path_factory):
     patch.undo()
 
 
-def test_a_chapter_without_stored_results_is_named_before_anything_is_executed(store, tmp_path, monkeypatch):
-    shutil.copytree(project_root() / "results", tmp_path / "results")
-    shutil.rmtree(tmp_path / "results" / "corpus")
-    monkeypatch.setattr(chapters, "STORED", tmp_path / "results")
-    before = set(store.list()["key"])
-    for call in (plan_text, make_book):
-        with pytest.raises(
-            MissingError, match="results/corpus holds no stored results; `stablerep reference corpus` makes them"
-        ):
-            call({"preset": "smoke", "live": False})
-    assert set(store.list()["key"]) == before
-    book_parameters({"preset": "smoke"})  # which is computed, and needs none
+def test_a_chapter_without_stored_results_has_a_page_that_says_so(store, tmp_path, monkeypatch):
+    """The book of stored results takes what is there; nothing is computed for it."""
+    built, lines, before = [], [], set(store.list()["key"])
+    monkeypatch.setattr("stablerep.study.book.whole.has_stored_results", lambda name: name == "corpus")
+
+    def build(root, output, folder, **options):
+        built.append({path.stem: path.read_text() for path in folder.glob("*.ipynb")})
+        return output / "index.html"
+
+    monkeypatch.setattr("stablerep.study.book.whole.build_book", build)
+    make_book({"preset": "smoke", "live": False}, title="Stored", log=lines.append)
+    (pages,) = built
+    assert set(pages) == set(schemas())
+    assert all(("This chapter has no stored results" in text) == (name != "corpus") for name, text in pages.items())
+    assert "`stablerep run compare` computes the chapter" in pages["compare"]
+    (new,) = set(store.list()["key"]) - before
+    assert new.startswith("notebook-")
+    assert "[4/8] compare: there are no stored results; its page says so" in lines
 
 
 # In an empty store: before the comparison, with which the chapter on scaling shares runs; and the generator, which reads runs inside of others.

@@ -56,6 +56,11 @@ def test_a_run_that_is_being_computed_elsewhere_is_left_and_so_is_what_needs_it(
     store.begin()
     ask()
     assert computed == ["other", "first", "second"] and not store.awaited and len(ended) == 3
+    with writing(tmp_path, store.key(FIRST, parameters={}, inputs={"of": "them"})):
+        store.obtain(FIRST, parameters={}, inputs={"of": "them"}, compute=None)
+    RunStore(tmp_path).obtain(FIRST, parameters={}, inputs={"of": "them"}, compute=lambda folder: None)
+    theirs = store.obtain(FIRST, parameters={}, inputs={"of": "them"}, compute=None)
+    assert ended[3:] == [theirs.key]  # it is told of too
     ask()
     assert len(computed) == 3
 
