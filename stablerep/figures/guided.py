@@ -33,21 +33,20 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
         errors = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]])
         axis.errorbar(
             part["guidance_scale"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, color=colour,
-            markerfacecolor=colour if filled(name) else "white", label="synthetic images",
+            markerfacecolor=colour if filled(name) else "white",
         )  # fmt: skip
         for one in beside[beside["arm"].map(colour_of) == colour].itertuples():
             axis.axhspan(100 * one.low, 100 * one.high, color=colour, alpha=0.12, lw=0)
-            axis.axhline(100 * one.accuracy, color=colour, ls="--", label=one.arm)
+            axis.axhline(100 * one.accuracy, color=colour, ls="--")
         if len(floors):
-            axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
+            axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":")
         if name in tops.index:
             top = tops.loc[name]
-            axis.axvspan(top["low"], top["high"], color=GREY, alpha=0.2, lw=0, label="best w, 95 %")
+            axis.axvspan(top["low"], top["high"], color=GREY, alpha=0.2, lw=0)
             said.append(f"{name} is best at w = {top['best']:.1f} [{top['low']:.1f}, {top['high']:.1f}]")
         over_doublings(axis, scales)
         axis.set_xlabel("guidance scale w")
         axis.set_title(name.removesuffix(" synthetic"))
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
     axes[0][0].set_ylabel(f"{probe} (%)")
     best = mine.loc[mine["accuracy"].idxmax()]
     highest = f"highest: {best['arm']} at w = {best['guidance_scale']:g}, {percent(best['accuracy'], best['low'], best['high'])} %"

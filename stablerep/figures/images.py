@@ -99,8 +99,8 @@ def set_measures(table: pd.DataFrame) -> Figure:
         if table.empty:
             axis.text(0.5, 0.5, "too few images", ha="center", va="center", transform=axis.transAxes)
             continue
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3))
-        if metrics != ("kid",):
+        if metrics != ("kid",):  # of which the title has the name
+            axis.legend(loc="lower left")  # below shares near one
             axis.set_ylim(0, 1.08 * table.loc[table["metric"].isin(metrics), ["value", "high"]].max().max())
     kid = table[table["metric"] == "kid"]
     said = "; ".join(

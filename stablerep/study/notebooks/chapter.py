@@ -84,7 +84,7 @@ class Chapter:
         """The tables that the page draws: the stored reference, or this run's own where there is none."""
         if self.parameters.live:
             return self.stored or self.own
-        tables = stored_tables(self.name)
+        tables = self.stored or stored_tables(self.name)
         self._leave(tables)
         return tables
 

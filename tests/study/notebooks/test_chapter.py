@@ -299,6 +299,7 @@ def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):
     assert live.given["size"] == 64 and live.parameters.size == 33  # of the reference, and of this run
     drawn = Chapter("corpus", resolve("corpus", {"live": False}))
     assert drawn.tables["designs"]["design"].tolist() == ["noto"] and drawn.own is None
+    assert drawn.whose == "the reference" and drawn.given["designs"] == ["noto"]
     assert "drawn from stored results" in drawn.own_run().data
 
 
