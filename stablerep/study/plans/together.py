@@ -160,6 +160,8 @@ def compute_together(
             if kind == "ended":
                 ended += 1
                 continue
+            if about[0] in remaining.done:  # another one found it since
+                continue
             line = remaining.end(*about)
             if time.monotonic() - said > SAID:
                 said = time.monotonic()

@@ -53,7 +53,7 @@ def test_a_chapter_without_stored_results_has_a_page_that_says_so(store, tmp_pat
         return output / "index.html"
 
     monkeypatch.setattr("stablerep.study.book.whole.build_book", build)
-    make_book({"preset": "smoke", "live": False}, title="Stored", log=lines.append)
+    make_book({"live": False}, title="Stored", log=lines.append)
     (pages,) = built
     assert set(pages) == set(schemas())
     assert all(("This chapter has no stored results" in text) == (name != "corpus") for name, text in pages.items())
