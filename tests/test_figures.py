@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -335,12 +335,13 @@ def test_each_measure_of_sets_is_drawn_at_its_value_beside_real_images():
     table = sets_table()
     drawn = {}
     for axis in figures.set_measures(table).axes:
-        dashed = {line.get_label(): line for line in axis.lines}
+        dashed = {line.get_color(): line for line in axis.lines if line.get_linestyle() == "--"}
+        assert len(dashed) == len(axis.containers)
         for container in axis.containers:
             metric = container.get_label()
             drawn[metric] = points(container)
             real = table[(table["metric"] == metric) & (table["source"] != "generated")]["value"].item()
-            np.testing.assert_allclose(dashed[f"{metric}, real, other concepts"].get_ydata(), real)
+            np.testing.assert_allclose(dashed[container.lines[0].get_color()].get_ydata(), real)
     assert set(drawn) == set(table["metric"])
     for metric, shown in drawn.items():
         made = table[(table["metric"] == metric) & (table["source"] == "generated")].sort_values("guidance_scale")
@@ -358,8 +359,14 @@ def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_sca
         part = table[(table["probe"] == "one-shot") & (table["arm"] == name)].sort_values("guidance_scale")
         (container,) = axis.containers
         np.testing.assert_allclose(points(container), np.stack([part["guidance_scale"], 100 * part["accuracy"]], 1))
-    labels = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in figure.axes]
-    assert "best w, 95 %" in labels[0] and "best w, 95 %" not in labels[1] and "SimCLR real" in labels[0]
+    beside = real[(real["probe"] == "one-shot") & (real["arm"] == "SimCLR real")]["accuracy"].item()
+    dashed = [line.get_ydata() for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert any(np.allclose(heights, 100 * beside) for heights in dashed)
+    best = [
+        [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axis.patches if to_hex(patch.get_facecolor()) == GREY.lower()]
+        for axis in figure.axes
+    ]  # fmt: skip
+    assert best == [[(2.5, 8.0)], []]  # one peak is given
     assert "SimCLR synthetic is best at w = 4.0 [2.5, 8.0]" in figure.get_label()
 
 
