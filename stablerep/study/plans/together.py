@@ -25,6 +25,7 @@ from stablerep.study.notebooks.execution import environment
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, PlannedRun
 from stablerep.study.store.access import BusyError
+from stablerep.study.store.provenance import processors
 from stablerep.study.store.runs import Run, RunStore
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def default_workers() -> int:
     """One process for each core, at most ``MOST``: small networks gain more from that than from threads. One where there is a GPU."""
     from stablerep.device import default_device
 
-    return 1 if default_device() == "cuda" else min(_cores(), MOST)
+    return 1 if default_device() == "cuda" else min(processors(), MOST)
 
 
 class AgainError(Exception):
@@ -181,11 +182,7 @@ def _shared(workers: int) -> dict[str, str]:
 
 def threads_each(workers: int) -> int:
     """Of the processor's threads, how many one of so many processes has."""
-    return max(1, _cores() // workers)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, processors() // workers)
 
 
 def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:

@@ -84,6 +84,11 @@ def thread_count() -> int:
     torch = sys.modules.get("torch")
     if torch is not None:
         return torch.get_num_threads()
+    return processors()
+
+
+def processors() -> int:
+    """How many processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -196,9 +196,9 @@ def test_bars_are_left_out_and_lines_are_kept():
 
 
 def test_without_a_gpu_each_core_has_a_process(monkeypatch):
-    monkeypatch.setattr(together, "_cores", lambda: 3)
+    monkeypatch.setattr(together, "processors", lambda: 3)
     assert default_workers() == 3 and threads_each(2) == 1 and threads_each(8) == 1
-    monkeypatch.setattr(together, "_cores", lambda: 64)
+    monkeypatch.setattr(together, "processors", lambda: 64)
     assert default_workers() == together.MOST and threads_each(together.MOST) == 16
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert default_workers() == 1
