@@ -18,7 +18,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Patched, Stem, knob
+from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Patched, Stem, Taught, knob
 from stablerep.study.parameters.presets import LEARNING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
@@ -41,7 +41,7 @@ DIAGNOSTICS = Step(
 )  # fmt: skip
 
 
-class Parameters(Patched, Batched, AnyCorpus):
+class Parameters(Taught, Patched, Batched, AnyCorpus):
     methods: list[Literal[tuple(METHODS)]] = knob(
         "methods to train, in the order of the chapter", cost="linear", min_length=1
     )
@@ -54,15 +54,12 @@ class Parameters(Patched, Batched, AnyCorpus):
     views_per_step: int = knob(
         "augmented images in a step, the same for every method", unit="views", cost="linear", ge=4
     )
-    learning_rate: float = knob("peak of all methods but those that follow", gt=0, le=1)
+    learning_rate: float = knob("peak of all methods without one of their own", gt=0, le=1)
     simclr_learning_rate: float = knob("peak for SimCLR", gt=0, le=1)
     clip_learning_rate: float = knob("peak for CLIP", gt=0, le=1)
     supervised_learning_rate: float = knob("peak for supervised learning", gt=0, le=1)
+    caption_as_class_learning_rate: float = knob("peak for caption as class", gt=0, le=1)
     caption_colour: float = knob(CAPTION_COLOUR, ge=0, le=1)
-    teacher_learning_rate: float = knob("peak for the methods with a teacher, BYOL, MoCo-v3 and DINO", gt=0, le=1)
-    teacher_momentum: float = knob(
-        "of BYOL, MoCo-v3 and DINO at the start: the longer the run, the nearer to 1", ge=0, lt=1
-    )
     crop_min: float = knob("smallest share of an image that a crop keeps", gt=0, le=1)
     probe_designs: list[Design] = knob("emoji designs that the probes look at", cost="linear", min_length=2)
     seeds: int = knob("repetitions with other initialization, order and views", cost="linear", ge=1, le=100)
@@ -73,13 +70,10 @@ PRESETS = chapter_presets(
     LEARNING,
     laptop=dict(
         methods=list(METHODS), captions=0, label="", patch_encoder="test_vit", patch_size=8, depth=0, steps=300,
-        teacher_learning_rate=3e-4, teacher_momentum=0.99,
     ),
     smoke=dict(depth=2),
     workstation=dict(patch_encoder="vit_tiny_patch16_224", patch_size=4),
-    paper=dict(
-        patch_encoder="vit_base_patch16_224", patch_size=0, teacher_learning_rate=2.4e-3, teacher_momentum=0.996,
-    ),
+    paper=dict(patch_encoder="vit_base_patch16_224", patch_size=0),
 )  # fmt: skip
 
 

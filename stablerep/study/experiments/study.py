@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def own(p: Parameters, which: Arm, name: str) -> float:
     """The value of a parameter for an arm's method: its own where there is one, such as ``clip_learning_rate``."""
-    return getattr(p, f"{which.method}_{name}", getattr(p, name))
+    mine = f"{which.method.replace('-', '_')}_{name}"
+    return getattr(p, mine) if hasattr(p, mine) else getattr(p, name)
 
 
 class Study(Sources):
@@ -94,14 +95,13 @@ class Study(Sources):
         if traits.reads_captions:
             colour = getattr(p, "caption_colour", 1.0)
             view = replace(view, jitter=colour * view.jitter, grey=colour * view.grey)
-        encoder, rate, momentum = self.encoder_recipe(p), own(p, which, "learning_rate"), 0.0
-        if traits.teacher:
-            rate, momentum = p.teacher_learning_rate, p.teacher_momentum
+        encoder = self.encoder_recipe(p)
         if traits.patches:
             encoder = replace(encoder, name=p.patch_encoder, stem="published", patch_size=p.patch_size, depth=p.depth)
         return PretrainingRecipe(
-            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed, teacher_momentum=momentum,
-            learning_rate=rate, encoder=encoder, view=view,
+            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
+            teacher_momentum=own(p, which, "teacher_momentum") if traits.teacher else 0.0,
+            learning_rate=own(p, which, "learning_rate"), encoder=encoder, view=view,
             head_statistics="per-view" if traits.projects else "joint",  # as the authors' code has it
         )  # fmt: skip
 

@@ -119,6 +119,17 @@ class Patched(Parameters):
     patch_encoder: str = knob("a Vision Transformer of timm, for MAE, which hides patches", cost="model", min_length=1)
     patch_size: int = knob("of the Vision Transformer; 0 as published", unit="pixels", cost="model", ge=0, le=32)
     depth: int = knob("blocks of the Vision Transformer; 0 as published", unit="blocks", cost="model", ge=0, le=48)
+    mae_learning_rate: float = knob("peak for MAE", gt=0, le=1)
+
+
+class Taught(Parameters):
+    """Chapters with methods whose student follows a teacher."""
+
+    byol_learning_rate: float = knob("peak for BYOL", gt=0, le=1)
+    moco_v3_learning_rate: float = knob("peak for MoCo-v3", gt=0, le=1)
+    dino_learning_rate: float = knob("peak for DINO", gt=0, le=1)
+    teacher_momentum: float = knob("of BYOL and MoCo-v3 at the start: the longer the run, the nearer to 1", ge=0, lt=1)
+    dino_teacher_momentum: float = knob("of DINO at the start", ge=0, lt=1)
 
 
 class Pretraining(Batched, Generated, AnyCorpus):

@@ -51,6 +51,8 @@ LEARNING: Presets = {
         encoder="test_resnet", stem="published", steps=600, views_per_step=128,  # the most accuracy per minute
         # each the best of four on validation concepts
         learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=4e-3, supervised_learning_rate=4e-3,
+        caption_as_class_learning_rate=8e-3, mae_learning_rate=1e-3, byol_learning_rate=1e-3, moco_v3_learning_rate=2e-3,
+        dino_learning_rate=1e-3, teacher_momentum=0.9, dino_teacher_momentum=0.99,
         caption_colour=0.25,  # where captions are read colours change less, as in the paper: best for CLIP, the same for StableRep+
         positives=4,  # m; the paper: 6 of 10
         crop_min=0.35,  # the paper's 0.08 leaves 9 of 32 pixels a side, in which there often is nothing
@@ -65,6 +67,8 @@ LEARNING: Presets = {
     "paper": dict(
         image_size=224, positives=6, encoder="vit_base_patch16_224", steps=110_000, views_per_step=8256,
         learning_rate=3.2e-3, simclr_learning_rate=3.2e-3, clip_learning_rate=3.2e-3, supervised_learning_rate=3.2e-3,
+        caption_as_class_learning_rate=3.2e-3, mae_learning_rate=3.2e-3, byol_learning_rate=2.4e-3, moco_v3_learning_rate=2.4e-3,
+        dino_learning_rate=2.4e-3, teacher_momentum=0.996, dino_teacher_momentum=0.996,
         crop_min=0.08,
     ),
 }  # fmt: skip

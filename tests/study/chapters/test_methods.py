@@ -79,10 +79,11 @@ def test_every_method_has_a_name():
 
 
 def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):
-    """Classes for those that are told them, another rate for those with a teacher, and the same views for all."""
-    p = resolve(
-        "methods", {"preset": "smoke", "teacher_learning_rate": 2e-4, "teacher_momentum": 0.9, "seeds": 2, "seed": 3}
-    )
+    """Classes for those that are told them, rates and momenta of their own, and the same views for all."""
+    momenta = {"teacher_momentum": 0.8, "dino_teacher_momentum": 0.95}
+    rates = {"moco-v3": 2e-4, "byol": 3e-4, "dino": 4e-4, "mae": 5e-4, "caption-as-class": 6e-4, "clip": 7e-4}
+    given = {f"{name.replace('-', '_')}_learning_rate": rate for name, rate in rates.items()}
+    p = resolve("methods", {"preset": "smoke", "seeds": 2, "seed": 3} | momenta | given)
     study = Study(NotingStore(tmp_path), p)
     study.corpus = emoji
     asked = methods.ask(p, study)
@@ -96,8 +97,9 @@ def test_each_method_is_trained_with_what_it_needs(tmp_path, emoji):
     assert {one["steps"] * one["views_per_step"] for one in trained} == {p.steps * p.views_per_step}
     for one in trained:
         teacher, told = one["method"] in methods_with("teacher"), METHODS[one["method"]].traits.ids == "class"
-        rate = getattr(p, f"{one['method']}_learning_rate", p.learning_rate)
-        assert (one["learning_rate"], one["teacher_momentum"]) == ((2e-4, 0.9) if teacher else (rate, 0.0))
+        own = rates | {"simclr": p.simclr_learning_rate, "supervised": p.supervised_learning_rate}
+        momentum = {"dino": 0.95}.get(one["method"], 0.8) if teacher else 0.0
+        assert (one["learning_rate"], one["teacher_momentum"]) == (own.get(one["method"], p.learning_rate), momentum)
         shape = (p.patch_encoder, p.patch_size, p.depth) if one["method"] == "mae" else (p.encoder, 0, 0)
         assert tuple(one["encoder"][name] for name in ("name", "patch_size", "depth")) == shape
         assert one.get("label") == ("subgroup" if told else None)
