@@ -76,7 +76,8 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
             )
         axis.axhline(100 * beside["accuracy"].max(), color=GREY, ls=":", label="best floor")
         over_doublings(axis, part["number"])
-        axis.set_xlabel(wrapped(name.partition(",")[0] + f" ({first['captions']:,} to {last['captions']:,} captions)"))
+        to = "" if first["captions"] == last["captions"] else f" to {last['captions']:,}"
+        axis.set_xlabel(wrapped(f"{name.partition(',')[0]} ({first['captions']:,}{to} captions)"))
         axis.set_title(wrapped(name.partition(", ")[2]))
     axes[0][0].set_ylabel(f"{probe} (%)")
     axes[0][0].legend()

@@ -54,14 +54,15 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per panel and arm, a column per number of captions, titled with that of their concepts.
+    """Accuracy in percent on one probe: a row per arm and panel, one per floor, a column per number of captions, titled with that of their concepts.
 
     Args:
         scaling: as ``arms``, with ``panel``, ``captions`` and ``concepts``.
     """
     mine = scaling[scaling["probe"] == probe]
+    mine = mine[(mine["captions"] > 0) | ~mine.duplicated(["arm", "captions"])]  # floors are the same in all panels
     mine = mine.assign(
-        arm=mine["arm"] + ", " + mine["panel"],
+        arm=[f"{row.arm}, {row.panel}" if row.captions else row.arm for row in mine.itertuples()],
         captions=[
             f"{row.captions:,} captions, {row.concepts:,} concepts" if row.captions else "no captions"
             for row in mine.itertuples()
@@ -69,6 +70,17 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
     )
     text = _accuracies(mine)
     return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
+
+
+def against_all_captions(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """By how many points an arm at each number of captions lies above another at all of them: a row per number, a column per panel.
+
+    Args:
+        pairs: of :func:`stablerep.statistics.differences`, with ``panel``.
+    """
+    mine = pairs[pairs["probe"] == probe]
+    text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
+    return pivoted(mine, "first", "panel", text).rename_axis(index=None, columns=None)
 
 
 def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:

@@ -194,7 +194,9 @@ def holm_sentence(own: dict[tuple[str, str], Verdict], together: dict[str, Verdi
     Args:
         own: by claim and chapter. together: the same by ``CLAIM in CHAPTER``, as :func:`stablerep.statistics.family` leaves them.
     """
-    tested = [claim for (claim, _), found in own.items() if found.word != WORDS[-1]]
+    tested = sorted(
+        (claim for (claim, _), found in own.items() if found.word != WORDS[-1]), key=lambda one: int(one[1:])
+    )
     if not tested:
         return (
             "No claim was testable by stored results of the present protocol, so Holm's method had nothing to correct."

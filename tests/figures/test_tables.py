@@ -36,8 +36,15 @@ def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
     )
     shown = tables.scaled_accuracies(scaling, "linear")
     assert shown.columns.tolist() == ["10 captions, 2 concepts", "1,000 captions, 200 concepts", "no captions"]
-    assert shown.index.tolist() == ["b, x", "a, x", "b, y", "a, y"]
+    assert shown.index.tolist() == ["b, x", "a, x", "b", "a", "b, y", "a, y"]  # floors, which learn from none, once
+    assert shown["no captions"].tolist() == ["", "", "50.0 [45.0, 55.1]", "12.3", "", ""]
     assert shown.loc["b, y", "1,000 captions, 200 concepts"] == "50.0 [45.0, 55.1]"
+
+
+def test_differences_by_size_have_a_column_for_each_panel():
+    table = pd.concat([pairs().query("second == 'r'").assign(panel=panel) for panel in "xy"])
+    shown = tables.against_all_captions(table, "linear")
+    assert shown.columns.tolist() == ["x", "y"] and shown.loc["b"].tolist() == 2 * ["+30.0 [+20.0, +40.0]"]
 
 
 def test_differences_are_signed_points_titled_by_their_claim():

@@ -291,10 +291,12 @@ def test_the_sentences_say_whether_the_largest_size_lies_inside():
     said = power_law_sentences(laws, ["arm", "panel"], "captions").split("\n")
     law = fit_power_law(GOOD)
     assert said[0] == (
-        f"- **a, x**: the law of the smaller sizes, error = {law.c:.3g} + {law.a:.3g} N^−{law.b:.2g}, predicts an error of "
+        f"- **a, x**: the law of the smaller sizes, error = ${law.c:.3g} + {law.a:.3g}\\, N^{{-{law.b:.2g}}}$, predicts an error of "
         f"{100 * law.predicted:.1f} % [{100 * law.low:.1f}, {100 * law.high:.1f}] at 3,200 captions; measured was "
         f"{100 * law.observed:.1f} %, inside."
     )
     assert "**b, x**" in said[1] and said[1].endswith("measured was 90.5 %, **outside**.")
     assert "(one seed has no interval)" in said[2] and "inside" not in said[2] and "outside" not in said[2]
+    without = power_law_sentences(laws.assign(c=0.0), ["arm", "panel"], "captions")
+    assert f"error = ${law.a:.3g}\\, N" in without  # nothing is added where nothing is to be added
     assert said[3].startswith("- No power law for c, y: errors of sizes up to 1600 are 0.01, ") and len(said) == 4

@@ -179,7 +179,7 @@ def test_where_holm_upholds_all_the_sentence_says_so_and_names_rules_without_a_p
     stored({"one": {"C1": UP}, "two": {"C8": ("not reproduced", nan), "C5": ("undecided", nan)}})
     table = scoreboard()
     assert sentence(table) == (
-        "Holm's method at 5 % over the tested claims (C1, C8, C5) changes no verdict. It cannot correct verdicts whose rule gives no "
+        "Holm's method at 5 % over the tested claims (C1, C5, C8) changes no verdict. It cannot correct verdicts whose rule gives no "
         "p-value: C8."
     )
     assert word(rows(table)["C8"]) == "not reproduced"

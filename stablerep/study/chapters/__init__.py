@@ -125,7 +125,9 @@ class Answer:
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
         points = "".join(f"\n- {line}" for line in self.lines)
-        return f"**{self.claim}: {self.word}.** {self.why}.{rule}" + (f"\n{points}" if points else "")
+        return f"**{self.claim}: {self.word}.** {self.why[:1].upper()}{self.why[1:]}.{rule}" + (
+            f"\n{points}" if points else ""
+        )
 
 
 def chapter_names(root=PROJECT) -> list[str]:

@@ -132,4 +132,19 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     probe = probe_of(scaling)
     mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
     found = held_to_floors(verdict_on(mine), mine, floors, probe)
-    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(mine))]
+    lines = [fewest(tables["differences"], probe, panel, counts) for panel in PANELS if len(mine)]
+    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, lines, found.p, effects_of(mine))]
+
+
+def fewest(pairs: pd.DataFrame, probe: str, panel: str, counts: list[int]) -> str:
+    """From which number of captions on StableRep+ lies above CLIP on all of them, by each interval alone."""
+    mine = pairs[(pairs["probe"] == probe) & (pairs["panel"] == panel)].set_index("first")
+    enough = counts[-1] + 1
+    for count in reversed(counts):
+        if not mine.loc[sized(PLUS, count), "low"] > 0:
+            break
+        enough = count
+    if enough > counts[-1]:
+        return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions at no number of them."
+    fewer = f", {counts[-1] / enough:.2g} times fewer" if enough < counts[-1] else ""
+    return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions from {enough:,} on{fewer}, interval by interval."
