@@ -25,6 +25,7 @@ from stablerep.camera import Camera
 from stablerep.figures.canvas import GREY, PAGE, PHONE
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
+from stablerep.study.book.figure_files import _THEMED
 from stablerep.study.experiments.arms import ARMS as STUDY_ARMS
 
 ARMS = [
@@ -517,6 +518,17 @@ def test_contrast_by_hand():
     assert contrast("#000000", "#ffffff") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(
         4.48, abs=0.01
     )
+
+
+def test_numbers_of_the_confusion_are_read_on_their_cells_and_do_not_change_with_the_page():
+    table = confusion_table()
+    table["share"] = np.linspace(0, 1, len(table))
+    axis = figures.confusion(table, "gender").axes[0]
+    grounds = axis.collections[0].get_facecolors()
+    assert len(grounds) == len(axis.texts) == 12
+    for text, ground in zip(axis.texts, grounds):
+        assert contrast(text.get_color(), to_hex(ground)) >= 4.5, text.get_text()
+        assert to_hex(text.get_color()) not in [drawn for drawn, _ in _THEMED]
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#14181e"])

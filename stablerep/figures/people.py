@@ -99,6 +99,10 @@ def confusion(table: pd.DataFrame, attribute: str) -> Figure:
         ax=axes[0][0],
         annot_kws={"fontsize": 9},
     )
+    for one in axes[0][
+        0
+    ].texts:  # near black and white, which the page would change to its own, whatever the cell's colour
+        one.set_color("#f7f7f7" if one.get_color() == "w" else "#0a0a0a")
     axes[0][0].set_xlabel("read as (%)")
     axes[0][0].set_ylabel("label")
     axes[0][0].tick_params(axis="y", rotation=0)

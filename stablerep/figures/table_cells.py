@@ -16,7 +16,8 @@ _DIGIT, _COMMA, _UNBROKEN = (
     "\u00a0",
 )  # spaces as wide as a digit and as a comma, and one that no line ends at
 _MOST_DIGITS = 3
-_MANY = 5  # columns of intervals, which no page has room for on one line with their values
+_LONG = 24  # characters after a number that make a cell a phrase, which may break anywhere
+_MANY = 5  # columns, which not every page has room for with intervals on one line with their values
 
 
 class ShownTable:
@@ -32,7 +33,7 @@ class ShownTable:
         self.header = [*names[:-1], names[-1] or corner, *map(str, frame.columns)]
         columns = [texts_of(frame.index.get_level_values(level)) for level in range(len(names))]
         texts = [texts_of(frame.iloc[:, place]) for place in range(frame.shape[1])]
-        many = sum(any(_INTERVAL.search(text) for text in column) for column in texts) >= _MANY
+        many = len(self.header) >= _MANY
         columns += [aligned(column, breaking=many) for column in texts]
         rows = [list(row) for row in zip(*columns, strict=True)]
         above = [[""] * len(self.header), *rows]
@@ -76,7 +77,9 @@ def aligned(texts: list[str], *, breaking: bool = False) -> list[str]:
     """
     texts = [re.sub(r"(?<![\w.])-(?=\d)", "−", text) for text in texts]
     numbers = [_NUMBER.match(text) for text in texts]
-    if not any(texts) or not all(found for found, text in zip(numbers, texts, strict=True) if text):
+    if not any(texts) or any(
+        not found or len(text) - found.end() > _LONG for found, text in zip(numbers, texts, strict=True) if text
+    ):
         return texts
     widest = max(_width(found) for found in numbers if found)
     return [

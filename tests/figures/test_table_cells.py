@@ -31,11 +31,16 @@ def points_of(text: str) -> list[int]:
     return [place for place, mark in enumerate(text) if mark == "."]
 
 
-def test_of_many_intervals_each_may_stand_below_its_value():
-    few = pd.DataFrame({f"p{k}": ["30.8 [27.6, 34.0]"] for k in range(4)}, index=["A"])
+def test_in_many_columns_an_interval_may_stand_below_its_value():
+    few = pd.DataFrame({f"p{k}": ["30.8 [27.6, 34.0]"] for k in range(3)}, index=["A"])
     assert all(" " not in cell for cell in ShownTable(few).rows[0])
-    many = ShownTable(few.assign(p4="1.0 [0.5, 1.5]")).rows[0]
-    assert [cell.replace("\u00a0", "_") for cell in many[1:]] == ["30.8 [27.6,_34.0]"] * 4 + ["1.0 [0.5,_1.5]"]
+    many = ShownTable(few.assign(p3="1.0 [0.5, 1.5]")).rows[0]
+    assert [cell.replace("\u00a0", "_") for cell in many[1:]] == ["30.8 [27.6,_34.0]"] * 3 + ["1.0 [0.5,_1.5]"]
+
+
+def test_a_phrase_that_begins_with_a_number_may_break_anywhere():
+    phrases = ["35 epochs of a large transformer, weak views", "3 epochs"]
+    assert aligned(phrases) == phrases
 
 
 def test_decimal_points_stand_below_each_other_and_intervals_are_unbroken():

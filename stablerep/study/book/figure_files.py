@@ -6,14 +6,14 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stablerep.figures.shown import FIGURE
 
 FOLDER = "_static/figures"
-_IMAGE = re.compile(r'<img\b[^>]*?\bsrc="[^"]*?/_images/(?P<file>[0-9a-f]{64}\.svg)"[^>]*?/?>')
+_IMAGE = re.compile(r'<img\b[^>]*?\bsrc="[^"]*?_images/(?P<file>(?:[0-9a-f]{64}|strip)\.svg)"[^>]*?/?>')
 _INTERVAL = re.compile(r"(\[[+−-]?\d[\d.,]*), ([+−-]?\d[\d.,]*\])(?![^<]*>)")  # in text, not within a tag
 _ALT = re.compile(r'\balt="([^"]*)"')
 # What matplotlib draws black or white takes the colours of the page, so that a figure is read on a dark one too.
@@ -38,6 +38,12 @@ class KeptFigure:
     alt: str
     csv: str
 
+    @classmethod
+    def of(cls, name: str, data: dict) -> KeptFigure:
+        """A figure from what a notebook keeps of it."""
+        about = {key: _text(value) for key, value in data[FIGURE].items()}
+        return cls(name=name, wide=_text(data["image/svg+xml"]), png=_text(data["image/png"]), **about)
+
     def write(self, folder: Path) -> list[str]:
         """Its files, by what they end with."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,10 +63,7 @@ def kept_figures(notebook: dict) -> Iterator[KeptFigure]:
         label = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", f"figure-{number}")
         shown = [one["data"] for one in cell.get("outputs", ()) if FIGURE in one.get("data", {})]
         for place, data in enumerate(shown, 1):
-            about = {key: _text(value) for key, value in data[FIGURE].items()}
-            yield KeptFigure(
-                name=label if place == 1 else f"{label}-{place}", wide=_text(data["image/svg+xml"]), png=_text(data["image/png"]), **about
-            )  # fmt: skip
+            yield KeptFigure.of(label if place == 1 else f"{label}-{place}", data)
 
 
 def describe_images(notebook: dict) -> None:
@@ -73,12 +76,13 @@ def describe_images(notebook: dict) -> None:
             )
 
 
-def finish_page(page: Path, images: Path, figures: dict[str, KeptFigure]) -> None:
+def finish_page(page: Path, images: Path, kept: Iterable[KeptFigure]) -> None:
     """Draw the figures of a page into it, put links to their files below, and keep intervals on one line.
 
     Args:
-        page: an HTML file. images: the folder of its images. figures: by the text of their wide SVG.
+        page: an HTML file. images: the folder of its images. kept: its figures.
     """
+    figures = {_plain(one.wide): one for one in kept}
     text = page.read_text(encoding="utf-8")
     up = "../" * (len(page.relative_to(images.parent).parts) - 1)
 
@@ -120,7 +124,7 @@ def finish_pages(source: Path, built: Path, chapters: list[str], folder: str) ->
         page = built / folder / f"{name}.html"
         if page.is_file():
             kept = kept_figures(json.loads((source / folder / f"{name}.ipynb").read_text(encoding="utf-8")))
-            finish_page(page, built / "_images", {_plain(one.wide): one for one in kept})
+            finish_page(page, built / "_images", kept)
 
 
 def _text(value: str | list[str]) -> str:

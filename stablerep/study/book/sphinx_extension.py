@@ -3,7 +3,6 @@ and a word on each page of what it was made from."""
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from stablerep.errors import MissingError
 from stablerep.study.book.build import missing_chapters
 from stablerep.study.book.captioned_tables import caption_tables
-from stablerep.study.book.figure_files import describe_images, finish_pages
+from stablerep.study.book.figure_files import KeptFigure, describe_images, finish_page, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.book.terms import link_terms
@@ -70,20 +69,27 @@ def schema_links() -> str:
 
 def strip_figure(folder: Path) -> str:
     """The strip of the comparison's stored results as a figure in MyST, drawn into a folder; empty where there is none."""
+    kept = drawn_strip()
+    if kept is None:
+        return ""
+    (folder / "strip.svg").write_text(kept.wide, encoding="utf-8")
+    words = (
+        "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
+        "generated images alone, what is most alike to the first of them among concepts that it has not seen."
+    )
+    return f":::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
+
+
+def drawn_strip() -> KeptFigure | None:
+    """The strip of the comparison's stored results; None where there is none."""
     from stablerep import figures
     from stablerep.figures.shown import Drawing
 
     try:
         table = stored_tables("compare")["strip"]
     except (MissingError, KeyError):
-        return ""
-    drawing = Drawing(figures.strip, table)
-    (folder / "strip.png").write_bytes(base64.b64decode(drawing._repr_mimebundle_()["image/png"]))
-    words = (
-        "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
-        "generated images alone, what is most alike to the first of them among concepts that it has not seen."
-    )
-    return f":::{{figure}} strip.png\n:alt: {drawing.alt}\n:name: fig-strip\n\n{words}\n:::"
+        return None
+    return KeptFigure.of("fig-strip", Drawing(figures.strip, table)._repr_mimebundle_())
 
 
 def arrange(notebook: dict) -> None:
@@ -130,7 +136,10 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     from stablerep.study.notebooks.schema import write_schemas
 
     if error is None:
-        finish_pages(Path(app.srcdir), Path(app.outdir), chapter_names(), CHAPTERS)
+        built = Path(app.outdir)
+        finish_pages(Path(app.srcdir), built, chapter_names(), CHAPTERS)
+        if strip := drawn_strip():
+            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [strip])
         write_schemas(Path(app.outdir) / "_static" / "schemas")
 
 

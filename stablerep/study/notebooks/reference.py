@@ -30,6 +30,7 @@ MEASURED = ("seconds", "time", "views_per_second")  # columns that differ from m
 # By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in
 # its sixth digit, while a share of a few images jumps when one of them is taken for another.
 LOSS_TOLERANCE, TABLE_TOLERANCE = 5e-3, 0.15
+MOST_NAMED = 8  # values of a list that a sentence has room for
 
 
 def make_reference(name: str, given: dict | None = None) -> list[str]:
@@ -138,12 +139,18 @@ def changed_modules(record: dict) -> list[str] | None:
     return [name for name, digest in record["modules"].items() if now.get(name) != digest]
 
 
+def _briefly(value: object) -> str:
+    """A parameter's value in a sentence; of a long list its length, as the record has the rest."""
+    return f"{len(value)} values" if isinstance(value, list) and len(value) > MOST_NAMED else f"{value}"
+
+
 def describe_reference(name: str, parameters: Parameters) -> str:
     """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since."""
     record = stored_record(name)
     known = chapter(name).Parameters.model_fields
     own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}
-    changed = ", ".join(f"{k} = {v}" for k, v in own.items() if getattr(parameters, k) != v)
+    different = {k: v for k, v in own.items() if getattr(parameters, k) != v}
+    changed = ", ".join(f"{k} = {_briefly(v)}" for k, v in different.items())
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
     sentences.append(protocol_sentence(record, chapter(name).CLAIMS))

@@ -57,7 +57,7 @@ def test_a_page_holds_both_drawings_and_links_to_files(cell, tmp_path):
     other = '<img alt="Another." src="../../_images/%s.svg"/>' % ("1" * 64)
     (images / ("1" * 64 + ".svg")).write_text("<svg></svg>")
     page.write_text(f'<figure id="fig-a"><img alt="Loss &lt;falls&gt;." src="../../_images/{NAME}" /></figure>{other}')
-    finish_page(page, images, {kept.wide.rstrip("\n"): kept})
+    finish_page(page, images, [kept])
     html = BeautifulSoup(page.read_text(), "html.parser")
     wide, narrow = html.find("figure").find_all("svg", recursive=False)
     assert wide["class"] == ["figure-wide"] and narrow["class"] == ["figure-narrow"]
@@ -84,7 +84,7 @@ def test_intervals_stay_on_one_line(tmp_path):
     page = tmp_path / "book" / "a.html"
     page.parent.mkdir()
     page.write_text('<p title="[1.0, 2.0]">30.8 [27.6, 34.0], −0.6 [-1.2, +0.0]; [1, 2, 3] and [a, b]</p>')
-    finish_page(page, tmp_path / "_images", {})
+    finish_page(page, tmp_path / "_images", [])
     assert page.read_text() == (
         '<p title="[1.0, 2.0]">30.8 [27.6,&nbsp;34.0], −0.6 [-1.2,&nbsp;+0.0]; [1, 2, 3] and [a, b]</p>'
     )
