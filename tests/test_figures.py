@@ -22,7 +22,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
-from stablerep.figures.canvas import GREY, PAGE, PHONE
+from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, for_phones
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.book.figure_files import _THEMED
@@ -512,6 +512,14 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted(luminance(colour) + 0.05 for colour in (one, other))
     return high / low
+
+
+def test_places_that_no_panel_takes_leave_no_room_on_a_phone():
+    figure, axes = canvas(2, 2, panels=3, height=2.0)
+    assert len(figure.axes) == 3 and axes.shape == (2, 2) and axes[1, 1] is None and figure.get_figheight() == 4
+    with for_phones():
+        figure, axes = canvas(2, 2, panels=3, height=2.0)
+    assert len(figure.axes) == 3 and list(axes.flat) == [*figure.axes, None] and figure.get_figheight() == 6
 
 
 def test_contrast_by_hand():

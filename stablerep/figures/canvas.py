@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import numpy as np
 import pandas as pd
 
 from stablerep.methods import METHODS
@@ -58,13 +59,16 @@ def is_narrow() -> bool:
     return _narrow.get()
 
 
-def canvas(columns: int = 1, rows: int = 1, *, height: float = 3.2, stacks: bool = True, **options):
+def canvas(columns: int = 1, rows: int = 1, *, panels: int = 0, height: float = 3.2, stacks: bool = True, **options):
     """A figure and its axes [rows, columns], in the style of the book. A phone has them in one column, row by row, unless they belong side by
     side (``stacks`` is false).
 
     Args:
-        height: of a row of panels, in inches. options: of :func:`matplotlib.pyplot.subplots`, for the page.
+        panels: how many of the places are used, row by row; the others are None. 0: all. height: of a row of panels, in inches.
+        options: of :func:`matplotlib.pyplot.subplots`, for the page.
     """
+    places = rows * columns
+    panels = panels or places
     import matplotlib.pyplot as plt
     import seaborn as sns
 
@@ -77,11 +81,17 @@ def canvas(columns: int = 1, rows: int = 1, *, height: float = 3.2, stacks: bool
     }
     sns.set_theme(context="notebook", style="whitegrid", rc=style | {"grid.color": "#7777774D", "axes.edgecolor": GREY})
     if is_narrow() and stacks:
-        size, count = (PHONE, height * rows * columns), rows * columns
-        figure, axes = plt.subplots(count, 1, figsize=size, layout="constrained", squeeze=False)
-        return figure, axes.reshape(rows, columns)
-    size = (PHONE if is_narrow() else PAGE, height * rows)
-    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+        figure, axes = plt.subplots(panels, 1, figsize=(PHONE, height * panels), layout="constrained", squeeze=False)
+        used = list(axes.flat)
+    else:
+        size = (PHONE if is_narrow() else PAGE, height * rows)
+        figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
+        used, unused = list(axes.flat)[:panels], list(axes.flat)[panels:]
+        for axis in unused:
+            axis.remove()
+    found = np.full(places, None, dtype=object)
+    found[:panels] = used
+    return figure, found.reshape(rows, columns)
 
 
 def draw_interval(axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True) -> None:

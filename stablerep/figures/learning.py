@@ -37,7 +37,7 @@ def comparison(arms: pd.DataFrame, probes: Sequence[str], primary: str, whose: s
     """
     columns = min(2, len(probes))
     count = arms["arm"].nunique()
-    figure, axes = canvas(columns, -(-len(probes) // columns), height=0.8 + 0.21 * count)
+    figure, axes = canvas(columns, -(-len(probes) // columns), panels=len(probes), height=0.8 + 0.21 * count)
     for axis, probe in zip(axes.flat, probes):
         part = arms[arms["probe"] == probe]
         for place, row in enumerate(part.itertuples()):
@@ -45,8 +45,6 @@ def comparison(arms: pd.DataFrame, probes: Sequence[str], primary: str, whose: s
         name_rows(axis, part["arm"])
         axis.set_title(f"{probe}{', primary' if probe == primary else ''}")
         axis.set_xlabel("accuracy (%)")
-    for axis in list(axes.flat)[len(probes) :]:
-        axis.remove()
     mine = arms[arms["probe"] == primary]
     best = mine.loc[mine["accuracy"].idxmax()]
     figure.set_label(
@@ -67,7 +65,7 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
     """
     mine = table[table["probe"] == probe]
     panels, sizes = mine["panel"].unique(), sorted({*mine["captions"]} - {0})
-    figure, axes = canvas(2, -(-(len(panels) + 1) // 2), height=3.6)
+    figure, axes = canvas(2, -(-(len(panels) + 1) // 2), panels=len(panels) + 1, height=3.6)
     *ours, theirs = list(axes.flat)[: len(panels) + 1]
     for axis, panel in zip(ours, panels):
         part = mine[mine["panel"] == panel]
@@ -104,8 +102,6 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
         axis.sharey(ours[0])
         axis.set_xticks(sizes, [str(size) for size in sizes])
         axis.minorticks_off()
-    for axis in list(axes.flat)[len(panels) + 1 :]:
-        axis.remove()
     most = mine[(mine["captions"] == sizes[-1]) & (mine["panel"] == panels[0])]
     said = "; ".join(f"{row.arm} {percent(row.accuracy, row.low, row.high)} %" for row in most.itertuples())
     figure.set_label(
@@ -132,7 +128,7 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
     count = min(MOST_LINES, len(table.groupby(lines, dropna=False))) if lines else 1
     gap = 0.3 * np.diff(places).min() if len(places) > 1 else 0.0  # within which the lines stand side by side
     columns = min(2, len(titles))
-    figure, axes = canvas(columns, -(-len(titles) // columns), height=3.0)
+    figure, axes = canvas(columns, -(-len(titles) // columns), panels=len(titles), height=3.0)
     for axis, title in zip(axes.flat, titles):
         part = table[table[panel] == title] if panel else table
         for place, (name, line) in enumerate(part.groupby(lines, sort=False, dropna=False)):
@@ -150,8 +146,6 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
         axis.set_title(title)
         axis.set_xlabel(x)
         axis.set_xticks(places)
-    for axis in list(axes.flat)[len(titles) :]:
-        axis.remove()
     axes[0][0].set_ylabel(unit if scale == 1 else f"{unit} (%)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
@@ -168,7 +162,7 @@ def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], caption
         schemes: for each title the ids of the N views; equal ids are positives.
         captions: of the N views.
     """
-    figure, axes = canvas(2, -(-(len(schemes) + 1) // 2), height=3.7)
+    figure, axes = canvas(2, -(-(len(schemes) + 1) // 2), panels=len(schemes) + 1, height=3.7)
     count, texts = len(thumbnails), list(dict.fromkeys(captions))
     for axis, (title, ids) in zip(axes.flat, schemes.items()):
         ids = np.asarray(ids)
@@ -188,8 +182,6 @@ def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], caption
     last.set_xticks(range(len(texts)), texts)
     last.xaxis.tick_top()
     last.tick_params(length=0)
-    for axis in list(axes.flat)[len(schemes) + 1 :]:
-        axis.remove()
     said = "; ".join(f"{title}, {np.bincount(ids)[0]} views of the first" for title, ids in schemes.items())
     figure.set_label(f"Which of {count} views of {len(texts)} captions are positives of each other: {said}.")
     return figure
@@ -224,13 +216,11 @@ def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
     """Loss by step, a panel per method: losses of different methods have different units."""
     arms = list(dict.fromkeys(table["arm"]))
     columns = min(columns, len(arms))
-    figure, axes = canvas(columns, -(-len(arms) // columns), height=1.7)
+    figure, axes = canvas(columns, -(-len(arms) // columns), panels=len(arms), height=1.7)
     for axis, arm in zip(axes.flat, arms):
         part = table[table["arm"] == arm]
         axis.plot(part["step"], part["loss"], color=BLUE)
         axis.set_title(arm)
-    for axis in list(axes.flat)[len(arms) :]:
-        axis.remove()
     for axis in list(axes.flat)[: len(arms)][-columns:]:
         axis.set_xlabel("step")
     for axis in axes[:, 0]:

@@ -45,7 +45,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
     classes = list(part["label"].unique())
     columns = min(4, len(classes))
     rows = -(-len(classes) // columns)
-    figure, axes = canvas(columns, rows, height=2.2, sharey=True, sharex=True)
+    figure, axes = canvas(columns, rows, panels=len(classes), height=2.2, sharey=True, sharex=True)
     scales = sorted(part["guidance_scale"].dropna().unique())
     handles = {}
     for axis, label in zip(axes.flat, classes):
@@ -64,8 +64,6 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
         axis.set_xticks(range(len(scales)), [f"{w:g}" for w in scales])
         axis.set_xlim(-0.5, len(scales) - 0.5)
         axis.set_title(label)
-    for axis in list(axes.flat)[len(classes) :]:
-        axis.remove()
     for axis in list(axes.flat)[: len(classes)][-columns:]:  # the last of each column
         axis.set_xlabel("w")
         axis.tick_params(labelbottom=True)
