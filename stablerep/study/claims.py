@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from stablerep.errors import MissingError
@@ -90,7 +91,9 @@ def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
         answers = {one.claim: one for one in chapter(name).verdict(tables)}
     except (LookupError, NameError, ValueError):  # a table or a column that an earlier layout did not have
         return {}, UNREAD
-    return answers, "" if record["protocol"] == protocol_hash(chapter(name).CLAIMS) else "of an earlier protocol"
+    return answers, "" if record["protocol"] == protocol_hash(
+        [*chapter(name).CLAIMS, name]
+    ) else "of an earlier protocol"
 
 
 @dataclass(frozen=True)
@@ -194,21 +197,25 @@ def holm_sentence(own: dict[tuple[str, str], Verdict], together: dict[str, Verdi
     Args:
         own: by claim and chapter. together: the same by ``CLAIM in CHAPTER``, as :func:`stablerep.statistics.family` leaves them.
     """
-    tested = sorted(
-        (claim for (claim, _), found in own.items() if found.word != WORDS[-1]), key=lambda one: int(one[1:])
-    )
+    chapters_of = Counter(claim for claim, _ in own)
+
+    def said_of(claim: str, name: str) -> str:
+        return f"{claim} in {name}" if chapters_of[claim] > 1 else claim
+
+    in_order = sorted(own.items(), key=lambda one: int(one[0][0][1:]))
+    tested = [said_of(*place) for place, found in in_order if found.word != WORDS[-1]]
     if not tested:
         return (
             "No claim was testable by stored results of the present protocol, so Holm's method had nothing to correct."
         )
     lost = [
-        f"{claim} (*{found.word}* by itself)"
-        for (claim, name), found in own.items() if found.word != together[f"{claim} in {name}"].word
+        f"{said_of(*place)} (*{found.word}* by itself)"
+        for place, found in in_order if found.word != together[" in ".join(place)].word
     ]  # fmt: skip
     said = f"Holm's method at 5 % over the tested claims ({', '.join(tested)}) "
     said += f"makes undecided: {', '.join(lost)}." if lost else "changes no verdict."
     open_words = ("equivalent", "undecided", WORDS[-1])
-    without = [claim for (claim, _), found in own.items() if found.word not in open_words and math.isnan(found.p)]
+    without = [said_of(*place) for place, found in in_order if found.word not in open_words and math.isnan(found.p)]
     if without:
         said += f" It cannot correct verdicts whose rule gives no p-value: {', '.join(without)}."
     return said

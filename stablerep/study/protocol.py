@@ -9,27 +9,29 @@ from collections.abc import Iterable
 from stablerep.study.root import PROJECT
 
 PAGE = "book/protocol.md"
-_CLAIM = re.compile(r"\|\s*(C\d+)\s*\|")  # the beginning of a row of the table of claims
+_ROW = re.compile(
+    r"\|\s*(C\d+|`\w+`)\s*\|"
+)  # the beginning of a row of the table of claims: of a claim, or of a chapter
 
 
-def protocol_hash(claims: Iterable[str] = ()) -> str | None:
+def protocol_hash(rows: Iterable[str] = ()) -> str | None:
     """Twelve hexadecimal digits of the page's words, whatever its line breaks; None without a checkout.
 
     Args:
-        claims: whose rows of the table count. The rest of the page counts for every claim, so that a new claim leaves the results of others valid.
+        rows: claims and chapters whose rows of the table count. The rest of the page counts for all, so that a new row leaves other results valid.
     """
-    path, claims = PROJECT / PAGE, set(claims)
+    path, counting = PROJECT / PAGE, set(rows)
     if not path.is_file():
         return None
     lines = path.read_text(encoding="utf-8").splitlines()
-    rows = [(line, _CLAIM.match(line.strip())) for line in lines]
-    text = " ".join(line for line, claim in rows if claim is None or claim[1] in claims)
+    of_row = [(line, _ROW.match(line.strip())) for line in lines]
+    text = " ".join(line for line, row in of_row if row is None or row[1].strip("`") in counting)
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
 
 
-def protocol_sentence(record: dict, claims: Iterable[str]) -> str:
-    """Under which protocol stored results on some claims were computed, and whether it is today's."""
-    under, today = record.get("protocol"), protocol_hash(claims)
+def protocol_sentence(record: dict, rows: Iterable[str]) -> str:
+    """Under which protocol stored results were computed, and whether it is today's; ``rows`` as in :func:`protocol_hash`."""
+    under, today = record.get("protocol"), protocol_hash(rows)
     if not under:
         return "**They were computed before there was a protocol.**"
     page = f"[protocol](/{PAGE})"

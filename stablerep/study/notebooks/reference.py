@@ -53,7 +53,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     record = {
         "notebook": name,
         "parameters": parameters.model_dump(),
-        "protocol": protocol_hash(chapter(name).CLAIMS),
+        "protocol": protocol_hash([*chapter(name).CLAIMS, name]),
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "git": state, "created": began.isoformat(timespec="seconds")},
         "sha256": sums,
@@ -153,7 +153,7 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     changed = ", ".join(f"{k} = {_briefly(v)}" for k, v in different.items())
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
-    sentences.append(protocol_sentence(record, chapter(name).CLAIMS))
+    sentences.append(protocol_sentence(record, [*chapter(name).CLAIMS, name]))
     if remark := record.get("remark"):
         sentences.append(remark)
     modules = changed_modules(record)

@@ -1,0 +1,125 @@
+"""Granularity: the same images and the same loss, with groups, classes, concepts, captions or single images as what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+
+from stablerep.errors import InputError, nearest
+from stablerep.statistics import WORDS
+from stablerep.statistics import verdict as verdict_on
+from stablerep.statistics.arms import Pair, differences, seed_means, summarize
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.experiments.arms import FLOOR_ARMS, arm
+from stablerep.study.experiments.evaluated import Evaluated, items_of
+from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.images import Captions, ImageSet
+from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.base import Pretraining, knob
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+
+QUESTION = (
+    "Which images should count as alike: those of a class, of a concept, of a caption, or only views of one image?"
+)
+CLAIMS = ("C6",)
+HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
+LEARNER = arm("StableRep synthetic")  # whose loss and images all arms have
+IMAGE, CAPTION = "image", "caption"
+
+
+class Parameters(Pretraining):
+    # what no method of this chapter reads
+    simclr_guidance_scale: ClassVar[float]
+    clip_guidance_scale: ClassVar[float]
+    simclr_learning_rate: ClassVar[float]
+    clip_learning_rate: ClassVar[float]
+    caption_colour: ClassVar[float]
+
+    identities: list[str] = knob(
+        "what images must share to be positives: image, caption, or a column of the corpus", cost="linear", min_length=2
+    )
+
+
+_EVERY = dict(identities=[IMAGE, CAPTION, "concept", "subgroup", "group"])
+PRESETS = chapter_presets(
+    Parameters, PRETRAINING, laptop=dict(identities=[IMAGE, CAPTION, "subgroup"]), smoke=_EVERY, reference=_EVERY, workstation=_EVERY
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    evaluated: list[Evaluated]
+    classes: str  # the column that the claim calls classes
+
+
+def ask(p: Parameters, study: Study) -> Asked:
+    """StableRep on the same synthetic images for each identity and seed, and the floors."""
+    captions, seeds = study.captions(p.captions), range(p.seed, p.seed + p.seeds)
+    for name in p.identities:
+        if name not in (IMAGE, CAPTION) and name not in (columns := study.corpus.table.columns):
+            raise InputError(
+                f"identities has {name!r}, which is no column of the corpus; {nearest(name, columns) or ', '.join(columns)}."
+            )
+    found = [learned(name, captions, p, study, seed) for seed in seeds for name in p.identities]
+    floors = [study.evaluated(arm(name), captions, p, seed) for seed in seeds for name in FLOOR_ARMS]
+    return Asked([*found, *floors], study.about.labels[-1] if study.about.labels else "")
+
+
+def named(identity: str) -> str:
+    """The name of an arm."""
+    return f"{LEARNER.name}, {identity} ids"
+
+
+def learned(identity: str, captions: Captions, p: Parameters, study: Study, seed: int) -> Evaluated:
+    """StableRep, m images of an identity in a batch; a single image has m views."""
+    if identity == CAPTION:
+        run = study.pretrained(LEARNER, captions, p, seed)
+    else:
+        images = study.arm_images(LEARNER, captions, p, seed)
+        images, apart = identified(identity, images, captions, p, study)
+        run = study.pretraining(images, study.recipe(LEARNER, p, seed, apart), f"{named(identity)}, seed {seed}")
+    return Evaluated(named(identity), seed, run, study.probed(run, study.encoder_recipe(p), seed, p), len(captions))
+
+
+def identified(
+    identity: str, images: ImageSet, captions: Captions, p: Parameters, study: Study
+) -> tuple[ImageSet, int]:
+    """Images with another identity in place of their captions, and how many of these may share a batch."""
+    if identity == IMAGE:
+        return images.each_alone(), len(captions) * p.images_per_caption
+    classes = study.corpus.table.drop_duplicates("caption").set_index("caption")[identity].astype(str)
+    class_of: Callable[[], dict[str, str]] = classes.to_dict
+    return images.gathered(identity, class_of), classes.loc[captions.texts].nunique()
+
+
+def pairs(classes: str) -> list[Pair]:
+    """What the claim compares, and what stands beside it and decides nothing."""
+    return [
+        Pair("C6", named(CAPTION), named(classes)), Pair("C6", named(classes), named(IMAGE)),
+        Pair("tones apart", named(CAPTION), named("concept")), Pair("coarser", named(classes), named("group")),
+    ]  # fmt: skip
+
+
+def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
+    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (:func:`pairs`), ``floors`` (each trained arm against each floor),
+    and ``seeds``."""
+    items = items_of(asked.evaluated)
+    return {
+        "arms": summarize(items),
+        "differences": differences(items, pairs(asked.classes)),
+        "floors": against_floors(items, map(named, p.identities)),
+        "seeds": seed_means(items),
+    }
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C6 on the primary probe."""
+    probe, found = probe_of(tables["arms"]), tables["differences"]
+    mine = found[(found["claim"] == "C6") & (found["probe"] == probe)]
+    if len(mine) < 2:
+        return [Answer("C6", WORDS[-1], f"{probe}: captions, classes and single images were not all run", RULE)]
+    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
+    return [Answer("C6", said.word, f"{probe}: {said.sentence}", RULE, p=said.p, effects=effects_of(mine))]

@@ -1,0 +1,78 @@
+"""Granularity: what each identity is trained on, its names and pairs, and the answer to C6 by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from stablerep.errors import InputError
+from stablerep.statistics.arms import differences, seed_means, summarize
+from stablerep.study.chapters import granularity, resolve
+from stablerep.study.chapters.granularity import named
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.floors import against_floors
+from stablerep.study.experiments.study import Study
+from tests.study.stand_ins import AnsweringStudy, NotingStore, items
+
+
+def asked(tmp_path, **given):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    some = {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "views_per_step": 64}
+    p = resolve("granularity", some | {"identities": ["image", "caption", "kind"]} | given)
+    return p, granularity.ask(p, study), study.store.noted
+
+
+def test_only_the_identity_differs(tmp_path):
+    p, found, noted = asked(tmp_path, seeds=2)
+    assert [(one.arm, one.seed) for one in found.evaluated] == [
+        *((named(one), seed) for seed in (0, 1) for one in p.identities), *((one, seed) for seed in (0, 1) for one in FLOOR_ARMS)
+    ]  # fmt: skip
+    trained = [one for one in noted if one.step == "pretraining" and one.parameters["seed"] == 0]
+    by_image, by_caption, by_class = (one.inputs["images"] for one in trained)
+    assert by_image == f"{by_caption}-alone" and by_class == f"{by_caption}-kind"
+    assert {one.parameters["method"] for one in trained} == {"stablerep"}
+    assert {one.parameters["images_per_caption"] for one in trained} == {4}
+    # three kinds do not fill a batch of sixteen: it is halved until they do, at the same number of views
+    shapes = [(one.parameters["views_per_step"], one.parameters["steps"]) for one in trained]
+    assert shapes == [(64, p.steps), (64, p.steps), (8, 8 * p.steps)]
+    assert found.classes == "kind"
+
+
+def test_an_identity_that_the_corpus_does_not_have_is_refused(tmp_path):
+    with pytest.raises(InputError, match="identities has 'kindd', which is no column of the corpus; did you mean kind"):
+        asked(tmp_path, identities=["image", "kindd"])
+
+
+def tables_of(seeds: int = 3, **shares: float) -> dict[str, pd.DataFrame]:
+    """Tables of identities whose shares of right answers are known, with floors at a tenth."""
+    found = items({named(name): share for name, share in shares.items()} | dict.fromkeys(FLOOR_ARMS, 0.1), seeds=seeds)
+    return {
+        "arms": summarize(found), "differences": differences(found, granularity.pairs("subgroup")),
+        "floors": against_floors(found, map(named, shares)), "seeds": seed_means(found),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shares", "word"),
+    [
+        ((0.3, 0.5, 0.8), "reproduced"), ((0.8, 0.5, 0.3), "contradicted"), ((0.3, 0.8, 0.5), "partly"), ((0.5, 0.5, 0.5), "equivalent"),
+        ((0.1, 0.5, 0.8), "not testable at this scale"),
+    ],
+)  # fmt: skip
+def test_the_answer_follows_the_order_of_the_identities(shares, word):
+    (answer,) = granularity.verdict(tables_of(**dict(zip(("image", "subgroup", "caption"), shares))))
+    assert (answer.claim, answer.word) == ("C6", word)
+
+
+def test_what_was_not_run_is_not_testable():
+    for tables in (tables_of(image=0.3, caption=0.8), tables_of(seeds=2, image=0.3, subgroup=0.5, caption=0.8)):
+        (answer,) = granularity.verdict(tables)
+        assert answer.word == "not testable at this scale"
+
+
+def test_pairs_that_decide_nothing_stand_beside():
+    tables = tables_of(image=0.3, subgroup=0.5, caption=0.8, concept=0.7, group=0.4)
+    found = tables["differences"].set_index("claim")["difference"]
+    assert found["tones apart"] == pytest.approx(0.1) and found["coarser"] == pytest.approx(0.1)
+    assert found["C6"].tolist() == pytest.approx([0.3, 0.2])
