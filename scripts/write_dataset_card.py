@@ -176,7 +176,7 @@ person is a woman, and a figure that stands for women and men shows neither.
 
 {captioned("Pairs that show people, by skin tone and gender.", markdown(cross))}
 
-Of the {len(DESIGNS)} packages {len(manifest()["left_out"]):,} icons were left out; `manifest.json` beside the data names each one.
+{len(manifest()["left_out"]):,} icons of the {len(DESIGNS)} packages are not in the corpus at all (flags, counted above, are); `manifest.json` beside the data names each one.
 
 {captioned("Icons that were left out.", markdown(left_out()))}
 

@@ -61,7 +61,7 @@ follow, on a laptop, what a text-to-image model does to representation learning.
 | part | architecture | weights |
 |---|---|---|
 | autoencoder | `AutoencoderTiny`, 8 x 8 x 10 latents | {weights["autoencoder"]:,} |
-| text encoder | `CLIPTextModel`, own byte-pair vocabulary, trained along | {weights["text_encoder"]:,} |
+| text encoder | `CLIPTextModel`, own byte-pair vocabulary, trained together with the denoiser | {weights["text_encoder"]:,} |
 | denoiser | `UNet2DConditionModel`, two levels with cross-attention | {weights["unet"]:,} |
 :::
 

@@ -48,6 +48,20 @@ def _source(row) -> str:
     return row.source if math.isnan(row.guidance_scale) else f"{row.source}, w = {row.guidance_scale:g}"
 
 
+def diversity_sentence(table: pd.DataFrame) -> str:
+    """Markdown: the distance between two images of one training caption at each guidance scale, beside that of real designs.
+
+    Args:
+        table: of :func:`stablerep.audits.faithfulness.shares`, measure ``distance``.
+    """
+    mine = table[(table["group"] == "all") & (table["captions"] == "training captions")]
+    drawn = mine[mine["source"] == "generated"].sort_values("guidance_scale")
+    each = ", ".join(f"{row.mean:.2f} at w = {row.guidance_scale:g}" for row in drawn.itertuples())
+    real = mine.loc[mine["source"] == "real", "mean"]
+    beside = f"; two real designs of it lie {real.iloc[0]:.2f} apart" if len(real) else ""
+    return f"Two generated images of a training caption lie {each} apart{beside}."
+
+
 def faithfulness_gaps(differences: pd.DataFrame) -> pd.DataFrame:
     """By how many points more often the concept of the caption comes first for real than for generated images: a column per group of captions.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.tables import points
+from stablerep.figures.tables import percent, points
 
 LACKING = "not run with these parameters"
 
@@ -61,6 +61,47 @@ def doublings(scaling: pd.DataFrame, probe: str) -> str:
         ]
         said.append(f"{panel}, {', '.join(slopes)}")
     return f"points for a doubling: {'; '.join(said)}"
+
+
+def accuracy(arms: pd.DataFrame, probe: str, arm: str) -> str:
+    """An arm's accuracy on a probe with its interval, such as ``12.3 [11.0, 13.6] %``."""
+    mine = arms[(arms["probe"] == probe) & (arms["arm"] == arm)]
+    if mine.empty:
+        return LACKING
+    row = mine.iloc[0]
+    return f"{percent(row['accuracy'], row['low'], row['high'])} %"
+
+
+def best_and_worst(counts: pd.DataFrame, probe: str) -> str:
+    """Which number of each panel is best, and by how many points it lies above the worst one.
+
+    Args:
+        counts: ``panel``, ``number``, ``probe`` and ``accuracy``.
+    """
+    said = []
+    for panel, part in counts[counts["probe"] == probe].groupby("panel", sort=False):
+        values = part.set_index("number")["accuracy"]
+        gap = 100 * (values.max() - values.min())
+        said.append(
+            f"the best {panel.partition(',')[0]} is {values.idxmax()}, {gap:.1f} points above {values.idxmin()}, the worst"
+        )
+    return "; ".join(said).capitalize() if said else LACKING
+
+
+def steps(counts: pd.DataFrame, probe: str) -> str:
+    """By how many points accuracy changes from each number of a panel to the next.
+
+    Args:
+        counts: ``panel``, ``number``, ``probe`` and ``accuracy``.
+    """
+    said = []
+    for panel, part in counts[counts["probe"] == probe].groupby("panel", sort=False):
+        values = part.sort_values("number").set_index("number")["accuracy"]
+        each = ", ".join(
+            f"{100 * (values[b] - values[a]):+.1f} from {a} to {b}" for a, b in zip(values.index, values.index[1:])
+        )
+        said.append(f"*{panel.partition(',')[0]}* {each}")
+    return "; ".join(said)
 
 
 def spread(table: pd.DataFrame, probe: str) -> str:

@@ -53,6 +53,27 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
     return pivoted(arms, "arm", "probe", text).rename_axis(columns=None)
 
 
+def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
+    """Markdown: which arms exceed the best floor on each set, by means over seeds.
+
+    Args:
+        scores: of :func:`stablerep.transfer.transfer_scores`, with ``arm``. floors: which of the arms are floors.
+    """
+    said = []
+    for name, part in scores.dropna(subset=["value"]).groupby("set", sort=False):
+        means = part.groupby("arm", sort=False)["value"].mean()
+        lowest = means[means.index.isin(floors)]
+        if lowest.empty:
+            continue
+        above = means[~means.index.isin(floors) & (means > lowest.max())].sort_values(ascending=False)
+        named = ", ".join(f"{arm} {100 * value:.1f}" for arm, value in above.items())
+        said.append(
+            f"On {name}, the best floor, {lowest.idxmax().lower()}, has {100 * lowest.max():.1f} %; "
+            + (f"above it lie {named}." if named else "no encoder lies above it.")
+        )
+    return " ".join(said)
+
+
 def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Accuracy in percent on one probe: a row per arm and panel, one per floor, a column per number of captions, titled with that of their concepts.
 

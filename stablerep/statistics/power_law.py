@@ -175,9 +175,10 @@ def power_law_sentences(laws: pd.DataFrame, by: Sequence[str], unit: str) -> str
         if not np.isnan(law.low):
             band = f" [{100 * law.low:.1f}, {100 * law.high:.1f}]"
             place = ", inside" if law.low <= law.observed <= law.high else ", **outside**"
-        floor = f"{law.c:.3g} + " if law.c >= 5e-4 else ""
+        above = law.c >= 5e-4
+        floor, bound = (f"{law.c:.3g} + ", "") if above else ("", " (with c at its bound, 0)")
         points.append(
-            f"- **{', '.join(names)}**: the law of the smaller sizes, error = ${floor}{law.a:.3g}\\, N^{{-{law.b:.2g}}}$, predicts an error of "
+            f"- **{', '.join(names)}**: the law of the smaller sizes, error = ${floor}{law.a:.3g}\\, N^{{-{law.b:.2g}}}${bound}, predicts an error of "
             f"{100 * law.predicted:.1f} %{band} at {law.size:,.0f} {unit}; measured was {100 * law.observed:.1f} %{place}."
         )
     for why, groups in lacking.items():

@@ -81,3 +81,27 @@ def test_the_largest_correction_is_found_and_refused_ones_are_said():
     table = pd.DataFrame(rows, columns=["attribute", "source", "guidance_scale", "label", "share"])
     assert solutions.largest_correction(table) == "*none* (tone, w = 8) moves most, from 50.0 % as read to 90.0 %"
     assert solutions.largest_correction(table[:3]) == "every correction was refused"
+
+
+def counts() -> pd.DataFrame:
+    rows = [("l, of a caption", n, a) for n, a in ((1, 0.08), (2, 0.12), (4, 0.11))] + [
+        ("m, in a batch", n, a) for n, a in ((1, 0.1), (2, 0.09))
+    ]
+    return pd.DataFrame([{"panel": p, "number": n, "probe": "one-shot", "accuracy": a} for p, n, a in rows])
+
+
+def test_the_best_number_of_each_panel_lies_above_the_worst():
+    assert solutions.best_and_worst(counts(), "one-shot") == (
+        "The best l is 2, 4.0 points above 1, the worst; the best m is 1, 1.0 points above 2, the worst"
+    )
+    assert solutions.best_and_worst(counts(), "none") == solutions.LACKING
+
+
+def test_steps_go_from_each_number_to_the_next():
+    assert solutions.steps(counts(), "one-shot") == "*l* +4.0 from 1 to 2, -1.0 from 2 to 4; *m* -1.0 from 1 to 2"
+
+
+def test_an_accuracy_has_its_interval():
+    arms = pd.DataFrame([{"arm": "a", "probe": "one-shot", "accuracy": 0.1234, "low": 0.1, "high": 0.15}])
+    assert solutions.accuracy(arms, "one-shot", "a") == "12.3 [10.0, 15.0] %"
+    assert solutions.accuracy(arms, "one-shot", "b") == solutions.LACKING

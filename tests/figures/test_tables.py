@@ -62,6 +62,21 @@ def test_gains_are_over_one_floor():
     assert shown.loc["b", "knn"] == "-2.0 [-3.0, +0.0]" and shown.loc["a", "knn"] == ""
 
 
+def test_what_transfers_is_told_against_the_best_floor():
+    rows = [
+        ("pixels", "digits", 0.95),
+        ("a", "digits", 0.9),
+        ("pixels", "art", 0.2),
+        ("a", "art", 0.3),
+        ("b", "art", 0.25),
+        ("b", "faces", np.nan),
+    ]
+    scores = pd.DataFrame(rows, columns=["arm", "set", "value"])
+    assert tables.transfer_sentence(scores, ["pixels"]) == (
+        "On digits, the best floor, pixels, has 95.0 %; no encoder lies above it. On art, the best floor, pixels, has 20.0 %; above it lie a 30.0, b 25.0."
+    )
+
+
 def test_transfer_is_averaged_over_seeds():
     rows = [("b", "digits", 0.5, 0), ("b", "digits", 0.7, 1), ("b", "faces", np.nan, 0), ("a", "digits", 0.25, 0)]
     shown = tables.transfer(pd.DataFrame(rows, columns=["arm", "set", "value", "seed"]))

@@ -298,5 +298,7 @@ def test_the_sentences_say_whether_the_largest_size_lies_inside():
     assert "**b, x**" in said[1] and said[1].endswith("measured was 90.5 %, **outside**.")
     assert "(one seed has no interval)" in said[2] and "inside" not in said[2] and "outside" not in said[2]
     without = power_law_sentences(laws.assign(c=0.0), ["arm", "panel"], "captions")
-    assert f"error = ${law.a:.3g}\\, N" in without  # nothing is added where nothing is to be added
+    assert (
+        f"error = ${law.a:.3g}\\, N" in without and "(with c at its bound, 0), predicts" in without
+    )  # nothing is added where nothing is to be added
     assert said[3].startswith("- No power law for c, y: errors of sizes up to 1600 are 0.01, ") and len(said) == 4

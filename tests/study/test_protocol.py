@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stablerep.study import protocol
-from stablerep.study.protocol import PAGE, protocol_hash, protocol_sentence
+from stablerep.study.protocol import PAGE, REMARKS, protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT
 
 WORDS = (PROJECT / PAGE).read_text(encoding="utf-8").split()
@@ -74,6 +74,13 @@ def test_the_row_of_a_claim_marks_that_claim_alone(page):
     assert {claims: protocol_hash(claims) for claims in before} == before
     page(table.replace("Five", "Three"))
     assert not set(before.values()) & {protocol_hash(claims) for claims in before}
+
+
+def test_remarks_are_not_marked(page):
+    page("Five seeds.\n")
+    mark = protocol_hash()
+    page(f"Five seeds.\n\n{REMARKS}\n\nThree were known.\n")
+    assert protocol_hash() == mark
 
 
 def test_the_same_words_in_lines_have_the_same_mark(page):

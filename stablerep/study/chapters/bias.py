@@ -13,10 +13,9 @@ import pandas as pd
 from stablerep.statistics import WORDS
 from stablerep.study.chapters import Answer, Effect, Headline
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
-from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, short_of_floors
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
-from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
@@ -235,10 +234,13 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
         word, why = judge_contrasts(mine)
         if low := at_the_floor(tables["floors"], PROBE, (first, second)):
-            word, why = WORDS[-1], f"not clearly above the floors on people: {some_of(low)} ({why})"
+            word, why = (
+                WORDS[-1],
+                f"not clearly above the floors on people: {short_of_floors(tables['floors'], PROBE, low)} ({why})",
+            )
         said.append((f"{first} against {second}", word, why, mine))
     (name, word, why, mine), *others = said
-    p, effects = mine["adjusted"].min(), [
+    p, effects = mine["adjusted"].min(), [] if word == WORDS[-1] else [
         Effect(f"{one.label} ({one.attribute})", one.difference, one.low, one.high, one.visible)
         for one in mine.sort_values("adjusted").itertuples()
     ]  # fmt: skip

@@ -44,6 +44,7 @@ STRIP = Step(
     "strip", 1, lambda p: "what an encoder finds most alike",
     ("stablerep.audits.neighbours", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:draw_strip"), seconds=4.0,
 )  # fmt: skip
+CLIP = "CLIP real designs"
 FINDS = "StableRep synthetic"  # the arm whose encoder is asked
 STRIP_CAPTIONS = (
     "dog face",
@@ -128,12 +129,15 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     """One claim on one probe. C1 says "at least as good": within a point, its arms count as equals. Others say "better"."""
+    at_least = any(pair.at_least for pair in PAIRS if pair.claim == claim)
+    bound = "minus one point, so that a loss of more is excluded" if at_least else "zero"
+    rule = f"reproduced when the whole interval of every pair lies above {bound}; equivalent when it lies within a point of zero; {RULE}"
     pairs = tables["differences"]
     pairs = pairs[(pairs["claim"] == claim) & (pairs["probe"] == probe)]
     if len(pairs) < sum(pair.claim == claim for pair in PAIRS):
-        return Answer(claim, WORDS[-1], f"{probe}: not all arms that the claim names were run", RULE)
+        return Answer(claim, WORDS[-1], f"{probe}: not all arms that the claim names were run", rule)
     found = held_to_floors(verdict_on(pairs), pairs, tables["floors"], probe)
-    return Answer(claim, found.word, f"{probe}: {found.sentence}", RULE, p=found.p, effects=effects_of(pairs))
+    return Answer(claim, found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(pairs))
 
 
 def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
@@ -150,11 +154,13 @@ def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
     lowest = floors["accuracy"].idxmax()
     floor = percent(*floors.loc[lowest, ["accuracy", "low", "high"]])
     control = pairs.iloc[0]
+    theirs = f", CLIP to {percent(*arms.loc[CLIP, ['accuracy', 'low', 'high']])} %" if CLIP in arms.index else ""
     return [
-        f"Accuracy on the probe *{probe}*, with things that no encoder has seen, is {shown['StableRep synthetic']} % for StableRep on synthetic images, "
-        f"{shown['SimCLR real']} % for SimCLR and {shown['CLIP real']} % for CLIP on the real image of each caption, and {floor} % for the best floor, {lowest.lower()}.",
-        f"On real images of several designs, which no corpus of photographs has, StableRep comes to {shown['StableRep real designs']} %; synthetic images change that by "
-        f"{points(control['difference'], control['low'], control['high'])} points.",
+        f"Accuracy on the primary probe, *{probe}* (from one example of each of some hundred things that no encoder has seen, name each in a picture of another design), is "
+        f"{shown['StableRep synthetic']} % for StableRep on synthetic images, with the 95 % interval in brackets. With one real image of each caption SimCLR, which compares two views "
+        f"of an image, has {shown['SimCLR real']} %, and CLIP, which compares images with captions, {shown['CLIP real']} %. The best measure that learns nothing, {lowest.lower()}, has {floor} %.",
+        f"On real images of several designs, which corpora of captioned photographs from the web do not offer, StableRep comes to {shown['StableRep real designs']} %"
+        f"{theirs}; synthetic images change StableRep's accuracy by {points(control['difference'], control['low'], control['high'])} points.",
     ]
 
 

@@ -243,8 +243,13 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         "real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
         "the guidance scale that was chosen beforehand"
     )
-    return [
-        Answer(
-            "C10", found.word, f"Concept first, {asked}: {found.sentence}", rule, p=found.p, effects=effects_of(pair)
-        )
-    ]
+    from stablerep.figures.tables import points
+
+    others = tables["differences"].query("claim != 'C10'")
+    others = others[others["captions"].isin(pair["captions"])]
+    beside = "; ".join(
+        f"{row.second.rpartition(', ')[2]} {points(row.difference, row.low, row.high)}" for row in others.itertuples()
+    )
+    lines = [f"At the other scales real images lie ahead by, in points: {beside}."] if beside else []
+    why = f"Concept first, {asked}: {found.sentence}"
+    return [Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair))]

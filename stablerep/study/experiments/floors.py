@@ -35,6 +35,22 @@ def at_the_floor(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> list[
     return [name for name in arms if not cleared.get(name, False)]
 
 
+def short_of_floors(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> str:
+    """By how much arms of :func:`at_the_floor` fall short of the floor that is hardest for each."""
+    said = []
+    for name in arms:
+        mine = floors[(floors["probe"] == probe) & (floors["first"] == name)]
+        if mine.empty:
+            said.append(f"{name} was held against no floor")
+            continue
+        worst = mine.loc[(mine["difference"] - mine["visible"]).idxmin()]
+        said.append(
+            f"{name} lies {100 * worst['difference']:+.1f} points [{100 * worst['low']:+.1f}, {100 * worst['high']:+.1f}] from "
+            f"{worst['second'].lower()}, where {100 * worst['visible']:.1f} would be detected"
+        )
+    return "; ".join(said)
+
+
 def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, probe: str) -> Verdict:
     """The verdict on some pairs of arms; *not testable at this scale* where an arm of theirs lies at the floor.
 

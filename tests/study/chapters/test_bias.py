@@ -186,8 +186,8 @@ def contrasts(pair: tuple[str, str], **changes) -> pd.DataFrame:
 def floors(**gains: float) -> pd.DataFrame:
     """Every arm against every floor: 20 points above, or as ``gains`` say, by the first word of the arm's method."""
     return pd.DataFrame([
-        {"probe": bias.PROBE, "first": arm, "second": floor, "difference": gains.get(arm.split()[0], 0.2), "visible": 0.05}
-        for arm in bias.COMPARED for floor in FLOOR_ARMS
+        {"probe": bias.PROBE, "first": arm, "second": floor, "difference": gain, "low": gain - 0.04, "high": gain + 0.04, "visible": 0.05}
+        for arm in bias.COMPARED for floor in FLOOR_ARMS for gain in [gains.get(arm.split()[0], 0.2)]
     ])  # fmt: skip
 
 
@@ -219,6 +219,9 @@ def test_arms_at_the_floor_decide_nothing():
         (answer,) = bias.verdict({"contrasts": table, "floors": floors(**gains)})
         assert answer.word == word and ("floors on people: SimCLR synthetic" in answer.why) == (word != "reproduced")
         assert "floors on people" in answer.lines[0] or word != "reproduced"
+        assert bool(answer.effects) == (word == "reproduced")  # an effect of arms at the floor says nothing
+    said = "SimCLR real lies +4.0 points [+0.0, +8.0] from raw pixels, where 5.0 would be detected"
+    assert said in bias.verdict({"contrasts": table, "floors": floors(SimCLR=0.04)})[0].why
 
 
 def test_without_a_pair_there_is_no_verdict():

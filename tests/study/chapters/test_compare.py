@@ -83,6 +83,7 @@ def test_an_arm_at_the_floor_makes_its_claims_not_testable_and_no_others():
             one.what for one in answers["C2"].effects
         ]  # the numbers are told all the same
         assert "settles no claim" in answers["C2"].rule
+        assert "above minus one point" in answers["C1"].rule and "above zero" in answers["C2"].rule
 
 
 def test_the_floors_are_held_against_every_trained_arm():
@@ -188,7 +189,17 @@ def test_two_sentences_say_where_the_arms_lie():
         [("control", "one-shot concept", -0.01, -0.02, 0.0)], columns=["claim", "probe", "difference", "low", "high"]
     )
     first, second = compare.in_short({"arms": arms, "differences": pairs})
-    assert "24.0 [23.0, 25.0] % for StableRep on synthetic images, 17.0 [16.0, 18.0] % for SimCLR" in first
-    assert first.endswith("9.0 [8.0, 10.0] % for the best floor, oriented gradients.")
-    assert "25.0 [24.0, 26.0] %" in second and second.endswith("by -1.0 [-2.0, +0.0] points.")
+    assert (
+        "24.0 [23.0, 25.0] % for StableRep on synthetic images" in first
+        and "has 17.0 [16.0, 18.0] %, and CLIP" in first
+    )
+    assert first.endswith("The best measure that learns nothing, oriented gradients, has 9.0 [8.0, 10.0] %.")
+    assert "StableRep comes to 25.0 [24.0, 26.0] %; synthetic" in second and second.endswith(
+        "by -1.0 [-2.0, +0.0] points."
+    )
+    theirs = pd.concat([arms, arms[:1].assign(arm="CLIP real designs")])
+    assert (
+        "StableRep comes to 25.0 [24.0, 26.0] %, CLIP to "
+        in compare.in_short({"arms": theirs, "differences": pairs})[1]
+    )
     assert compare.in_short({"arms": arms[:-1], "differences": pairs}) == []

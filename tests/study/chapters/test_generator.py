@@ -191,6 +191,14 @@ def test_verdict_is_that_of_the_one_pair_of_the_claim(given, word):
     )
 
 
+def test_the_other_scales_of_the_same_captions_stand_beside():
+    tables = pair(0.2, 0.05, 0.001, 0.999)
+    tables["differences"].loc[0, "second"] = "generated, w = 4"
+    (answer,) = generator.verdict(tables)
+    assert answer.lines == ["At the other scales real images lie ahead by, in points: w = 4 +90.0 [+15.0, +25.0]."]
+    assert generator.verdict({"differences": tables["differences"][1:2]})[0].lines == []
+
+
 def test_the_autoencoder_is_measured_on_what_it_knows_and_does_not_know(tmp_path, monkeypatch, emoji):
     study = Study(RunStore(tmp_path))
     study.corpus = emoji
