@@ -146,5 +146,5 @@ def fewest(pairs: pd.DataFrame, probe: str, panel: str, counts: list[int]) -> st
         enough = count
     if enough > counts[-1]:
         return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions at no number of them."
-    fewer = f", 1/{counts[-1] / enough:.2g} of them," if enough < counts[-1] else ""
+    fewer = f", 1/{counts[-1] / enough:.2g} of them" if enough < counts[-1] else ""
     return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions from {enough:,} on{fewer} (each interval by itself, not corrected for several sizes)."

@@ -148,8 +148,8 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     """What the stored reference of a chapter is, beside a run's parameters, and whether its code has changed since."""
     record = stored_record(name)
     known = chapter(name).Parameters.model_fields
-    own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset") and k in known}
-    different = {k: v for k, v in own.items() if getattr(parameters, k) != v}
+    own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset")}
+    different = {k: v for k, v in own.items() if k not in known or getattr(parameters, k) != v}
     changed = ", ".join(f"{k} = {_briefly(v)}" for k, v in different.items())
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]

@@ -219,7 +219,7 @@ def test_the_lines_say_from_which_number_of_captions_on_one_lies_above_the_other
     )
     assert answer.lines[0] == f"With views fixed, {said} from 400 on{alone}"
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {200: 0.8}))
-    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them,{alone}"
+    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them{alone}"
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {400: 0.0}))
     assert answer.lines[0] == f"With views fixed, {said} at no number of them."
 
