@@ -38,7 +38,7 @@ def pivoted(table: pd.DataFrame, index: str, columns: str, text: Sequence[str]) 
     return wide.fillna("").rename_axis(index=None)
 
 
-def _accuracies(table: pd.DataFrame) -> list[str]:
+def accuracy_texts(table: pd.DataFrame) -> list[str]:
     """The ``accuracy`` of each row, with its interval."""
     return [percent(row.accuracy, row.low, row.high) for row in table.itertuples()]
 
@@ -49,7 +49,7 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
     Args:
         arms: of :func:`stablerep.statistics.summarize`.
     """
-    text = _accuracies(arms)
+    text = accuracy_texts(arms)
     return pivoted(arms, "arm", "probe", text).rename_axis(columns=None)
 
 
@@ -72,81 +72,6 @@ def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
             + (f"above it lie {named}." if named else "no encoder lies above it.")
         )
     return " ".join(said)
-
-
-def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per arm and panel, one per floor, a column per number of captions, titled with that of their concepts.
-
-    Args:
-        scaling: as ``arms``, with ``panel``, ``captions`` and ``concepts``.
-    """
-    mine = scaling[scaling["probe"] == probe]
-    mine = mine[(mine["captions"] > 0) | ~mine.duplicated(["arm", "captions"])]  # floors are the same in all panels
-    mine = mine.assign(
-        arm=[f"{row.arm}, {row.panel}" if row.captions else row.arm for row in mine.itertuples()],
-        captions=[
-            f"{row.captions:,} captions, {row.concepts:,} concepts" if row.captions else "no captions"
-            for row in mine.itertuples()
-        ],
-    )
-    text = _accuracies(mine)
-    return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
-
-
-def against_all_captions(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """By how many points an arm at each number of captions lies above another at all of them: a row per number, a column per panel.
-
-    Args:
-        pairs: of :func:`stablerep.statistics.differences`, with ``panel``.
-    """
-    mine = pairs[pairs["probe"] == probe]
-    text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
-    return pivoted(mine, "first", "panel", text).rename_axis(index=None, columns=None)
-
-
-def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per arm, a column per guidance scale.
-
-    Args:
-        table: of :func:`stablerep.statistics.summarize`, with ``guidance_scale``.
-    """
-    mine = table[table["probe"] == probe].sort_values("guidance_scale", kind="stable")
-    mine = mine.assign(w=[f"w = {w:g}" for w in mine["guidance_scale"]])
-    return pivoted(mine, "arm", "w", _accuracies(mine)).rename_axis(columns=None)
-
-
-def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per panel, a column per number that was varied.
-
-    Args:
-        table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``number``.
-    """
-    mine = table[table["probe"] == probe].assign(number=table["number"].map("{:g}".format))
-    return pivoted(mine, "panel", "number", _accuracies(mine)).rename_axis(columns=None)
-
-
-def slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """By how many points accuracy rises with each doubling, with the smallest rise that would have been seen: a row per panel.
-
-    Args:
-        table: ``panel``, ``difference``, ``low``, ``high`` and ``visible``.
-    """
-    text = [points(row.difference, row.low, row.high) for row in table.itertuples()]
-    visible = [f"{100 * row.visible:.1f}" for row in table.itertuples()]
-    return pd.DataFrame(
-        {"points for a doubling": text, "smallest detectable": visible}, index=table["panel"].rename(None)
-    )
-
-
-def peaks(table: pd.DataFrame) -> pd.DataFrame:
-    """The best guidance scale of each arm, and what accuracy loses a factor of two from it, in points.
-
-    Args:
-        table: ``arm``, ``best``, ``low``, ``high``, ``bend``, ``bend_low`` and ``bend_high``.
-    """
-    best = [f"{row.best:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in table.itertuples()]
-    lost = [points(row.bend, row.bend_low, row.bend_high) for row in table.itertuples()]
-    return pd.DataFrame({"best w": best, "points lost a factor of two from it": lost}, index=table["arm"].rename(None))
 
 
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:

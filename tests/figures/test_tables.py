@@ -30,23 +30,6 @@ def test_accuracies_keep_the_order_of_the_study_and_leave_out_what_is_missing():
     assert shown.loc["a"].tolist() == ["12.3", ""]  # one seed has no interval, and it was not asked of neighbours
 
 
-def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
-    scaling = pd.concat(
-        [arms().assign(captions=count, concepts=count // 5, panel=panel) for panel in "xy" for count in (10, 1000, 0)]
-    )
-    shown = tables.scaled_accuracies(scaling, "linear")
-    assert shown.columns.tolist() == ["10 captions, 2 concepts", "1,000 captions, 200 concepts", "no captions"]
-    assert shown.index.tolist() == ["b, x", "a, x", "b", "a", "b, y", "a, y"]  # floors, which learn from none, once
-    assert shown["no captions"].tolist() == ["", "", "50.0 [45.0, 55.1]", "12.3", "", ""]
-    assert shown.loc["b, y", "1,000 captions, 200 concepts"] == "50.0 [45.0, 55.1]"
-
-
-def test_differences_by_size_have_a_column_for_each_panel():
-    table = pd.concat([pairs().query("second == 'r'").assign(panel=panel) for panel in "xy"])
-    shown = tables.against_all_captions(table, "linear")
-    assert shown.columns.tolist() == ["x", "y"] and shown.loc["b"].tolist() == 2 * ["+30.0 [+20.0, +40.0]"]
-
-
 def test_differences_are_signed_points_titled_by_their_claim():
     shown = tables.differences(pairs()[:2], "linear")
     assert shown.index.tolist() == ["C1", "learned"]
@@ -201,43 +184,6 @@ def test_published_numbers_of_several_grades_say_which():
     assert shown["evidence"].str.startswith(("secondary", "derived")).all()
     only = tables.published(read_published(), exhibits=["Table1a"], metric="ImageNet-1k linear")
     assert "evidence" not in only
-
-
-def test_accuracies_by_scale_are_in_its_order():
-    rows = [("B", "p", 8.0, 0.3), ("B", "p", 1.0, 0.2), ("A", "p", 8.0, 0.1), ("B", "q", 1.0, 0.9)]
-    table = pd.DataFrame(rows, columns=["arm", "probe", "guidance_scale", "accuracy"]).assign(low=0.05, high=0.5)
-    shown = tables.guided_accuracies(table, "p")
-    assert shown.columns.tolist() == ["w = 1", "w = 8"] and shown.loc["B"].tolist() == [
-        "20.0 [5.0, 50.0]",
-        "30.0 [5.0, 50.0]",
-    ]
-    assert shown.loc["A", "w = 1"] == ""
-
-
-def test_numbers_that_were_varied_have_a_column_each_and_their_panels_a_slope():
-    rows = [("x", 1, 0.1), ("x", 8, 0.2), ("y", 1, 0.3)]
-    table = pd.DataFrame(rows, columns=["panel", "number", "accuracy"]).assign(low=0.05, high=0.5, probe="p")
-    shown = tables.counted_accuracies(table, "p")
-    assert (
-        shown.columns.tolist() == ["1", "8"] and shown.loc["x", "8"] == "20.0 [5.0, 50.0]" and shown.loc["y", "8"] == ""
-    )
-    found = pd.DataFrame({"panel": ["x"], "difference": [0.01], "low": [-0.002], "high": [0.02], "visible": [0.015]})
-    assert tables.slopes(found).loc["x"].tolist() == ["+1.0 [-0.2, +2.0]", "1.5"]
-
-
-def test_peaks_are_read_with_what_is_lost_beside_them():
-    table = pd.DataFrame(
-        {
-            "arm": ["A"],
-            "best": [2.04],
-            "low": [1.0],
-            "high": [3.96],
-            "bend": [0.012],
-            "bend_low": [-0.001],
-            "bend_high": [0.025],
-        }
-    )
-    assert tables.peaks(table).loc["A"].tolist() == ["2.0 [1.0, 4.0]", "+1.2 [-0.1, +2.5]"]
 
 
 def test_tables_are_left_as_they_were():

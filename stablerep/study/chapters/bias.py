@@ -234,10 +234,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
         word, why = judge_contrasts(mine)
         if low := at_the_floor(tables["floors"], PROBE, (first, second)):
-            word, why = (
-                WORDS[-1],
-                f"not clearly above the floors on people: {short_of_floors(tables['floors'], PROBE, low)} ({why})",
-            )
+            short = short_of_floors(tables["floors"], PROBE, low)
+            word, why = WORDS[-1], f"not clearly above the floors on people: {short} ({why})"
         said.append((f"{first} against {second}", word, why, mine))
     (name, word, why, mine), *others = said
     p, effects = mine["adjusted"].min(), [] if word == WORDS[-1] else [

@@ -236,20 +236,17 @@ def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C10: real images of training captions against generated ones at the guidance scale of the parameters."""
-    pair = tables["differences"].query("claim == 'C10'")
-    found = verdict_on(pair)
-    asked = ", ".join(pair["captions"])
+    from stablerep.figures.tables import points
+
+    pair, others = (tables["differences"].query(f"claim {which} 'C10'") for which in ("==", "!="))
+    found, others = verdict_on(pair), others[others["captions"].isin(pair["captions"])]
     rule = (
         "real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
         "the guidance scale that was chosen beforehand"
     )
-    from stablerep.figures.tables import points
-
-    others = tables["differences"].query("claim != 'C10'")
-    others = others[others["captions"].isin(pair["captions"])]
-    beside = "; ".join(
-        f"{row.second.rpartition(', ')[2]} {points(row.difference, row.low, row.high)}" for row in others.itertuples()
-    )
-    lines = [f"At the other scales real images lie ahead by, in points: {beside}."] if beside else []
-    why = f"Concept first, {asked}: {found.sentence}"
+    each = [
+        f"{one.second.rpartition(', ')[2]} {points(one.difference, one.low, one.high)}" for one in others.itertuples()
+    ]
+    lines = [f"At the other scales real images lie ahead by, in points: {'; '.join(each)}."] if each else []
+    why = f"Concept first, {', '.join(pair['captions'])}: {found.sentence}"
     return [Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair))]
