@@ -191,6 +191,7 @@ def guidance_peaks():
 CASES = {
     "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
+    "scaled": lambda t: figures.scaled(t, arms_table(), "one-shot"),
     "comparison": lambda t: figures.comparison(t, PROBES, "one-shot", "this run"),
     "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
@@ -206,7 +207,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
-    "counted": counted_table, "guidance": guidance_table,
+    "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -369,6 +370,17 @@ def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_sca
     ]  # fmt: skip
     assert best == [[(2.5, 8.0)], []]  # one peak is given
     assert "SimCLR synthetic is best at w = 4.0 [2.5, 8.0]" in figure.get_label()
+
+
+def test_scales_stand_beside_real_images_and_chance():
+    chance = pd.DataFrame([{"probe": "one-shot", "chance": 0.02}])
+    figure = figures.scaled(table := guidance_table(), real := arms_table(), "one-shot", chance)
+    names = table["arm"].drop_duplicates().tolist()
+    assert len(figure.axes) == len(names)
+    for axis, name in zip(figure.axes, names):
+        beside = real[(real["probe"] == "one-shot") & (real["arm"].map(figures.colour_of) == figures.colour_of(name))]
+        levels = {round(line.get_ydata()[0], 6) for line in axis.lines if len(set(line.get_ydata())) == 1}
+        assert {2.0, *(round(100 * one, 6) for one in beside["accuracy"])} <= levels
 
 
 def test_numbers_that_were_varied_have_a_panel_each():

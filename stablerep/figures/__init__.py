@@ -6,7 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence
-from stablerep.figures.guided import counted, guidance
+from stablerep.figures.guided import counted, guidance, scaled
 from stablerep.figures.images import (
     designs_of,
     diversity,
@@ -43,6 +43,7 @@ __all__ = [
     "people_tables",
     "positives",
     "sample_grid",
+    "scaled",
     "scaling",
     "scenes_of",
     "set_measures",

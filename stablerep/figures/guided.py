@@ -30,11 +30,7 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
     said = []
     for axis, name in zip(axes.flat, arms):
         part, colour = mine[mine["arm"] == name].sort_values("guidance_scale"), colour_of(name)
-        errors = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]])
-        axis.errorbar(
-            part["guidance_scale"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, color=colour,
-            markerfacecolor=colour if filled(name) else "white",
-        )  # fmt: skip
+        draw_scales(axis, name, part)
         for one in beside[beside["arm"].map(colour_of) == colour].itertuples():
             axis.axhspan(100 * one.low, 100 * one.high, color=colour, alpha=0.12, lw=0)
             axis.axhline(100 * one.accuracy, color=colour, ls="--")
@@ -52,6 +48,46 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
     highest = f"highest: {best['arm']} at w = {best['guidance_scale']:g}, {percent(best['accuracy'], best['low'], best['high'])} %"
     figure.set_label(f"Accuracy on {probe} against guidance scale; {highest}; {'; '.join(said)}.")
     return figure
+
+
+def scaled(table: pd.DataFrame, real: pd.DataFrame, probe: str, chance: pd.DataFrame | None = None) -> Figure:
+    """A panel for each method: accuracy over w, the same method on real images as level lines, and the best floor, or chance where it is given.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``guidance_scale``. real: the same of arms on real images and of floors.
+        chance: ``probe`` and ``chance``.
+    """
+    mine, beside = table[table["probe"] == probe], real[real["probe"] == probe]
+    floors = beside[beside["views"] == 0]["accuracy"]
+    lowest = floors.max() if chance is None else chance.set_index("probe")["chance"][probe]
+    arms, said = list(dict.fromkeys(mine["arm"])), []
+    figure, axes = canvas(len(arms), height=3.2, sharey=True)
+    for axis, name in zip(axes.flat, arms):
+        part, colour = mine[mine["arm"] == name].sort_values("guidance_scale"), colour_of(name)
+        draw_scales(axis, name, part)
+        for one in beside[beside["arm"].map(colour_of) == colour].itertuples():
+            axis.axhline(100 * one.accuracy, color=colour, ls="--")
+            said.append(f"{one.arm} {percent(one.accuracy, one.low, one.high)} %")
+        axis.axhline(100 * lowest, color=GREY, ls=":")
+        over_doublings(axis, sorted(mine["guidance_scale"].unique()))
+        axis.set_xlabel("guidance scale w")
+        axis.set_title(name.removesuffix(" synthetic"))
+        top = part.loc[part["accuracy"].idxmax()]
+        said.append(
+            f"{name} at best {percent(top['accuracy'], top['low'], top['high'])} %, at w = {top['guidance_scale']:g}"
+        )
+    axes[0][0].set_ylabel(wrapped(f"{probe} (%)"))
+    figure.set_label(f"Accuracy on {probe} against guidance scale; {'; '.join(said)}.")
+    return figure
+
+
+def draw_scales(axis, name: str, part: pd.DataFrame) -> None:
+    """An arm's accuracy with its interval at each guidance scale."""
+    errors, colour = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]]), colour_of(name)
+    axis.errorbar(
+        part["guidance_scale"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, color=colour,
+        markerfacecolor=colour if filled(name) else "white",
+    )  # fmt: skip
 
 
 def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, probe: str) -> Figure:

@@ -1,0 +1,204 @@
+"""Zero-shot: encoders that have read captions name images without a probe, beside what a probe finds in the same encoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from stablerep.corpus import Corpus
+from stablerep.errors import InputError
+from stablerep.statistics import WORDS
+from stablerep.statistics import verdict as verdict_on
+from stablerep.statistics.arms import Pair, differences, seed_means, summarize
+from stablerep.study.chapters import Answer, Headline, effects_of
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
+from stablerep.study.experiments.evaluated import Evaluated, cost_of
+from stablerep.study.experiments.images import Captions
+from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+from stablerep.study.store.runs import Run
+from stablerep.study.store.step import Step
+
+QUESTION = "Do encoders that learned from synthetic images know what things are called, and does a probe tell the same of them?"
+CLAIMS = ("C7",)
+HEADLINE = Headline("zero_shot", ("arm", "guidance_scale", "probe"), "accuracy", "accuracy")
+KNOWN, NEW = "zero-shot, known names", "zero-shot, new names"
+HELD_OUT = "twemoji"  # the design that no encoder learns from
+METHODS_ASKED = ("CLIP", "StableRep+")
+REAL, CLAIMED, DESIGNS = "CLIP real", "CLIP synthetic", "CLIP real designs"
+ZERO_SHOT = Step(
+    "zero-shot", 1, lambda p: "images named by their captions",
+    ("stablerep.training.joint_space", "stablerep.probes.zero_shot", "stablerep.camera", f"{__name__}:name_images", f"{__name__}:questions"),
+    seconds=3.0,
+)  # fmt: skip
+
+
+class Parameters(Pretraining):
+    # what is swept, and what no method of this chapter reads
+    guidance_scale: ClassVar[float]
+    simclr_guidance_scale: ClassVar[float]
+    simclr_learning_rate: ClassVar[float]
+
+    guidance_scales: list[GuidanceScale] = knob(
+        "numbers w to compare, beside the w of CLIP's images", cost="linear", min_length=1
+    )
+    real_designs: bool = knob("whether CLIP also learns from all real designs, the ceiling", cost="linear")
+
+
+_EVERY = dict(guidance_scales=[1.0, 2.0, 4.0, 8.0], real_designs=True)
+PRESETS = chapter_presets(
+    Parameters, PRETRAINING,
+    laptop=dict(guidance_scales=[2.0], real_designs=False),  # what the comparison has trained
+    smoke=dict(guidance_scales=[1.0, 2.0], real_designs=True),
+    reference=_EVERY, workstation=_EVERY, paper=_EVERY,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One arm and seed: what probes find, and what it says without any."""
+
+    evaluated: Evaluated
+    named: Run | None  # of floors, which read no captions, there is none
+    guidance_scale: float | None  # of the images; None for real ones
+
+    def items(self) -> pd.DataFrame:
+        found = [self.evaluated.items()]
+        if self.named is not None:
+            about = {"arm": self.evaluated.arm, "seed": self.evaluated.seed, "captions": self.evaluated.captions}
+            found.append(self.named.table().assign(**about, **cost_of(self.evaluated.pretraining)))
+        return pd.concat(found, ignore_index=True)
+
+
+def ask(p: Parameters, study: Study) -> list[Asked]:
+    """Both methods on images of each scale, CLIP on real ones, and the floors, at every seed."""
+    captions, found = study.captions(p.captions), []
+    scales = sorted({*p.guidance_scales, p.clip_guidance_scale})
+    arms = [(arm(REAL), None), *([(arm(DESIGNS), None)] if p.real_designs else [])]
+    arms += [(swept(title, w), w) for title in METHODS_ASKED for w in scales]
+    for seed in range(p.seed, p.seed + p.seeds):
+        for which, w in arms:
+            if not study.lacking(which):
+                one = study.evaluated(which, captions, p, seed)
+                found.append(Asked(one, named(one.pretraining, captions, p, study), w))
+        found += [Asked(study.evaluated(arm(name), captions, p, seed), None, None) for name in FLOOR_ARMS]
+    return found
+
+
+def swept(title: str, w: float) -> Arm:
+    """A method on the images of a guidance scale: one of each caption for CLIP, all for StableRep+."""
+    one = arm(f"{title} synthetic")
+    return Arm(at_scale(one.name, w), one.method, "synthetic", one.stored, guidance_scale=w)
+
+
+def at_scale(name: str, w: float) -> str:
+    return f"{name}, w = {w:g}"
+
+
+def named(run: Run, captions: Captions, p: Parameters, study: Study) -> Run:
+    """A run's answers to :func:`questions`."""
+    return study.store.obtain(
+        ZERO_SHOT,
+        parameters={"size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else []},
+        inputs={"encoder": run.key, "corpus": study.seen_fingerprint, "captions": captions.name},
+        compute=lambda folder: name_images(run.folder, questions(p, captions, study), study.size, folder),
+    )  # fmt: skip
+
+
+def questions(p: Parameters, captions: Captions, study: Study) -> dict[str, tuple[Corpus, str, dict[str, str]]]:
+    """For each probe its images, the column with what they show, and what that is called.
+
+    *Known names*: captions that were read, in the design that nobody learned from, and only where the part is ``test``.
+    *New names*: concepts of the part, in all designs that probes look at. A concept is called by the shortest of its captions, and shown by
+    the image of that caption. A corpus without designs is asked for its last label, whose classes are their own names.
+    """
+    about = study.about
+    if not about.designs:
+        if not about.labels:
+            raise InputError(f"corpus is {study.source!r}, which declares neither designs nor labels to name.")
+        part, label = study.asked_part([], p.probe_part), about.labels[-1]
+        part = part.where(part.table[label].notna())
+        return {f"zero-shot {label}": (part, label, {one: str(one) for one in part.table[label].unique()})}
+    found = {}
+    if p.probe_part == "test" and HELD_OUT in about.designs:
+        table = study.scenes.table
+        found[KNOWN] = study.scenes.where(table["caption"].isin(captions.texts) & (table["design"] == HELD_OUT))
+    found[NEW] = study.asked_part(p.probe_designs, p.probe_part)
+    return {probe: plainest(part, about.cluster) for probe, part in found.items()}
+
+
+def plainest(part: Corpus, cluster: str) -> tuple[Corpus, str, dict[str, str]]:
+    """Of each cluster the images of its shortest caption, the cluster's column, and these captions; of several as short the first by name."""
+    table = part.table.assign(length=part.table["caption"].str.len()).sort_values(["length", "caption"], kind="stable")
+    first = table.drop_duplicates(cluster).drop_duplicates("caption").sort_values(cluster)
+    names = dict(zip(first[cluster], first["caption"]))
+    return part.where(part.table["caption"] == part.table[cluster].map(names)), cluster, names
+
+
+def name_images(
+    encoder: Path, asked: dict[str, tuple[Corpus, str, dict[str, str]]], size: int, folder: Path
+) -> dict[str, float]:
+    """Items of every question, as :func:`stablerep.probes.suite.evaluate` has them."""
+    from stablerep.probes.extraction import features_of
+    from stablerep.probes.zero_shot import zero_shot_probe
+    from stablerep.training.joint_space import load_joint_space
+
+    space, parts = load_joint_space(encoder), []
+    for probe, (part, column, names) in asked.items():
+        features = space.images(features_of(space.backbone, part.images(size)))
+        answers = zero_shot_probe(features, part.table[column].tolist(), space.texts, names, templates=("{}",))
+        rows = part.table[["id", part.cluster]].astype(str).rename(columns={part.cluster: "cluster"})
+        parts.append(rows.reset_index(drop=True).join(answers[["truth", "prediction", "correct"]].astype({"truth": str, "prediction": str})).assign(
+            probe=probe, chance=1 / len(names)
+        ))  # fmt: skip
+    items = pd.concat(parts, ignore_index=True)
+    items.to_parquet(folder / "results.parquet", index=False)
+    return items.groupby("probe")["correct"].mean().to_dict()
+
+
+def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
+    """Tables: ``zero_shot`` (a row per arm, ``guidance_scale`` and probe), ``real`` (the same of arms on real images and floors),
+    ``differences`` (the pair of C7 and, beside it, StableRep+ against CLIP), ``chances`` by probe, and ``seeds``."""
+    items, w = pd.concat([one.items() for one in asked], ignore_index=True), p.clip_guidance_scale
+    scales = {one.evaluated.arm: one.guidance_scale for one in asked}
+    found = summarize(items)
+    scale = found["arm"].map(scales)
+    drawn = found[scale.notna()].assign(guidance_scale=scale[scale.notna()])
+    mine = at_scale(CLAIMED, w)
+    pairs = [
+        Pair("C7", REAL, mine), Pair("more images", DESIGNS, REAL),
+        Pair("many positives", at_scale("StableRep+ synthetic", w), mine), Pair("StableRep+ and real", at_scale("StableRep+ synthetic", w), REAL),
+    ]  # fmt: skip
+    return {
+        "zero_shot": drawn.assign(arm=[name.rpartition(", w")[0] for name in drawn["arm"]]),
+        "real": found[scale.isna()],
+        "differences": differences(items, pairs),
+        "chances": items.dropna(subset=["chance"]).groupby("probe", as_index=False)["chance"].first(),
+        "seeds": seed_means(items),
+    }
+
+
+def named_probe(tables: dict[str, pd.DataFrame]) -> str:
+    """The probe on which the verdict rests: known names, where they were asked."""
+    asked = tables["chances"]["probe"].tolist()
+    return KNOWN if KNOWN in asked else asked[-1]
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C7: where the names are known and the design is not, CLIP on real images lies above CLIP on synthetic ones."""
+    rule = "CLIP on real images names more than CLIP on synthetic ones at the w that was chosen beforehand; an arm that in any seed names no more than twice as much as chance settles no claim"
+    probe = named_probe(tables)
+    pairs = tables["differences"]
+    mine = pairs[(pairs["claim"] == "C7") & (pairs["probe"] == probe)]
+    if mine.empty:
+        return [Answer("C7", WORDS[-1], f"{probe}: not both arms were run", rule)]
+    chance = tables["chances"].set_index("probe")["chance"][probe]
+    seeds = tables["seeds"].query("probe == @probe").groupby("arm")["accuracy"].min()
+    if low := [name for name in (*mine["first"], *mine["second"]) if seeds[name] <= 2 * chance]:
+        return [Answer("C7", WORDS[-1], f"{probe}: no better than chance: {', '.join(low)}", rule)]
+    found = verdict_on(mine)
+    return [Answer("C7", found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(mine))]
