@@ -191,7 +191,7 @@ def guidance_peaks():
 CASES = {
     "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
-    "scaled": lambda t: figures.scaled(t, arms_table(), "one-shot"),
+    "scaled": lambda t, real=arms_table(): figures.scaled(t, real, "one-shot"),
     "comparison": lambda t: figures.comparison(t, PROBES, "one-shot", "this run"),
     "scaling": lambda t: figures.scaling(t, scaling_lines(), figure_6(), "one-shot"),
     "faithfulness": figures.faithfulness,
