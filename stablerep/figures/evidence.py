@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ROOM = 48  # characters that both names of a difference may have on one line
+
+
 def evidence(
     differences: pd.DataFrame, arms: pd.DataFrame, seeds: pd.DataFrame, words: Mapping[str, str], probe: str
 ) -> Figure:
@@ -38,7 +41,10 @@ def evidence(
     """
     arms = arms[arms["probe"] == probe].sort_values("accuracy", ascending=False, kind="stable")
     pairs = differences[differences["probe"] == probe]
-    heights = [0.7 + 0.21 * len(arms), 0.7 + (0.5 if is_narrow() else 0.33) * len(pairs)]
+    heights = [
+        0.7 + 0.21 * len(arms),
+        0.7 + (0.6 if is_narrow() else 0.5 if in_three_lines(pairs) else 0.33) * len(pairs),
+    ]
     figure, axes = canvas(1, 2, height=sum(heights) / 2)
     axes[0][0].get_subplotspec().get_gridspec().set_height_ratios(heights)
     draw_arms(axes[0][0], arms, probe)
@@ -50,6 +56,11 @@ def evidence(
     ]
     figure.set_label(f"Arms on {probe}, best first, and differences between them: {'; '.join(said)}.")
     return figure
+
+
+def in_three_lines(pairs: pd.DataFrame) -> bool:
+    """Whether the names of a difference's arms stand below each other, for want of room beside the differences."""
+    return is_narrow() or (pairs["first"].str.len() + pairs["second"].str.len()).max() > ROOM
 
 
 def draw_arms(axis, arms: pd.DataFrame, title: str) -> None:
@@ -77,8 +88,9 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
         apart = 100 * (each[row.first] - each[row.second])
         axis.plot(apart, [place + 0.3] * len(apart), ".", markersize=4, color=GREY)
         word = f"{row.claim}, {words[row.claim]}" if row.claim in words else row.claim
-        between = "\n− " if is_narrow() else " − "
+        between = "\n− " if in_three_lines(pairs) else " − "
         names.append(f"{word}:\n{row.first}{between}{row.second}")
     name_rows(axis, names)
-    axis.set_xlabel(wrapped("difference (points); dots: single seeds; grey: the margin of a point"))
+    legend = "difference (points)", "dots: single seeds", "grey: the margin of a point"
+    axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend))
     axis.set_title(wrapped("first minus second, on the same concepts and seeds"))

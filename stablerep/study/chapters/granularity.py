@@ -70,7 +70,7 @@ def ask(p: Parameters, study: Study) -> Asked:
 
 def named(identity: str) -> str:
     """The name of an arm."""
-    return f"{LEARNER.name}, {identity} ids"
+    return f"{LEARNER.name}: {identity}"
 
 
 def learned(identity: str, captions: Captions, p: Parameters, study: Study, seed: int) -> Evaluated:
