@@ -25,6 +25,19 @@ def difference(pairs: pd.DataFrame, probe: str, first: str, second: str) -> str:
     return f"{points(row['difference'], row['low'], row['high'])} points"
 
 
+def largest_difference(pairs: pd.DataFrame, probe: str) -> str:
+    """The pair whose arms lie furthest apart on a probe, to either side.
+
+    Args:
+        pairs: of :func:`stablerep.statistics.differences`.
+    """
+    mine = pairs[pairs["probe"] == probe]
+    if mine.empty:
+        return LACKING
+    row = mine.loc[mine["difference"].abs().idxmax()]
+    return f"{row['first']} minus {row['second']}: {points(row['difference'], row['low'], row['high'])} points"
+
+
 def tried(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
     """What an arm reached on validation concepts with each value that was tried, in percent: ``16.1, 16.6 and 17.3``.
 

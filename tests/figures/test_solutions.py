@@ -105,3 +105,15 @@ def test_an_accuracy_has_its_interval():
     arms = pd.DataFrame([{"arm": "a", "probe": "one-shot", "accuracy": 0.1234, "low": 0.1, "high": 0.15}])
     assert solutions.accuracy(arms, "one-shot", "a") == "12.3 [10.0, 15.0] %"
     assert solutions.accuracy(arms, "one-shot", "b") == solutions.LACKING
+
+
+def test_the_largest_difference_may_be_to_either_side():
+    rows = [("a", "b", 0.02), ("c", "d", -0.03), ("e", "f", 0.01)]
+    pairs = pd.DataFrame(
+        [
+            {"first": a, "second": b, "difference": d, "low": d - 0.01, "high": d + 0.01, "probe": "one-shot"}
+            for a, b, d in rows
+        ]
+    )
+    assert solutions.largest_difference(pairs, "one-shot") == "c minus d: -3.0 [-4.0, -2.0] points"
+    assert solutions.largest_difference(pairs, "none") == solutions.LACKING

@@ -1,0 +1,97 @@
+"""Self-supervised methods: each on real and on synthetic images of the same captions."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import pandas as pd
+
+from stablerep.methods import METHODS
+from stablerep.statistics import WORDS
+from stablerep.statistics import verdict as verdict_on
+from stablerep.statistics.arms import Pair, differences, seed_means, summarize
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
+from stablerep.study.experiments.evaluated import Evaluated, items_of
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
+from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import some_of
+from stablerep.study.parameters.base import Patched, Pretraining, Taught, knob
+from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+
+QUESTION = "Do synthetic images serve other self-supervised methods as they serve SimCLR?"
+CLAIMS = ("C1",)
+HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
+ASKED = ("simclr", "mae", "byol", "moco-v3", "dino")  # those of the paper's figure 3
+LEAST = 2  # methods above the floors, without which nothing is said of methods
+
+
+class Parameters(Taught, Patched, Pretraining):
+    # what no method of this chapter reads
+    guidance_scale: ClassVar[float]
+    clip_guidance_scale: ClassVar[float]
+    learning_rate: ClassVar[float]
+    clip_learning_rate: ClassVar[float]
+    caption_colour: ClassVar[float]
+
+    methods: list[Literal[ASKED]] = knob("methods to train, twice each", cost="linear", min_length=1)
+
+
+_EVERY = dict(methods=list(ASKED))
+PRESETS = chapter_presets(
+    Parameters, PRETRAINING,
+    laptop=dict(methods=["simclr", "moco-v3"], patch_encoder="test_vit", patch_size=8, depth=0),
+    smoke=_EVERY | dict(depth=2), reference=_EVERY,
+    workstation=_EVERY | dict(patch_encoder="vit_tiny_patch16_224", patch_size=4),
+    paper=_EVERY | dict(patch_encoder="vit_base_patch16_224", patch_size=0),
+)  # fmt: skip
+
+
+def ask(p: Parameters, study: Study) -> list[Evaluated]:
+    """Every method on one real and on one synthetic image of each caption, at the w of SimCLR's images, and the floors, at every seed."""
+    captions, found = study.captions(p.captions), []
+    for seed in range(p.seed, p.seed + p.seeds):
+        arms = [one for method in p.methods for one in both(method, p.simclr_guidance_scale)]
+        found += [study.evaluated(one, captions, p, seed) for one in (*arms, *map(arm, FLOOR_ARMS))]
+    return found
+
+
+def both(method: str, w: float) -> tuple[Arm, Arm]:
+    """A method on real and on synthetic images."""
+    title = METHODS[method].title
+    return Arm(f"{title} real", method, "real"), Arm(f"{title} synthetic", method, "synthetic", 1, guidance_scale=w)
+
+
+def pairs(methods: list[str]) -> list[Pair]:
+    """Of each method, synthetic against real images, which are to be at least as good."""
+    titles = [METHODS[method].title for method in methods]
+    return [Pair("C1", f"{title} synthetic", f"{title} real", at_least=True) for title in titles]
+
+
+def compute(p: Parameters, asked: list[Evaluated]) -> dict[str, pd.DataFrame]:
+    """Tables: ``arms`` (an interval per arm and probe), ``differences`` (:func:`pairs`), ``floors`` (each trained arm against each floor),
+    and ``seeds``."""
+    items, wanted = items_of(asked), pairs(p.methods)
+    trained = [name for pair in wanted for name in (pair.first, pair.second)]
+    return {
+        "arms": summarize(items), "differences": differences(items, wanted), "floors": against_floors(items, trained),
+        "seeds": seed_means(items),
+    }  # fmt: skip
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
+    """C1 on the primary probe, of the methods that learned something from both kinds of images."""
+    rule = (
+        "reproduced when, for every method both of whose arms lie above the floors, the whole interval lies above minus one point; equivalent when "
+        f"it lies within a point of zero; with fewer than {LEAST} such methods nothing is said; {RULE}"
+    )
+    probe = probe_of(tables["arms"])
+    found = tables["differences"].query("probe == @probe")
+    low = at_the_floor(tables["floors"], probe, [*found["first"], *found["second"]])
+    told = found[~found["first"].isin(low) & ~found["second"].isin(low)]
+    lines = [f"At the floors, and not counted: {', '.join(low)}."] if low else []
+    if len(told) < LEAST:
+        said = f"{probe}: methods above the floors on both kinds of images are {some_of(list(told['first'])) if len(told) else 'none'}"
+        return [Answer("C1", WORDS[-1], said, rule, lines)]
+    word = verdict_on(told)
+    return [Answer("C1", word.word, f"{probe}: {word.sentence}", rule, lines, word.p, effects_of(told))]

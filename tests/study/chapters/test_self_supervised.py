@@ -1,0 +1,76 @@
+"""Self-supervised methods: the arms of each, what they share with the comparison, and the answer to C1 by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from stablerep.methods import METHODS
+from stablerep.statistics.arms import differences, seed_means, summarize
+from stablerep.study.chapters import compare, resolve, self_supervised
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.floors import against_floors
+from stablerep.study.experiments.study import Study
+from tests.study.stand_ins import AnsweringStudy, NotingStore, items
+
+
+def asked(tmp_path, chapter, name, **given):
+    p = resolve(name, {"preset": "smoke", "captions": 0, "generator": "emoji"} | given)
+    study = Study(NotingStore(tmp_path / name), p)
+    study.corpus = AnsweringStudy().corpus
+    return p, chapter.ask(p, study), study.store.noted
+
+
+def test_every_method_learns_from_one_image_of_each_caption_of_either_kind(tmp_path):
+    p, found, noted = asked(tmp_path, self_supervised, "self_supervised", seeds=2)
+    titles = [METHODS[one].title for one in self_supervised.ASKED]
+    names = [f"{title} {kind}" for title in titles for kind in ("real", "synthetic")]
+    assert [(one.arm, one.seed) for one in found] == [(name, seed) for seed in (0, 1) for name in (*names, *FLOOR_ARMS)]
+    made = [one.parameters for one in noted if one.step == "synthesis"]
+    assert {(one["images_per_caption"], one["guidance_scale"]) for one in made} == {(1, p.simclr_guidance_scale)}
+    rates = {one.parameters["method"]: one.parameters["learning_rate"] for one in noted if one.step == "pretraining"}
+    assert rates == {
+        "simclr": p.simclr_learning_rate, "mae": p.mae_learning_rate, "byol": p.byol_learning_rate, "moco-v3": p.moco_v3_learning_rate,
+        "dino": p.dino_learning_rate,
+    }  # fmt: skip
+
+
+def test_simclr_is_that_of_the_comparison(tmp_path):
+    _, mine, _ = asked(tmp_path, self_supervised, "self_supervised", methods=["simclr"])
+    _, theirs, _ = asked(tmp_path, compare, "compare", arms=["SimCLR real", "SimCLR synthetic"])
+    assert {one.evaluation.key for one in theirs.evaluated} <= {one.evaluation.key for one in mine}
+
+
+def tables_of(seeds: int = 5, **shares: tuple[float, float]) -> dict[str, pd.DataFrame]:
+    """Of methods with known shares of right answers on real and on synthetic images; floors at a tenth."""
+    arms = {
+        f"{METHODS[name].title} {kind}": share
+        for name, both in shares.items()
+        for kind, share in zip(("real", "synthetic"), both)
+    }
+    found = items(arms | dict.fromkeys(FLOOR_ARMS, 0.1), seeds=seeds, probe="one-shot concept", concepts=200)
+    return {
+        "arms": summarize(found), "differences": differences(found, self_supervised.pairs(list(shares))),
+        "floors": against_floors(found, arms), "seeds": seed_means(found),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shares", "word"),
+    [
+        ({"simclr": (0.4, 0.4), "byol": (0.4, 0.6)}, "reproduced"), ({"simclr": (0.6, 0.3), "byol": (0.6, 0.3)}, "contradicted"),
+        ({"simclr": (0.4, 0.6), "byol": (0.6, 0.3)}, "partly"), ({"simclr": (0.4, 0.6)}, "not testable at this scale"),
+        ({"simclr": (0.4, 0.6), "byol": (0.1, 0.6)}, "not testable at this scale"),
+    ],
+)  # fmt: skip
+def test_the_answer_is_of_the_methods_that_learned_something(shares, word):
+    (answer,) = self_supervised.verdict(tables_of(**shares))
+    assert (answer.claim, answer.word) == ("C1", word)
+
+
+def test_a_method_at_the_floors_is_named_and_changes_nothing():
+    (answer,) = self_supervised.verdict(tables_of(simclr=(0.4, 0.6), byol=(0.4, 0.6), dino=(0.1, 0.1)))
+    assert answer.word == "reproduced" and answer.lines == [
+        "At the floors, and not counted: DINO synthetic, DINO real."
+    ]
+    assert len(answer.effects) == 2
