@@ -60,7 +60,8 @@ def test_a_chapter_without_stored_results_has_a_page_that_says_so(store, tmp_pat
     assert "`stablerep run compare` computes the chapter" in pages["compare"]
     (new,) = set(store.list()["key"]) - before
     assert new.startswith("notebook-")
-    assert "[4/8] compare: there are no stored results; its page says so" in lines
+    place = f"[{chapter_names().index('compare') + 1}/{len(chapter_names())}]"
+    assert f"{place} compare: there are no stored results; its page says so" in lines
 
 
 # In an empty store: before the comparison, with which the chapter on scaling shares runs; and the generator, which reads runs inside of others.
@@ -192,6 +193,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "scaling",
         "bias",
         "generator",
+        "granularity",
     }
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert (

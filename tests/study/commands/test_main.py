@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stablerep.study.chapters import resolve
+from stablerep.study.chapters import chapter_names, resolve
 from stablerep.study.commands.main import app
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
@@ -139,7 +139,7 @@ def nothing_starts(monkeypatch, runs):
         (["compare", "-p", "seeds"], "'seeds' is not name=value, for example guidance_scale=4."),
         (
             ["comparison"],
-            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias.",
+            f"there is no chapter 'comparison'; the book has {', '.join(chapter_names())}.",
         ),
         (
             ["compare", "--preset", "desktop"],

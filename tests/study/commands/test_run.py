@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stablerep.errors import InputError, MissingError
-from stablerep.study.chapters import resolve, schemas
+from stablerep.study.chapters import chapter_names, resolve, schemas
 from stablerep.study.commands.given import chapter_fields, given_parameters
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
@@ -117,7 +117,7 @@ def test_truth_values_and_lists(asked):
         ),
         (
             ["comparison"],
-            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias.",
+            f"there is no chapter 'comparison'; the book has {', '.join(chapter_names())}.",
         ),
     ],
 )

@@ -287,7 +287,7 @@ def test_chapter_says_how_its_reference_was_made(stored):
     content = json.loads(record.read_text())
     content["parameters"]["seed"] = 7
     record.write_text(json.dumps(content))
-    assert "seed" not in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
+    assert "computed with seed = 7 on 20" in Chapter("corpus", resolve("corpus", {"designs": ["noto"]})).reference
 
 
 def test_chapter_draws_stored_or_computed_tables(stored, monkeypatch):

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from stablerep.corpus.emoji import HELD_OUT
 from stablerep.errors import InputError
-from stablerep.study.chapters import chapter, preset_differences, resolve, schemas
+from stablerep.study.chapters import chapter, chapter_names, preset_differences, resolve, schemas
 from stablerep.study.commands.main import app
 from stablerep.study.notebooks import execution
 from stablerep.study.parameters import presets
@@ -272,9 +272,7 @@ def test_names_that_are_no_text_are_told():
 
 
 def test_unknown_notebook_and_preset():
-    assert problems("comparison") == [
-        "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias."
-    ]
+    assert problems("comparison") == [f"there is no chapter 'comparison'; the book has {', '.join(chapter_names())}."]
     for preset in ("desktop", 3, ["laptop"], True):
         (line,) = problems("compare", preset=preset)
         assert line == f"preset is {preset!r}; valid presets are smoke, laptop, reference, workstation, paper."

@@ -252,7 +252,7 @@ def test_a_plan_computes_nothing(store):
         ),
         (
             ["comparison", "-g", "seed=1,2"],
-            "there is no chapter 'comparison'; the book has corpus, generator, methods, compare, guidance, images_per_caption, scaling, bias.",
+            f"there is no chapter 'comparison'; the book has {', '.join(chapter_names())}.",
         ),
     ],
 )
