@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from papermill.cli import papermill
 
 from stablerep.study.book.whole import book_parameters, make_book
-from stablerep.study.chapters import compute_tables, resolve, schemas
+from stablerep.study.chapters import chapter_names, compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook
