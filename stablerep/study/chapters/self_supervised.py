@@ -40,7 +40,7 @@ class Parameters(Taught, Patched, Pretraining):
 _EVERY = dict(methods=list(ASKED))
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
-    laptop=dict(methods=["simclr", "moco-v3"], patch_encoder="test_vit", patch_size=8, depth=0),
+    laptop=dict(methods=["simclr"], patch_encoder="test_vit", patch_size=8, depth=0),
     smoke=_EVERY | dict(depth=2), reference=_EVERY,
     workstation=_EVERY | dict(patch_encoder="vit_tiny_patch16_224", patch_size=4),
     paper=_EVERY | dict(patch_encoder="vit_base_patch16_224", patch_size=0),
