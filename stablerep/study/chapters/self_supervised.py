@@ -34,6 +34,13 @@ class Parameters(Taught, Patched, Pretraining):
     clip_learning_rate: ClassVar[float]
     caption_colour: ClassVar[float]
 
+    images_per_caption: int = knob(
+        "images of a caption where the corpus repeats captions; elsewhere one",
+        unit="images",
+        cost="linear (synthesis)",
+        ge=1,
+        le=100,
+    )
     methods: list[Literal[ASKED]] = knob("methods to train, twice each", cost="linear", min_length=1)
 
 

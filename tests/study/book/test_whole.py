@@ -10,12 +10,12 @@ from bs4 import BeautifulSoup
 from papermill.cli import papermill
 
 from stablerep.study.book.whole import book_parameters, make_book
-from stablerep.study.chapters import chapter_names, compute_tables, resolve, schemas
+from stablerep.study.chapters import chapter, chapter_names, compute_tables, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook
 from stablerep.study.parameters.errors import ParameterError
-from stablerep.study.plans.planning import plan_chapters
+from stablerep.study.plans.planning import PlanningStore, PlanningStudy, plan_chapters
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 from tests.study.book.offline import check_offline
@@ -69,9 +69,9 @@ FIRST = ("scaling", "generator")
 
 
 @pytest.mark.parametrize("name", sorted(schemas(), key=lambda name: name not in FIRST))
-def test_every_parameter_is_read_and_every_run_was_planned(name, store):
+def test_every_parameter_is_read_and_every_run_was_planned(name, store, monkeypatch):
     """A parameter that changes nothing would be a lie, and so would a plan that lists other runs than are asked for, keys and all. What is
-    computed here, the notebooks below find."""
+    computed here, the notebooks below find. Some parameters are read only where captions repeat, as their descriptions say."""
     store = RunStore(store.root)  # which notes what is asked of it from now on
     read, planned = set(), resolve(name, {"preset": "smoke"})
 
@@ -92,6 +92,9 @@ def test_every_parameter_is_read_and_every_run_was_planned(name, store):
     compute_tables(name, p, study)
     code = [cell["source"] for cell in json.loads(source_text(name))["cells"] if cell["cell_type"] == "code"]
     read.update(re.findall(r"chapter\.parameters\.(\w+)", "\n".join(map("".join, code))))
+    with monkeypatch.context() as patch:
+        patch.setattr(PlanningStudy, "repeats_captions", True)
+        chapter(name).ask(p, PlanningStudy(PlanningStore(store.root), p))
     assert set(schemas()[name].model_fields) - read <= {"preset", "live"}  # which are read before any chapter is
     assert {run.key for run in before.runs} == set(study.store.asked)
     assert {run.key for run in before.runs if not run.exists} == set(store.list()["key"]) - earlier
