@@ -188,7 +188,33 @@ def guidance_peaks():
     return pd.DataFrame({"arm": ["SimCLR synthetic"], "best": [4.0], "low": [2.5], "high": [8.0]})
 
 
+LENGTHS, ENCODERS = (300, 600, 1200), {"resnet18": 11_200_000, "test_resnet": 400_000}
+
+
+def grown_table():
+    points = [("length of training", steps, "test_resnet") for steps in LENGTHS]
+    points += [("encoder", 600, encoder) for encoder in ENCODERS]
+    rows = [
+        {"panel": panel, "arm": arm, "probe": probe, "steps": count, "encoder": encoder, "weights": ENCODERS[encoder]}
+        for probe in PROBES for panel, steps, encoder in points
+        for arm, count in (("StableRep synthetic", steps), ("CLIP real", steps), ("Raw pixels", 0))
+        if count or steps == 600
+    ]  # fmt: skip
+    return with_interval(rows)
+
+
+def leads():
+    rows = [("length of training", steps, "test_resnet") for steps in LENGTHS] + [("encoder", 600, e) for e in ENCODERS]
+    return pd.DataFrame([
+        {"panel": panel, "steps": steps, "encoder": encoder, "weights": ENCODERS[encoder], "probe": "one-shot",
+         "first": f"StableRep synthetic, {steps} {encoder}", "second": f"CLIP real, {steps} {encoder}", "difference": 0.01 * k,
+         "low": 0.0, "high": 0.1}
+        for k, (panel, steps, encoder) in enumerate(rows)
+    ])  # fmt: skip
+
+
 CASES = {
+    "grown": lambda t: figures.grown(t, leads(), "one-shot"),
     "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
     "scaled": lambda t, real=arms_table(): figures.scaled(t, real, "one-shot"),
@@ -207,7 +233,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
-    "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
+    "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -393,6 +419,24 @@ def test_numbers_that_were_varied_have_a_panel_each():
         np.testing.assert_allclose(shown, np.stack([part["number"], 100 * part["accuracy"]], 1))
         assert axis.get_xlabel() == f"{name[0]} (64 to 16 captions)"
     assert "a doubling of l, images: +1.0 [+0.0, +2.0] points" in figure.get_label()
+
+
+def test_lengths_and_encoders_have_a_panel_each_and_floors_a_line():
+    table = grown_table()
+    figure = figures.grown(table, leads(), "one-shot")
+    assert [axis.get_title() for axis in figure.axes] == ["length of training", "encoder"]
+    for axis, x in zip(figure.axes, ("steps", "weights")):
+        part = table[(table["probe"] == "one-shot") & (table["panel"] == axis.get_title())].sort_values(x)
+        for container, arm in zip(axis.containers, ("StableRep synthetic", "CLIP real"), strict=True):
+            mine = part[part["arm"] == arm]
+            np.testing.assert_allclose(points(container), np.stack([mine[x], 100 * mine["accuracy"]], 1))
+        floors = part[part["arm"] == "Raw pixels"].groupby("encoder")["accuracy"].max()
+        (dotted,) = [line.get_ydata() for line in axis.lines if line.get_linestyle() == ":"]
+        np.testing.assert_allclose(sorted(set(dotted)), sorted(100 * floors))
+    assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == ["test_resnet\n0.4 M", "resnet18\n11.2 M"]
+    last = "StableRep synthetic, 1200 test_resnet minus CLIP real, 1200 test_resnet: +2.0"
+    assert last in figure.get_label() and "600 resnet18 minus CLIP real, 600 resnet18: +3.0" in figure.get_label()
+    assert figure.get_label().count("minus") == 2
 
 
 def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():

@@ -6,7 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence
-from stablerep.figures.guided import counted, guidance, scaled
+from stablerep.figures.guided import counted, grown, guidance, scaled
 from stablerep.figures.images import (
     designs_of,
     diversity,
@@ -36,6 +36,7 @@ __all__ = [
     "faithfulness",
     "for_phones",
     "groups",
+    "grown",
     "guidance",
     "image_grid",
     "in_percent",

@@ -124,6 +124,54 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
     return figure
 
 
+def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
+    """A panel for the length of training and one for the encoder, in the order of their weights: accuracy of each arm, and the best floor.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``panel``, ``steps`` (0 for floors), ``encoder`` and ``weights``.
+        differences: of :func:`stablerep.statistics.differences`, with ``panel``, ``steps`` and ``weights``.
+    """
+    mine = table[table["probe"] == probe]
+    panels = dict(list(mine.groupby("panel", sort=False)))
+    figure, axes = canvas(len(panels), height=3.6, sharey=True)
+    for axis, (panel, part) in zip(axes.flat, panels.items()):
+        x = "steps" if part["encoder"].nunique() == 1 else "weights"
+        trained, floors = part[part["steps"] > 0].sort_values(x, kind="stable"), part[part["steps"] == 0]
+        for name, rows in trained.groupby("arm", sort=False):
+            errors, colour = (
+                100 * np.array([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]),
+                colour_of(name),
+            )
+            axis.errorbar(
+                rows[x], 100 * rows["accuracy"], yerr=errors, marker="o", capsize=3, color=colour, label=name,
+                markerfacecolor=colour if filled(name) else "white",
+            )  # fmt: skip
+        if x == "steps":
+            axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
+            over_doublings(axis, sorted(trained[x].unique()))
+            axis.set_xlabel(wrapped(f"steps of {part['encoder'].iloc[0]}"))
+        else:
+            best = floors.groupby(x)["accuracy"].max()
+            axis.plot(best.index, 100 * best, color=GREY, ls=":", label="best floor")
+            axis.set_xscale("log")
+            named = trained.drop_duplicates(x)
+            axis.set_xticks(named[x], [f"{one.encoder}\n{one.weights / 1e6:.1f} M" for one in named.itertuples()])
+            axis.minorticks_off()
+            axis.set_xlabel(wrapped(f"encoder and its weights, after {trained['steps'].iloc[0]:,} steps"))
+        axis.set_title(panel)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26))  # no place inside is always free
+    axes[0][0].set_ylabel(f"{probe} (%)")
+    pairs = differences[differences["probe"] == probe]
+    ends = pairs.groupby("panel")[["steps", "weights"]].transform("max")
+    last = pairs[(pairs["steps"] == ends["steps"]) & (pairs["weights"] == ends["weights"])]
+    said = [
+        f"{one.first} minus {one.second}: {points(one.difference, one.low, one.high)} points"
+        for one in last.itertuples()
+    ]
+    figure.set_label(f"Accuracy on {probe} against length of training and encoder; {'; '.join(said)}.")
+    return figure
+
+
 def over_doublings(axis, values) -> None:
     """A logarithmic axis that names the values that were tried."""
     axis.set_xscale("log", base=2)

@@ -175,3 +175,16 @@ def largest_correction(shares: pd.DataFrame) -> str:
         return "every correction was refused"
     attribute, scale, label = place = moved.abs().idxmax()
     return f"*{label}* ({attribute}, w = {scale:g}) moves most, from {100 * read[place]:.1f} % as read to {100 * corrected[place]:.1f} %"
+
+
+def steepest(slopes: pd.DataFrame) -> str:
+    """Which row rises most with each doubling, and which least.
+
+    Args:
+        slopes: ``arm``, ``difference``, ``low`` and ``high``.
+    """
+    if slopes.empty:
+        return LACKING
+    mine = slopes[~slopes["arm"].str.contains(" − ")].sort_values("difference", kind="stable")
+    said = [f"{row.arm} ({points(row.difference, row.low, row.high)} points)" for row in mine.itertuples()]
+    return f"A doubling brings most for {said[-1]}" + (f" and least for {said[0]}" if len(said) > 1 else "")

@@ -58,17 +58,45 @@ def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     return pivoted(mine, "panel", "number", accuracy_texts(mine)).rename_axis(columns=None)
 
 
-def slopes(table: pd.DataFrame) -> pd.DataFrame:
+def grown_accuracies(table: pd.DataFrame, panel: str, probe: str) -> pd.DataFrame:
+    """Accuracy in percent on one probe: a row per arm, a column per length of training or per encoder.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``panel``, ``steps`` (0 for floors), ``encoder`` and ``weights``.
+    """
+    mine = table[(table["probe"] == probe) & (table["panel"] == panel)].sort_values(["weights", "steps"], kind="stable")
+    if mine["encoder"].nunique() == 1:
+        mine = mine.assign(at=[f"{count:,} steps" if count else "untrained" for count in mine["steps"]])
+    else:
+        mine = mine.assign(at=[f"{row.encoder}, {row.weights / 1e6:.1f} M" for row in mine.itertuples()])
+    return pivoted(mine, "arm", "at", accuracy_texts(mine)).rename_axis(columns=None)
+
+
+def leads(differences: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """By how many points one arm lies above others: a row per length of training or encoder, a column per other arm.
+
+    Args:
+        differences: of :func:`stablerep.statistics.differences`, with ``panel``, ``steps`` and ``encoder``.
+    """
+    mine = differences[differences["probe"] == probe]
+    mine = mine.assign(
+        at=[f"{row.encoder}, {row.steps:,} steps" for row in mine.itertuples()],
+        other=[f"above {name.partition(',')[0]}" for name in mine["second"]],
+    )
+    mine = mine.drop_duplicates(["at", "other"])  # a point that is in both panels
+    text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
+    return pivoted(mine, "at", "other", text).rename_axis(index=None, columns=None)
+
+
+def slopes(table: pd.DataFrame, by: str = "panel") -> pd.DataFrame:
     """By how many points accuracy rises with each doubling, with the smallest rise that would have been seen: a row per panel.
 
     Args:
-        table: ``panel``, ``difference``, ``low``, ``high`` and ``visible``.
+        table: ``panel``, or what else ``by`` names, ``difference``, ``low``, ``high`` and ``visible``.
     """
     text = [points(row.difference, row.low, row.high) for row in table.itertuples()]
     visible = [f"{100 * row.visible:.1f}" for row in table.itertuples()]
-    return pd.DataFrame(
-        {"points for a doubling": text, "smallest detectable": visible}, index=table["panel"].rename(None)
-    )
+    return pd.DataFrame({"points for a doubling": text, "smallest detectable": visible}, index=table[by].rename(None))
 
 
 def peaks(table: pd.DataFrame) -> pd.DataFrame:

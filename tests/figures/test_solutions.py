@@ -97,6 +97,15 @@ def test_the_best_number_of_each_panel_lies_above_the_worst():
     assert solutions.best_and_worst(counts(), "none") == solutions.LACKING
 
 
+def test_the_steepest_slope_is_that_of_an_arm_and_not_of_a_lead():
+    table = pd.DataFrame({"arm": ["A", "B", "A − B"], "difference": [0.01, 0.02, 0.03], "low": 0.0, "high": 0.05})
+    assert solutions.steepest(table) == (
+        "A doubling brings most for B (+2.0 [+0.0, +5.0] points) and least for A (+1.0 [+0.0, +5.0] points)"
+    )
+    assert solutions.steepest(table[:1]).endswith("most for A (+1.0 [+0.0, +5.0] points)")
+    assert solutions.steepest(table[:0]) == solutions.LACKING
+
+
 def test_steps_go_from_each_number_to_the_next():
     assert solutions.steps(counts(), "one-shot") == "*l* +4.0 from 1 to 2, -1.0 from 2 to 4; *m* -1.0 from 1 to 2"
 

@@ -47,6 +47,27 @@ def test_numbers_that_were_varied_have_a_column_each_and_their_panels_a_slope():
     assert varied_tables.slopes(found).loc["x"].tolist() == ["+1.0 [-0.2, +2.0]", "1.5"]
 
 
+def test_lengths_and_encoders_have_a_column_each_and_leads_a_row():
+    rows = [("length", "A", 10, "small", 1e6, 0.1), ("length", "A", 1000, "small", 1e6, 0.2), ("length", "floor", 0, "small", 1e6, 0.05),
+            ("size", "A", 10, "large", 2e7, 0.3), ("size", "A", 10, "small", 1e6, 0.1)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["panel", "arm", "steps", "encoder", "weights", "accuracy"])
+    table = table.assign(low=0.05, high=0.5, probe="p")
+    shown = varied_tables.grown_accuracies(table, "length", "p")
+    assert shown.columns.tolist() == ["untrained", "10 steps", "1,000 steps"]
+    assert shown.loc["A"].tolist() == ["", "10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]
+    assert varied_tables.grown_accuracies(table, "size", "p").columns.tolist() == ["small, 1.0 M", "large, 20.0 M"]
+    pairs = [
+        ("length", 10, "small", "B, 10 steps"),
+        ("size", 10, "small", "B, small"),
+        ("size", 10, "large", "B, large"),
+    ]
+    found = pd.DataFrame(pairs, columns=["panel", "steps", "encoder", "second"])
+    shown = varied_tables.leads(found.assign(probe="p", difference=0.01, low=-0.01, high=0.03), "p")
+    assert shown.index.tolist() == ["small, 10 steps", "large, 10 steps"] and shown.columns.tolist() == ["above B"]
+    found = pd.DataFrame({"arm": ["A"], "difference": [0.01], "low": [-0.002], "high": [0.02], "visible": [0.015]})
+    assert varied_tables.slopes(found, by="arm").index.tolist() == ["A"]
+
+
 def test_peaks_are_read_with_what_is_lost_beside_them():
     table = pd.DataFrame(
         {
