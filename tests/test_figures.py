@@ -213,7 +213,18 @@ def leads():
     ])  # fmt: skip
 
 
+def transfer_leads():
+    rows = [(measure, other, name) for measure in ("linear probe", "few-shot") for other in ("CLIP real", "SimCLR real")
+            for name in ("digits", "clip art", "all sets")]  # fmt: skip
+    return pd.DataFrame([
+        {"measure": measure, "first": "StableRep synthetic", "second": other, "set": name, "difference": 0.01 * k, "low": 0.01 * k - 0.02,
+         "high": 0.01 * k + 0.02}
+        for k, (measure, other, name) in enumerate(rows)
+    ])  # fmt: skip
+
+
 CASES = {
+    "leads": figures.leads,
     "grown": lambda t: figures.grown(t, leads(), "one-shot"),
     "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
@@ -233,7 +244,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
-    "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
+    "leads": transfer_leads, "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -437,6 +448,22 @@ def test_lengths_and_encoders_have_a_panel_each_and_floors_a_line():
     last = "StableRep synthetic, 1200 test_resnet minus CLIP real, 1200 test_resnet: +2.0"
     assert last in figure.get_label() and "600 resnet18 minus CLIP real, 600 resnet18: +3.0" in figure.get_label()
     assert figure.get_label().count("minus") == 2
+
+
+def test_leads_have_a_sign_for_each_set_and_an_interval_over_all():
+    table = transfer_leads()
+    figure = figures.leads(table)
+    for axis, measure in zip(figure.axes, ("linear probe", "few-shot"), strict=True):
+        mine = table[table["measure"] == measure]
+        for name in ("digits", "clip art"):
+            (line,) = [line for line in axis.lines if line.get_label() == name]
+            np.testing.assert_allclose(line.get_xdata(), 100 * mine[mine["set"] == name]["difference"])
+            assert list(line.get_ydata()) == [0, 1]
+        over_all = [points(container)[0].tolist() for container in axis.containers]
+        assert np.allclose(
+            over_all, [[100 * d, k] for k, d in enumerate(mine[mine["set"] == "all sets"]["difference"])]
+        )
+    assert "few-shot, minus SimCLR real +11.0 [+9.0, +13.0] points" in figure.get_label()
 
 
 def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():

@@ -5,7 +5,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
-from stablerep.figures.evidence import evidence
+from stablerep.figures.evidence import evidence, leads
 from stablerep.figures.guided import counted, grown, guidance, scaled
 from stablerep.figures.images import (
     designs_of,
@@ -40,6 +40,7 @@ __all__ = [
     "guidance",
     "image_grid",
     "in_percent",
+    "leads",
     "people",
     "people_tables",
     "positives",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+SIGNS = "sD^vP*XhdH8p<>"  # of sets; as many as there may be in a figure that can still be read
 ROOM = 48  # characters that both names of a difference may have on one line
 
 
@@ -94,3 +95,36 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
     legend = "difference (points)", "dots: single seeds", "grey: the margin of a point"
     axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend))
     axis.set_title(wrapped("first minus second, on the same concepts and seeds"))
+
+
+def leads(table: pd.DataFrame) -> Figure:
+    """A panel for each measure: by how many points one arm lies above others, a sign for each set, and filled with its interval over all sets.
+
+    Args:
+        table: ``measure``, ``first``, ``second``, ``set`` (the last of each pair stands for all), ``difference``, ``low`` and ``high``.
+    """
+    measures, others = list(dict.fromkeys(table["measure"])), list(dict.fromkeys(table["second"]))
+    sets = list(dict.fromkeys(table["set"]))
+    figure, axes = canvas(len(measures), height=0.9 + (0.62 if is_narrow() else 0.5) * len(others), sharey=True)
+    for axis, measure in zip(axes.flat, measures):
+        axis.axvline(0, color=GREY, lw=1)
+        for name, sign in zip(sets, SIGNS):
+            mine = table[(table["measure"] == measure) & (table["set"] == name)]
+            places = [others.index(other) for other in mine["second"]]
+            if name != sets[-1]:
+                axis.plot(100 * mine["difference"], places, sign, color=GREY, markerfacecolor="none", ls="", label=name)
+                continue
+            for place, row in zip(places, mine.itertuples()):
+                draw_interval(
+                    axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first)
+                )
+        name_rows(axis, others)
+        axis.set_xlabel("points")
+        axis.set_title(f"{measure}: {table['first'].iloc[0]} minus")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
+    said = [
+        f"{row.measure}, minus {row.second} {points(row.difference, row.low, row.high)} points"
+        for row in table[table["set"] == sets[-1]].itertuples()
+    ]
+    figure.set_label(f"{table['first'].iloc[0]} over all sets: {'; '.join(said)}.")
+    return figure

@@ -188,3 +188,13 @@ def steepest(slopes: pd.DataFrame) -> str:
     mine = slopes[~slopes["arm"].str.contains(" − ")].sort_values("difference", kind="stable")
     said = [f"{row.arm} ({points(row.difference, row.low, row.high)} points)" for row in mine.itertuples()]
     return f"A doubling brings most for {said[-1]}" + (f" and least for {said[0]}" if len(said) > 1 else "")
+
+
+def highest(overall: pd.DataFrame) -> str:
+    """The arm with the highest score, and the score, such as ``A, 70.1 [69.0, 71.2] %,``.
+
+    Args:
+        overall: ``arm``, ``score``, ``low`` and ``high``.
+    """
+    row = overall.loc[overall["score"].idxmax()]
+    return f"{row['arm']}, {percent(row['score'], row['low'], row['high'])} %,"

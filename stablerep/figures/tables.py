@@ -94,13 +94,17 @@ def gains(floors: pd.DataFrame, floor: str) -> pd.DataFrame:
     return wide.rename_axis(columns=None)
 
 
-def transfer(scores: pd.DataFrame) -> pd.DataFrame:
+def transfer(scores: pd.DataFrame, overall: pd.DataFrame | None = None) -> pd.DataFrame:
     """Scores in percent, averaged over seeds: a row per arm, a column per set; NaN for a set that was not there.
 
     Args:
         scores: of :func:`stablerep.transfer.transfer_scores`, with ``arm`` and ``seed``.
+        overall: ``arm``, ``score``, ``low`` and ``high`` over all sets, for a last column.
     """
     wide = scores.groupby(["arm", "set"], sort=False)["value"].mean().mul(100).unstack().round(1)
+    if overall is not None:
+        texts = [percent(row.score, row.low, row.high) for row in overall.itertuples()]
+        wide["all sets"] = pd.Series(texts, index=overall["arm"])
     return wide.rename_axis(index=None, columns="%")
 
 

@@ -10,17 +10,26 @@ import pandas as pd
 import torch
 
 from stablerep.errors import InputError
-from stablerep.probes import features_of, linear_probe, mean_per_class, multi_label_probe, top_1
+from stablerep.probes import (
+    features_of,
+    linear_probe,
+    mean_per_class,
+    multi_label_probe,
+    paper_linear_probe,
+    top_1,
+)
 from stablerep.probes.extraction import progress
 from stablerep.probes.multi_label import eleven_point_precision
 from stablerep.statistics import mean_with_interval
 from stablerep.transfer.sets import TRANSFER_SETS, LabelledImages, TransferSet, open_set
 
+PROBES = LINEAR, PAPER = ("linear", "paper")
 AT_HAND = tuple(name for name, which in TRANSFER_SETS.items() if which.where != "hub")
 
 
 def transfer(
-    backbone: torch.nn.Module, sets: Sequence[str | TransferSet] = AT_HAND, *, size: int = 32, limit: int = 0, device: str | None = None,
+    backbone: torch.nn.Module, sets: Sequence[str | TransferSet] = AT_HAND, *, size: int = 32, limit: int = 0, probe: str = LINEAR,
+    device: str | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Probe a frozen encoder on several sets.
 
@@ -34,6 +43,8 @@ def transfer(
         backbone: float [N, 3, size, size] to float [N, D].
         sets: names, or sets of your own.
         limit: at most so many images of each part, the same for every encoder; 0 takes all.
+        probe: ``linear``, or ``paper`` for :func:`stablerep.probes.paper_linear_probe`, to be read beside published numbers: made for ImageNet,
+            fitted to training and validation, chosen on the test items. It skips sets whose images have several labels.
 
     Returns:
         One row per test item (and class, with several labels): ``set``, ``metric``, ``id``, ``cluster``, ``truth``, ``prediction`` or
@@ -43,7 +54,9 @@ def transfer(
     Raises:
         ValueError: a name of no set; the message says which name is nearest.
     """
-    return over_sets(sets, size, limit, lambda which, data: probe_set(backbone, data, which, device=device))
+    return over_sets(
+        sets, size, limit, lambda which, data: probe_set(backbone, data, which, probe=probe, device=device)
+    )
 
 
 def over_sets(
@@ -73,15 +86,31 @@ def over_sets(
 
 
 def probe_set(
-    backbone: torch.nn.Module, data: LabelledImages, which: TransferSet, *, device: str | None = None
+    backbone: torch.nn.Module,
+    data: LabelledImages,
+    which: TransferSet,
+    *,
+    probe: str = LINEAR,
+    device: str | None = None,
 ) -> pd.DataFrame:
     """The items of one set; see :func:`transfer`."""
+    if probe not in PROBES:
+        raise ValueError(f"probe is {probe!r}; valid probes are {', '.join(PROBES)}.")
+    if data.classes and probe == PAPER:
+        raise InputError(f"images of {which.name} have several labels each; the paper's probe needs one.")
     features = features_of(backbone, data.images, device=device, name=f"features of {which.name}")
     place = {part: np.flatnonzero(data.parts == part) for part in ("train", "validation", "test")}
     parts = {part: features[torch.from_numpy(rows)] for part, rows in place.items()}
     if data.classes:
         items = multi_label_probe(parts, {part: data.labels[rows] for part, rows in place.items()}, data.classes)
         rows = place["test"][items["item"].to_numpy()]
+    elif probe == PAPER:
+        known = torch.cat([parts["train"], parts["validation"]])
+        names = data.labels[np.concatenate([place["train"], place["validation"]])].tolist()
+        rows = place["test"]
+        items = paper_linear_probe(
+            {"train": known, "test": parts["test"]}, {"train": names, "test": data.labels[rows].tolist()}, batch_size=min(1024, len(names)),
+        )  # fmt: skip
     else:
         metric = mean_per_class if which.metric == "mean per class" else top_1
         items = linear_probe(parts, {part: data.labels[rows].tolist() for part, rows in place.items()}, metric=metric)

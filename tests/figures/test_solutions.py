@@ -106,6 +106,12 @@ def test_the_steepest_slope_is_that_of_an_arm_and_not_of_a_lead():
     assert solutions.steepest(table[:0]) == solutions.LACKING
 
 
+def test_the_highest_score_is_named_with_its_interval():
+    table = pd.DataFrame({"arm": ["A", "B"], "score": [0.5, 0.7], "low": [0.4, np.nan], "high": [0.6, np.nan]})
+    assert solutions.highest(table) == "B, 70.0 %,"
+    assert solutions.highest(table[:1]) == "A, 50.0 [40.0, 60.0] %,"
+
+
 def test_steps_go_from_each_number_to_the_next():
     assert solutions.steps(counts(), "one-shot") == "*l* +4.0 from 1 to 2, -1.0 from 2 to 4; *m* -1.0 from 1 to 2"
 

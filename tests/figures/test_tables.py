@@ -45,6 +45,18 @@ def test_gains_are_over_one_floor():
     assert shown.loc["b", "knn"] == "-2.0 [-3.0, +0.0]" and shown.loc["a", "knn"] == ""
 
 
+def test_transfer_may_have_a_column_over_all_sets():
+    rows = [("b", "digits", 0, 0.9), ("b", "digits", 1, 0.8), ("a", "digits", 0, 0.5), ("a", "other", 0, np.nan)]
+    scores = pd.DataFrame(rows, columns=["arm", "set", "seed", "value"])
+    overall = pd.DataFrame({"arm": ["a", "b"], "score": [0.5, 0.85], "low": [np.nan, 0.8], "high": [np.nan, 0.9]})
+    shown = tables.transfer(scores, overall)
+    assert shown["all sets"].to_dict() == {"b": "85.0 [80.0, 90.0]", "a": "50.0"} and shown["digits"].to_dict() == {
+        "b": 85,
+        "a": 50,
+    }
+    assert "all sets" not in tables.transfer(scores)
+
+
 def test_what_transfers_is_told_against_the_best_floor():
     rows = [
         ("pixels", "digits", 0.95),

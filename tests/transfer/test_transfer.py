@@ -19,6 +19,7 @@ from stablerep.transfer import (
     TRANSFER_SETS,
     TransferSet,
     open_set,
+    probe_set,
     transfer,
     transfer_average,
     transfer_scores,
@@ -113,6 +114,20 @@ def test_a_set_by_path_is_probed_and_the_absent_are_named(tmp_path, monkeypatch)
     assert 0.6 < scores.loc["digits", "low"] < scores.loc["digits", "value"] < scores.loc["digits", "high"] <= 1
     monkeypatch.delenv("STABLEREP_DATA")
     assert "STABLEREP_DATA, which is not set" in transfer(Colours(), ["CIFAR-10"]).attrs["skipped"]["CIFAR-10"]
+
+
+def test_the_paper_s_probe_is_asked_for_by_name_and_skips_what_it_cannot_do(tmp_path, monkeypatch):
+    photographs(tmp_path / "fruit", n=(60, 30, 30))
+    monkeypatch.setenv("STABLEREP_DATA", str(tmp_path))
+    fruit = TransferSet("fruit", "top-1", "path", "fruit", options={"captions": False})
+    items = transfer(Colours(), [fruit, "emoji keywords"], size=16, probe="paper")
+    assert set(items["selected_on"]) == {"test"} and items["correct"].all() and set(items["n_train"]) == {90}
+    assert items.attrs["skipped"] == {
+        "emoji keywords": "images of emoji keywords have several labels each; the paper's probe needs one."
+    }
+    assert "selected_on" not in transfer(Colours(), [fruit], size=16)
+    with pytest.raises(ValueError, match="probe is 'papers'; valid probes are linear, paper"):
+        probe_set(Colours(), open_set(fruit, 16), fruit, probe="papers")
 
 
 def test_images_are_decoded_batch_by_batch(monkeypatch):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from stablerep.training import PretrainingRecipe
 
 ABOUT = "pretraining.json"  # the recipe, the images and the number of processes of a folder
+Probe = Annotated[
+    Literal["linear", "paper"],
+    Option(
+        help="For sets. paper is that of the authors' code, made for ImageNet and chosen on the test images: for comparing with published numbers alone."
+    ),
+]
 Limit = Annotated[int, Option(help="At most so many images of each part of a transfer set; 0 takes all.", min=0)]
 CAMERA = "How far scenes differ from drawings: 0 not at all, 1 in full. "
 Items = Annotated[Path | None, Option("-o", "--output", help="Also write the per-item results here, as parquet.")]
@@ -173,6 +179,7 @@ def probe_command(
         Option("-s", "--set", help="A transfer set; may be repeated. Without one, the probes of the emoji study."),
     ] = [],
     limit: Limit = 0,
+    probe: Probe = "linear",
     camera: Annotated[float, Option(help=CAMERA + "Sets are shown as they are.")] = 1.0,
     output: Items = None,
 ) -> None:
@@ -188,15 +195,15 @@ def probe_command(
         raise InputError(f"{folder} holds no pre-trained encoder; `stablerep pretrain {folder}` makes one.")
     backbone, size = load_backbone(folder), load_recipe(folder).encoder.image_size
     if sets:
-        items = transfer(backbone, sets, size=size, limit=limit)
+        items = transfer(backbone, sets, size=size, limit=limit, probe=probe)
         for row in transfer_scores(items).itertuples():
             typer.echo(f"{row.set:18s} {_score(row)}")
     else:
         items = evaluate(backbone, Camera.of_strength(camera).through(load_corpus("emoji")), size, part="test")
-        for probe, part in items.groupby("probe", sort=False):
+        for asked, part in items.groupby("probe", sort=False):
             found = mean_with_interval(part["correct"], part["cluster"])
             mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
-            typer.echo(f"{probe:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
+            typer.echo(f"{asked:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
     _keep(items, output)
 
 
@@ -208,6 +215,7 @@ def transfer_command(
         list[str], Option("-s", "--set", help="A transfer set; may be repeated. All that are at hand by default.")
     ] = [],
     limit: Limit = 0,
+    probe: Probe = "linear",
     output: Items = None,
 ) -> None:
     """Probe encoders on other sets, each by its own metric; a set that is not there is named with the reason."""
@@ -219,7 +227,7 @@ def transfer_command(
     study, scores, items = Study(), {}, []
     for key in keys:
         found, recipe = study.pretrained_run(key)
-        part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit)
+        part = study.transferred(found, recipe.encoder, recipe.seed, sets or AT_HAND, limit=limit, probe=probe)
         items.append(part.assign(run=found.key))
         scores[found.key] = transfer_scores(part)
         typer.echo(f"{found.key}: {recipe.method}, {recipe.steps} steps, seed {recipe.seed}")

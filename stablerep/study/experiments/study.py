@@ -217,25 +217,29 @@ class Study(Sources):
         *,
         limit: int = 0,
         untrained: str = "random",
+        probe: str = "linear",
     ) -> pd.DataFrame:
         """Per-item results as :func:`stablerep.transfer.transfer` gives them, a run for each set that is there; for None of
         what is untrained."""
         from stablerep.transfer import over_sets, probe_set
 
-        def probe(which, data):
+        other = {} if probe == "linear" else {"probe": probe}
+
+        def probed(which, data):
             def compute(folder: Path) -> dict:
-                items = probe_set(self.backbone(run, encoder, seed, untrained), data, which)
+                items = probe_set(self.backbone(run, encoder, seed, untrained), data, which, probe=probe)
                 items.to_parquet(folder / "results.parquet", index=False)
                 return {"correct": items["correct"].mean()}
 
             return self.store.obtain(
                 TRANSFER,
-                parameters={"set": which.name, "metric": which.metric, "size": encoder.image_size, "limit": limit},
+                parameters={"set": which.name, "metric": which.metric, "size": encoder.image_size, "limit": limit}
+                | other,
                 inputs={"encoder": self.encoder_key(run, encoder, seed, untrained), "images": data.fingerprint},
                 compute=compute,
             ).table()
 
-        return over_sets(sets, encoder.image_size, limit, probe)
+        return over_sets(sets, encoder.image_size, limit, probed)
 
     def evaluated(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Evaluated:
         """One arm and seed, trained on the captions or on the ``first`` of them, and probed."""

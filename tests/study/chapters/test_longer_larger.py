@@ -24,7 +24,8 @@ def asked(tmp_path, chapter, name, **given):
 
 
 def test_every_arm_is_trained_at_every_length_and_with_every_encoder(tmp_path):
-    p, found, noted = asked(tmp_path, longer_larger, "longer_larger", steps=8, lengths=[2, 0.25, 1], seeds=2)
+    given = dict(arms=[SIMCLR, CLIP, CLAIMED], steps=8, lengths=[2, 0.25, 1], seeds=2)
+    p, found, noted = asked(tmp_path, longer_larger, "longer_larger", **given)
     places = [(one.panel, one.steps, one.encoder) for one in found]
     lengths = [(LENGTH, steps, p.encoder) for steps in (2, 8, 16)]
     assert places == [*lengths, (SIZE, 8, p.encoder), (SIZE, 8, "resnet10t")]
