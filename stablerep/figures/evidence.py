@@ -120,8 +120,8 @@ def leads(table: pd.DataFrame) -> Figure:
                 )
         name_rows(axis, others)
         axis.set_xlabel("points")
-        axis.set_title(f"{measure}: {table['first'].iloc[0]} minus")
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
+        axis.set_title(wrapped(f"{measure}: {table['first'].iloc[0]} minus"))
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3 if is_narrow() else 6)
     said = [
         f"{row.measure}, minus {row.second} {points(row.difference, row.low, row.high)} points"
         for row in table[table["set"] == sets[-1]].itertuples()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, canvas, colour_of, filled, wrapped
+from stablerep.figures.canvas import GREY, canvas, colour_of, filled, is_narrow, wrapped
 from stablerep.figures.tables import percent, points
 
 if TYPE_CHECKING:
@@ -159,8 +159,9 @@ def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
             axis.minorticks_off()
             axis.set_xlabel(wrapped(f"encoder and its weights, after {trained['steps'].iloc[0]:,} steps"))
         axis.set_title(panel)
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26))  # no place inside is always free
     axes[0][0].set_ylabel(f"{probe} (%)")
+    # no place inside is always free
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2 if is_narrow() else 4)
     pairs = differences[differences["probe"] == probe]
     ends = pairs.groupby("panel")[["steps", "weights"]].transform("max")
     last = pairs[(pairs["steps"] == ends["steps"]) & (pairs["weights"] == ends["weights"])]

@@ -72,6 +72,20 @@ def grown_accuracies(table: pd.DataFrame, panel: str, probe: str) -> pd.DataFram
     return pivoted(mine, "arm", "at", accuracy_texts(mine)).rename_axis(columns=None)
 
 
+def views_by_length(table: pd.DataFrame) -> str:
+    """A sentence on how many views every arm has seen at the shortest and at the longest training.
+
+    Args:
+        table: as for :func:`grown_accuracies`, with ``views``.
+    """
+    trained = table[(table["steps"] > 0) & (table["panel"] == table["panel"].iloc[0])]
+    said = [
+        f"{count:,} steps, {' to '.join(f'{views:,}' for views in sorted(part['views'].unique()))} views"
+        for count, part in trained.groupby("steps") if count in (trained["steps"].min(), trained["steps"].max())
+    ]  # fmt: skip
+    return f"Every arm sees as much as the others of its point: {'; '.join(said)}."
+
+
 def leads(differences: pd.DataFrame, probe: str) -> pd.DataFrame:
     """By how many points one arm lies above others: a row per length of training or encoder, a column per other arm.
 

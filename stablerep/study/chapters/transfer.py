@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUESTION = "What are the encoders worth on other images, and from a few examples of each class?"
 CLAIMS = ()
 HEADLINE = Headline("overall", ("arm", "measure"), "score", "accuracy")
-LINEAR, FEW_SHOT = MEASURES = ("linear probe", "few-shot")
+LINEAR, FEW_SHOT = MEASURES = ("linear probe", "few-shot recognition")
 FIRST, OTHERS = "StableRep synthetic", (
     "SimCLR real", "SimCLR synthetic", "CLIP real", "CLIP synthetic", "StableRep real designs",
 )  # fmt: skip
@@ -215,8 +215,9 @@ def lead(known: pd.DataFrame, measure: str, other: str) -> list[dict]:
 
 def left_out(scores: pd.DataFrame) -> str:
     """Which sets were not asked, and why; empty when all were."""
-    told = scores[scores["value"].isna()].drop_duplicates(["measure", "set"])
-    return " ".join(f"{row.set} ({row.measure}): {row.reason}" for row in told.itertuples())
+    absent = scores[scores["value"].isna()].drop_duplicates(["measure", "set"])
+    said = [f"{row.set} by the {row.measure}: {row.reason}" for row in absent.itertuples()]
+    return f"Not asked: {' '.join(said)}" if said else ""
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
