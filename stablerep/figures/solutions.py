@@ -177,24 +177,51 @@ def largest_correction(shares: pd.DataFrame) -> str:
     return f"*{label}* ({attribute}, w = {scale:g}) moves most, from {100 * read[place]:.1f} % as read to {100 * corrected[place]:.1f} %"
 
 
-def steepest(slopes: pd.DataFrame) -> str:
-    """Which row rises most with each doubling, and which least.
+def steepest(slopes: pd.DataFrame, lead: str) -> str:
+    """Which arm rises most with each doubling, and which least; and by how much a lead does.
 
     Args:
-        slopes: ``arm``, ``difference``, ``low`` and ``high``.
+        slopes: ``arm``, ``difference``, ``low`` and ``high``. lead: its name among the arms.
     """
     if slopes.empty:
         return LACKING
-    mine = slopes[~slopes["arm"].str.contains(" − ")].sort_values("difference", kind="stable")
-    said = [f"{row.arm} ({points(row.difference, row.low, row.high)} points)" for row in mine.itertuples()]
-    return f"A doubling brings most for {said[-1]}" + (f" and least for {said[0]}" if len(said) > 1 else "")
+    text = {row.arm: f"{points(row.difference, row.low, row.high)} points" for row in slopes.itertuples()}
+    arms = slopes[~slopes["arm"].str.contains(" − ")].sort_values("difference", kind="stable")["arm"].tolist()
+    said = f"A doubling brings most for {arms[-1]} ({text[arms[-1]]})"
+    said += f" and least for {arms[0]} ({text[arms[0]]})" if len(arms) > 1 else ""
+    if lead not in text:
+        return said
+    low, high = slopes.set_index("arm").loc[lead, ["low", "high"]]
+    word = "rises" if low > 0 else "falls" if high < 0 else "may as well stay as it is"
+    return f"{said}. The lead {lead} changes by {text[lead]} for each doubling: it {word}"
 
 
-def highest(overall: pd.DataFrame) -> str:
-    """The arm with the highest score, and the score, such as ``A, 70.1 [69.0, 71.2] %,``.
+def best_by_measure(overall: pd.DataFrame, floors: Sequence[str]) -> str:
+    """The arm with the highest score by each measure, floors left out, and whether it is the same one.
 
     Args:
-        overall: ``arm``, ``score``, ``low`` and ``high``.
+        overall: ``measure``, ``arm``, ``score``, ``low`` and ``high``.
     """
-    row = overall.loc[overall["score"].idxmax()]
-    return f"{row['arm']}, {percent(row['score'], row['low'], row['high'])} %,"
+    mine = overall[~overall["arm"].isin(floors)]
+    best = mine.loc[mine.groupby("measure", sort=False)["score"].idxmax()]
+    said = [f"by the {row.measure} {row.arm}, {percent(row.score, row.low, row.high)} %" for row in best.itertuples()]
+    return f"{'; '.join(said)}: {'the same' if best['arm'].nunique() == 1 else 'not the same'}"
+
+
+def none_above(scores: pd.DataFrame, floors: Sequence[str]) -> str:
+    """On which sets no arm lies above all floors, by means over seeds.
+
+    Args:
+        scores: ``measure``, ``set``, ``arm`` and ``value``.
+    """
+    means = scores.dropna(subset=["value"]).groupby(["measure", "set", "arm"], sort=False)["value"].mean().reset_index()
+    found = []
+    for (measure, name), part in means.groupby(["measure", "set"], sort=False):
+        floor = part["arm"].isin(floors)
+        if floor.any() and not (part.loc[~floor, "value"] > part.loc[floor, "value"].max()).any():
+            found.append(f"{name} ({measure})")
+    return (
+        f"No encoder lies above the floors on {', '.join(found)}"
+        if found
+        else "On every set some encoder lies above the floors"
+    )

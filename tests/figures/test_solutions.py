@@ -97,19 +97,44 @@ def test_the_best_number_of_each_panel_lies_above_the_worst():
     assert solutions.best_and_worst(counts(), "none") == solutions.LACKING
 
 
-def test_the_steepest_slope_is_that_of_an_arm_and_not_of_a_lead():
-    table = pd.DataFrame({"arm": ["A", "B", "A − B"], "difference": [0.01, 0.02, 0.03], "low": 0.0, "high": 0.05})
-    assert solutions.steepest(table) == (
-        "A doubling brings most for B (+2.0 [+0.0, +5.0] points) and least for A (+1.0 [+0.0, +5.0] points)"
+def test_the_steepest_slope_is_that_of_an_arm_and_a_lead_is_told_beside_it():
+    table = pd.DataFrame(
+        {"arm": ["A", "B", "A − B"], "difference": [0.01, 0.02, 0.03], "low": [0, 0, 0.01], "high": 0.05}
     )
-    assert solutions.steepest(table[:1]).endswith("most for A (+1.0 [+0.0, +5.0] points)")
-    assert solutions.steepest(table[:0]) == solutions.LACKING
+    both = "A doubling brings most for B (+2.0 [+0.0, +5.0] points) and least for A (+1.0 [+0.0, +5.0] points)"
+    assert solutions.steepest(table, "A − C") == both
+    said = f"{both}. The lead A − B changes by +3.0 [+1.0, +5.0] points for each doubling: it rises"
+    assert solutions.steepest(table, "A − B") == said
+    assert solutions.steepest(table.assign(low=-0.01), "A − B").endswith("it may as well stay as it is")
+    assert solutions.steepest(table.assign(low=-0.02, high=-0.01), "A − B").endswith("it falls")
+    assert solutions.steepest(table[:1], "").endswith("most for A (+1.0 [+0.0, +5.0] points)")
+    assert solutions.steepest(table[:0], "") == solutions.LACKING
 
 
-def test_the_highest_score_is_named_with_its_interval():
-    table = pd.DataFrame({"arm": ["A", "B"], "score": [0.5, 0.7], "low": [0.4, np.nan], "high": [0.6, np.nan]})
-    assert solutions.highest(table) == "B, 70.0 %,"
-    assert solutions.highest(table[:1]) == "A, 50.0 [40.0, 60.0] %,"
+def test_the_best_by_each_measure_leaves_out_floors_and_is_told_to_be_the_same_or_not():
+    rows = [
+        ("linear", "A", 0.5),
+        ("linear", "B", 0.7),
+        ("linear", "floor", 0.9),
+        ("few-shot", "A", 0.6),
+        ("few-shot", "B", 0.4),
+    ]
+    table = pd.DataFrame(rows, columns=["measure", "arm", "score"]).assign(low=np.nan, high=np.nan)
+    said = solutions.best_by_measure(table, ["floor"])
+    assert said == "by the linear B, 70.0 %; by the few-shot A, 60.0 %: not the same"
+    assert solutions.best_by_measure(table[:3], ["floor"]) == "by the linear B, 70.0 %: the same"
+
+
+def test_sets_on_which_no_arm_lies_above_the_floors_are_named():
+    rows = [
+        ("linear", "x", "A", 0.5),
+        ("linear", "x", "floor", 0.6),
+        ("linear", "y", "A", 0.9),
+        ("linear", "y", "floor", 0.6),
+    ]
+    table = pd.DataFrame(rows, columns=["measure", "set", "arm", "value"])
+    assert solutions.none_above(table, ["floor"]) == "No encoder lies above the floors on x (linear)"
+    assert solutions.none_above(table[2:], ["floor"]) == "On every set some encoder lies above the floors"
 
 
 def test_steps_go_from_each_number_to_the_next():

@@ -70,7 +70,7 @@ class AnsweringStudy(Study):
             views = recipe.steps * recipe.views_per_step
         self.asked.append(SimpleNamespace(arm=which.name, learnt=learnt, seed=seed, views=views))
         found = items({which.name: 0.2 + len(learnt) / 200}).assign(seed=seed, views=views, captions=len(learnt))
-        return SimpleNamespace(items=lambda: found)
+        return SimpleNamespace(items=lambda: found, pretraining=None)
 
 
 class NotingStore(PlanningStore):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
 
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, stored_tables
+from stablerep.study.chapters import chapter, resolve, stored_tables
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identity, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, total
+from stablerep.study.plans.together import end_with_parent
 from stablerep.study.store.runs import RunStore
 
 WORTH = 60.0  # seconds of computing for which a page comes early,
@@ -25,6 +29,29 @@ def waited_for(plans: list[ChapterPlan], workers: int) -> set[str]:
     if total(plans).seconds / workers < WHOLE:
         return set()
     return {plan.name for plan in plans if not plan.executed and total([plan]).seconds / workers > WORTH}
+
+
+def place_all_early(
+    parameters: Mapping[str, Parameters], seconds: Mapping[str, float], store: RunStore, folder: Path, workers: int
+) -> None:
+    """:func:`place_early` for every chapter, so many at once: a notebook keeps one core busy."""
+    if workers == 1:
+        for name, p in parameters.items():
+            place_early(name, p, seconds[name], store, folder)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(parameters)), context, initializer=end_with_parent) as pool:
+        jobs = [
+            pool.submit(_place_early, name, p.model_dump(), seconds[name], store.root, store.accept, folder)
+            for name, p in parameters.items()
+        ]
+        for job in jobs:
+            job.result()
+
+
+def _place_early(name: str, given: dict, seconds: float, runs: Path, accept: tuple[str, ...], folder: Path) -> None:
+    """:func:`place_early` from what can be sent to another process."""
+    place_early(name, resolve(name, given), seconds, RunStore(runs, accept=accept), folder)
 
 
 def place_early(name: str, parameters: Parameters, seconds: float, store: RunStore, folder: Path) -> None:

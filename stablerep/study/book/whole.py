@@ -14,7 +14,7 @@ from pathlib import Path
 from stablerep.checkpoint import written_aside
 from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
-from stablerep.study.book.early import place_early, place_without_results, waited_for
+from stablerep.study.book.early import place_all_early, place_without_results, waited_for
 from stablerep.study.book.record import TITLE, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names, has_stored_results, preset_differences, resolve, schemas
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
@@ -110,8 +110,7 @@ def make_book(
         build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
         if waiting:
             log("first the pages as far as they are known")
-            for name, p in parameters.items():
-                place_early(name, p, estimates[name], store, Path(scratch))
+            place_all_early(parameters, estimates, store, Path(scratch), workers)
             log(f"{build()} can be read; its pages are built again as their runs end")
 
         def execute(name: str) -> None:

@@ -1,31 +1,45 @@
-"""Guidance: accuracy against the guidance scale of the images that an encoder learned from, for three methods."""
+"""Guidance: accuracy against the guidance scale of the images that an encoder learned from, and how varied these images are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import field_validator
 
 from stablerep.methods import METHODS
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
-from stablerep.statistics.arms import summarize
+from stablerep.statistics.arms import Pair, differences, summarize
 from stablerep.statistics.peaks import Peak, fit_peak, lower, over_grid
 from stablerep.study.chapters import Answer, Effect, Headline, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
+from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.base import GuidanceScale, Patched, Pretraining, knob
+from stablerep.study.parameters.base import GuidanceScale, NoiseLevel, Patched, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
+from stablerep.study.store.runs import Run
+from stablerep.study.store.step import Step
 
 QUESTION = "Which guidance scale makes the best images to learn from, and is it the same for every method?"
 CLAIMS = ("C3",)
 HEADLINE = Headline("guidance", ("arm", "guidance_scale", "probe"), "accuracy", "accuracy")
 COMPARED = ("StableRep synthetic", "SimCLR synthetic")  # of the claim: the first is to have the lower best scale
+LIMITED = Arm("StableRep synthetic, limited", "stablerep", "synthetic")  # guided at some noise levels alone
+SEEN = 1000  # captions whose images are measured, at most: all pairs of images are compared
+LEVELS = [0.28, 5.42]  # those of Kynkäänniemi et al. (2024) for Stable Diffusion XL
 SWEPT = {"simclr": 1, "stablerep": None, "mae": 1}  # how many images of a caption each method has
+
+IMAGES = Step(
+    "guided-images", 1, lambda p: f"how varied images are at {len(p['guidance_scales'])} guidance scales",
+    ("stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:measured"),
+    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=2000.0, seconds=3.0,
+)  # fmt: skip
 
 
 class Parameters(Patched, Pretraining):
@@ -38,6 +52,27 @@ class Parameters(Patched, Pretraining):
 
     guidance_scales: list[GuidanceScale] = knob("numbers w to compare", cost="linear", min_length=3)
     methods: list[Literal[tuple(SWEPT)]] = knob("methods to train at each w", cost="linear", min_length=1)
+    limited_scales: list[GuidanceScale] = knob(
+        "numbers w at which StableRep also learns from images guided at limited_levels alone; none, or three and more",
+        cost="linear",
+    )
+    limited_levels: list[NoiseLevel] = knob(
+        "noise levels above the first and up to the second, for limited_scales", min_length=2, max_length=2
+    )
+
+    @field_validator("limited_scales")
+    @classmethod
+    def _enough_for_a_curve(cls, value: list[float]) -> list[float]:
+        if 0 < len(set(value)) < 3:
+            raise ValueError("a curve takes three numbers or more; none leaves it out")
+        return value
+
+    @field_validator("limited_levels")
+    @classmethod
+    def _in_order(cls, value: list[float]) -> list[float]:
+        if value[0] >= value[1]:
+            raise ValueError("it takes two noise levels, the lower one first")
+        return value
 
 
 PRESETS = chapter_presets(
@@ -45,12 +80,12 @@ PRESETS = chapter_presets(
     PRETRAINING,
     laptop=dict(
         # few captions: the images of every w are made anew. Twelve steps of sampling serve up to w = 8.
-        captions=96, guidance_scales=[1.0, 2.0, 8.0], sampling_steps=12, steps=200, methods=["simclr", "stablerep"],
-        patch_encoder="test_vit", patch_size=8, depth=0,
+        captions=64, guidance_scales=[1.0, 2.0, 8.0], sampling_steps=12, steps=150, methods=["simclr", "stablerep"],
+        patch_encoder="test_vit", patch_size=8, depth=0, limited_scales=[], limited_levels=LEVELS,
     ),
-    smoke=dict(captions=32, guidance_scales=[1.0, 2.0, 4.0], sampling_steps=2, depth=2, methods=list(SWEPT)),
+    smoke=dict(captions=32, guidance_scales=[1.0, 2.0, 4.0], sampling_steps=2, depth=2, methods=list(SWEPT), limited_scales=[2.0, 3.0, 4.0]),
     # 25 steps: at large w twelve leave images further from those of a hundred steps (at w = 8 by 4 grey levels, 25 by 1)
-    reference=dict(sampling_steps=25, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0], methods=list(SWEPT)),
+    reference=dict(sampling_steps=25, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0], methods=list(SWEPT), limited_scales=[2.0, 4.0, 8.0, 12.0]),
     workstation=dict(guidance_scales=[1.0, 2.0, 4.0, 8.0], patch_encoder="vit_tiny_patch16_224", patch_size=4, methods=list(SWEPT)),
     paper=dict(guidance_scales=[1.0, 2.0, 4.0, 6.0, 8.0, 10.0], patch_encoder="vit_base_patch16_224", patch_size=0, methods=list(SWEPT)),
 )  # fmt: skip
@@ -58,10 +93,13 @@ PRESETS = chapter_presets(
 
 @dataclass(frozen=True)
 class Asked:
-    """Every method at every guidance scale and seed, and, at every seed, the methods on real images and the floors."""
+    """Every method at every guidance scale and seed, StableRep with limited guidance, and, at every seed, the methods on real images and the
+    floors; and what is measured of the images themselves, where there is an encoder of real images to see them."""
 
     swept: dict[float, list[Evaluated]]
+    limited: dict[float, list[Evaluated]]
     beside: list[Evaluated]
+    images: Run | None
 
 
 def ask(p: Parameters, study: Study) -> Asked:
@@ -73,7 +111,53 @@ def ask(p: Parameters, study: Study) -> Asked:
     }
     real = [one for one in map(real_arm, p.methods) if not study.lacking(one)]
     beside = [study.evaluated(one, captions, p, seed) for seed in seeds for one in (*real, *map(arm, FLOOR_ARMS))]
-    return Asked(swept, beside)
+    within = p.model_copy(update={"guidance_interval": p.limited_levels})
+    limited = {
+        w: [study.evaluated(replace(LIMITED, guidance_scale=w), captions, within, seed) for seed in seeds]
+        for w in sorted(p.limited_scales)
+    }
+    judge = beside[0].pretraining if real else None
+    return Asked(swept, limited, beside, judge and images_of(p, study, captions, judge, real[0]))
+
+
+def images_of(p: Parameters, study: Study, captions: Captions, judge: Run, which: Arm) -> Run:
+    """How far apart images of a caption are at each w, and how a set of them compares with real images, to the eyes of an encoder."""
+    scales = sorted(p.guidance_scales)
+    return study.store.obtain(
+        IMAGES,
+        parameters={"captions": min(len(captions), SEEN), "images_per_caption": p.images_per_caption, "guidance_scales": scales, "size": study.size},
+        inputs={"encoder": judge.key, "corpus": study.seen_fingerprint} | {f"w = {w:g}": drawn(p, study, captions, w).name for w in scales},
+        compute=lambda folder: measured(p, study, captions, judge, which, folder),
+    )  # fmt: skip
+
+
+def drawn(p: Parameters, study: Study, captions: Captions, w: float) -> ImageSet:
+    """The scenes of one guidance scale, all l of a caption."""
+    made = study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=p.seed)
+    return study.seen(made)
+
+
+def measured(p: Parameters, study: Study, captions: Captions, judge: Run, which: Arm, folder: Path) -> dict:
+    """Tables of :mod:`stablerep.audits.faithfulness`: ``diversity`` and ``sets``, with the judge of the first seed."""
+    from stablerep.audits.equal_galleries import TRAINING, with_concepts
+    from stablerep.audits.faithfulness import compared, diverse
+    from stablerep.probes.extraction import features_of
+
+    backbone = study.backbone(judge, None, p.seed)
+
+    def queries(images: ImageSet):
+        loaded = images.load()
+        return features_of(backbone, loaded.images), [loaded.captions[place] for place in loaded.caption_ids.tolist()]
+
+    some = captions.first(min(len(captions), SEEN))
+    real = queries(study.real_images(captions, several=True).only(some, captions))
+    made = {w: queries(drawn(p, study, captions, w).only(some, captions)) for w in sorted(p.guidance_scales)}
+    about = with_concepts(study.corpus).table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
+    words = {"captions": TRAINING, "seed": p.seed}
+    diverse(real, made, about).assign(**words, gallery="none").to_parquet(folder / "diversity.parquet", index=False)
+    sets = compared(real, made, about, by_concept=bool(study.about.designs), seed=p.seed)
+    sets.assign(**words).to_parquet(folder / "sets.parquet", index=False)
+    return {"judge": which.name}
 
 
 def swept_arm(method: str, w: float) -> Arm:
@@ -88,19 +172,28 @@ def real_arm(method: str) -> Arm:
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
-    """Tables: ``guidance``, a row per arm, ``guidance_scale`` and probe with an interval; ``real``, arms on real images and floors;
-    ``floors``, each arm and scale against each floor; ``peaks`` and ``differences``, of :func:`peaks_of` and :func:`statements` on the primary probe.
-    """
+    """Tables: ``guidance``, a row per arm, ``guidance_scale`` and probe with an interval; ``real``, arms on real images and floors; ``floors``, each
+    arm and scale against each floor; ``peaks`` and ``differences``, of :func:`peaks_of` and :func:`statements` on the primary probe; ``limited``,
+    StableRep with limited guidance against guidance everywhere at the same w; where images were measured, ``diversity`` and ``sets``
+    (:mod:`stablerep.audits.faithfulness`)."""
+    from stablerep.audits.faithfulness import over_seeds, shares
+
     beside = items_of(asked.beside)
-    swept = pd.concat([items_of(some).assign(guidance_scale=w) for w, some in asked.swept.items()], ignore_index=True)
+    every = [items_of(some).assign(guidance_scale=w) for of in (asked.swept, asked.limited) for w, some in of.items()]
+    swept = pd.concat(every, ignore_index=True)
     found = [summarize(part).assign(guidance_scale=w) for w, part in swept.groupby("guidance_scale")]
     named = swept.assign(arm=[at_scale(*row) for row in zip(swept["arm"], swept["guidance_scale"])])
     items = pd.concat([named, beside], ignore_index=True)
     peaks = fitted(curves_of(swept[swept["probe"] == probe_of(swept)]))
-    return {
+    pairs = [Pair(f"w = {w:g}", at_scale(LIMITED.name, w), at_scale(COMPARED[0], w)) for w in asked.limited]
+    tables = {
         "guidance": pd.concat(found, ignore_index=True), "real": summarize(beside),
         "floors": against_floors(items, named["arm"].unique()), "peaks": peaks_of(peaks), "differences": statements(peaks),
+        "limited": differences(named, pairs),
     }  # fmt: skip
+    if asked.images:
+        tables |= {"diversity": shares(asked.images.table("diversity")), "sets": over_seeds(asked.images.table("sets"))}
+    return tables
 
 
 def at_scale(name: str, w: float) -> str:

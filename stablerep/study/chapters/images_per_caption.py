@@ -55,7 +55,7 @@ _COUNTS = dict(budget=0, stored_counts=[1, 2, 4, 8], positive_counts=[1, 2, 4, 8
 PRESETS = chapter_presets(
     Parameters,
     PRETRAINING,
-    laptop=_COUNTS | dict(captions=192, steps=200, stored_counts=[1, 2, 8], positive_counts=[1, 2, 8]),  # several sets are made
+    laptop=_COUNTS | dict(captions=128, steps=150, stored_counts=[1, 2, 8], positive_counts=[1, 2, 8]),  # several sets are made
     smoke=dict(captions=64, stored_counts=[1, 2], positive_counts=[1, 2]),
     reference=_COUNTS, workstation=_COUNTS, paper=_COUNTS,
 )  # fmt: skip

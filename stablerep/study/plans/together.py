@@ -189,7 +189,7 @@ def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:
     """Walk through the chapters until all their runs are there; tells of each that it has computed, and of chapters that are complete."""
     from stablerep.study.experiments.study import Study
 
-    _end_with_parent()
+    end_with_parent()
     sys.stderr = WithoutBars(sys.stderr)
     try:
         left = []
@@ -218,7 +218,7 @@ def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:
         told.put(("failed", "a process that computed runs failed, as said above; this is a fault of the project."))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent ends, however that came about."""
     parent = multiprocessing.parent_process()
 

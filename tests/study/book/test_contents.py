@@ -115,6 +115,20 @@ def test_a_page_comes_early_as_far_as_it_is_known(early_world):
     assert len(notebook["cells"]) == 1  # it says itself what it is
 
 
+def test_pages_of_stored_results_come_early_from_several_processes(tmp_path):
+    """What one process makes of each, two make of all; a chapter with nothing stored says what is to come."""
+    store, parameters = RunStore(tmp_path / "runs"), {name: resolve(name, {}) for name in ("corpus", "zero_shot")}
+    folders = tmp_path / "one", tmp_path / "two"
+    for workers, folder in enumerate(folders, 1):
+        folder.mkdir()
+        early.place_all_early(parameters, dict.fromkeys(parameters, 600.0), store, folder, workers)
+    for name in parameters:
+        one, two = (json.loads((folder / f"{name}.ipynb").read_text()) for folder in folders)
+        assert [cell["source"] for cell in one["cells"]] == [cell["source"] for cell in two["cells"]]
+        assert one["metadata"] == two["metadata"] and "stablerep" in one["metadata"]
+    assert len(store.list()) == 1  # the notebook of the corpus, found again
+
+
 def test_pages_come_early_where_runs_take_long():
     def plan(name: str, seconds: float, executed: bool) -> SimpleNamespace:
         return SimpleNamespace(name=name, seconds=seconds, executed=executed)
@@ -142,7 +156,11 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
         whole, "compute_together", lambda wanted, *rest, complete, log: [complete(name) for name, _ in wanted]
     )
     monkeypatch.setattr(whole, "waited_for", lambda plans, workers: {"generator", "methods"})
-    monkeypatch.setattr(whole, "place_early", lambda name, p, seconds, store, folder: place(folder, name, "-"))
+    monkeypatch.setattr(
+        whole,
+        "place_all_early",
+        lambda named, seconds, store, folder, workers: [place(folder, one, "-") for one in named],
+    )
     monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store: name)
     monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "x"))
     monkeypatch.setattr(whole, "build_book", build)

@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 
 from stablerep.study.chapters import guidance, resolve
-from stablerep.study.chapters.guidance import COMPARED, at_scale
+from stablerep.study.chapters.guidance import COMPARED, LIMITED, at_scale
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.errors import ParameterError
 from tests.study.stand_ins import AnsweringStudy, NotingStore
 
 SCALES = [1.0, 2.0, 4.0, 8.0]
 
 
 def parameters(**given):
-    return resolve("guidance", {"preset": "smoke", "guidance_scales": SCALES, "captions": 0, "seeds": 3} | given)
+    some = {"preset": "smoke", "guidance_scales": SCALES, "captions": 0, "seeds": 3, "limited_scales": []}
+    return resolve("guidance", some | given)
 
 
 def test_every_method_is_trained_at_every_scale_and_on_real_images():
@@ -47,6 +49,52 @@ def test_each_scale_has_images_of_its_own_and_all_else_is_the_same(tmp_path):
     trained = [one for one in study.store.noted if one.step == "pretraining" and one.parameters["method"] == "simclr"]
     assert len(trained) == len(SCALES) + 1 and all(one.parameters == trained[0].parameters for one in trained)
     assert len({one.inputs["images"] for one in trained}) == len(trained)
+
+
+def test_stablerep_learns_from_images_guided_at_some_noise_levels_too(tmp_path):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    limited, levels = [2.0, 4.0, 8.0], [0.5, 3.0]
+    p = parameters(seeds=1, generator="emoji", methods=["stablerep"], limited_scales=limited, limited_levels=levels)
+    asked = guidance.ask(p, study)
+    assert {w: [one.arm for one in some] for w, some in asked.limited.items()} == {w: [LIMITED.name] for w in limited}
+    made = {
+        (one.parameters["guidance_scale"], tuple(one.parameters.get("guidance_interval", ())))
+        for one in study.store.noted if one.step == "synthesis"
+    }  # fmt: skip
+    assert made == {(w, ()) for w in SCALES} | {(w, tuple(levels)) for w in limited}
+
+
+def test_limited_guidance_is_compared_at_the_same_scale():
+    study, p = AnsweringStudy(), parameters(limited_scales=[2.0, 4.0, 8.0])
+    tables = guidance.compute(p, guidance.ask(p, study))
+    pairs = tables["limited"][["claim", "first", "second"]].drop_duplicates().values.tolist()
+    assert pairs == [[f"w = {w}", at_scale(LIMITED.name, w), at_scale(COMPARED[0], w)] for w in (2, 4, 8)]
+    assert LIMITED.name in set(tables["peaks"]["arm"]) and len(tables["differences"]) == 3  # C3 is of the two others
+    none = guidance.compute(p := parameters(), guidance.ask(p, AnsweringStudy()))
+    assert none["limited"].empty and "sets" not in none  # nobody has looked at the images
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"limited_scales": [1, 2]}, "limited_scales is .*a curve takes three numbers or more"),
+        ({"limited_levels": [3, 1]}, "limited_levels is .*two noise levels, the lower one first"),
+    ],
+)
+def test_a_curve_takes_three_scales_and_levels_are_in_order(given, message):
+    with pytest.raises(ParameterError, match=message):
+        parameters(**given)
+
+
+def test_images_are_measured_by_an_encoder_of_real_ones_whatever_the_seeds(tmp_path):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    asked = guidance.ask(parameters(seeds=2, generator="emoji", methods=["simclr", "stablerep"]), study)
+    (noted,) = [one for one in study.store.noted if one.step == "guided-images"]
+    assert noted.inputs["encoder"] == asked.beside[0].pretraining.key and asked.beside[0].arm == "SimCLR real"
+    named = [noted.inputs[f"w = {w:g}"] for w in SCALES]
+    assert len(set(named)) == len(SCALES)
 
 
 def curves(stablerep: float, simclr: float, bend: float = 0.03, seeds: int = 5) -> dict:
