@@ -95,13 +95,6 @@ class CaptionedImages:
         place[order] = torch.arange(len(order))
         return CaptionedImages(self.images, place, names, f"{self.fingerprint}-alone")
 
-    def gathered(self, name: str, class_of: Mapping[str, str]) -> CaptionedImages:
-        """The same images, those of all captions of a class as images of one caption, which is the class; ``name`` is of the classes."""
-        classes = sorted({class_of[caption] for caption in self.captions})
-        place = {one: k for k, one in enumerate(classes)}
-        of_caption = torch.tensor([place[class_of[caption]] for caption in self.captions])
-        return CaptionedImages(self.images, of_caption[self.caption_ids], classes, f"{self.fingerprint}-{name}")
-
     def through(self, camera: Camera) -> CaptionedImages:
         """Scenes of drawings in memory; the id of an image is its caption and its place among the caption's images."""
         if camera.still:

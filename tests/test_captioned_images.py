@@ -152,17 +152,6 @@ def test_each_alone_gives_every_image_a_caption_of_its_own(sizes):
         assert numbers == list(range(1, size + 1))  # in the order of its images
 
 
-@given(sizes_lists)
-def test_gathered_images_have_their_class_for_a_caption(sizes):
-    data = make_set(sizes)
-    class_of = {caption: f"class {k % 3}" for k, caption in enumerate(data.captions)}
-    found = data.gathered("kind", class_of)
-    assert torch.equal(found.images, data.images) and found.fingerprint == f"{data.fingerprint}-kind"
-    assert [found.captions[k] for k in found.caption_ids.tolist()] == [
-        class_of[data.captions[k]] for k in data.caption_ids.tolist()
-    ]
-
-
 # Groups: names of one thing
 
 

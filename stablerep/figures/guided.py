@@ -55,11 +55,12 @@ def scaled(table: pd.DataFrame, real: pd.DataFrame, probe: str, chance: pd.DataF
 
     Args:
         table: of :func:`stablerep.statistics.summarize`, with ``guidance_scale``. real: the same of arms on real images and of floors.
-        chance: ``probe`` and ``chance``.
+        chance: ``probe`` and ``chance``; a probe that is not there has the best floor.
     """
     mine, beside = table[table["probe"] == probe], real[real["probe"] == probe]
     floors = beside[beside["views"] == 0]["accuracy"]
-    lowest = floors.max() if chance is None else chance.set_index("probe")["chance"][probe]
+    chances = {} if chance is None else chance.set_index("probe")["chance"]
+    lowest = chances.get(probe, floors.max())
     arms, said = list(dict.fromkeys(mine["arm"])), []
     figure, axes = canvas(len(arms), height=3.2, sharey=True)
     for axis, name in zip(axes.flat, arms):

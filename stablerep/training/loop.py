@@ -44,7 +44,7 @@ def pretrain(
     """Pre-train an encoder (or go on with one that was cut) and write it to ``folder``.
 
     ``data`` is in memory, or a synthetic set of any size that is read from its shards. ``classes`` names the class of every caption,
-    for ``supcon`` and ``supervised``. Captions that a text tower does not read to their ends are counted at the start and said in one line.
+    for ``supcon`` and ``supervised``, and for ``stablerep`` where images of a class, in the same batches, are to be its positives. Captions that a text tower does not read to their ends are counted at the start and said in one line.
 
     ``folder`` receives ``encoder.safetensors`` (the backbone), ``heads.safetensors`` (heads and text tower), ``recipe.json``, the
     tokenizer of methods that read captions, and ``log.parquet`` (step, loss, learning rate, seconds). A checkpoint is written

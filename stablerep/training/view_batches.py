@@ -72,11 +72,14 @@ class ViewBatches:
 
 
 def _numbers(captions: list[str], recipe: PretrainingRecipe, classes: Mapping[str, str] | None) -> dict[str, int]:
-    """The number of each caption's class, for methods that predict or share it; empty for the others."""
+    """The number of each caption's class, for methods that predict or share it, and where classes are to be ids in place of captions;
+    empty for the others."""
     if recipe.traits.ids == "caption-number":
         return {caption: number for number, caption in enumerate(sorted(captions))}
-    if recipe.traits.ids != "class":
+    if recipe.traits.ids == "image" or (recipe.traits.ids == "caption" and classes is None):
         return {}
+    if recipe.traits.ids == "caption" and recipe.traits.reads_captions:
+        raise InputError(f"{recipe.method} reads captions; classes cannot take their place.")
     missing = [c for c in captions if c not in (classes or {})]
     if missing:
         raise InputError(

@@ -9,7 +9,7 @@ import pytest
 from stablerep.captioned_images import CaptionedImages
 from stablerep.training import pretrain
 
-from .toys import CLASSES, recipe_of, toy_pictures
+from .toys import classes_of, recipe_of, toy_pictures
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def finished(data, tmp_path_factory):
     def get(method: str) -> tuple[Path, dict]:
         if method not in made:
             folder = tmp_path_factory.mktemp("run")
-            made[method] = folder, pretrain(data, recipe_of(method), folder, classes=CLASSES, progress="")
+            made[method] = folder, pretrain(data, recipe_of(method), folder, classes=classes_of(method), progress="")
         return made[method]
 
     return get

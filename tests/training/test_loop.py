@@ -22,7 +22,7 @@ from stablerep.tokenizer import tokenize
 from stablerep.training import load_backbone, loop, pretrain, view_batches
 from stablerep.views import ViewRecipe, make_views
 
-from .toys import CLASSES, SMALL_VIT, STEPS, Cut, assert_same_run, cut_before, losses, recipe_of
+from .toys import CLASSES, SMALL_VIT, STEPS, Cut, assert_same_run, classes_of, cut_before, losses, recipe_of
 
 FOUR = ("simclr", "clip", "stablerep", "stablerep+")  # the methods of the comparison
 OTHERS = ("supcon", "supervised", "caption-as-class", "mae", "byol", "moco-v3", "dino")
@@ -186,9 +186,9 @@ def test_every_other_method_goes_on_where_it_was_cut(method, data, finished, tmp
     recipe, (folder, whole) = recipe_of(method), finished(method)
     cut_before(monkeypatch, 5)
     with pytest.raises(Cut):
-        pretrain(data, recipe, tmp_path / "cut", classes=CLASSES, progress="", checkpoint_every=2)
+        pretrain(data, recipe, tmp_path / "cut", classes=classes_of(method), progress="", checkpoint_every=2)
     made = cut_before(monkeypatch, STEPS)
-    resumed = pretrain(data, recipe, tmp_path / "cut", classes=CLASSES, progress="", checkpoint_every=2)
+    resumed = pretrain(data, recipe, tmp_path / "cut", classes=classes_of(method), progress="", checkpoint_every=2)
     assert len(made) == 4 and resumed["loss"] == whole["loss"]
     assert_same_run(folder, tmp_path / "cut")
     assert not any(k.startswith("teacher") for k in load_file(tmp_path / "cut" / "heads.safetensors"))
@@ -202,7 +202,7 @@ def test_every_other_method_goes_on_where_it_was_cut(method, data, finished, tmp
 )
 def test_losses_that_measure_progress_fall(method, least, data, tmp_path):
     """Those of BYOL and DINO chase a target that moves; what they learn is measured by probes."""
-    pretrain(data, recipe_of(method, steps=40, learning_rate=1e-3), tmp_path, classes=CLASSES, progress="")
+    pretrain(data, recipe_of(method, steps=40, learning_rate=1e-3), tmp_path, classes=classes_of(method), progress="")
     found = losses(tmp_path)
     assert found[-8:].mean() < found[:4].mean() - least
 

@@ -13,7 +13,7 @@ from stablerep.methods.contrastive import contrastive_loss
 from stablerep.training import pretrain, view_batches
 from stablerep.views import ViewRecipe, make_views
 
-from .toys import CLASSES, ENCODER, SMALL_VIT, Cut, assert_same_run, cut_before, losses, recipe_of
+from .toys import ENCODER, SMALL_VIT, Cut, assert_same_run, classes_of, cut_before, losses, recipe_of
 
 OPTIONS = {
     "head_statistics": "per-view", "images_per_caption": 2, "crops_per_image": 2, "image_weight": 0.5, "text_weight": 2.0,
@@ -22,7 +22,7 @@ OPTIONS = {
 
 
 def trained(data, folder, recipe, **options) -> Path:
-    pretrain(data, recipe, folder, classes=CLASSES, progress="", **options)
+    pretrain(data, recipe, folder, classes=classes_of(recipe.method), progress="", **options)
     return folder
 
 

@@ -12,7 +12,7 @@ from stablerep.methods import METHODS
 from stablerep.training import view_batches
 from stablerep.training.view_batches import ViewBatches
 
-from .toys import CLASSES, recipe_of
+from .toys import CLASSES, classes_of, recipe_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_views_are_the_crops_of_the_images_of_the_captions_in_this_order(method,
     assert recipe.captions_per_step == captions and recipe.head_groups == (1, 1)
     if method != "clip":  # it has no head; the head of the others is told the shape that is checked below
         assert replace(recipe, head_statistics="per-view").head_groups == (crops, drawn)
-    views, ids, texts = ViewBatches(data, recipe, CLASSES, 0, 1).load(1, torch.device("cpu"))
+    views, ids, texts = ViewBatches(data, recipe, classes_of(method), 0, 1).load(1, torch.device("cpu"))
     assert len(views) == len(ids) == 24 and len(texts) == captions  # views_per_step stays the number of views
     place = torch.tensor([int((data.images == view).flatten(1).all(1).nonzero()) for view in views]).view(
         crops, captions, drawn
@@ -47,7 +47,7 @@ def test_two_processes_share_the_views_of_one(data, monkeypatch):
     monkeypatch.setattr(view_batches, "make_views", lambda images, *rest: images)
     recipe = recipe_of("stablerep", head_statistics="per-view", images_per_caption=2, crops_per_image=2)
     whole, parts = (
-        [ViewBatches(data, recipe, CLASSES, number, count).load(0, torch.device("cpu")) for number in range(count)]
+        [ViewBatches(data, recipe, None, number, count).load(0, torch.device("cpu")) for number in range(count)]
         for count in (1, 2)
     )
     for row in (0, 1):  # views, ids
@@ -57,4 +57,19 @@ def test_two_processes_share_the_views_of_one(data, monkeypatch):
     with pytest.raises(
         ValueError, match="head_statistics is 'per-view' with 1 caption in each process; at least 2 are needed"
     ):
-        ViewBatches(data, recipe, CLASSES, 0, 4)
+        ViewBatches(data, recipe, None, 0, 4)
+
+
+def test_classes_may_take_the_place_of_captions_in_the_same_batches(data, monkeypatch):
+    """The images and their views stay; positives are those whose captions have one class."""
+    monkeypatch.setattr(view_batches, "make_views", lambda images, *rest: images)
+    recipe = recipe_of("stablerep", views_per_step=24, images_per_caption=2)
+    (views, ids, texts), (again, classes, same) = (
+        ViewBatches(data, recipe, one, 0, 1).load(1, torch.device("cpu")) for one in (None, CLASSES)
+    )
+    assert torch.equal(views, again) and texts == same
+    named = [CLASSES[texts[place]] for place in ids.tolist()]
+    assert [[a == b for b in named] for a in named] == (classes[:, None] == classes).tolist()
+    assert len(classes.unique()) < len(ids.unique())
+    with pytest.raises(ValueError, match="stablerep\\+ reads captions; classes cannot take their place"):
+        ViewBatches(data, recipe_of("stablerep+"), CLASSES, 0, 1)

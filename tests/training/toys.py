@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from stablerep.captioned_images import CaptionedImages
 from stablerep.encoders import EncoderRecipe
+from stablerep.methods import METHODS
 from stablerep.training import PretrainingRecipe, view_batches
 from stablerep.views import make_views
 
@@ -22,6 +23,11 @@ SMALL_VIT = replace(ENCODER, name="test_vit", patch_size=8, depth=2)
 STEPS = 8
 COLOURS, SHAPES = ("red", "green", "blue", "grey"), ("bar", "post", "square", "frame")
 CLASSES = {f"{colour} {shape}": colour for colour in COLOURS for shape in SHAPES}
+
+
+def classes_of(method: str) -> dict[str, str] | None:
+    """Classes for the methods that need them; to others they are no use, or they change what is learned."""
+    return CLASSES if METHODS[method].traits.ids == "class" else None
 
 
 def toy_pictures() -> CaptionedImages:

@@ -1,8 +1,7 @@
-"""Granularity: the same images and the same loss, with groups, classes, concepts, captions or single images as what belongs together."""
+"""Granularity: the same images, with groups, classes, concepts, captions or single images as what belongs together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,10 +12,10 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
-from stablerep.study.experiments.arms import FLOOR_ARMS, arm
+from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
-from stablerep.study.experiments.images import Captions, ImageSet
+from stablerep.study.experiments.images import Captions
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -26,7 +25,7 @@ QUESTION = (
 )
 CLAIMS = ("C6",)
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
-LEARNER = arm("StableRep synthetic")  # whose loss and images all arms have
+LEARNER = arm("StableRep synthetic")  # whose images all arms have, and whose batches all but single images
 IMAGE, CAPTION = "image", "caption"
 
 
@@ -34,7 +33,6 @@ class Parameters(Pretraining):
     # what no method of this chapter reads
     simclr_guidance_scale: ClassVar[float]
     clip_guidance_scale: ClassVar[float]
-    simclr_learning_rate: ClassVar[float]
     clip_learning_rate: ClassVar[float]
     caption_colour: ClassVar[float]
 
@@ -56,43 +54,52 @@ class Asked:
 
 
 def ask(p: Parameters, study: Study) -> Asked:
-    """StableRep on the same synthetic images for each identity and seed, and the floors."""
+    """An encoder for each identity and seed on the same synthetic images, and the floors."""
     captions, seeds = study.captions(p.captions), range(p.seed, p.seed + p.seeds)
     for name in p.identities:
-        if name not in (IMAGE, CAPTION) and name not in (columns := study.corpus.table.columns):
-            raise InputError(
-                f"identities has {name!r}, which is no column of the corpus; {nearest(name, columns) or ', '.join(columns)}."
-            )
+        check_identity(name, captions, study)
     found = [learned(name, captions, p, study, seed) for seed in seeds for name in p.identities]
     floors = [study.evaluated(arm(name), captions, p, seed) for seed in seeds for name in FLOOR_ARMS]
     return Asked([*found, *floors], study.about.labels[-1] if study.about.labels else "")
 
 
+def check_identity(name: str, captions: Captions, study: Study) -> None:
+    """Refuse what is no column of the corpus, or one in which a caption has no value or several."""
+    if name in (IMAGE, CAPTION):
+        return
+    table = study.corpus.table
+    if name not in table:
+        known = [IMAGE, CAPTION, *table.columns]
+        raise InputError(
+            f"identities has {name!r}, which is no column of the corpus; {nearest(name, known) or ', '.join(known)}."
+        )
+    values = (
+        table[table["caption"].isin(captions.texts)]
+        .groupby("caption")[name]
+        .agg(lambda one: one.nunique(dropna=False) if one.notna().all() else 0)
+    )
+    if len(wrong := values[values != 1]):
+        has = "has none" if wrong.iloc[0] == 0 else f"has {wrong.iloc[0]}"
+        raise InputError(f"identities has {name!r}, of which each caption needs one value; {wrong.index[0]!r} {has}.")
+
+
 def named(identity: str) -> str:
     """The name of an arm."""
-    return f"{LEARNER.name}: {identity}"
+    return f"{single().name if identity == IMAGE else LEARNER.name}: {identity}"
+
+
+def single(w: float | None = None) -> Arm:
+    """SimCLR on all images of the same guidance scale."""
+    return Arm("SimCLR synthetic", "simclr", "synthetic", guidance_scale=w)
 
 
 def learned(identity: str, captions: Captions, p: Parameters, study: Study, seed: int) -> Evaluated:
-    """StableRep, m images of an identity in a batch; a single image has m views."""
-    if identity == CAPTION:
-        run = study.pretrained(LEARNER, captions, p, seed)
-    else:
-        images = study.arm_images(LEARNER, captions, p, seed)
-        images, apart = identified(identity, images, captions, p, study)
-        run = study.pretraining(images, study.recipe(LEARNER, p, seed, apart), f"{named(identity)}, seed {seed}")
+    """StableRep with the identity in place of the caption as what makes images positives, in the same batches; for single images SimCLR."""
+    which = single(p.guidance_scale) if identity == IMAGE else LEARNER
+    images, apart = study.as_learned(study.arm_images(which, captions, p, seed), captions, p, which.method)
+    label = None if identity in (IMAGE, CAPTION) else identity
+    run = study.pretraining(images, study.recipe(which, p, seed, apart), f"{named(identity)}, seed {seed}", label=label)
     return Evaluated(named(identity), seed, run, study.probed(run, study.encoder_recipe(p), seed, p), len(captions))
-
-
-def identified(
-    identity: str, images: ImageSet, captions: Captions, p: Parameters, study: Study
-) -> tuple[ImageSet, int]:
-    """Images with another identity in place of their captions, and how many of these may share a batch."""
-    if identity == IMAGE:
-        return images.each_alone(), len(captions) * p.images_per_caption
-    classes = study.corpus.table.drop_duplicates("caption").set_index("caption")[identity].astype(str)
-    class_of: Callable[[], dict[str, str]] = classes.to_dict
-    return images.gathered(identity, class_of), classes.loc[captions.texts].nunique()
 
 
 def pairs(classes: str) -> list[Pair]:

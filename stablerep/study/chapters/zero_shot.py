@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
 from stablerep.corpus import Corpus
+from stablerep.corpus.emoji import HELD_OUT
+from stablerep.corpus.naming import called, plainest
 from stablerep.errors import InputError
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of
+from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, cost_of
 from stablerep.study.experiments.images import Captions
@@ -23,16 +25,21 @@ from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 QUESTION = "Do encoders that learned from synthetic images know what things are called, and does a probe tell the same of them?"
 CLAIMS = ("C7",)
 HEADLINE = Headline("zero_shot", ("arm", "guidance_scale", "probe"), "accuracy", "accuracy")
 KNOWN, NEW = "zero-shot, known names", "zero-shot, new names"
-HELD_OUT = "twemoji"  # the design that no encoder learns from
+SEEN = "one-shot, known things"  # the images of KNOWN, named by an image of each thing in OTHER in place of its name
+OTHER = "noto"  # of the designs that encoders learn from, the one that draws most
 METHODS_ASKED = ("CLIP", "StableRep+")
 REAL, CLAIMED, DESIGNS = "CLIP real", "CLIP synthetic", "CLIP real designs"
 ZERO_SHOT = Step(
     "zero-shot", 1, lambda p: "images named by their captions",
-    ("stablerep.training.joint_space", "stablerep.probes.zero_shot", "stablerep.camera", f"{__name__}:name_images", f"{__name__}:questions"),
+    ("stablerep.training.joint_space", "stablerep.probes.zero_shot", "stablerep.probes.suite", "stablerep.probes.nearest", "stablerep.camera",
+     "stablerep.corpus.naming", *(f"{__name__}:{one}" for one in ("name_images", "questions", "by_images"))),
     seconds=3.0,
 )  # fmt: skip
 
@@ -103,9 +110,12 @@ def named(run: Run, captions: Captions, p: Parameters, study: Study) -> Run:
     """A run's answers to :func:`questions`."""
     return study.store.obtain(
         ZERO_SHOT,
-        parameters={"size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else []},
+        parameters={
+            "size": study.size, "part": p.probe_part, "designs": sorted(p.probe_designs) if study.about.designs else [],
+            "probes": [KNOWN, NEW, SEEN], "held_out": HELD_OUT,
+        },
         inputs={"encoder": run.key, "corpus": study.seen_fingerprint, "captions": captions.name},
-        compute=lambda folder: name_images(run.folder, questions(p, captions, study), study.size, folder),
+        compute=lambda folder: name_images(run.folder, questions(p, captions, study), study, folder),
     )  # fmt: skip
 
 
@@ -113,8 +123,8 @@ def questions(p: Parameters, captions: Captions, study: Study) -> dict[str, tupl
     """For each probe its images, the column with what they show, and what that is called.
 
     *Known names*: captions that were read, in the design that nobody learned from, and only where the part is ``test``.
-    *New names*: concepts of the part, in all designs that probes look at. A concept is called by the shortest of its captions, and shown by
-    the image of that caption. A corpus without designs is asked for its last label, whose classes are their own names.
+    *New names*: concepts of the part, in all designs that probes look at. A concept is called by its plainest caption (:func:`stablerep.corpus.naming.plainest`), and shown by
+    the image of that caption. A corpus without designs is asked for its last label (:func:`stablerep.corpus.naming.called`).
     """
     about = study.about
     if not about.designs:
@@ -122,7 +132,13 @@ def questions(p: Parameters, captions: Captions, study: Study) -> dict[str, tupl
             raise InputError(f"corpus is {study.source!r}, which declares neither designs nor labels to name.")
         part, label = study.asked_part([], p.probe_part), about.labels[-1]
         part = part.where(part.table[label].notna())
-        return {f"zero-shot {label}": (part, label, {one: str(one) for one in part.table[label].unique()})}
+        return {
+            f"zero-shot {label}": (
+                part,
+                label,
+                called(study.corpus, label, part.table[label].unique(), repeated=study.repeats_captions),
+            )
+        }
     found = {}
     if p.probe_part == "test" and HELD_OUT in about.designs:
         table = study.scenes.table
@@ -131,33 +147,49 @@ def questions(p: Parameters, captions: Captions, study: Study) -> dict[str, tupl
     return {probe: plainest(part, about.cluster) for probe, part in found.items()}
 
 
-def plainest(part: Corpus, cluster: str) -> tuple[Corpus, str, dict[str, str]]:
-    """Of each cluster the images of its shortest caption, the cluster's column, and these captions; of several as short the first by name."""
-    table = part.table.assign(length=part.table["caption"].str.len()).sort_values(["length", "caption"], kind="stable")
-    first = table.drop_duplicates(cluster).drop_duplicates("caption").sort_values(cluster)
-    names = dict(zip(first[cluster], first["caption"]))
-    return part.where(part.table["caption"] == part.table[cluster].map(names)), cluster, names
-
-
 def name_images(
-    encoder: Path, asked: dict[str, tuple[Corpus, str, dict[str, str]]], size: int, folder: Path
+    encoder: Path, asked: dict[str, tuple[Corpus, str, dict[str, str]]], study: Study, folder: Path
 ) -> dict[str, float]:
-    """Items of every question, as :func:`stablerep.probes.suite.evaluate` has them."""
+    """Items of every question, as :func:`stablerep.probes.suite.evaluate` has them, and of :func:`by_images` where names are known."""
     from stablerep.probes.extraction import features_of
     from stablerep.probes.zero_shot import zero_shot_probe
     from stablerep.training.joint_space import load_joint_space
 
     space, parts = load_joint_space(encoder), []
     for probe, (part, column, names) in asked.items():
-        features = space.images(features_of(space.backbone, part.images(size)))
-        answers = zero_shot_probe(features, part.table[column].tolist(), space.texts, names, templates=("{}",))
-        rows = part.table[["id", part.cluster]].astype(str).rename(columns={part.cluster: "cluster"})
-        parts.append(rows.reset_index(drop=True).join(answers[["truth", "prediction", "correct"]].astype({"truth": str, "prediction": str})).assign(
-            probe=probe, chance=1 / len(names)
-        ))  # fmt: skip
+        seen = features_of(space.backbone, part.images(study.size))
+        answers = zero_shot_probe(
+            space.images(seen), part.table[column].tolist(), space.texts, names, templates=("{}",)
+        )
+        rows = pd.DataFrame({"id": part.table["id"].astype(str), "cluster": part.table[part.cluster].astype(str)})
+        rows = rows.reset_index(drop=True).join(
+            answers[["truth", "prediction", "correct"]].astype({"truth": str, "prediction": str})
+        )
+        parts.append(rows.assign(probe=probe, chance=1 / len(names)))
+        if probe == KNOWN and OTHER in study.about.designs:
+            parts.append(by_images(rows, seen, column, names, space.backbone, study))
     items = pd.concat(parts, ignore_index=True)
     items.to_parquet(folder / "results.parquet", index=False)
     return items.groupby("probe")["correct"].mean().to_dict()
+
+
+def by_images(
+    rows: pd.DataFrame, seen: Tensor, column: str, names: dict[str, str], backbone, study: Study
+) -> pd.DataFrame:
+    """The same images, named by the thing whose image in the design ``OTHER`` is most alike; those that it does not draw are left out."""
+    import torch
+    from torch.nn.functional import normalize
+
+    from stablerep.probes.extraction import features_of
+
+    table = study.scenes.table
+    other = study.scenes.where((table["design"] == OTHER) & (table["caption"] == table[column].map(names)))
+    things = other.table[column].astype(str).to_numpy()
+    asked = rows["truth"].isin(things).to_numpy(copy=True)
+    gallery = normalize(features_of(backbone, other.images(study.size)), dim=1)
+    nearest = (normalize(seen[torch.from_numpy(asked)], dim=1) @ gallery.T).argmax(1)
+    found = rows[asked].assign(prediction=things[nearest.numpy()], probe=SEEN, chance=1 / len(things))
+    return found.assign(correct=found["truth"] == found["prediction"])
 
 
 def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
@@ -184,8 +216,14 @@ def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
 
 def named_probe(tables: dict[str, pd.DataFrame]) -> str:
     """The probe on which the verdict rests: known names, where they were asked."""
-    asked = tables["chances"]["probe"].tolist()
+    asked = [one for one in tables["chances"]["probe"] if one != SEEN]
     return KNOWN if KNOWN in asked else asked[-1]
+
+
+def image_probe(tables: dict[str, pd.DataFrame]) -> str:
+    """The probe that asks the same encoders without words: of the same things, where that was asked."""
+    asked = tables["zero_shot"]
+    return SEEN if SEEN in set(asked["probe"]) else probe_of(asked)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

@@ -69,10 +69,6 @@ class ImageSet:
         """The same images; captions of one group never share a batch."""
         return ImageSet(f"{self.name}-grouped", lambda: self.load().grouped(group_of()))
 
-    def gathered(self, name: str, class_of: Callable[[], dict[str, str]]) -> ImageSet:
-        """The same images; all of a class are images of one caption. ``name`` is of the classes."""
-        return ImageSet(f"{self.name}-{name}", lambda: self.load().gathered(name, class_of()))
-
     def each_alone(self) -> ImageSet:
         """Every image as the only one of a caption of its own, for methods that know images alone."""
         return ImageSet(f"{self.name}-alone", lambda: self.load().each_alone())

@@ -24,24 +24,45 @@ def asked(tmp_path, **given):
 
 
 def test_only_the_identity_differs(tmp_path):
+    """Captions and classes have the same images, batches, views and rate; single images have SimCLR's batches of the same images."""
     p, found, noted = asked(tmp_path, seeds=2)
     assert [(one.arm, one.seed) for one in found.evaluated] == [
         *((named(one), seed) for seed in (0, 1) for one in p.identities), *((one, seed) for seed in (0, 1) for one in FLOOR_ARMS)
     ]  # fmt: skip
     trained = [one for one in noted if one.step == "pretraining" and one.parameters["seed"] == 0]
-    by_image, by_caption, by_class = (one.inputs["images"] for one in trained)
-    assert by_image == f"{by_caption}-alone" and by_class == f"{by_caption}-kind"
-    assert {one.parameters["method"] for one in trained} == {"stablerep"}
-    assert {one.parameters["images_per_caption"] for one in trained} == {4}
-    # three kinds do not fill a batch of sixteen: it is halved until they do, at the same number of views
-    shapes = [(one.parameters["views_per_step"], one.parameters["steps"]) for one in trained]
-    assert shapes == [(64, p.steps), (64, p.steps), (8, 8 * p.steps)]
-    assert found.classes == "kind"
+    by_image, by_caption, by_class = trained
+    assert len({one.inputs["images"] for one in trained}) == 1
+    assert by_class.parameters == by_caption.parameters | {"label": "kind"}
+    assert by_image.parameters == by_caption.parameters | {"method": "simclr", "learning_rate": p.simclr_learning_rate}
+    made = {one.parameters["guidance_scale"] for one in noted if one.step == "synthesis"}
+    assert made == {p.guidance_scale} and found.classes == "kind"
 
 
-def test_an_identity_that_the_corpus_does_not_have_is_refused(tmp_path):
-    with pytest.raises(InputError, match="identities has 'kindd', which is no column of the corpus; did you mean kind"):
-        asked(tmp_path, identities=["image", "kindd"])
+def test_captions_are_the_comparison_s_stablerep(tmp_path):
+    p, found, _ = asked(tmp_path, identities=["image", "caption"])
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    theirs = study.evaluated(granularity.LEARNER, study.captions(0), p, 0)
+    assert theirs.evaluation.key in {one.evaluation.key for one in found.evaluated}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("kindd", None, "identities has 'kindd', which is no column of the corpus; did you mean kind"),
+        ("id", None, "of which each caption needs one value; '.*' has 2"),
+        ("some", [None, "a"], "identities has 'some', of which each caption needs one value; '.*' has none"),
+    ],
+)
+def test_an_identity_that_a_caption_does_not_have_is_refused(tmp_path, column, values, message):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    if values:
+        study.corpus.table[column] = [values[k % 2] for k in range(len(study.corpus.table))]
+    with pytest.raises(InputError, match=message):
+        granularity.ask(
+            resolve("granularity", {"preset": "smoke", "captions": 0, "identities": ["image", column]}), study
+        )
 
 
 def tables_of(seeds: int = 3, **shares: float) -> dict[str, pd.DataFrame]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pandas as pd
 import pytest
+import torch
 
+from stablerep.probes.extraction import features_of
 from stablerep.statistics.arms import seed_means
 from stablerep.study.chapters import compare, resolve, zero_shot
-from stablerep.study.chapters.zero_shot import HELD_OUT, KNOWN, NEW, REAL, at_scale
+from stablerep.study.chapters.zero_shot import HELD_OUT, KNOWN, NEW, REAL, SEEN, at_scale
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.study import Study
 from tests.study.stand_ins import NotingStore, items, plain_corpus
@@ -42,23 +42,44 @@ def test_arms_of_the_claim_are_runs_that_the_comparison_has(tmp_path):
     assert shared <= {one.evaluated.evaluation.key for one in asked}
 
 
-def test_names_are_the_shortest_captions_and_images_are_theirs(tmp_path):
+def test_known_names_are_of_captions_that_were_read_and_new_ones_of_the_part(tmp_path):
     p, study = study_of(tmp_path, captions=8)
     captions = study.captions(8)
-    table = study.corpus.table
-    longer = table.assign(caption=table["caption"] + ": dark")
-    both = pd.concat([table, longer.assign(id=longer["id"] + "-dark", number=0)], ignore_index=True)
-    both["thing"] = both["caption"].str.removesuffix(": dark")
-    part, column, names = zero_shot.plainest(SimpleNamespace(table=both, where=lambda mask: both[mask]), "thing")
-    assert (
-        column == "thing" and len(names) == both["thing"].nunique() and not any("dark" in one for one in names.values())
-    )
-    assert sorted(part["id"]) == sorted(table["id"])
     asked = zero_shot.questions(p, captions, study)
     assert list(asked) == [KNOWN, NEW]
     known, _, names = asked[KNOWN]
     assert set(known.table["design"]) == {HELD_OUT} and set(names.values()) == set(captions.texts)
     assert set(asked[NEW][0].table["split"]) == {"test"} and set(asked[NEW][0].table["design"]) == set(DESIGNS)
+
+
+@pytest.mark.parametrize(("sees", "share"), [(True, 1.0), (False, 1 / 8)])
+def test_without_words_an_image_is_named_by_the_most_similar_one_of_the_other_design(tmp_path, sees, share):
+    """Images of a caption have one grey in both designs: features of the grey name all of them, constant ones a single one."""
+
+    class Grey(torch.nn.Module):
+        def forward(self, images):
+            angle = images.mean((1, 2, 3)) if sees else torch.zeros(len(images))
+            return torch.stack([torch.cos(angle), torch.sin(angle)], 1)
+
+    p, study = study_of(tmp_path, captions=8, camera=0.0)
+    study.corpus.table["number"] = pd.factorize(study.corpus.table["caption"])[0]
+    known, column, names = zero_shot.questions(p, study.captions(8), study)[KNOWN]
+    rows = pd.DataFrame(
+        {"id": known.table["id"], "cluster": known.table[column], "truth": known.table[column].astype(str)}
+    )
+    seen = features_of(Grey(), known.images(study.size))
+    found = zero_shot.by_images(rows.reset_index(drop=True), seen, column, names, Grey(), study)
+    assert found["correct"].mean() == share and set(found["probe"]) == {SEEN} and len(found) == 8
+    assert set(found["chance"]) == {1 / 8}
+
+
+def test_the_probe_without_words_is_the_primary_one_where_it_was_not_asked():
+    rows = [{"probe": one} for one in ("linear kind", "one-shot concept")]
+    assert zero_shot.image_probe({"zero_shot": pd.DataFrame(rows)}) == "one-shot concept"
+    assert zero_shot.image_probe({"zero_shot": pd.DataFrame([*rows, {"probe": SEEN}])}) == SEEN
+    chances = pd.DataFrame({"probe": [KNOWN, SEEN], "chance": 0.1})
+    assert zero_shot.named_probe({"chances": chances}) == KNOWN
+    assert zero_shot.named_probe({"chances": chances.assign(probe=["zero-shot kind", SEEN])}) == "zero-shot kind"
 
 
 def test_validation_asks_for_new_names_alone_and_a_corpus_without_designs_for_its_classes(tmp_path):
