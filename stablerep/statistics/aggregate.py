@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from stablerep.statistics.resampling import interval
+from stablerep.statistics.resampling import over_seeds
 
 
 def interquartile_mean(values: np.ndarray) -> float | np.ndarray:
@@ -34,21 +34,22 @@ def interquartile_mean(values: np.ndarray) -> float | np.ndarray:
     return middle if middle.ndim else float(middle)
 
 
-def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95, draws: int = 2000, seed: int = 0) -> dict:
-    """Interquartile mean over data sets x seeds, with a stratified bootstrap interval (Agarwal et al. 2021, sections 4.1 and 4.3).
+def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95) -> dict:
+    """Interquartile mean over data sets (Agarwal et al. 2021, section 4.3), averaged over seeds, with an interval by Student's t over seeds.
 
-    Seeds are resampled within each data set, so the interval says what other seeds would give on these data sets, and nothing about other
-    data sets. Values of data sets must be comparable, such as shares of correct answers or differences to a baseline.
+    A seed is one encoder that is asked about every data set, so its values belong together and are summarized first; Agarwal et al. resample
+    seeds within each data set, which is right where each was trained for itself, and too narrow here. The interval says what
+    other seeds would give on these data sets, and nothing about other data sets. Values of data sets must be comparable, such as shares of
+    right answers or differences to a baseline.
 
     Args:
-        table: a row per data set and seed: ``data_set``, ``seed``, ``value``. All data sets have the same number of seeds, each of them
-            with its weight; which seeds is free.
+        table: a row per data set and seed: ``data_set``, ``seed``, ``value``; the same seeds in every data set.
 
     Returns:
-        ``iqm``, ``low``, ``high`` (NaN for one seed, which has no interval), ``data_sets`` and ``seeds`` (of each).
+        ``iqm``, ``low``, ``high`` (NaN for one seed, which has no interval), ``data_sets`` and ``seeds``.
 
     Raises:
-        ValueError: a missing column, no rows, a seed twice in a data set, unequal numbers of seeds, or values that are not finite.
+        ValueError: a missing column, no rows, a seed twice in a data set, or one that is not in all of them, or values that are not finite.
     """
     missing = [column for column in ("data_set", "seed", "value") if column not in table]
     if missing or table.empty:
@@ -59,24 +60,16 @@ def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95, draws: int = 
     if twice.any():
         name, which = table.loc[twice, ["data_set", "seed"]].iloc[0]
         raise ValueError(f"data set {name!r} has seed {which} twice; give one row per data set and seed.")
-    counts = table.groupby("data_set").size()
-    if counts.nunique() > 1:
+    values = table.pivot(index="seed", columns="data_set", values="value")
+    counts = table.groupby("seed")["data_set"].nunique()
+    if (counts < values.shape[1]).any():
         raise ValueError(
-            f"data sets have {counts.min()} to {counts.max()} seeds; each needs the same number, to weigh the same."
+            f"seed {counts.idxmin()} has {counts.min()} of {values.shape[1]} data sets; each seed needs all of them."
         )
-    values = np.stack([part.to_numpy(float) for _, part in table.groupby("data_set")["value"]])  # data sets x seeds
-    found = {
-        "iqm": interquartile_mean(values.ravel()),
-        "low": np.nan,
-        "high": np.nan,
-        "data_sets": len(values),
-        "seeds": values.shape[1],
-    }
-    if values.shape[1] > 1:
-        picked = np.random.default_rng(seed).integers(values.shape[1], size=(draws, *values.shape))
-        drawn = np.take_along_axis(values[None], picked, axis=2)  # draws x data sets x seeds
-        found["low"], found["high"] = interval(interquartile_mean(drawn.reshape(draws, -1)), level)
-    return found
+    found = over_seeds(interquartile_mean(values.to_numpy(float)), level=level)
+    return {
+        "iqm": found["mean"], "low": found["low"], "high": found["high"], "data_sets": values.shape[1], "seeds": len(values),
+    }  # fmt: skip
 
 
 def proportion_with_interval(successes: int, n: int, *, level: float = 0.95) -> dict:

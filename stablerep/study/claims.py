@@ -29,10 +29,10 @@ class Claim:
     numbers: tuple[tuple[str, str, str], ...] = ()  # exhibit, method and part of the setting of published numbers
     tested: str = ""  # what of it the book tests, where that is less
 
-    @property
-    def told(self) -> str:
-        """The claim, and what of it is tested."""
-        return f"{self.text} (Tested here: {self.tested}.)" if self.tested else self.text
+    def told(self, name: str) -> str:
+        """The claim, and what of it a chapter tests."""
+        tested = getattr(chapter(name), "TESTED", {}).get(self.name, self.tested)
+        return f"{self.text} (Tested here: {tested}.)" if tested else self.text
 
     def report(self) -> str:
         """What the authors report. Raises ``LookupError`` where a number is not among the published ones, or not the only one."""
@@ -162,7 +162,7 @@ def scoreboard() -> str:
     rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
     for one in found:
         verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
-        text = f"**{one.claim.name}** {one.claim.told} {{doc}}`chapters/{one.chapter}`"
+        text = f"**{one.claim.name}** {one.claim.told(one.chapter)} {{doc}}`chapters/{one.chapter}`"
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect}\n  - {one.claim.report()}")
     title = "What came out: the claims that this book tests, by its stored results"
     return "\n\n".join(filter(None, [in_short(found), _list_table(title, "table-claims", "38 16 24 22", rows), holm]))
@@ -182,7 +182,10 @@ def untested() -> str:
 def scoreboard_lines() -> str:
     """The scoreboard for README: a plain table of the claims that chapters test."""
     found, _ = scores()
-    rows = [[one.claim.name, one.claim.told, one.word or one.remark, one.effect, f"`{one.chapter}`"] for one in found]
+    rows = [
+        [one.claim.name, one.claim.told(one.chapter), one.word or one.remark, one.effect, f"`{one.chapter}`"]
+        for one in found
+    ]
     return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)
 
 

@@ -65,7 +65,8 @@ def over_sets(
     limit: int,
     probe: Callable[[TransferSet, LabelledImages], pd.DataFrame],
 ) -> pd.DataFrame:
-    """What ``probe`` gives for each set that can be opened; see :func:`transfer` for the rest. Shows how far it has come."""
+    """What ``probe`` gives for each set that can be opened, and that it does not refuse by ``InputError``; see :func:`transfer` for the rest.
+    Shows how far it has come."""
     chosen = [_named(which) if isinstance(which, str) else which for which in sets]
     if limit < 0:
         raise InputError(f"limit is {limit}; it is a number of images, or 0 for all.")
@@ -73,8 +74,13 @@ def over_sets(
     each = {one.name: one for one in chosen}.values()  # a set named twice is probed once
     for which in progress(each, desc="transfer", unit="set", mininterval=0):
         try:
-            found.append(probe(which, _limited(open_set(which, size), limit)))
+            data = _limited(open_set(which, size), limit)
         except (ValueError, OSError) as error:
+            skipped[which.name] = str(error)
+            continue
+        try:
+            found.append(probe(which, data))
+        except InputError as error:
             skipped[which.name] = str(error)
     table = (
         pd.concat(found, ignore_index=True)

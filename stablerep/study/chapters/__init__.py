@@ -9,6 +9,8 @@ A chapter's module has
 - ``ask(p, study)``, which asks for every run of the chapter, and reads none;
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
 - ``verdict(tables)``, which gives an :class:`Answer` for each claim;
+- where its headline is not of the primary probe, ``headline_probe(tables)``, the one that counts;
+- where it tests less, or more, of a claim than others do, ``TESTED``, what that is, by the claim's name;
 - where the book's first page is to say more, ``in_short(tables)``, which returns sentences.
 
 Help, completion, schemas, plans, sweeps, traces, the table of claims and the list of chapters follow from these.

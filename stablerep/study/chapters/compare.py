@@ -131,7 +131,8 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     """One claim on one probe. C1 says "at least as good": within a point, its arms count as equals. Others say "better"."""
     at_least = any(pair.at_least for pair in PAIRS if pair.claim == claim)
     bound = "minus one point, so that a loss of more is excluded" if at_least else "zero"
-    rule = f"reproduced when the whole interval of every pair lies above {bound}; equivalent when it lies within a point of zero; {RULE}"
+    alike = "" if at_least else "; equivalent when it lies within a point of zero"
+    rule = f"reproduced when the whole interval of every pair lies above {bound}{alike}; {RULE}"
     pairs = tables["differences"]
     pairs = pairs[(pairs["claim"] == claim) & (pairs["probe"] == probe)]
     if len(pairs) < sum(pair.claim == claim for pair in PAIRS):

@@ -24,6 +24,7 @@ QUESTION = (
     "Which images should count as alike: those of a class, of a concept, of a caption, or only views of one image?"
 )
 CLAIMS = ("C6",)
+TESTED = {"C6": "on synthetic images, with classes by the same contrastive loss instead of a classifier"}
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 LEARNER = arm("StableRep synthetic")  # whose images all arms have, and whose batches all but single images
 IMAGE, CAPTION = "image", "caption"

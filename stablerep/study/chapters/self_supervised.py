@@ -21,6 +21,7 @@ from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
 QUESTION = "Do synthetic images serve other self-supervised methods as they serve SimCLR?"
 CLAIMS = ("C1",)
+TESTED = {"C1": "for five methods, SimCLR among them"}
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 ASKED = ("simclr", "mae", "byol", "moco-v3", "dino")  # those of the paper's figure 3
 LEAST = 2  # methods above the floors on real images, without which nothing is said of methods
@@ -33,6 +34,7 @@ class Parameters(Taught, Patched, Pretraining):
     learning_rate: ClassVar[float]
     clip_learning_rate: ClassVar[float]
     caption_colour: ClassVar[float]
+    positives: ClassVar[int]
 
     images_per_caption: int = knob(
         "images of a caption where the corpus repeats captions; elsewhere one",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 import pandas as pd
 
 from stablerep.errors import InputError
@@ -99,17 +100,22 @@ class Told:
 def ask(p: Parameters, study: Study) -> list[Told]:
     """Every arm and seed on every set that is there, in both ways."""
     captions, recipe, found = study.captions(p.captions), study.encoder_recipe(p), []
+    arms = study.arms(*p.arms)
+    names = {one.name for one in arms}
+    if FIRST not in names or not names & set(OTHERS):
+        raise InputError(f"arms is {', '.join(p.arms)}; the chapter compares {FIRST} with others: {', '.join(OTHERS)}.")
+    sets = study.sets_to_open(p.sets)
     for seed in range(p.seed, p.seed + p.seeds):
-        for which in study.arms(*p.arms):
+        for which in arms:
             run = study.pretrained(which, captions, p, seed)
             untrained = "" if which.trained else which.method
-            items = study.transferred(run, recipe, seed, p.sets, limit=p.set_limit, untrained=untrained)
-            found.append(Told(which.name, seed, items, few_shot(run, which, recipe, seed, p, study)))
+            items = study.transferred(run, recipe, seed, sets, limit=p.set_limit, untrained=untrained)
+            found.append(Told(which.name, seed, items, few_shot(run, which, recipe, seed, sets, p, study)))
     return found
 
 
 def few_shot(
-    run: Run | None, which: Arm, encoder: EncoderRecipe, seed: int, p: Parameters, study: Study
+    run: Run | None, which: Arm, encoder: EncoderRecipe, seed: int, sets: list[str], p: Parameters, study: Study
 ) -> pd.DataFrame:
     """Accuracy by set and episode, a run for each set; ``attrs["skipped"]`` has the sets that are not there or have too few classes."""
     from stablerep.transfer import over_sets
@@ -118,34 +124,47 @@ def few_shot(
     untrained = "" if which.trained else which.method
 
     def probe(one: TransferSet, data: LabelledImages) -> pd.DataFrame:
-        need_classes(one, data, p.ways, p.shots)
+        rows = few_shot_rows(one, data, p.ways, p.shots)
         return study.store.obtain(
             EPISODES,
             parameters={"set": one.name, "size": encoder.image_size, "limit": p.set_limit} | how,
             inputs={"encoder": study.encoder_key(run, encoder, seed, untrained), "images": data.fingerprint},
-            compute=lambda folder: told(study.backbone(run, encoder, seed, untrained), data, one.name, how, folder),
+            compute=lambda folder: told(
+                study.backbone(run, encoder, seed, untrained), data, rows, one.name, how, folder
+            ),
         ).table()
 
-    return over_sets(p.sets, encoder.image_size, p.set_limit, probe)
+    return over_sets(sets, encoder.image_size, p.set_limit, probe)
 
 
-def need_classes(which: TransferSet, data: LabelledImages, ways: int, shots: int) -> None:
-    """Refuse a set whose images have several labels, or in which too few classes have enough images."""
+def few_shot_rows(which: TransferSet, data: LabelledImages, ways: int, shots: int) -> np.ndarray:
+    """Places of the test images that episodes are drawn from, one of those that belong together.
+
+    Raises:
+        InputError: images have several labels, or too few classes have enough images.
+    """
     if data.classes:
         raise InputError(f"images of {which.name} have several labels each; few-shot recognition needs one.")
-    counts = pd.Series(data.labels).value_counts()
+    test = np.flatnonzero(data.parts == "test")
+    rows = test[~pd.Series(data.clusters[test]).duplicated().to_numpy()]
+    counts = pd.Series(data.labels[rows]).value_counts()
     if (enough := int((counts > shots).sum())) < ways:
         raise InputError(
-            f"{enough} classes of {which.name} have more than {shots} images; episodes of {ways} classes need {ways}."
+            f"{enough} classes of {which.name} have more than {shots} test images; episodes of {ways} classes need {ways}."
         )
+    return rows
 
 
-def told(backbone, data: LabelledImages, name: str, how: dict[str, int], folder: Path) -> dict:
-    """The accuracy of each episode; the images of all parts take part, since nothing but an episode's own examples is fitted."""
+def told(
+    backbone, data: LabelledImages, rows: np.ndarray, name: str, how: dict[str, int], folder: Path
+) -> dict[str, float]:
+    """The accuracy of each episode, drawn from the images in some ``rows``."""
+    import torch
+
     from stablerep.probes import features_of, few_shot_accuracy, few_shot_probe
 
-    features = features_of(backbone, data.images, name=f"features of {name}")
-    items = few_shot_probe(features, data.labels.tolist(), **how)
+    features = features_of(backbone, data.images, name=f"features of {name}")[torch.from_numpy(rows)]
+    items = few_shot_probe(features, data.labels[rows].tolist(), **how)
     episodes = items.groupby("episode", as_index=False)["correct"].mean().assign(set=name)
     episodes.to_parquet(folder / "results.parquet", index=False)
     return few_shot_accuracy(items)
@@ -171,8 +190,9 @@ def compute(p: Parameters, asked: list[Told]) -> dict[str, pd.DataFrame]:
             pd.concat([means.assign(reason=""), skipped]).assign(metric="mean over episodes", measure=FEW_SHOT, **about)
         )
     scores = pd.concat(found, ignore_index=True)
-    if scores["value"].isna().all():
-        raise InputError(f"none of the sets is there: {' '.join(scores['reason'].unique())}")
+    for measure, part in scores.groupby("measure", sort=False):
+        if part["value"].isna().all():
+            raise InputError(f"no set can be asked by the {measure}: {' '.join(part['reason'].unique())}")
     known = scores.dropna(subset=["value"]).rename(columns={"set": "data_set"})
     overall = [
         {"measure": measure, "arm": arm, **summary_of(part)} for (measure, arm), part in known.groupby(["measure", "arm"], sort=False)

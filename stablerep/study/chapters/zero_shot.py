@@ -214,7 +214,7 @@ def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
     }
 
 
-def named_probe(tables: dict[str, pd.DataFrame]) -> str:
+def headline_probe(tables: dict[str, pd.DataFrame]) -> str:
     """The probe on which the verdict rests: known names, where they were asked."""
     asked = [one for one in tables["chances"]["probe"] if one != SEEN]
     return KNOWN if KNOWN in asked else asked[-1]
@@ -229,7 +229,7 @@ def image_probe(tables: dict[str, pd.DataFrame]) -> str:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C7: where the names are known and the design is not, CLIP on real images lies above CLIP on synthetic ones."""
     rule = "CLIP on real images names more than CLIP on synthetic ones at the w that was chosen beforehand; an arm that in any seed names no more than twice as much as chance settles no claim"
-    probe = named_probe(tables)
+    probe = headline_probe(tables)
     pairs = tables["differences"]
     mine = pairs[(pairs["claim"] == "C7") & (pairs["probe"] == probe)]
     if mine.empty:

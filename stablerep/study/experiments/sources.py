@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +98,10 @@ class Sources:
         """Whether images share a caption and are no designs of one thing, as where captions are made from classes."""
         images, captions = self.counts()
         return not self.about.designs and images > captions
+
+    def sets_to_open(self, names: Sequence[str]) -> list[str]:
+        """Those of some transfer sets that are to be opened: all."""
+        return list(names)
 
     def need_people(self) -> None:
         """Refuse a corpus that says nothing of the people it shows."""

@@ -99,7 +99,7 @@ class Study(Sources):
         if traits.patches:
             encoder = replace(encoder, name=p.patch_encoder, stem="published", patch_size=p.patch_size, depth=p.depth)
         return PretrainingRecipe(
-            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives, seed=seed,
+            method=which.method, steps=steps, views_per_step=views, images_per_caption=p.positives if traits.several else 1, seed=seed,
             teacher_momentum=own(p, which, "teacher_momentum") if traits.teacher else 0.0,
             learning_rate=own(p, which, "learning_rate"), encoder=encoder, view=view,
             head_statistics="per-view" if traits.projects else "joint",  # as the authors' code has it

@@ -130,8 +130,8 @@ class Chapter:
         """The question, and what came out: a badge and a sentence for each claim, or a summary where none is tested; and how sure that is."""
         from IPython.display import Markdown
 
-        parts = [f"**{chapter(self.name).QUESTION}**", *map(_answered, self.answers), summary]
-        parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers else "")
+        parts = [f"**{chapter(self.name).QUESTION}**", *(_answered(self.name, one) for one in self.answers), summary]
+        parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers or summary else "")
         return Markdown("\n\n".join(filter(None, parts)))
 
     def _how_sure(self) -> str:
@@ -167,7 +167,8 @@ class Chapter:
             return
         mine, theirs = (chapter(self.name).HEADLINE.rows(tables) for tables in (self.own, self.stored))
         if "probe" in mine["keys"]:
-            mine["rows"] = [row for row in mine["rows"] if row["probe"] == self.probe]
+            probe = getattr(chapter(self.name), "headline_probe", lambda tables: self.probe)(self.own)
+            mine["rows"] = [row for row in mine["rows"] if row["probe"] == probe]
         show_table(side_by_side(mine, theirs))
 
     def solutions(self, *answers: str) -> Markdown:
@@ -210,10 +211,10 @@ class Chapter:
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning", "valid", "cost"])
 
 
-def _answered(answer: Answer) -> str:
-    """A claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
+def _answered(name: str, answer: Answer) -> str:
+    """A chapter's claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
     said = answer.why if answer.word == WORDS[-1] or not answer.effects else answer.sentence
-    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told} {said[0].upper()}{said[1:]}."
+    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told(name)} {said[0].upper()}{said[1:]}."
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:

@@ -40,10 +40,10 @@ class Parameters(BaseModel):
             raise ValueError("true and false are neither numbers nor names")
         return value
 
-    @field_validator("generator", "encoder", "patch_encoder", "corpus", check_fields=False)
+    @field_validator("generator", "encoder", "encoders", "patch_encoder", "corpus", check_fields=False)
     @classmethod
     def _inside(cls, value):
-        if outside_path(value):
+        if any(map(outside_path, value if isinstance(value, list) else [value])):
             remedy = f"--allow-path (or {PATHS}) names a folder that may be read"
             raise ValueError(f"it lies outside the project and the current folder; {remedy}")
         return value
@@ -104,7 +104,10 @@ class Batched(Seeded):
 
     @model_validator(mode="after")
     def _batch_fits(self):
-        views, positives = self.views_per_step, self.positives
+        views, positives = (
+            self.views_per_step,
+            getattr(self, "positives", 2),
+        )  # no chapter has fewer than two views of an image
         if views % positives or views % 2:
             raise ValueError(f"views_per_step is {views}; it must be even and a multiple of positives, {positives}")
         if views // positives < 2:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -113,6 +113,12 @@ class PlanningStudy(Study):
 
     def available_captions(self) -> int:
         return self.summary.train_captions if self.summary else super().available_captions()
+
+    def sets_to_open(self, names: Sequence[str]) -> list[str]:
+        """Without those on the Hub: a plan downloads nothing, and does not count what they would cost."""
+        from stablerep.transfer import TRANSFER_SETS
+
+        return [name for name in names if name not in TRANSFER_SETS or TRANSFER_SETS[name].where != "hub"]
 
     def generator_fingerprint(self, name: str) -> str:
         """As of any study. Raises ``InputError`` for a folder whose small files say that it cannot serve."""

@@ -33,7 +33,8 @@ def test_only_the_identity_differs(tmp_path):
     by_image, by_caption, by_class = trained
     assert len({one.inputs["images"] for one in trained}) == 1
     assert by_class.parameters == by_caption.parameters | {"label": "kind"}
-    assert by_image.parameters == by_caption.parameters | {"method": "simclr", "learning_rate": p.simclr_learning_rate}
+    own = {"method": "simclr", "learning_rate": p.simclr_learning_rate, "images_per_caption": 1}
+    assert by_image.parameters == by_caption.parameters | own
     made = {one.parameters["guidance_scale"] for one in noted if one.step == "synthesis"}
     assert made == {p.guidance_scale} and found.classes == "kind"
 

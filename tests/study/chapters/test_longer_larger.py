@@ -6,13 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from stablerep.errors import InputError
 from stablerep.study.chapters import compare, longer_larger, resolve
 from stablerep.study.chapters.longer_larger import CLAIMED, LENGTH, ON_THE_WAY, SIZE, Point
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.study import Study
+from stablerep.study.parameters.errors import ParameterError
 from tests.study.stand_ins import AnsweringStudy, NotingStore, items
 
 SIMCLR, CLIP = "SimCLR real", "CLIP real"
+STUDY = SimpleNamespace(steps=100, encoder="small")
 WEIGHTS = {"small": 10, "middle": 100, "large": 1000}
 
 
@@ -75,7 +78,7 @@ def tables(long: dict, large: dict | None, **how):
     if large:  # not in the order of their weights
         some = {"small": contrary, "large": large, "middle": contrary}
         points += [point(SIZE, 100, encoder, **shares, **how) for encoder, shares in some.items()]
-    return longer_larger.compute(SimpleNamespace(), points)
+    return longer_larger.compute(STUDY, points)
 
 
 AHEAD, BEHIND = dict(simclr=0.3, clip=0.4, stablerep=0.6), dict(simclr=0.5, clip=0.6, stablerep=0.3)
@@ -100,14 +103,35 @@ def test_the_answer_is_of_the_longest_training_and_the_largest_encoder(found, wo
     assert (found["differences"].query("claim == @ON_THE_WAY")["difference"] < 0).all() and ON_THE_WAY != "C2"
 
 
+def test_nothing_longer_or_larger_than_the_study_is_not_testable():
+    """The same runs would stand for both."""
+    points = [point(LENGTH, steps, "small", **AHEAD) for steps in (50, 100)]
+    points += [point(SIZE, 100, encoder, **AHEAD) for encoder in ("small", "large")]
+    (answer,) = longer_larger.verdict(longer_larger.compute(STUDY, points))
+    assert answer.word == "not testable at this scale" and "for longer than the study's steps" in answer.why
+    tables = longer_larger.compute(SimpleNamespace(steps=50, encoder="large"), points)
+    assert longer_larger.verdict(tables)[0].word == "not testable at this scale"
+    assert (
+        longer_larger.verdict(longer_larger.compute(SimpleNamespace(steps=50, encoder="small"), points))[0].word
+        == "reproduced"
+    )
+
+
+def test_an_encoder_that_cannot_be_made_is_refused_at_once(tmp_path):
+    with pytest.raises(InputError, match="resnet1O"):
+        asked(tmp_path, longer_larger, "longer_larger", encoders=["resnet1O"])
+    with pytest.raises(ParameterError, match="encoders is .*outside the project"):
+        resolve("longer_larger", {"encoders": ["/somewhere/else"]})
+
+
 def test_slopes_and_leads_by_hand():
     shares = [dict(simclr=0.3, clip=0.4, stablerep=s) for s in (0.4, 0.5, 0.6)]
     points = [point(LENGTH, steps, "small", **some) for steps, some in zip((100, 200, 400), shares)]
-    found = longer_larger.compute(SimpleNamespace(), points)
+    found = longer_larger.compute(STUDY, points)
     slopes = found["slopes"].set_index("arm")["difference"]
     assert slopes.round(9).to_dict() == {
         SIMCLR: 0, CLIP: 0, CLAIMED: 0.1, f"{CLAIMED} − {SIMCLR}": 0.1, f"{CLAIMED} − {CLIP}": 0.1,
     }  # fmt: skip
     grown = found["grown"]
     assert len(grown) == 3 * 3 + len(FLOOR_ARMS) and set(grown[grown["steps"] == 0]["arm"]) == set(FLOOR_ARMS)
-    assert longer_larger.compute(SimpleNamespace(), points[:1])["slopes"].empty
+    assert longer_larger.compute(STUDY, points[:1])["slopes"].empty

@@ -14,6 +14,7 @@ from stablerep.study.chapters import compare, resolve, transfer
 from stablerep.study.chapters.transfer import ALL, FEW_SHOT, FIRST, LINEAR, OTHERS, Told
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.study import Study
+from stablerep.study.plans.planning import PlanningStudy
 from stablerep.transfer import TRANSFER_SETS, LabelledImages
 from tests.study.stand_ins import AnsweringStudy, NotingStore
 
@@ -71,15 +72,22 @@ def labelled(counts: dict[str, int]) -> LabelledImages:
 
 def test_a_set_with_too_few_classes_or_several_labels_is_refused():
     which = TRANSFER_SETS["digits"]
-    transfer.need_classes(which, labelled({"a": 6, "b": 6}), 2, 5)
-    with pytest.raises(InputError, match="1 classes of digits have more than 5 images; episodes of 2 classes need 2"):
-        transfer.need_classes(which, labelled({"a": 6, "b": 5}), 2, 5)
+    assert transfer.few_shot_rows(which, labelled({"a": 6, "b": 6}), 2, 5).tolist() == list(range(12))
+    refused = "1 classes of digits have more than 5 test images; episodes of 2 classes need 2"
+    with pytest.raises(InputError, match=refused):
+        transfer.few_shot_rows(which, labelled({"a": 6, "b": 5}), 2, 5)
     several = labelled({"a": 6})
     several = LabelledImages(
         several.images, np.ones((6, 2), bool), several.parts, several.ids, several.clusters, ("x", "y")
     )
     with pytest.raises(InputError, match="images of digits have several labels each"):
-        transfer.need_classes(which, several, 2, 5)
+        transfer.few_shot_rows(which, several, 2, 5)
+
+
+def test_episodes_have_test_images_alone_and_one_of_those_that_belong_together():
+    data = labelled({"a": 8, "b": 8})
+    data.parts[:2], data.clusters[8:10] = "train", "one drawing"
+    assert transfer.few_shot_rows(TRANSFER_SETS["digits"], data, 2, 5).tolist() == [*range(2, 9), *range(10, 16)]
 
 
 @pytest.mark.parametrize(("apart", "expected"), [(True, 1.0), (False, 0.5)])
@@ -91,7 +99,7 @@ def test_episodes_are_right_where_features_tell_classes_apart(tmp_path, apart, e
             angle = images.mean((1, 2, 3)) if apart else torch.zeros(len(images))
             return torch.stack([torch.cos(angle), torch.sin(angle)], 1)
 
-    found = transfer.told(Grey(), data, "digits", {"ways": 2, "shots": 5, "episodes": 10}, tmp_path)
+    found = transfer.told(Grey(), data, np.arange(36), "digits", {"ways": 2, "shots": 5, "episodes": 10}, tmp_path)
     episodes = pd.read_parquet(tmp_path / "results.parquet")
     assert len(episodes) == 10 and set(episodes["set"]) == {"digits"}
     assert found["mean"] == pytest.approx(expected) == pytest.approx(episodes["correct"].mean())
@@ -129,8 +137,19 @@ def test_scores_averages_and_leads_by_hand():
     assert transfer.verdict(tables) == []
 
 
+def test_arms_that_are_not_compared_are_refused_and_a_plan_downloads_nothing(tmp_path):
+    p, chapter, study = asked(tmp_path, transfer, "transfer", arms=["SimCLR real", "CLIP real"])
+    with pytest.raises(
+        InputError, match="arms is SimCLR real, CLIP real; the chapter compares StableRep synthetic with"
+    ):
+        chapter.ask(p, study)
+    planning = PlanningStudy(NotingStore(tmp_path / "plan"), p)
+    assert planning.sets_to_open(["digits", "Pets", "CIFAR-10"]) == ["digits", "CIFAR-10"]
+    assert study.sets_to_open(["digits", "Pets"]) == ["digits", "Pets"]
+
+
 def test_without_any_set_there_is_no_chapter():
     some = one(FIRST, 0, 0.5, sets=("x",))
     empty = Told(some.arm, some.seed, some.items[:0], some.episodes[:0])
-    with pytest.raises(InputError, match="none of the sets is there: it is not there"):
+    with pytest.raises(InputError, match="no set can be asked by the linear probe: it is not there"):
         transfer.compute(SimpleNamespace(), [empty])

@@ -78,8 +78,8 @@ def test_the_probe_without_words_is_the_primary_one_where_it_was_not_asked():
     assert zero_shot.image_probe({"zero_shot": pd.DataFrame(rows)}) == "one-shot concept"
     assert zero_shot.image_probe({"zero_shot": pd.DataFrame([*rows, {"probe": SEEN}])}) == SEEN
     chances = pd.DataFrame({"probe": [KNOWN, SEEN], "chance": 0.1})
-    assert zero_shot.named_probe({"chances": chances}) == KNOWN
-    assert zero_shot.named_probe({"chances": chances.assign(probe=["zero-shot kind", SEEN])}) == "zero-shot kind"
+    assert zero_shot.headline_probe({"chances": chances}) == KNOWN
+    assert zero_shot.headline_probe({"chances": chances.assign(probe=["zero-shot kind", SEEN])}) == "zero-shot kind"
 
 
 def test_validation_asks_for_new_names_alone_and_a_corpus_without_designs_for_its_classes(tmp_path):

@@ -145,7 +145,7 @@ def test_every_arm_sees_the_same_number_of_views(study, which):
         3,
     )
     assert (
-        recipe.images_per_caption == p.positives
+        recipe.images_per_caption == (p.positives if METHODS[recipe.method].traits.several else 1)
         and recipe.encoder.name == p.encoder
         and recipe.view.crop_min == p.crop_min
     )

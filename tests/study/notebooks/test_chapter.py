@@ -333,7 +333,7 @@ def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):
     question, *badges, sure = said.split("\n\n")
     assert question == f"**{chapters.chapter('compare').QUESTION}**"
     assert [re.sub("<[^>]+>", "", one) for one in badges] == [
-        f"{one.claim}: undecided {claim_named(one.claim).told} Of {one.claim}." for one in answers
+        f"{one.claim}: undecided {claim_named(one.claim).told('compare')} Of {one.claim}." for one in answers
     ]
     assert "the reference, from 5 seeds" in sure
 
