@@ -53,19 +53,12 @@ class Parameters(Patched, Pretraining):
     guidance_scales: list[GuidanceScale] = knob("numbers w to compare", cost="linear", min_length=3)
     methods: list[Literal[tuple(SWEPT)]] = knob("methods to train at each w", cost="linear", min_length=1)
     limited_scales: list[GuidanceScale] = knob(
-        "numbers w at which StableRep also learns from images guided at limited_levels alone; none, or three and more",
+        "numbers w at which StableRep also learns from images guided at limited_levels alone",
         cost="linear",
     )
     limited_levels: list[NoiseLevel] = knob(
         "noise levels above the first and up to the second, for limited_scales", min_length=2, max_length=2
     )
-
-    @field_validator("limited_scales")
-    @classmethod
-    def _enough_for_a_curve(cls, value: list[float]) -> list[float]:
-        if 0 < len(set(value)) < 3:
-            raise ValueError("a curve takes three numbers or more; none leaves it out")
-        return value
 
     @field_validator("limited_levels")
     @classmethod
@@ -211,8 +204,8 @@ def curves_of(items: pd.DataFrame) -> dict[str, tuple[np.ndarray, list[float]]]:
 
 
 def fitted(curves: dict[str, tuple[np.ndarray, list[float]]]) -> dict[str, Peak]:
-    """The peak of each curve of :func:`curves_of`."""
-    return {name: fit_peak(values, scales) for name, (values, scales) in curves.items()}
+    """The peak of each curve of :func:`curves_of` that has three points or more."""
+    return {name: fit_peak(values, scales) for name, (values, scales) in curves.items() if len(scales) > 2}
 
 
 def peaks_of(peaks: dict[str, Peak]) -> pd.DataFrame:

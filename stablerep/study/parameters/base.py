@@ -104,13 +104,11 @@ class Batched(Seeded):
 
     @model_validator(mode="after")
     def _batch_fits(self):
-        views, positives = (
-            self.views_per_step,
-            getattr(self, "positives", 2),
-        )  # no chapter has fewer than two views of an image
-        if views % positives or views % 2:
-            raise ValueError(f"views_per_step is {views}; it must be even and a multiple of positives, {positives}")
-        if views // positives < 2:
+        views, positives = self.views_per_step, getattr(self, "positives", 0)
+        if views % 2 or (positives and views % positives):
+            multiple = f" and a multiple of positives, {positives}" if positives else ""
+            raise ValueError(f"views_per_step is {views}; it must be even{multiple}")
+        if positives and views // positives < 2:
             why = "a step needs at least two captions, or it has no negatives"
             raise ValueError(f"views_per_step is {views} with {positives} positives; {why}")
         return self

@@ -26,7 +26,7 @@ FIGURES = {
     "generator": 4,
     "methods": 3,
     "compare": 3,
-    "guidance": 1,
+    "guidance": 3,
     "images_per_caption": 1,
     "scaling": 1,
     "bias": 7,
@@ -197,6 +197,8 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "bias",
         "generator",
         "granularity",
+        "longer_larger",
+        "transfer",
     }
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert (

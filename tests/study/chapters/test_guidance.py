@@ -75,16 +75,11 @@ def test_limited_guidance_is_compared_at_the_same_scale():
     assert none["limited"].empty and "sets" not in none  # nobody has looked at the images
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"limited_scales": [1, 2]}, "limited_scales is .*a curve takes three numbers or more"),
-        ({"limited_levels": [3, 1]}, "limited_levels is .*two noise levels, the lower one first"),
-    ],
-)
-def test_a_curve_takes_three_scales_and_levels_are_in_order(given, message):
-    with pytest.raises(ParameterError, match=message):
-        parameters(**given)
+def test_levels_are_in_order_and_two_points_have_no_peak():
+    with pytest.raises(ParameterError, match="limited_levels is .*two noise levels, the lower one first"):
+        parameters(limited_levels=[3, 1])
+    tables = guidance.compute(p := parameters(limited_scales=[2.0, 4.0]), guidance.ask(p, AnsweringStudy()))
+    assert LIMITED.name not in set(tables["peaks"]["arm"]) and len(tables["limited"]["claim"].unique()) == 2
 
 
 def test_images_are_measured_by_an_encoder_of_real_ones_whatever_the_seeds(tmp_path):

@@ -258,6 +258,7 @@ def test_views_must_fit_the_positives():
     ]  # fmt: skip
     assert "multiple of positives, 6" in problems("compare", positives=6)[0]
     assert resolve("compare", {"positives": 8}).positives == 8
+    assert problems("self_supervised", views_per_step=5) == ["views_per_step is 5; it must be even."]
 
 
 def test_several_mistakes_are_told_together():
@@ -525,6 +526,8 @@ def parameter_sets(draw):
     if batched:
         good["positives"] = draw(st.integers(2, 100))
         good["views_per_step"] = good["positives"] * 2 * draw(st.integers(1, 50))
+    elif "views_per_step" in good and "camera" in fields:
+        good["views_per_step"] += good["views_per_step"] % 2
     if good.get("preset") == "paper" and "corpus" in fields:  # the paper's sizes need a corpus of the reader
         good.setdefault("corpus", "owner/name")
     bad = dict(good)
