@@ -46,7 +46,9 @@ class IpcKernelManager(AsyncKernelManager):
         self.connection_file, self.ip = str(self.folder / "kernel.json"), str(self.folder / "ipc")
 
     async def start_kernel(self, **kwargs) -> None:
-        await super().start_kernel(**{"env": public_environment()} | kwargs)
+        # a kernel that is told to end logs that as an error; what cells say comes by messages
+        quiet = ["--log-level=CRITICAL", *kwargs.pop("extra_arguments", [])]
+        await super().start_kernel(**{"env": public_environment(), "extra_arguments": quiet} | kwargs)
 
     async def cleanup_resources(self, restart: bool = False) -> None:
         await super().cleanup_resources(restart)

@@ -105,9 +105,12 @@ class Remaining:
         self.workers, self.done, self.began = workers, set(), time.monotonic()
 
     def seconds(self) -> float:
-        """Of waiting: by the plan until a twentieth of it is done, then by how long that took."""
+        """Of waiting: by the plan until a twentieth of it is done, then by how long that took. Where a run has ended, those that the other
+        processes compute count as half done: the first by the plan that are not."""
         every = sum(self.costs.values())
         done = sum(self.costs.get(key, 0.0) for key in self.done)
+        if done:
+            done += sum([cost for key, cost in self.costs.items() if key not in self.done][: self.workers - 1]) / 2
         pace = (time.monotonic() - self.began) / done if done > every / 20 else 1 / self.workers
         return (every - done) * pace
 

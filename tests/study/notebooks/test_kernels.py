@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -72,3 +73,15 @@ def test_a_kernel_that_ends_leaves_no_folder(tmp_path, monkeypatch):
         new_notebook(cells=[new_code_cell("x = 1")]), kernel_manager_class=IpcKernelManager, startup_timeout=120
     ).execute()
     assert not list(tmp_path.glob("stablerep-*"))
+
+
+def test_a_kernel_that_is_told_to_end_says_nothing(monkeypatch):
+    """It would log the interrupt as an error, on the terminal of whoever builds the book."""
+    asked = {}
+
+    async def start(manager, **kwargs):
+        asked.update(kwargs)
+
+    monkeypatch.setattr(AsyncKernelManager, "start_kernel", start)
+    asyncio.run(IpcKernelManager().start_kernel(extra_arguments=["--more"]))
+    assert asked["extra_arguments"] == ["--log-level=CRITICAL", "--more"] and "env" in asked

@@ -181,7 +181,8 @@ def test_time_left_follows_the_plan_then_the_pace():
     remaining = Remaining([plan], 2)
     assert remaining.seconds() == 200  # two at a time
     remaining.began -= 30
-    assert remaining.end("a", "this").startswith("1 of 4 runs, about 90 s left: this")
+    # of four equal runs one has ended and another is half done after 30 seconds: 250 of 400 are left
+    assert remaining.end("a", "this").startswith("1 of 4 runs, about 50 s left: this")
     assert remaining.end("unknown", "that").startswith("1 of 4 runs")
 
 
