@@ -42,7 +42,7 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
             said.append(f"{name} is best at w = {top['best']:.1f} [{top['low']:.1f}, {top['high']:.1f}]")
         over_doublings(axis, scales)
         axis.set_xlabel("guidance scale w")
-        axis.set_title(name.removesuffix(" synthetic"))
+        axis.set_title(name.replace(" synthetic", ""))
     axes[0][0].set_ylabel(f"{probe} (%)")
     best = mine.loc[mine["accuracy"].idxmax()]
     highest = f"highest: {best['arm']} at w = {best['guidance_scale']:g}, {percent(best['accuracy'], best['low'], best['high'])} %"
