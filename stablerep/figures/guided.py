@@ -82,11 +82,11 @@ def scaled(table: pd.DataFrame, real: pd.DataFrame, probe: str, chance: pd.DataF
     return figure
 
 
-def draw_scales(axis, name: str, part: pd.DataFrame) -> None:
-    """An arm's accuracy with its interval at each guidance scale."""
+def draw_scales(axis, name: str, part: pd.DataFrame, x: str = "guidance_scale", label: str | None = None) -> None:
+    """An arm's accuracy with its interval at each guidance scale, or at each value of another column."""
     errors, colour = 100 * np.array([part["accuracy"] - part["low"], part["high"] - part["accuracy"]]), colour_of(name)
     axis.errorbar(
-        part["guidance_scale"], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, color=colour,
+        part[x], 100 * part["accuracy"], yerr=errors, marker="o", capsize=3, color=colour, label=label,
         markerfacecolor=colour if filled(name) else "white",
     )  # fmt: skip
 
@@ -139,14 +139,7 @@ def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
         x = "steps" if part["encoder"].nunique() == 1 else "weights"
         trained, floors = part[part["steps"] > 0].sort_values(x, kind="stable"), part[part["steps"] == 0]
         for name, rows in trained.groupby("arm", sort=False):
-            errors, colour = (
-                100 * np.array([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]),
-                colour_of(name),
-            )
-            axis.errorbar(
-                rows[x], 100 * rows["accuracy"], yerr=errors, marker="o", capsize=3, color=colour, label=name,
-                markerfacecolor=colour if filled(name) else "white",
-            )  # fmt: skip
+            draw_scales(axis, name, rows, x, label=name)
         if x == "steps":
             axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
             over_doublings(axis, sorted(trained[x].unique()))

@@ -178,18 +178,19 @@ def by_images(
 ) -> pd.DataFrame:
     """The same images, named by the thing whose image in the design ``OTHER`` is most alike; those that it does not draw are left out."""
     import torch
-    from torch.nn.functional import normalize
 
     from stablerep.probes.extraction import features_of
+    from stablerep.probes.nearest import knn_probe
 
     table = study.scenes.table
     other = study.scenes.where((table["design"] == OTHER) & (table["caption"] == table[column].map(names)))
-    things = other.table[column].astype(str).to_numpy()
+    things = other.table[column].astype(str).tolist()
     asked = rows["truth"].isin(things).to_numpy(copy=True)
-    gallery = normalize(features_of(backbone, other.images(study.size)), dim=1)
-    nearest = (normalize(seen[torch.from_numpy(asked)], dim=1) @ gallery.T).argmax(1)
-    found = rows[asked].assign(prediction=things[nearest.numpy()], probe=SEEN, chance=1 / len(things))
-    return found.assign(correct=found["truth"] == found["prediction"])
+    gallery, found = features_of(backbone, other.images(study.size)), rows[asked]
+    nearest = knn_probe(gallery, things, seen[torch.from_numpy(asked)], found["truth"].tolist(), k=1).set_index(
+        found.index
+    )
+    return found.assign(probe=SEEN, chance=1 / len(things), **nearest[["prediction", "correct"]])
 
 
 def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
