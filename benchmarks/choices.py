@@ -3,7 +3,7 @@
     python benchmarks/choices.py [STAGE ...] [--steps 1200] [--seconds 200]
 
 Encoders learn for equal times, so that what counts is accuracy per minute; all other trials have equal steps. A trial is a run of the
-store: what was cut goes on, and nothing is trained twice. ``power`` asks three seeds of the reference's arms about validation concepts,
+store: what was cut goes on, and nothing is trained twice. ``power`` asks three seeds of the claims' arms about validation concepts,
 and says what the reference will see. Writes ``results/choices/*.parquet`` and the page ``book/choices.md``.
 """
 
@@ -172,9 +172,16 @@ def measure(stage: str, steps: int, seconds: float, study: Study) -> Iterator[di
 
 
 def power(study: Study) -> pd.DataFrame:
-    """A row per pair of the comparison: what the reference is expected to see of it on the primary probe, by a pilot."""
+    """A row per pair that decides a claim of the comparison: what the reference is expected to see of it on the primary probe,
+    by a pilot."""
     reference = resolve("compare", {"preset": "reference"})
-    p = parameters({"seeds": PILOT_SEEDS})
+    pairs = [pair for pair in compare.PAIRS if pair.claim in compare.CLAIMS]
+    p = parameters(
+        {
+            "seeds": PILOT_SEEDS,
+            "arms": list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second))),
+        }
+    )
     asked = compare.ask(p, study)
     items = items_of(asked.evaluated)
     probe = probe_of(items)
@@ -184,7 +191,7 @@ def power(study: Study) -> pd.DataFrame:
     }
     test = study.asked_part(p.probe_designs, "test").table["concept"].nunique()
     rows = []
-    for pair in compare.PAIRS:
+    for pair in pairs:
         gaps = (tables[pair.first] - tables[pair.second]).to_numpy()
         plan = planned(gaps, reference.seeds, test)
         rows.append({
