@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pandas as pd
@@ -97,10 +97,9 @@ def single(w: float | None = None) -> Arm:
 def learned(identity: str, captions: Captions, p: Parameters, study: Study, seed: int) -> Evaluated:
     """StableRep with the identity in place of the caption as what makes images positives, in the same batches; for single images SimCLR."""
     which = single(p.guidance_scale) if identity == IMAGE else LEARNER
-    images, apart = study.as_learned(study.arm_images(which, captions, p, seed), captions, p, which.method)
+    images = study.arm_images(which, captions, p, seed)
     label = None if identity in (IMAGE, CAPTION) else identity
-    run = study.pretraining(images, study.recipe(which, p, seed, apart), f"{named(identity)}, seed {seed}", label=label)
-    return Evaluated(named(identity), seed, run, study.probed(run, study.encoder_recipe(p), seed, p), len(captions))
+    return study.evaluated_on(images, replace(which, name=named(identity)), captions, p, seed, label=label)
 
 
 def pairs(classes: str) -> list[Pair]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stablerep.captioned_images import CaptionedImages
 
+VARIANTS = "stablerep.variants"
+
 
 @dataclass(frozen=True)
 class Captions:
@@ -58,17 +60,39 @@ class ImageSet:
 
     name: str  # in the keys of runs: the corpus or the run that they come from, and which part of it
     load: Callable[[], CaptionedImages]  # reads or makes them
+    code: tuple[
+        str, ...
+    ] = ()  # modules that change what was read or made, so that a run that learns from it depends on them too
+
+    def changed(self, how: str, load: Callable[[], CaptionedImages], *code: str) -> ImageSet:
+        """Images that are made of these."""
+        return ImageSet(f"{self.name}-{how}", load, tuple(dict.fromkeys((*self.code, *code))))
 
     def only(self, captions: Captions, among: Captions) -> ImageSet:
         """The images of ``captions``, when these images are those of ``among``."""
-        if captions == among:
-            return self
-        return ImageSet(f"{self.name}-of{len(captions)}", lambda: self.load().only(captions.texts))
+        return (
+            self if captions == among else self.changed(f"of{len(captions)}", lambda: self.load().only(captions.texts))
+        )
 
     def grouped(self, group_of: Callable[[], dict[str, str]]) -> ImageSet:
         """The same images; captions of one group never share a batch."""
-        return ImageSet(f"{self.name}-grouped", lambda: self.load().grouped(group_of()))
+        return self.changed("grouped", lambda: self.load().grouped(group_of()))
 
     def each_alone(self) -> ImageSet:
         """Every image as the only one of a caption of its own, for methods that know images alone."""
-        return ImageSet(f"{self.name}-alone", lambda: self.load().each_alone())
+        return self.changed("alone", lambda: self.load().each_alone())
+
+    def coarser(self, side: int) -> ImageSet:
+        """The same images by way of fewer pixels (:func:`stablerep.variants.coarser`)."""
+        from stablerep import variants
+
+        return self.changed(f"by{side}px", lambda: variants.coarser(self.load(), side), VARIANTS)
+
+    def mixed_with(self, synthetic: ImageSet, *, total: int | None = None) -> ImageSet:
+        """These images, which are real, and synthetic ones of their captions (:func:`stablerep.variants.mixed`)."""
+        from stablerep import variants
+
+        how = f"with-{synthetic.name}-{total or 'all'}"
+        return self.changed(
+            how, lambda: variants.mixed(self.load(), synthetic.load(), total=total), *synthetic.code, VARIANTS
+        )

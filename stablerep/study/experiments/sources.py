@@ -1,34 +1,28 @@
-"""What a study is made of: a corpus with its captions and images, and images that a generator makes from captions."""
+"""What a study is made of: a corpus, its captions, and generators."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stablerep.generator as generators
 from stablerep.camera import Camera
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
-from stablerep.generator.sampling import Sampling
-from stablerep.generator.schedulers import guided_steps, schedule_of
 from stablerep.probes.suite import open_for
-from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
+from stablerep.study.experiments.images import Captions
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
-    from stablerep.captioned_images import CaptionedImages
-    from stablerep.study.parameters.base import Generated, Parameters
+    from stablerep.study.parameters.base import Parameters
 
-_GENERATORS, _SETS = {}, {}  # what is kept in memory, by name
+_GENERATORS = {}  # what is kept in memory, by name
 
 
 class Sources:
-    """The corpus, captions, images and generators that chapters share; what is made is a run in the store.
+    """The corpus, captions and generators that chapters share.
 
     Args:
         parameters: of a chapter; they name the corpus and its images' size. Without them, emoji of 32 pixels.
@@ -119,68 +113,6 @@ class Sources:
         """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice."""
         return open_for(self.probed_part(designs), part).split(part)
 
-    def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
-        """Scenes of real images of some captions: ``at_most`` so many of each, picked by hash, or all with ``several``.
-
-        Like those of generated images, scenes go by caption and place, so that images that stand for each other have the same ones.
-        """
-        how = f"several-{captions.name}" if several else f"real{at_most}-{captions.name}"
-        pick = None if several else at_most
-        drawn = None if self.camera.still else True  # the camera takes what is in memory
-        return self.seen(
-            ImageSet(f"{how}-{self.size}px", lambda: self._drawings(captions, pick, self.size, in_memory=drawn))
-        )
-
-    def _drawings(
-        self, captions: Captions, at_most: int | None, size: int, *, in_memory: bool | None = True
-    ) -> CaptionedImages:
-        """Real images of some captions as they are: all of them, or ``at_most`` so many of each."""
-        from stablerep.captioned_images import CaptionedImages
-
-        part = self.corpus.to_learn_from()
-        part = part.some_per_caption(at_most) if at_most else part
-        return CaptionedImages.from_corpus(
-            part.where(part.table["caption"].isin(captions.texts)), size, in_memory=in_memory
-        )
-
-    def reconstructed_images(self, captions: Captions, p: Generated, *, at_most: int = 1) -> ImageSet:
-        """Real images as the autoencoder of the parameters' generator gives them back: what of a gap is mere image quality."""
-
-        def make(folder: Path) -> dict:
-            from stablerep.checkpoint import save_weights
-            from stablerep.generator.autoencoder_training import reconstruct
-
-            opened = self.generator(p.generator)
-            images = reconstruct(opened.pipeline.vae, self._drawings(captions, at_most, opened.resolution).images)
-            save_weights(folder / "images.safetensors", {"images": images.contiguous()})
-            return {"resolution": opened.resolution}
-
-        run = self.store.obtain(
-            RECONSTRUCTED,
-            parameters={"captions": len(captions), "images_per_caption": at_most},
-            inputs={
-                "captions": captions.name, "corpus": self.about.fingerprint,
-                "generator": self.generator_fingerprint(p.generator),
-            },
-            compute=make,
-        )  # fmt: skip
-
-        def load() -> CaptionedImages:
-            from safetensors.torch import load_file
-
-            images = load_file(run.folder / "images.safetensors")["images"]
-            drawings = self._drawings(captions, at_most, self.size)
-            return replace(drawings, images=images, fingerprint=run.key)
-
-        return ImageSet(run.key, load)
-
-    def corpus_images(self, part: Corpus, name: str) -> ImageSet:
-        """All images of a part of the corpus, as they are; ``name`` tells it from other parts."""
-        from stablerep.captioned_images import CaptionedImages
-
-        name = f"{name}-{part.fingerprint}-{self.size}px"
-        return ImageSet(name, lambda: CaptionedImages.from_corpus(part, self.size))
-
     @property
     def seen_fingerprint(self) -> str:
         """Of the corpus through the camera."""
@@ -189,10 +121,6 @@ class Sources:
     def _seen(self, name: str) -> str:
         """The name of images, or of scenes of them."""
         return name if self.camera.still else f"{name}-{self.camera.fingerprint}"
-
-    def seen(self, images: ImageSet) -> ImageSet:
-        """Scenes of drawings."""
-        return ImageSet(self._seen(images.name), lambda: images.load().through(self.camera))
 
     def generator(self, name: str) -> generators.Generator:
         if name not in _GENERATORS:
@@ -204,39 +132,6 @@ class Sources:
         if name not in self._fingerprints:
             self._fingerprints[name] = generators.generator_fingerprint(name)
         return self._fingerprints[name]
-
-    def synthetic_images(
-        self, captions: Captions | Named, p: Generated, guidance_scale: float, *, images_per_caption: int, seed: int
-    ) -> ImageSet:
-        """Drawings that the parameters' generator makes of some captions: shards of a run, whose key names the set."""
-        from stablerep.synthesis import SynthesisPlan, SyntheticSet, synthesize
-
-        interval = tuple(p.guidance_interval) or None
-        sampling = Sampling(guidance_scale, p.sampling_steps, p.sampler, interval)
-        how = {"images_per_caption": images_per_caption, "seed": seed}
-        passes = {}  # what an interval costs depends on the generator's noise schedule
-        if sampling.guidance_interval:
-            passes = {"guided_steps": sum(guided_steps(sampling, schedule_of(p.generator)))}
-
-        def make(folder: Path) -> dict:
-            plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
-            return synthesize(plan, self.generator(p.generator), folder).totals
-
-        precision = generators.default_precision(p.generator)
-        run = self.store.obtain(
-            SYNTHESIS,
-            parameters={"captions": len(captions), **how, **sampling.parameters, **passes, "precision": precision},
-            inputs={"captions": captions.name, "generator": self.generator_fingerprint(p.generator)},
-            compute=make,
-        )
-
-        def load():
-            if run.key not in _SETS:
-                _SETS.clear()  # one set at a time: the arms of a seed share it
-                _SETS[run.key] = SyntheticSet(run.folder).in_memory()
-            return _SETS[run.key]
-
-        return ImageSet(run.key, load)
 
 
 def _rank(text: str) -> str:

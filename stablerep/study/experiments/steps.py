@@ -33,7 +33,8 @@ def _pretraining_weight(p: Values) -> float:
 
 def _pretraining_code(p: Values) -> tuple[str, ...]:
     method = p["method"]
-    return "stablerep.training", METHODS[method].where.partition(":")[0], f"stablerep.methods:METHODS[{method}]"
+    own = METHODS[method].where.partition(":")[0], f"stablerep.methods:METHODS[{method}]"
+    return "stablerep.training", *own, *p.get("images_by", ())
 
 
 def _transfer_code(p: Values) -> tuple[str, ...]:

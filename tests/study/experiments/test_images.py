@@ -76,3 +76,18 @@ def test_parts_load_what_their_names_say():
     assert len(alone.captions) == 24 == len(set(alone.captions)) and torch.equal(alone.caption_ids, torch.arange(24))
     with pytest.raises(AssertionError, match="nothing may be read"):
         ImageSet("set", never).each_alone().load()
+
+
+def test_images_made_of_others_bring_the_code_that_made_them():
+    real, made = ImageSet("real", images), ImageSet("made", images)
+    coarse = real.coarser(1)
+    both = real.mixed_with(made, total=4)
+    assert coarse.code == both.code == ("stablerep.variants",) and real.code == ()
+    assert coarse.mixed_with(made).each_alone().code == ("stablerep.variants",)  # once, and passed on
+    assert real.mixed_with(coarse).code == ("stablerep.variants",)
+    names = {
+        one.name
+        for one in (real, made, coarse, both, real.mixed_with(made), made.mixed_with(real), real.mixed_with(coarse))
+    }
+    assert len(names) == 7
+    assert len(both.load().images) == 4 * len(TEXTS) and len(real.mixed_with(made).load().images) == 6 * len(TEXTS)

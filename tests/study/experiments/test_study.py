@@ -17,11 +17,12 @@ from stablerep.errors import InputError
 from stablerep.methods import METHODS
 from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
-from stablerep.study.experiments import sources
+from stablerep.study.experiments import image_sets, sources
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, UNTRAINED, arm
 from stablerep.study.experiments.evaluated import cost_of, items_of
 from stablerep.study.experiments.images import Named
+from stablerep.study.experiments.learning import own
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from stablerep.tokenizer import Truncation
@@ -74,7 +75,7 @@ def stub(monkeypatch):
     monkeypatch.setitem(sources._GENERATORS, "stub", generator)
     monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
     monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
-    monkeypatch.setattr(sources, "_SETS", {})
+    monkeypatch.setattr(image_sets, "_SETS", {})
     return generator
 
 
@@ -174,7 +175,7 @@ def test_each_method_has_its_own_guidance_scale_and_learning_rate(study, tmp_pat
             assert asked.inputs["images"].startswith(study.synthetic_images(
                 captions, p, OWN[f"{prefix}guidance_scale"], images_per_caption=which.stored or p.images_per_caption, seed=0
             ).name)  # fmt: skip
-    assert experiments.own(p, arm("StableRep+ synthetic"), "guidance_scale") == 2.5
+    assert own(p, arm("StableRep+ synthetic"), "guidance_scale") == 2.5
 
 
 @pytest.mark.parametrize("which", TRAINED, ids=lambda a: a.name)
@@ -390,7 +391,7 @@ def test_synthetic_images_come_from_the_run(study, stub):
     assert list(images.captions) == captions.texts and len(images.images) == 12
     assert study.store.find(made.name).info["step"] == "synthesis"
     assert synthetic(study, captions).load() is images  # kept in memory
-    sources._SETS.clear()
+    image_sets._SETS.clear()
     fresh = synthetic(Study(study.store), captions).load()
     assert fresh is not images and torch.equal(fresh.images, images.images) and fresh.fingerprint == images.fingerprint
     assert stub.made == 12
