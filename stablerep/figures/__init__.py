@@ -6,7 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence, leads
-from stablerep.figures.guided import counted, grown, guidance, scaled
+from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
 from stablerep.figures.images import (
     designs_of,
     diversity,
@@ -41,6 +41,7 @@ __all__ = [
     "image_grid",
     "in_percent",
     "leads",
+    "mixtures",
     "people",
     "people_tables",
     "positives",

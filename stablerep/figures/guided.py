@@ -1,4 +1,4 @@
-"""Accuracy against numbers that were varied: the guidance scale of the images that an encoder learned from, or how many of a caption there are."""
+"""Accuracy against numbers that were varied: guidance scales, images of a caption, lengths of training, real images among synthetic ones."""
 
 from __future__ import annotations
 
@@ -164,6 +164,33 @@ def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
         for one in last.itertuples()
     ]
     figure.set_label(f"Accuracy on {probe} against length of training and encoder; {'; '.join(said)}.")
+    return figure
+
+
+def mixtures(shares: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
+    """Accuracy of each method over the number of real images among those of a caption, and the best floor.
+
+    Args:
+        shares: of :func:`stablerep.statistics.summarize`, with ``real`` and ``total``. arms: the same of arms and floors.
+    """
+    mine = shares[shares["probe"] == probe]
+    floors = arms[(arms["probe"] == probe) & (arms["views"] == 0)]
+    figure, axes = canvas(1, height=3.2)
+    axis, said = axes[0][0], []
+    for method, part in mine.groupby("method", sort=False):
+        part = part.sort_values("real")
+        draw_scales(axis, f"{method} synthetic", part, "real", label=method)
+        ends = [
+            f"{percent(one.accuracy, one.low, one.high)} % with {one.real}" for one in part.iloc[[0, -1]].itertuples()
+        ]
+        said.append(f"{method} {' and '.join(ends)}")
+    if len(floors):
+        axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
+    axis.set_xticks(sorted(mine["real"].unique()))
+    axis.set_xlabel(f"real images among the {mine['total'].iloc[0]} of a caption")
+    axis.set_ylabel(f"{probe} (%)")
+    axis.legend()
+    figure.set_label(f"Accuracy on {probe} over the number of real images of a caption; {'; '.join(said)}.")
     return figure
 
 

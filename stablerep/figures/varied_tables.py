@@ -1,4 +1,4 @@
-"""Tables of what a chapter varied: numbers of captions, guidance scales, images of a caption."""
+"""Tables of what a chapter varied: numbers of captions, guidance scales, images of a caption, real ones among them."""
 
 from __future__ import annotations
 
@@ -100,6 +100,17 @@ def leads(differences: pd.DataFrame, probe: str) -> pd.DataFrame:
     mine = mine.drop_duplicates(["at", "other"])  # a point that is in both panels
     text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
     return pivoted(mine, "at", "other", text).rename_axis(index=None, columns=None)
+
+
+def mixed_accuracies(shares: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Accuracy in percent on one probe: a row per method, a column per number of real images among those of a caption.
+
+    Args:
+        shares: of :func:`stablerep.statistics.summarize`, with ``method``, ``real`` and ``total``.
+    """
+    mine = shares[shares["probe"] == probe].sort_values("real", kind="stable")
+    mine = mine.assign(at=[f"{row.real} of {row.total} real" for row in mine.itertuples()])
+    return pivoted(mine, "method", "at", accuracy_texts(mine)).rename_axis(columns=None)
 
 
 def slopes(table: pd.DataFrame, by: str = "panel") -> pd.DataFrame:
