@@ -16,6 +16,8 @@ from stablerep.study.book.record import RECORD, Record
 from stablerep.study.book.terms import link_terms
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
 from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
+from stablerep.study.disagreements import MARK as DISAGREEMENTS
+from stablerep.study.disagreements import disagreements
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
@@ -53,7 +55,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = json.dumps(notebook)
         return
     filled = {
-        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
+        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, DISAGREEMENTS: disagreements, STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
     }  # fmt: skip
     for mark, fill in filled.items():
         if mark in source[0]:  # the scoreboard reads every stored table, which most pages do not need

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
@@ -79,11 +79,12 @@ def ask(p: Parameters, study: Study) -> Asked:
             for kind, (images, learned) in kinds(method, captions, few, p, study).items():
                 found.append(study.evaluated_on(images, named(method, kind), learned, p, seed))
             for count, some in shares.items():
+                which = shared(method, count, length)
                 if count:
                     images = together(real(captions, count, study), method, captions, p, study, total=length)
-                    some.append(study.evaluated_on(images, mixed_arm(method), captions, p, seed))
+                    some.append(study.evaluated_on(images, which, captions, p, seed))
                 else:
-                    some.append(alone)
+                    some.append(replace(alone, arm=which.name))
         found += [study.evaluated(arm(name), captions, p, seed) for name in FLOOR_ARMS]
     return Asked(found, shares)
 
@@ -93,9 +94,9 @@ def named(method: str, kind: str) -> Arm:
     return Arm(f"{METHODS[method].title} {kind}", method, kind)
 
 
-def mixed_arm(method: str) -> Arm:
-    """A method on real and synthetic images at a fixed number of both."""
-    return Arm(f"{METHODS[method].title} mixture", method, BOTH)
+def shared(method: str, count: int, length: int) -> Arm:
+    """A method on ``length`` images of each caption, of which ``count`` are real; such as *SimCLR, 1 of 4 real*."""
+    return Arm(f"{METHODS[method].title}, {count} of {length} real", method, BOTH)
 
 
 def kinds(
@@ -132,7 +133,7 @@ def together(
     return study.seen(drawings.mixed_with(made, total=total))
 
 
-def pairs(methods: list[str]) -> list[Pair]:
+def pairs(methods: list[str], counts: list[int], length: int) -> list[Pair]:
     """What the claim compares, and what stands beside it and decides nothing."""
     found = []
     for method in methods:
@@ -143,26 +144,26 @@ def pairs(methods: list[str]) -> list[Pair]:
             Pair(claim, both, made), Pair(claim, both, alone),
             Pair("few", few_and, few), Pair("few", few_and, made), Pair("few for all", few_and, alone), Pair("either", made, alone),
         ]  # fmt: skip
+        names = [shared(method, count, length).name for count in sorted(counts)]
+        found += [Pair("exchanged", names[-1], name) for name in names[:-1]]
     return found
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (an interval per arm and probe), ``differences`` (:func:`pairs`), ``floors`` (each trained arm against each floor),
     ``seeds``, and ``shares``: as ``arms``, with ``method`` and ``real``, how many of a caption's images, ``total`` in all, are real ones."""
-    items = items_of(asked.arms)
+    items, shares = items_of(asked.arms), {count: items_of(some) for count, some in asked.shares.items()}
     trained = [name for name in dict.fromkeys(one.arm for one in asked.arms) if name not in FLOOR_ARMS]
-    title = {SYNTHETIC[method].name: METHODS[method].title for method in p.methods}
-    title |= {mixed_arm(method).name: METHODS[method].title for method in p.methods}
-    shares = [
-        table.assign(method=table["arm"].map(title), real=count, total=p.images_per_caption)
-        for count, some in asked.shares.items() for table in [summarize(items_of(some))]
-    ]  # fmt: skip
+    both, wanted = pd.concat([items, *shares.values()]), pairs(p.methods, p.real_counts, p.images_per_caption)
+    titles = {shared(m, k, p.images_per_caption).name: METHODS[m].title for m in p.methods for k in p.real_counts}
+    summaries = [summarize(some).assign(real=count, total=p.images_per_caption) for count, some in shares.items()]
+    counted = pd.concat(summaries, ignore_index=True)
     return {
         "arms": summarize(items),
-        "differences": differences(items, pairs(p.methods)),
+        "differences": differences(both, wanted),
         "floors": against_floors(items, trained),
         "seeds": seed_means(items),
-        "shares": pd.concat(shares, ignore_index=True),
+        "shares": counted.assign(method=counted["arm"].map(titles)),
     }
 
 

@@ -33,8 +33,8 @@ def test_every_kind_and_share_is_trained_at_every_seed(tmp_path):
         (name, seed) for seed in (0, 1) for name in (*names, *FLOOR_ARMS)
     ]
     assert {count: [one.arm for one in some] for count, some in found.shares.items()} == {
-        0: ["StableRep synthetic"] * 2, 1: ["StableRep mixture"] * 2, 4: ["StableRep mixture"] * 2,
-    }  # fmt: skip
+        count: [f"StableRep, {count} of 4 real"] * 2 for count in (0, 1, 4)
+    }
     trained = [one for one in study.store.noted if one.step == "pretraining" and one.parameters["seed"] == 0]
     assert len({one.inputs["images"] for one in trained}) == len(trained) == 7  # five kinds, two shares
     same = [
@@ -127,7 +127,7 @@ def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, 
     names = {"both": "StableRep real + synthetic", "real": "StableRep real", "synthetic": "StableRep synthetic"}
     found = items({names[key]: share for key, share in shares.items()} | dict.fromkeys(FLOOR_ARMS, floor), seeds=seeds)
     return {
-        "arms": summarize(found), "differences": differences(found, mixture.pairs(["stablerep"])),
+        "arms": summarize(found), "differences": differences(found, mixture.pairs(["stablerep"], [0, 1], 4)),
         "floors": against_floors(found, [names[key] for key in shares]), "seeds": seed_means(found),
     }  # fmt: skip
 
@@ -164,6 +164,12 @@ def test_tables_have_a_row_for_each_share(tmp_path):
         [Told(one.arm, one.seed, 0.5) for one in found.arms],
         {count: [Told(one.arm, one.seed, 0.3 + count / 10) for one in some] for count, some in found.shares.items()},
     )
-    shares = mixture.compute(p, told)["shares"]
+    tables = mixture.compute(p, told)
+    shares, pairs = tables["shares"], tables["differences"]
     assert shares[["method", "real", "total"]].to_numpy().tolist() == [["StableRep", n, 4] for n in (0, 1, 4)]
     assert shares["accuracy"].tolist() == pytest.approx([0.3, 0.4, 0.7])
+    exchanged = pairs[pairs["claim"] == "exchanged"]
+    assert exchanged["first"].unique().tolist() == ["StableRep, 4 of 4 real"]
+    assert dict(zip(exchanged["second"], exchanged["difference"])) == pytest.approx(
+        {"StableRep, 0 of 4 real": 0.4, "StableRep, 1 of 4 real": 0.3}
+    )
