@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import time
 from collections.abc import Callable, Sequence
@@ -93,6 +94,7 @@ def train_denoiser(
     folder: Path,
     recipe: DenoiserRecipe = DenoiserRecipe(),
     *,
+    start: tuple[torch.nn.Module, torch.nn.Module] | None = None,
     cluster: str = "concept",
     device: str = "cpu",
     on_milestone: Callable | None = None,
@@ -103,6 +105,7 @@ def train_denoiser(
 
     Args:
         latents: scaled latents of the training images, float [N, C, h, w].
+        start: a text encoder and a U-Net to go on from, which stay as they are; new ones when left out.
         table: their rows, with ``caption``, the column ``cluster`` and perhaps ``keywords`` (parted by ``|``).
         cluster: the column whose groups of images are weighted against each other by ``concept_power``.
         folder: receives ``checkpoint.pt`` and ``loss.csv``; a run that was cut goes on at its last checkpoint.
@@ -117,13 +120,11 @@ def train_denoiser(
 
     folder = Path(folder)
     torch.manual_seed(recipe.seed)
-    models = torch.nn.ModuleDict(
-        {
-            "text": new_text_encoder(len(tokenizer), tokenizer.eos_token_id),
-            "unet": new_denoiser(latents.shape[-1] * SHRINKAGE),
-        }
-    )
-    models.to(device, memory_format=torch.channels_last).train()
+    text, unet = start or (
+        new_text_encoder(len(tokenizer), tokenizer.eos_token_id), new_denoiser(latents.shape[-1] * SHRINKAGE),
+    )  # fmt: skip
+    models = torch.nn.ModuleDict({"text": copy.deepcopy(text), "unet": copy.deepcopy(unet)})
+    models.to(device, torch.float32, memory_format=torch.channels_last).requires_grad_(True).train()
     schedule = new_noise_schedule()
 
     def average(mean, value, count):  # a short memory at first, so that early weights are forgotten

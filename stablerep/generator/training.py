@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ SMALLEST, LARGEST = 16, 512  # pixels
 MEASURED = 16384  # images of a part on which the autoencoder is measured, at most
 FEWEST = 8  # captions in a grid of samples
 STAGES = ("autoencoder", "denoiser")
+AUTOENCODER = "AutoencoderTiny"  # the class of ours
 SHOWN = (  # all of the training part
     "smiling face with sunglasses", "black heart", "firefighter", "woman health worker: dark skin tone", "dog face", "red apple",
     "automobile", "crescent moon", "waving hand: light skin tone", "rose", "saxophone", "airplane", "old man", "mermaid",
@@ -63,6 +65,7 @@ def train_generator(
     folder: Path,
     *,
     resolution: int = RESOLUTION,
+    start: Generator | None = None,
     autoencoder_recipe: AutoencoderRecipe = AutoencoderRecipe(),
     denoiser_recipe: DenoiserRecipe = DenoiserRecipe(),
     device: str | None = None,
@@ -77,12 +80,14 @@ def train_generator(
         folder: receives ``autoencoder/`` and ``denoiser/`` (checkpoints and losses), ``samples/`` (grids of averaged weights)
             and the finished ``pipeline/`` in half precision, with its recipe and losses in ``pipeline/training/``.
         resolution: side of the images in pixels, a multiple of 8. Twice the side takes about four times as long.
+        start: a generator of this kind to go on from, of the same resolution: its autoencoder and tokenizer are kept as they are, its text
+            encoder and U-Net are trained further, and ``autoencoder_recipe`` is not used.
 
     Returns:
         The pipeline's folder.
 
     Raises:
-        InputError: a resolution or a corpus that cannot be learned from, or a folder that holds a training with another recipe,
+        InputError: a resolution, a corpus or a start that cannot be learned from, or a folder that holds a training with another recipe,
             corpus or resolution. DivergedError: a loss is not finite.
     """
     import torch
@@ -91,22 +96,22 @@ def train_generator(
     logging.disable_progress_bar()
     folder, device = Path(folder), device or default_device()
     part = corpus.to_learn_from()
-    _check(part, resolution)
-    recipes = {
-        "corpus": part.fingerprint,
-        "resolution": resolution,
-        "autoencoder": asdict(autoencoder_recipe),
-        "denoiser": asdict(denoiser_recipe),
-    }
+    _check(part, resolution, start)
+    first = {"start": start.fingerprint} if start else {"autoencoder": asdict(autoencoder_recipe)}
+    recipes = {"corpus": part.fingerprint, "resolution": resolution, **first, "denoiser": asdict(denoiser_recipe)}
     _claim(folder, recipes)
     if (folder / "pipeline" / "model_index.json").exists():
         return folder / "pipeline"
     images, captions = part.images(resolution), part.table["caption"]
-    autoencoder = train_autoencoder(images, folder / "autoencoder", autoencoder_recipe, device=device)
-    latents = encode_all(autoencoder, images)
-    factor = 1 / float(latents.std())
-    autoencoder.register_to_config(scaling_factor=factor)
-    tokenizer = train_tokenizer(captions, folder / "tokenizer")
+    if start:
+        autoencoder, tokenizer = copy.deepcopy(start.pipeline.vae).to(device), start.pipeline.tokenizer
+        latents, factor = encode_all(autoencoder, images), autoencoder.config.scaling_factor
+    else:
+        autoencoder = train_autoencoder(images, folder / "autoencoder", autoencoder_recipe, device=device)
+        latents = encode_all(autoencoder, images)
+        factor = 1 / float(latents.std())
+        autoencoder.register_to_config(scaling_factor=factor)
+        tokenizer = train_tokenizer(captions, folder / "tokenizer")
     if not (folder / "denoiser" / "checkpoint.pt").exists():
         truncated(tokenizer, captions.unique().tolist()).say()
     shown = shown_captions(captions)
@@ -122,14 +127,15 @@ def train_generator(
     cluster = corpus.cluster
     text_encoder, unet = train_denoiser(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, cluster=cluster, device=device,
-        on_milestone=draw,
+        start=(start.pipeline.text_encoder, start.pipeline.unet) if start else None, on_milestone=draw,
     )  # fmt: skip
     held_out = corpus.split("test")
     measured = {"train": images} | ({"test": held_out.images(resolution)} if len(held_out) else {})
     record = {
         "corpus": corpus.fingerprint, "learned_from": part.fingerprint, "resolution": resolution, "images": len(part), "captions": int(captions.nunique()),
-        "cluster": cluster, "concepts": int(part.table[cluster].nunique()), "autoencoder_recipe": asdict(autoencoder_recipe),
-        "denoiser_recipe": asdict(denoiser_recipe), "psnr": _decibel(autoencoder, measured),
+        "cluster": cluster, "concepts": int(part.table[cluster].nunique()), "start": start.fingerprint if start else None,
+        "autoencoder_recipe": None if start else asdict(autoencoder_recipe),
+        "denoiser_recipe": asdict(denoiser_recipe), "psnr": {} if start else _decibel(autoencoder, measured),  # what was taken over is not measured again
         "seconds": {
             stage: sum(load_checkpoint(c)["seconds"] for c in (folder / stage).rglob("checkpoint.pt")) for stage in STAGES
         },
@@ -142,8 +148,16 @@ def train_generator(
     return folder / "pipeline"
 
 
-def _check(part: Corpus, resolution: int) -> None:
+def _check(part: Corpus, resolution: int, start: Generator | None) -> None:
     """Refuse what cannot be learned from, before anything is written."""
+    if start and start.resolution != resolution:
+        raise InputError(
+            f"resolution is {resolution}; {start.name}, to go on from, draws {start.resolution} pixels a side."
+        )
+    if start and type(start.pipeline.vae).__name__ != AUTOENCODER:
+        raise InputError(
+            f"{start.name} has another autoencoder than ours, {AUTOENCODER}; go on from a generator that train-generator made."
+        )
     if resolution % 8 or not SMALLEST <= resolution <= LARGEST:
         raise InputError(f"resolution is {resolution}; it is a multiple of 8 from {SMALLEST} to {LARGEST} pixels.")
     if not len(part):
@@ -172,7 +186,8 @@ def _save(folder: Path, pipeline, record: dict) -> None:
     kept.mkdir(exist_ok=True)
     (kept / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     for stage in STAGES:
-        shutil.copyfile(folder / stage / "loss.csv", kept / f"{stage}-loss.csv")
+        if (folder / stage).is_dir():  # one that was taken over has no losses here
+            shutil.copyfile(folder / stage / "loss.csv", kept / f"{stage}-loss.csv")
     (folder / "pipeline.part").replace(folder / "pipeline")
 
 

@@ -211,6 +211,46 @@ def test_captions_that_the_text_encoder_cuts_are_said_once(small, tmp_path, caps
         shutil.rmtree(tmp_path / "pipeline")
 
 
+def test_a_training_goes_on_from_a_generator(trained, few, tmp_path):
+    """Autoencoder and tokenizer are kept, text encoder and U-Net learn further from where they were, and the start stays as it was."""
+    start = load_generator(str(trained), device="cpu")
+    before = {name: value.clone() for name, value in start.pipeline.unet.state_dict().items()}
+    still = replace(SECOND, learning_rate=1e-12)
+    made = {
+        name: load_generator(
+            str(train_generator(few, tmp_path / name, start=start, denoiser_recipe=recipe, device="cpu")), device="cpu"
+        )
+        for name, recipe in (("still", still), ("moved", SECOND))
+    }
+    assert {path.name for path in (tmp_path / "moved").iterdir()} == {"denoiser", "pipeline", "recipes.json", "samples"}
+    for name, value in start.pipeline.unet.state_dict().items():
+        assert value.dtype == torch.float32 and torch.equal(value, before[name])
+        assert torch.allclose(made["still"].pipeline.unet.state_dict()[name], value, atol=1e-3), name
+    moved = [
+        (value - before[name]).abs().max().item() for name, value in made["moved"].pipeline.unet.state_dict().items()
+    ]
+    assert max(moved) > 2e-3
+    for name, value in start.pipeline.vae.state_dict().items():
+        assert torch.equal(made["moved"].pipeline.vae.state_dict()[name], value.half().float()), name
+    assert made["moved"].pipeline.vae.config.scaling_factor == start.pipeline.vae.config.scaling_factor
+    assert made["moved"].pipeline.tokenizer.get_vocab() == start.pipeline.tokenizer.get_vocab()
+    about = json.loads((tmp_path / "moved" / "pipeline" / "training" / "training.json").read_text())
+    assert about["start"] == start.fingerprint and about["autoencoder_recipe"] is None and about["psnr"] == {}
+    assert not (tmp_path / "moved" / "pipeline" / "training" / "autoencoder-loss.csv").exists()
+    with pytest.raises(InputError, match="holds a training with another .*start"):
+        train_generator(few, tmp_path / "moved", denoiser_recipe=SECOND, device="cpu")
+
+
+def test_a_start_that_cannot_serve_is_refused(trained, few, tmp_path, monkeypatch):
+    start = load_generator(str(trained), device="cpu")
+    with pytest.raises(InputError, match="resolution is 64; .* draws 32 pixels a side"):
+        train_generator(few, tmp_path / "new", start=start, resolution=64)
+    monkeypatch.setattr(training, "AUTOENCODER", "Another")
+    with pytest.raises(InputError, match="has another autoencoder than ours"):
+        train_generator(few, tmp_path / "new", start=start)
+    assert not (tmp_path / "new").exists()
+
+
 def test_keywords_are_used_where_there_are_any():
     assert keywords_of(pd.DataFrame({"caption": ["a", "b"]})) == ["", ""]
     assert keywords_of(pd.DataFrame({"keywords": ["x|y", None, float("nan"), 3]})) == ["x|y", "", "", ""]

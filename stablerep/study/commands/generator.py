@@ -19,11 +19,23 @@ def train_generator_command(
     corpus: Annotated[
         str, Option(help="What to learn from: emoji, a folder or file of captioned images, or hub:owner/name.")
     ] = "emoji",
-    image_size: Annotated[int, Option(help="Side of the images in pixels, a multiple of 8.")] = 32,
+    image_size: Annotated[
+        int | None, Option(help="Side of the images in pixels, a multiple of 8; 32, or that of --start, when left out.")
+    ] = None,
     labels: Annotated[
         str, Option(metavar="A,B,...", help="Columns of classes from which captions are made where there are none.")
     ] = "",
     design: Annotated[list[str], Option(help="Emoji designs to learn from; all when left out.")] = [],
+    start: Annotated[
+        str | None,
+        Option(
+            help="Go on from emoji or a pipeline/ of this command: its autoencoder is kept, the rest is trained further."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[Path], Option("--set", help="Learn from this folder of synthesize, too; may be given several times.")
+    ] = [],
+    real_share: Annotated[float, Option(help="Share of the corpus's images to learn from beside --set, 0 to 1.")] = 1.0,
     device: Annotated[str | None, Option(help="cpu or cuda; the GPU when there is one.")] = None,
 ) -> None:
     """Train the miniature Stable Diffusion on the training part of a corpus. After an interruption, the same command
@@ -32,9 +44,13 @@ def train_generator_command(
 
     from stablerep.checkpoint import storing
     from stablerep.corpus import load_corpus
+    from stablerep.generator.architecture import RESOLUTION
     from stablerep.generator.autoencoder_training import AutoencoderRecipe
     from stablerep.generator.denoiser_training import DenoiserRecipe
+    from stablerep.generator.loading import load_generator
     from stablerep.generator.training import train_generator
+    from stablerep.synthesis.as_corpus import beside
+    from stablerep.synthesis.reading import SyntheticSet
     from stablerep.torchvision_shim import ensure_torchvision_imports
 
     ensure_torchvision_imports()
@@ -47,9 +63,12 @@ def train_generator_command(
     read = load_corpus(corpus, designs=design or None, **({"labels": labels.split(",")} if labels else {}))
     for note in read.notes:
         typer.echo(note, err=True)
+    read = beside(read, [SyntheticSet(folder) for folder in set_], real_share=real_share)
+    opened = load_generator(start, device=device, precision="float32") if start else None
+    size = image_size or (opened.resolution if opened else RESOLUTION)
     with storing(output):
         made = train_generator(
-            read, output, resolution=image_size, autoencoder_recipe=first, denoiser_recipe=second, device=device
+            read, output, resolution=size, start=opened, autoencoder_recipe=first, denoiser_recipe=second, device=device
         )
     typer.echo(f"Pipeline: {made}")
 

@@ -111,3 +111,30 @@ def test_when_all_processes_fail_the_reason_is_told(tiny_pipeline, tmp_path, mon
         "synthesize 2 of 2 failed: no memory",
     ]
     assert "the set is not finished; run the same command again to continue." in result.stderr
+
+
+def test_a_generator_goes_on_from_another_with_synthetic_images_beside_real_ones(tiny_pipeline, tmp_path, monkeypatch):
+    """What the command hands on: the mixture, the start, and the start's resolution."""
+    made = {}
+
+    def training(corpus, folder, **options):
+        made.update(options, corpus=corpus)
+        return folder / "pipeline"
+
+    monkeypatch.setattr("stablerep.generator.training.train_generator", training)
+    (tmp_path / "captions.txt").write_text("red heart\nowl\n")
+    drawn = call(
+        "synthesize", tmp_path / "set", "--captions", tmp_path / "captions.txt", "-l", "3", "--steps", "2", "--generator", tiny_pipeline
+    )  # fmt: skip
+    assert drawn.exit_code == 0, drawn.output
+    result = call(
+        "train-generator", tmp_path / "new", "--start", tiny_pipeline, "--set", tmp_path / "set", "--real-share", "0"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"Pipeline: {tmp_path / 'new' / 'pipeline'}\n"
+    assert made["start"].name == str(tiny_pipeline) and made["resolution"] == made["start"].resolution
+    learned = made["corpus"].to_learn_from().table
+    assert learned["caption"].tolist() == ["red heart"] * 3 + ["owl"] * 3 and learned["concept"].notna().all()
+    sentence = refused("train-generator", tmp_path / "other", "--real-share", "2")
+    assert sentence == "real_share is 2; it is a share, from 0 to 1."
+    assert "is not a finished synthetic set" in refused("train-generator", tmp_path / "other", "--set", tmp_path)
