@@ -198,5 +198,5 @@ def _claim(folder: Path, recipes: dict) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(recipes, indent=1) + "\n")
     elif (there := json.loads(path.read_text())) != recipes:
-        parts = ", ".join(name for name in recipes if there.get(name) != recipes[name])
+        parts = ", ".join(name for name in recipes | there if recipes.get(name) != there.get(name))
         raise InputError(f"{folder} holds a training with another {parts}; choose another folder or remove it.")
