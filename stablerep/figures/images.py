@@ -192,33 +192,3 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
         f"Generated images, {per_scale} at each of w = {scales_said}, of {len(captions)} captions: {'; '.join(captions)}."
     )
     return figure
-
-
-def strip(table: pd.DataFrame) -> Figure:
-    """A row for each caption: its real images, generated ones, and what an encoder finds most alike to the first of these among things that it
-    has not seen.
-
-    Args:
-        table: of :func:`stablerep.audits.neighbours.strip`.
-    """
-    from PIL import Image
-
-    kinds = {"real": "real images", "generated": "generated images", "found": "found most alike"}
-    captions = list(dict.fromkeys(table["caption"]))
-    most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in kinds}
-    pictures = {
-        (row.caption, row.kind, row.index): np.asarray(Image.open(io.BytesIO(row.png)).convert("RGB"))
-        for row in table.itertuples(index=False)
-    }  # fmt: skip
-    blank = np.full_like(next(iter(pictures.values())), 255)
-    images = [
-        [pictures.get((one, kind, place), blank) for kind in kinds for place in range(most[kind])] for one in captions
-    ]
-    labels = [kinds[kind] if place == most[kind] // 2 else "" for kind in kinds for place in range(most[kind])]
-    figure = image_grid(np.asarray(images), captions, labels)
-    found = table[table["kind"] == "found"].groupby("caption", sort=False)["shows"].agg(", ".join)
-    said = "; ".join(f"for {caption}: {found[caption]}" for caption in captions)
-    figure.set_label(
-        f"{len(captions)} captions with real and generated scenes, and what the encoder finds most alike among concepts that it has not seen, {said}."
-    )
-    return figure
