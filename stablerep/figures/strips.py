@@ -73,5 +73,4 @@ def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figur
     images = [
         [pictures.get((one, kind, place), blank) for kind in titles for place in range(most[kind])] for one in captions
     ]
-    labels = [titles[kind] if place == most[kind] // 2 else "" for kind in titles for place in range(most[kind])]
-    return image_grid(np.asarray(images), captions, labels)
+    return image_grid(np.asarray(images), captions, list(titles.values()), groups=list(most.values()))
