@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pandas as pd
 
-from stablerep.errors import InputError
 from stablerep.methods import METHODS
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
@@ -84,11 +83,6 @@ class Asked:
 
 def ask(p: Parameters, study: Study) -> Asked:
     """Every method on synthetic images and on as many real ones of each way of retrieval, the floors, and what was retrieved."""
-    if OWN_LEFT_OUT in p.retrieved and study.repeats_captions:
-        raise InputError(
-            f"retrieved has {OWN_LEFT_OUT!r}, but captions of this corpus name classes: without its own images a caption has those of other classes; "
-            "leave it out."
-        )
     captions, found = study.captions(p.captions), []
     synthetic = study.synthetic_images(
         captions, p, p.guidance_scale, images_per_caption=p.images_per_caption, seed=p.seed

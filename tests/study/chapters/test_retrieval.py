@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from stablerep import figures
-from stablerep.errors import InputError
 from stablerep.statistics.arms import differences, seed_means, summarize
 from stablerep.study.chapters import compare, resolve, retrieval
 from stablerep.study.chapters.retrieval import PAIRS, SYNTHETIC, named
@@ -82,15 +81,22 @@ def test_parameters_that_are_none_are_refused(name):
             resolve("retrieval", {name: value})
 
 
-def test_images_of_other_classes_are_no_images_of_the_caption(photographs, stub):
-    p = resolve("retrieval", {"preset": "smoke", "generator": "stub", "captions": 0})
-    with pytest.raises(
-        InputError, match="retrieved has 'words-own-left-out', but captions of this corpus name classes"
-    ):
-        retrieval.ask(p, photographs)
+def test_photographs_have_as_many_images_of_a_caption_in_every_arm(photographs, stub):
+    """Where a class has one caption, leaving out its own images gives those of other classes, and the numbers say so."""
     photographs.store = NotingStore(photographs.store.root)
-    found = retrieval.ask(p.model_copy(update={"retrieved": [BY_WORDS, BY_LIKENESS]}), photographs)
-    assert {one.captions for one in found.evaluated} == {12}
+    p = resolve("retrieval", {"preset": "smoke", "generator": "stub", "captions": 0, "images_per_caption": 3})
+    assert {one.captions for one in retrieval.ask(p, photographs).evaluated} == {12}
+    simclr = [
+        one.inputs["images"] for one in photographs.store.noted
+        if one.step == "pretraining" and one.parameters["method"] == "simclr"
+    ]  # fmt: skip
+    assert len(simclr) == 4 and all(name.endswith("-alone") for name in simclr)
+    photographs.store = RunStore(photographs.store.root)
+    captions = photographs.captions(0)
+    synthetic = photographs.synthetic_images(captions, p, 2.0, images_per_caption=3, seed=0)
+    retriever = retrieved.Retriever(photographs, captions, synthetic, 3)
+    told = [retriever.retrieved(way).described(photographs.clusters) for way in (BY_WORDS, OWN_LEFT_OUT)]
+    assert [(one["images"], one["caption"], one["other"]) for one in told] == [(36, 1, 0), (36, 0, 1)]
 
 
 # What was retrieved
