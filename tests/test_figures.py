@@ -150,6 +150,25 @@ def grid_table():
     ])  # fmt: skip
 
 
+def retrieved_table():
+    """Images whose red is the caption's number, whose green the kind's, and whose blue the place; the second caption has fewer real ones."""
+    rows = []
+    for c, caption in enumerate(("red heart", "owl")):
+        for k, kind in enumerate(("real images", "synthetic images", "by words, own left out")):
+            for i in range(1 if (c, k) == (1, 0) else 2):
+                file = io.BytesIO()
+                Image.new("RGB", (16, 16) if k == 1 else (8, 8), (40 * c, 20 * k, 100 * i)).save(file, "PNG")
+                shows = "heart suit" if k == 2 else caption
+                rows.append({"caption": caption, "kind": kind, "index": i, "shows": shows, "png": file.getvalue()})
+    return pd.DataFrame(rows)
+
+
+def strip_table():
+    return retrieved_table().replace(
+        {"kind": {"real images": "real", "synthetic images": "generated", "by words, own left out": "found"}}
+    )
+
+
 def people_table():
     kinds = [(t, g) for t in range(6) for g in GENDERS[: 3 - t % 2]]
     return pd.DataFrame([{"skin_tone": t, "gender": g, "captions": 10 * t + len(g)} for t, g in kinds])
@@ -235,6 +254,8 @@ CASES = {
     "set_measures": figures.set_measures,
     "diversity": figures.diversity,
     "sample_grid": figures.sample_grid,
+    "retrieved": figures.retrieved,
+    "strip": figures.strip,
     "shares": lambda t: figures.shares(t, "tone"),
     "confusion": lambda t: figures.confusion(t, "tone"),
     "groups": lambda t: figures.groups(t, "gender"),
@@ -246,7 +267,7 @@ CASES = {
 TABLES = {
     "leads": transfer_leads, "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
-    "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "people": people_table, "splits": splits_table,
+    "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "retrieved": retrieved_table, "strip": strip_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
     "set_measures": sets_table, "sweep": sweep_table,
 }  # fmt: skip
@@ -582,6 +603,25 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
     shown = tiles(figure, 3, len(SCALES) * per_scale, 8).reshape(-1, 8, 8, 3)
     for tile, (caption, w, i) in zip(shown, asked, strict=True):
         assert tile[3, 3].tolist() == [40 * known.index(caption), int(20 * w), 100 * i]
+
+
+@pytest.mark.parametrize(("draw", "table", "title"), [
+    (figures.retrieved, retrieved_table, "by words,\nown left out"), (figures.strip, strip_table, "found most alike"),
+])  # fmt: skip
+def test_kinds_of_images_stand_side_by_side_and_gaps_are_white(draw, table, title):
+    figure = draw(table())
+    shown = tiles(figure, 2, 6, 16)  # all as large as the largest
+    for (c, k, i), tile in zip(np.ndindex(2, 3, 2), shown.reshape(12, 16, 16, 3)):
+        assert (tile == ([255] * 3 if (c, k, i) == (1, 0, 1) else [40 * c, 20 * k, 100 * i])).all()
+    (axis,) = figure.axes
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["red heart", "owl"]
+    assert [t.get_text() for t in axis.get_xticklabels()][-1] == title
+    starts = np.flatnonzero(
+        np.diff(axis.images[0].get_array()[8, :, 3].astype(int)) > 0
+    )  # where images begin but the first
+    near, far = np.diff(starts)[:2].tolist()
+    assert near > far and len(axis.get_xticks()) == 3  # pairs of a kind stand closer
+    assert figure.get_label().startswith("2 captions with real ") and "heart suit" in figure.get_label()
 
 
 def contrast(one: str, other: str) -> float:

@@ -15,11 +15,11 @@ from stablerep.figures.images import (
     sample_grid,
     scenes_of,
     set_measures,
-    strip,
 )
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
 from stablerep.figures.shown import show
+from stablerep.figures.strips import retrieved, strip
 from stablerep.figures.table_cells import show_table
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "people",
     "people_tables",
     "positives",
+    "retrieved",
     "sample_grid",
     "scaled",
     "scaling",

@@ -136,16 +136,25 @@ def scenes_of(corpus: Corpus, strengths: Sequence[float], size: int) -> Figure:
     return figure
 
 
-def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str]) -> Figure:
-    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column; on a phone a row's label stands above it."""
+def image_grid(
+    images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, groups: Sequence[int] = ()
+) -> Figure:
+    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column; on a phone a row's label stands above it.
+
+    Args:
+        groups: how many columns each group of them has; groups stand apart, and have the labels in the place of columns.
+    """
     rows, columns, side = *images.shape[:2], images.shape[2]
     gap = max(1, side // 12)
-    width = (3.7 if is_narrow() else 5.6) / columns  # of an image in inches
+    groups = groups or [1] * columns
+    group_of = np.repeat(np.arange(len(groups)), groups)
+    lefts = np.arange(columns) * (side + gap) + group_of * (3 * gap if len(groups) < columns else 0)
+    width = (3.7 if is_narrow() else 5.6) / (lefts[-1] / (side + gap) + 1)  # of an image in inches
     above = gap + is_narrow() * math.ceil(0.3 / width * side)  # free pixels above a row, for two lines of text
-    mosaic = np.zeros((rows * (side + above), columns * (side + gap), 4), np.uint8)
+    mosaic = np.zeros((rows * (side + above), lefts[-1] + side + gap, 4), np.uint8)
     for i in range(rows):
         for j in range(columns):
-            y, x = i * (side + above) + above, j * (side + gap)
+            y, x = i * (side + above) + above, lefts[j]
             mosaic[y : y + side, x : x + side, :3] = images[i, j]
             mosaic[y : y + side, x : x + side, 3] = 255
     figure, axes = canvas(height=0.5 + min(width, 1.0) * mosaic.shape[0] / (side + gap), stacks=False)
@@ -157,7 +166,7 @@ def image_grid(images: np.ndarray, row_labels: Sequence[str], column_labels: Seq
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     titles = [textwrap.fill(label, 10) if is_narrow() else label for label in column_labels]
-    axis.set_xticks([j * (side + gap) + side / 2 for j in range(columns)], titles)
+    axis.set_xticks([lefts[group_of == group].mean() + side / 2 for group in range(len(groups))], titles)
     starts = [i * (side + above) + above for i in range(rows)]
     if is_narrow():
         axis.set_yticks([])
@@ -190,35 +199,5 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     scales_said = ", ".join(f"{w:g}" for w in scales)
     figure.set_label(
         f"Generated images, {per_scale} at each of w = {scales_said}, of {len(captions)} captions: {'; '.join(captions)}."
-    )
-    return figure
-
-
-def strip(table: pd.DataFrame) -> Figure:
-    """A row for each caption: its real images, generated ones, and what an encoder finds most alike to the first of these among things that it
-    has not seen.
-
-    Args:
-        table: of :func:`stablerep.audits.neighbours.strip`.
-    """
-    from PIL import Image
-
-    kinds = {"real": "real images", "generated": "generated images", "found": "found most alike"}
-    captions = list(dict.fromkeys(table["caption"]))
-    most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in kinds}
-    pictures = {
-        (row.caption, row.kind, row.index): np.asarray(Image.open(io.BytesIO(row.png)).convert("RGB"))
-        for row in table.itertuples(index=False)
-    }  # fmt: skip
-    blank = np.full_like(next(iter(pictures.values())), 255)
-    images = [
-        [pictures.get((one, kind, place), blank) for kind in kinds for place in range(most[kind])] for one in captions
-    ]
-    labels = [kinds[kind] if place == most[kind] // 2 else "" for kind in kinds for place in range(most[kind])]
-    figure = image_grid(np.asarray(images), captions, labels)
-    found = table[table["kind"] == "found"].groupby("caption", sort=False)["shows"].agg(", ".join)
-    said = "; ".join(f"for {caption}: {found[caption]}" for caption in captions)
-    figure.set_label(
-        f"{len(captions)} captions with real and generated scenes, and what the encoder finds most alike among concepts that it has not seen, {said}."
     )
     return figure

@@ -225,3 +225,13 @@ def none_above(scores: pd.DataFrame, floors: Sequence[str]) -> str:
         if found
         else "On every set some encoder lies above the floors"
     )
+
+
+def shown_by(retrieved: pd.DataFrame, way: str) -> str:
+    """Which share of the images of a way of retrieval shows the concept that the caption names.
+
+    Args:
+        retrieved: ``way``, and ``caption`` and ``concept``, shares of images with the caption itself and with another of its concept.
+    """
+    mine = retrieved[retrieved["way"] == way]
+    return f"{100 * (mine['caption'] + mine['concept']).iloc[0]:.1f} %" if len(mine) else LACKING

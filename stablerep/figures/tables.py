@@ -187,3 +187,28 @@ def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> p
     return (
         mine[["method", "exhibit", "data", "setting", "value", *grade, "source"]].drop_duplicates().set_index("method")
     )
+
+
+def retrieved(table: pd.DataFrame) -> pd.DataFrame:
+    """What each way of retrieval has found, a row each: how many images and different ones, and in percent what they show.
+
+    Args:
+        table: ``way`` and the numbers of :meth:`stablerep.retrieving.Retrieved.described`.
+    """
+    names = {"caption": "the caption", "concept": "its concept, another caption", "other": "another concept", "no_word": "no common word"}  # fmt: skip
+    counts = {name: table[name].map("{:,.0f}".format) for name in ("images", "distinct")}
+    shares = {f"{name} (%)": (100 * table[column]).map("{:.1f}".format) for column, name in names.items()}
+    return pd.DataFrame({"retrieved": table["way"], **counts, **shares}).set_index("retrieved").rename_axis(None)
+
+
+def upstream_sentence(table: pd.DataFrame) -> str:
+    """How many images could be retrieved, and how many were removed before.
+
+    Args:
+        table: as for :func:`retrieved`, with ``removed``.
+    """
+    upstream, removed = (int(table[name].iloc[0]) for name in ("upstream", "removed"))
+    return (
+        f"The corpus has {upstream + removed:,} images to learn from. Of these, {removed:,} {'is' if removed == 1 else 'are'} pixel for pixel equal to an image of a "
+        f"validation or test concept and {'was' if removed == 1 else 'were'} removed first, so that {upstream:,} could be retrieved."
+    )

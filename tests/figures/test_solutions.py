@@ -157,3 +157,12 @@ def test_the_largest_difference_may_be_to_either_side():
     )
     assert solutions.largest_difference(pairs, "one-shot") == "c minus d: -3.0 [-4.0, -2.0] points"
     assert solutions.largest_difference(pairs, "none") == solutions.LACKING
+
+
+def test_a_concept_is_shown_under_the_caption_and_under_others():
+    table = pd.DataFrame(
+        {"way": ["by words", "by likeness"], "caption": [0.5, 0.25], "concept": [0.25, 0.031], "other": [0.25, 0.719]}
+    )
+    assert [solutions.shown_by(table, way) for way in ("by words", "by likeness", "by chance")] == [
+        "75.0 %", "28.1 %", solutions.LACKING
+    ]  # fmt: skip

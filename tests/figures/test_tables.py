@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from stablerep.figures import generator_tables, tables
 from stablerep.published import read_published
@@ -203,3 +204,26 @@ def test_tables_are_left_as_they_were():
     tables.gains(table, "learned")
     tables.differences(table, "linear")
     pd.testing.assert_frame_equal(table, pairs())
+
+
+def found_images(removed: int = 0) -> pd.DataFrame:
+    return pd.DataFrame({
+        "way": ["by words", "by likeness"], "images": 6776, "distinct": [5857, 12], "upstream": 6509 - removed, "caption": [0.862, 0.25],
+        "concept": [0.112, 0.0], "other": [0.026, 0.75], "no_word": [0.0162, 1.0], "removed": removed,
+    })  # fmt: skip
+
+
+def test_retrieved_images_are_counted_and_told_in_percent():
+    shown = tables.retrieved(found_images())
+    assert shown.columns.tolist() == [
+        "images", "distinct", "the caption (%)", "its concept, another caption (%)", "another concept (%)", "no common word (%)",
+    ]  # fmt: skip
+    assert shown.loc["by words"].tolist() == ["6,776", "5,857", "86.2", "11.2", "2.6", "1.6"]
+    assert shown.loc["by likeness"].tolist() == ["6,776", "12", "25.0", "0.0", "75.0", "100.0"]
+
+
+@pytest.mark.parametrize(("removed", "said"), [(0, "0 are"), (1, "1 is"), (9, "9 are")])
+def test_removed_images_are_told(removed, said):
+    told = tables.upstream_sentence(found_images(removed))
+    assert told.startswith(f"The corpus has 6,509 images to learn from. Of these, {said} pixel for pixel equal")
+    assert told.endswith(f"so that {6509 - removed:,} could be retrieved.")

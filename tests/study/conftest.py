@@ -1,4 +1,4 @@
-"""What every run of a store writes down about the machine is asked for once."""
+"""What every run of a store writes down about the machine is asked for once; a corpus and a generator in the place of large ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from functools import cache
 
 import pytest
 
+from stablerep.study.experiments import image_sets, sources
+from stablerep.study.experiments.study import Study
 from stablerep.study.store import provenance
+from stablerep.study.store.runs import RunStore
+from tests.study.stand_ins import StubGenerator, plain_corpus
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,3 +30,21 @@ def circumstances_asked_once():
             provenance, "installed_version", lambda name: pinned(name) if name in provenance.PACKAGES else version(name)
         )
         yield
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A study of a corpus without designs, whose captions are made from classes: four images of each of twelve."""
+    made = Study(RunStore(tmp_path / "runs"))
+    made.corpus = plain_corpus(12, 4)
+    return made
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    generator = StubGenerator()
+    monkeypatch.setitem(sources._GENERATORS, "stub", generator)
+    monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
+    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
+    monkeypatch.setattr(image_sets, "_SETS", {})
+    return generator

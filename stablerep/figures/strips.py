@@ -1,0 +1,76 @@
+"""A row for each of a few captions, with images of several kinds beside each other."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures.images import image_grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def strip(table: pd.DataFrame) -> Figure:
+    """A row for each caption: its real images, generated ones, and what an encoder finds most alike to the first of these among things that it
+    has not seen.
+
+    Args:
+        table: of :func:`stablerep.audits.neighbours.strip`.
+    """
+    figure = _kinds_side_by_side(
+        table, {"real": "real images", "generated": "generated images", "found": "found most alike"}
+    )
+    captions = list(dict.fromkeys(table["caption"]))
+    found = table[table["kind"] == "found"].groupby("caption", sort=False)["shows"].agg(", ".join)
+    said = "; ".join(f"for {caption}: {found[caption]}" for caption in captions)
+    figure.set_label(
+        f"{len(captions)} captions with real and generated scenes, and what the encoder finds most alike among concepts that it has not seen, {said}."
+    )
+    return figure
+
+
+def retrieved(table: pd.DataFrame) -> Figure:
+    """A row for each caption: its real images, synthetic ones, and what each way of retrieval gives for it.
+
+    Args:
+        table: ``caption``, ``kind`` (the title of its columns), ``index``, ``shows`` (the caption of the image) and ``png``.
+    """
+    kinds, captions = list(dict.fromkeys(table["kind"])), list(dict.fromkeys(table["caption"]))
+    figure = _kinds_side_by_side(table, {kind: kind.replace(", ", ",\n") for kind in kinds})
+    said = []
+    for caption in captions:
+        mine = table[(table["caption"] == caption) & (table["shows"] != caption)]
+        others = mine.groupby("kind", sort=False)["shows"].agg(lambda shown: ", ".join(dict.fromkeys(shown)))
+        said.append(f"for {caption} " + ("; ".join(f"{kind} {shown}" for kind, shown in others.items()) or "none"))
+    figure.set_label(
+        f"{len(captions)} captions with {', '.join(kinds)}. Images of other captions are, {'; '.join(said)}."
+    )
+    return figure
+
+
+def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """A row for each caption, white where it has fewer images of a kind than others.
+
+    Args:
+        table: ``caption``, ``kind``, ``index`` and ``png``. titles: of the kinds, in their order.
+    """
+    from PIL import Image
+
+    captions = list(dict.fromkeys(table["caption"]))
+    most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in titles}
+    opened = {
+        (row.caption, row.kind, row.index): Image.open(io.BytesIO(row.png)).convert("RGB")
+        for row in table.itertuples(index=False)
+    }  # fmt: skip
+    side = max(one.width for one in opened.values())  # a generator may draw larger images than encoders see
+    pictures = {place: np.asarray(one.resize((side, side), Image.Resampling.NEAREST)) for place, one in opened.items()}
+    blank = np.full_like(next(iter(pictures.values())), 255)
+    images = [
+        [pictures.get((one, kind, place), blank) for kind in titles for place in range(most[kind])] for one in captions
+    ]
+    return image_grid(np.asarray(images), captions, list(titles.values()), groups=list(most.values()))
