@@ -1,4 +1,4 @@
-"""What every run of a store writes down about the machine is asked for once."""
+"""What every run of a store writes down about the machine is asked for once; and a generator that costs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from functools import cache
 
 import pytest
 
+from stablerep.study.experiments import image_sets, sources
 from stablerep.study.store import provenance
+from tests.study.stand_ins import StubGenerator
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,3 +28,14 @@ def circumstances_asked_once():
             provenance, "installed_version", lambda name: pinned(name) if name in provenance.PACKAGES else version(name)
         )
         yield
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """A generator that costs nothing, by the name of stub."""
+    generator = StubGenerator()
+    monkeypatch.setitem(sources._GENERATORS, "stub", generator)
+    monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
+    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
+    monkeypatch.setattr(image_sets, "_SETS", {})
+    return generator

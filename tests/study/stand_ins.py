@@ -1,4 +1,4 @@
-"""Small things in the place of large ones: a corpus of plain images, answers whose share is known, a study that trains nothing."""
+"""Small things in the place of large ones: a corpus of plain images, a generator of noise, answers whose share is known, a study that trains nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from stablerep.corpus import Corpus
+from stablerep.seeding import seed_for
 from stablerep.study.experiments.study import Study
 from stablerep.study.plans.planning import PlanningStore
 from stablerep.study.store.runs import RunStore
+from stablerep.tokenizer import Truncation
+
+SIZE = 32  # side of an image
 
 
 def plain_corpus(
@@ -83,3 +88,28 @@ class NotingStore(PlanningStore):
     def obtain(self, step, *, parameters, inputs, compute, needs=None):
         self.noted.append(SimpleNamespace(step=step.name, parameters=parameters, inputs=inputs))
         return super().obtain(step, parameters=parameters, inputs=inputs, compute=compute, needs=needs)
+
+
+class StubGenerator:
+    """Images of noise that depends on caption, number and guidance scale."""
+
+    name, fingerprint, precision, resolution = "stub", "stub", "float32", SIZE
+    pipeline = SimpleNamespace(vae="the autoencoder")
+
+    def __init__(self) -> None:
+        self.made, self.reconstructed = 0, []
+
+    def reconstruct(self, autoencoder, images):
+        """A negative, so that what went through is told from what did not; its channels last, as convolutions leave them."""
+        assert autoencoder == "the autoencoder"
+        self.reconstructed.append(images)
+        return (255 - images).contiguous(memory_format=torch.channels_last)
+
+    def truncated(self, captions):
+        return Truncation(0, (), 0, len(captions), 77)
+
+    def sample(self, captions, names, sampling):
+        self.made += len(names)
+        drawn = [np.random.default_rng(seed_for("stub", *name, sampling.guidance_scale)) for name in names]
+        images = [rng.integers(0, 256, (3, SIZE, SIZE), np.uint8) for rng in drawn]
+        return torch.from_numpy(np.stack(images)), [False] * len(names)

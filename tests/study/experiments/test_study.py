@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -15,9 +14,8 @@ from hypothesis import strategies as st
 from stablerep.captioned_images import CaptionBatches
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
-from stablerep.seeding import seed_for
 from stablerep.study.chapters import resolve
-from stablerep.study.experiments import image_sets, sources
+from stablerep.study.experiments import image_sets
 from stablerep.study.experiments import study as experiments
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, UNTRAINED, arm
 from stablerep.study.experiments.evaluated import cost_of, items_of
@@ -25,10 +23,7 @@ from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.learning import own
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
-from stablerep.tokenizer import Truncation
-from tests.study.stand_ins import NotingStore, plain_corpus
-
-SIZE = 32
+from tests.study.stand_ins import SIZE, NotingStore, plain_corpus
 
 
 @pytest.fixture
@@ -44,39 +39,6 @@ def photographs(tmp_path):
     made = Study(RunStore(tmp_path / "runs"))
     made.corpus = plain_corpus(12, 4)
     return made
-
-
-class StubGenerator:
-    name, fingerprint, precision, resolution = "stub", "stub", "float32", SIZE
-    pipeline = SimpleNamespace(vae="the autoencoder")
-
-    def __init__(self) -> None:
-        self.made, self.reconstructed = 0, []
-
-    def reconstruct(self, autoencoder, images):
-        """A negative, so that what went through is told from what did not; its channels last, as convolutions leave them."""
-        assert autoencoder == "the autoencoder"
-        self.reconstructed.append(images)
-        return (255 - images).contiguous(memory_format=torch.channels_last)
-
-    def truncated(self, captions):
-        return Truncation(0, (), 0, len(captions), 77)
-
-    def sample(self, captions, names, sampling):
-        self.made += len(names)
-        drawn = [np.random.default_rng(seed_for("stub", *name, sampling.guidance_scale)) for name in names]
-        images = [rng.integers(0, 256, (3, SIZE, SIZE), np.uint8) for rng in drawn]
-        return torch.from_numpy(np.stack(images)), [False] * len(names)
-
-
-@pytest.fixture
-def stub(monkeypatch):
-    generator = StubGenerator()
-    monkeypatch.setitem(sources._GENERATORS, "stub", generator)
-    monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
-    monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
-    monkeypatch.setattr(image_sets, "_SETS", {})
-    return generator
 
 
 # Arms
