@@ -175,14 +175,9 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
 
     ``table`` has ``captions`` (the group), ``caption``, ``guidance_scale``, ``index`` and ``png`` (bytes).
     """
-    from PIL import Image
-
     captions, scales = list(dict.fromkeys(table["caption"])), sorted(table["guidance_scale"].unique())
     found = {(r.caption, r.guidance_scale, r.index): r.png for r in table.itertuples(index=False)}
-    images = [
-        [np.asarray(Image.open(io.BytesIO(found[c, w, i])).convert("RGB")) for w in scales for i in range(per_scale)]
-        for c in captions
-    ]
+    images = [[_pixels(found[c, w, i]) for w in scales for i in range(per_scale)] for c in captions]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
     names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
@@ -201,15 +196,10 @@ def strip(table: pd.DataFrame) -> Figure:
     Args:
         table: of :func:`stablerep.audits.neighbours.strip`.
     """
-    from PIL import Image
-
     kinds = {"real": "real images", "generated": "generated images", "found": "found most alike"}
     captions = list(dict.fromkeys(table["caption"]))
     most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in kinds}
-    pictures = {
-        (row.caption, row.kind, row.index): np.asarray(Image.open(io.BytesIO(row.png)).convert("RGB"))
-        for row in table.itertuples(index=False)
-    }  # fmt: skip
+    pictures = {(row.caption, row.kind, row.index): _pixels(row.png) for row in table.itertuples(index=False)}
     blank = np.full_like(next(iter(pictures.values())), 255)
     images = [
         [pictures.get((one, kind, place), blank) for kind in kinds for place in range(most[kind])] for one in captions
@@ -222,3 +212,29 @@ def strip(table: pd.DataFrame) -> Figure:
         f"{len(captions)} captions with real and generated scenes, and what the encoder finds most alike among concepts that it has not seen, {said}."
     )
     return figure
+
+
+def qualities(table: pd.DataFrame) -> Figure:
+    """The same captions in several qualities, a column for each, a row for each caption and kind of image.
+
+    Args:
+        table: ``caption``, ``kind``, such as drawing or scene, ``quality`` and ``png`` (bytes).
+    """
+    rows = list(table[["caption", "kind"]].drop_duplicates().itertuples(index=False, name=None))
+    columns = list(dict.fromkeys(table["quality"]))
+    found = {(row.caption, row.kind, row.quality): _pixels(row.png) for row in table.itertuples(index=False)}
+    images = [[found[*row, quality] for quality in columns] for row in rows]
+    titles = [title.replace("reconstructed", "recon-\nstructed") for title in columns]  # wider than a column
+    figure = image_grid(np.asarray(images), [f"{caption}:\n{kind}" for caption, kind in rows], titles)
+    captions = list(dict.fromkeys(table["caption"]))
+    figure.set_label(
+        f"Images of {len(captions)} captions ({'; '.join(captions)}) in {len(columns)} qualities: {', '.join(columns)}."
+    )
+    return figure
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture in a table."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
