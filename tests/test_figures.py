@@ -138,12 +138,13 @@ def sets_table():
     return with_interval(rows, "value")
 
 
-def grid_table():
-    def png(colour):
-        file = io.BytesIO()
-        Image.new("RGB", (8, 8), colour).save(file, "PNG")
-        return file.getvalue()
+def png(colour):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return file.getvalue()
 
+
+def grid_table():
     return pd.DataFrame([
         {"captions": "test concepts", "caption": c, "guidance_scale": w, "index": i, "png": png((40 * k, int(20 * w), 100 * i))}
         for k, c in enumerate(("red heart", "owl", "pizza")) for w in SCALES for i in range(2)
@@ -167,6 +168,27 @@ def strip_table():
     return retrieved_table().replace(
         {"kind": {"real images": "real", "synthetic images": "generated", "by words, own left out": "found"}}
     )
+
+
+def qualities_table():
+    return pd.DataFrame([
+        {"caption": c, "kind": kind, "quality": quality, "png": png((40 * k, 100 * j, 20 * i))}
+        for i, quality in enumerate(("real", "reconstructed", "8 pixels")) for j, kind in enumerate(("drawing", "scene"))
+        for k, c in enumerate(("red heart", "owl"))
+    ])  # fmt: skip
+
+
+def gaps_table():
+    parts = {
+        "real − synthetic": 0.05,
+        "quality: real − reconstructed": 0.01,
+        "content: reconstructed − synthetic": 0.04,
+    }
+    return pd.DataFrame([
+        {"method": method, "claim": claim, "probe": probe, "first": f"{method} real", "second": f"{method} synthetic", "difference": sign * value,
+         "low": sign * value - 0.02, "high": sign * value + 0.02, "seeds": 3}
+        for probe in PROBES for method, sign in (("StableRep", 1), ("SimCLR", -1)) for claim, value in parts.items()
+    ])  # fmt: skip
 
 
 def people_table():
@@ -244,6 +266,8 @@ def transfer_leads():
 
 CASES = {
     "leads": figures.leads,
+    "gaps": lambda t: figures.gaps(t, "one-shot"),
+    "qualities": figures.qualities,
     "grown": lambda t: figures.grown(t, leads(), "one-shot"),
     "counted": lambda t: figures.counted(t, arms_table(), slopes(), "one-shot"),
     "guidance": lambda t: figures.guidance(t, arms_table(), guidance_peaks(), "one-shot"),
@@ -265,7 +289,7 @@ CASES = {
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
 }
 TABLES = {
-    "leads": transfer_leads, "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
+    "leads": transfer_leads, "gaps": gaps_table, "qualities": qualities_table, "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "retrieved": retrieved_table, "strip": strip_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
@@ -487,6 +511,20 @@ def test_leads_have_a_sign_for_each_set_and_an_interval_over_all():
     assert "few-shot, minus SimCLR real +11.0 [+9.0, +13.0] points" in figure.get_label()
 
 
+def test_gaps_have_a_panel_for_each_method_and_a_row_for_each_part():
+    table = gaps_table()
+    figure = figures.gaps(table, "one-shot")
+    assert [axis.get_title() for axis in figure.axes] == ["StableRep, 3 seeds", "SimCLR, 3 seeds"]
+    for axis, method in zip(figure.axes, ("StableRep", "SimCLR")):
+        mine = table[(table["method"] == method) & (table["probe"] == "one-shot")]
+        shown = np.array([points(container)[0] for container in axis.containers])
+        np.testing.assert_allclose(shown, np.stack([100 * mine["difference"], [0, 1, 2]], 1))
+        assert [c.lines[0].get_color() for c in axis.containers] == [figures.colour_of(method)] * 3
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == mine["claim"].tolist()
+    assert "StableRep, real − synthetic +5.0 [+3.0, +7.0]" in figure.get_label()
+    assert "SimCLR, content: reconstructed − synthetic -4.0 [-6.0, -2.0]" in figure.get_label()
+
+
 def test_a_sweep_shows_each_arm_over_what_was_swept_side_by_side():
     table = sweep_table()
     for axis, probe in zip(figures.sweep(table, "guidance_scale", ["arm", "probe"], "accuracy").axes, PROBES):
@@ -622,6 +660,24 @@ def test_kinds_of_images_stand_side_by_side_and_gaps_are_white(draw, table, titl
     near, far = np.diff(starts)[:2].tolist()
     assert near > far and len(axis.get_xticks()) == 3  # pairs of a kind stand closer
     assert figure.get_label().startswith("2 captions with real ") and "heart suit" in figure.get_label()
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_qualities_have_a_column_each_and_captions_a_row_for_drawings_and_for_scenes(phone):
+    with figures.for_phones() if phone else nullcontext():
+        figure = figures.qualities(
+            qualities_table().sample(frac=1, random_state=0).sort_values("quality", kind="stable")
+        )
+    shown = tiles(figure, 4, 3, 8)[:, :, 3, 3]
+    assert len({tuple(tile) for tile in shown.reshape(-1, 3)}) == 12
+    for row, name in zip(
+        shown, [t.get_text() for t in (figure.axes[0].texts if phone else figure.axes[0].get_yticklabels())]
+    ):
+        caption, kind = name.replace("\n", " ").split(": ")
+        place = [40 * (caption == "owl"), 100 * (kind == "scene")]
+        assert row.tolist() == [[*place, 20 * i] for i in (2, 0, 1)]  # 8 pixels, real, reconstructed
+    titles = [t.get_text().replace("\n", "") for t in figure.axes[0].get_xticklabels()]
+    assert titles == ["8 pixels", "real", "recon-structed"]
 
 
 def contrast(one: str, other: str) -> float:

@@ -5,13 +5,14 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
-from stablerep.figures.evidence import evidence, leads
+from stablerep.figures.evidence import evidence, gaps, leads
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
 from stablerep.figures.images import (
     designs_of,
     diversity,
     faithfulness,
     image_grid,
+    qualities,
     sample_grid,
     scenes_of,
     set_measures,
@@ -35,6 +36,7 @@ __all__ = [
     "evidence",
     "faithfulness",
     "for_phones",
+    "gaps",
     "groups",
     "grown",
     "guidance",
@@ -45,6 +47,7 @@ __all__ = [
     "people",
     "people_tables",
     "positives",
+    "qualities",
     "retrieved",
     "sample_grid",
     "scaled",

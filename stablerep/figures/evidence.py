@@ -97,6 +97,28 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
     axis.set_title(wrapped("first minus second, on the same concepts and seeds"))
 
 
+def gaps(table: pd.DataFrame, probe: str) -> Figure:
+    """A panel for each method: by how many points it is better on real images than on synthetic ones, and the parts that add up to that.
+
+    Args:
+        table: of :func:`stablerep.statistics.differences`, with ``method``; ``claim`` says what a row is, the whole first.
+    """
+    mine = table[table["probe"] == probe]
+    methods = dict(list(mine.groupby("method", sort=False)))
+    figure, axes = canvas(len(methods), height=1.1 + 0.35 * mine["claim"].nunique(), sharex=True, sharey=True)
+    said = []
+    for axis, (method, part) in zip(axes.flat, methods.items()):
+        draw_margin(axis)
+        for place, row in enumerate(part.itertuples()):
+            draw_interval(axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first))
+        name_rows(axis, [wrapped(name) for name in part["claim"]])
+        axis.set_xlabel("difference (points)")
+        axis.set_title(f"{method}, {seeds_of(part)}")
+        said += [f"{method}, {row.claim} {points(row.difference, row.low, row.high)}" for row in part.itertuples()]
+    figure.set_label(f"Real against synthetic images on {probe}, in points: {'; '.join(said)}.")
+    return figure
+
+
 def leads(table: pd.DataFrame) -> Figure:
     """A panel for each measure: by how many points one arm lies above others, a sign for each set, and filled with its interval over all sets.
 

@@ -184,14 +184,9 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
 
     ``table`` has ``captions`` (the group), ``caption``, ``guidance_scale``, ``index`` and ``png`` (bytes).
     """
-    from PIL import Image
-
     captions, scales = list(dict.fromkeys(table["caption"])), sorted(table["guidance_scale"].unique())
     found = {(r.caption, r.guidance_scale, r.index): r.png for r in table.itertuples(index=False)}
-    images = [
-        [np.asarray(Image.open(io.BytesIO(found[c, w, i])).convert("RGB")) for w in scales for i in range(per_scale)]
-        for c in captions
-    ]
+    images = [[_pixels(found[c, w, i]) for w in scales for i in range(per_scale)] for c in captions]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
     names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
@@ -201,3 +196,29 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
         f"Generated images, {per_scale} at each of w = {scales_said}, of {len(captions)} captions: {'; '.join(captions)}."
     )
     return figure
+
+
+def qualities(table: pd.DataFrame) -> Figure:
+    """The same captions in several qualities, a column for each, a row for each caption and kind of image.
+
+    Args:
+        table: ``caption``, ``kind``, such as drawing or scene, ``quality`` and ``png`` (bytes).
+    """
+    rows = list(table[["caption", "kind"]].drop_duplicates().itertuples(index=False, name=None))
+    columns = list(dict.fromkeys(table["quality"]))
+    found = {(row.caption, row.kind, row.quality): _pixels(row.png) for row in table.itertuples(index=False)}
+    images = [[found[*row, quality] for quality in columns] for row in rows]
+    titles = [title.replace("reconstructed", "recon-\nstructed") for title in columns]  # wider than a column
+    figure = image_grid(np.asarray(images), [f"{caption}:\n{kind}" for caption, kind in rows], titles)
+    captions = list(dict.fromkeys(table["caption"]))
+    figure.set_label(
+        f"Images of {len(captions)} captions ({'; '.join(captions)}) in {len(columns)} qualities: {', '.join(columns)}."
+    )
+    return figure
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture in a table."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))

@@ -1,4 +1,4 @@
-"""Small things in the place of large ones: a corpus of plain images, answers whose share is known, a study that trains nothing."""
+"""Small things in the place of large ones: a corpus of plain images, a generator of noise, answers whose share is known, a study that trains nothing."""
 
 from __future__ import annotations
 

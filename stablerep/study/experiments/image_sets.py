@@ -24,16 +24,12 @@ _SETS = {}  # what is kept in memory, by name
 class ImageSets(Sources):
     """Sets of images that chapters share, each under its name in the keys of runs."""
 
-    def real_images(
-        self, captions: Captions, *, several: bool = False, at_most: int = 1, side: int | None = None
-    ) -> ImageSet:
-        """Scenes of real images of some captions, of ``at_most`` so many of each, picked by hash, or all with ``several``; with ``side``
-        by way of so many pixels a side.
+    def real_images(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
+        """Scenes of real images of some captions, of ``at_most`` so many of each, picked by hash, or all with ``several``.
 
         Like those of generated images, scenes go by caption and place, so that images that stand for each other have the same ones.
         """
-        drawings = self.real_drawings(captions, several=several, at_most=at_most)
-        return self.seen(drawings.coarser(side) if side else drawings)
+        return self.seen(self.real_drawings(captions, several=several, at_most=at_most))
 
     def real_drawings(self, captions: Captions, *, several: bool = False, at_most: int = 1) -> ImageSet:
         """Real images of some captions as they are, before the camera."""

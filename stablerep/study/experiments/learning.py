@@ -52,20 +52,24 @@ class Learning(ImageSets):
         return "classes" if told and not self.about.labels else ""
 
     def arm_images(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
-        """The images that one arm learns from at a seed: synthetic ones are those of the study's own seed, but for arms that draw them anew.
+        """The scenes that one arm learns from at a seed: those of :meth:`arm_drawings`."""
+        return self.seen(self.arm_drawings(which, captions, p, seed))
+
+    def arm_drawings(self, which: Arm, captions: Captions, p: Pretraining, seed: int) -> ImageSet:
+        """The images of one arm at a seed before the camera: synthetic ones are those of the study's own seed, but for arms that draw them anew.
 
         Where captions repeat, real arms have as many images of a caption as synthetic ones.
         """
         if which.images != "synthetic":
             at_most = p.images_per_caption if self.repeats_captions else 1
             if which.images == "reconstructed":
-                return self.seen(self.reconstructed_images(captions, p, at_most=at_most))
-            return self.real_images(captions, several=which.images == "designs", at_most=at_most)
+                return self.reconstructed_images(captions, p, at_most=at_most)
+            return self.real_drawings(captions, several=which.images == "designs", at_most=at_most)
         # No more images than are used; they are the first of a larger set, and its run need not be there.
         count = p.images_per_caption if self.repeats_captions or which.stored is None else which.stored
         w = own(p, which, "guidance_scale") if which.guidance_scale is None else which.guidance_scale
         drawn = seed if which.redrawn else p.seed
-        return self.seen(self.synthetic_images(captions, p, w, images_per_caption=count, seed=drawn))
+        return self.synthetic_images(captions, p, w, images_per_caption=count, seed=drawn)
 
     def encoder_recipe(self, p: Parameters) -> EncoderRecipe:
         """The encoder that a chapter's parameters ask for."""

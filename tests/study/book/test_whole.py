@@ -197,6 +197,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "bias",
         "generator",
         "granularity",
+        "quality",
         "longer_larger",
         "mixture",
         "retrieval",
