@@ -16,6 +16,8 @@ from stablerep.study.plans.planning import PlanningStore
 from stablerep.study.store.runs import RunStore
 from stablerep.tokenizer import Truncation
 
+SIZE = 32  # side of an image of the generator
+
 
 def plain_corpus(
     captions: int = 12, images: int = 1, *, designs: tuple[str, ...] = (), labels: tuple[str, ...] = ("kind",), people: tuple[str, ...] = (),
@@ -91,7 +93,7 @@ class NotingStore(PlanningStore):
 class StubGenerator:
     """Draws noise that follows from caption, place and guidance scale; ``made`` counts its images, ``reconstructed`` has what its autoencoder was given."""
 
-    name, fingerprint, precision, resolution = "stub", "stub", "float32", 32
+    name, fingerprint, precision, resolution = "stub", "stub", "float32", SIZE
     pipeline = SimpleNamespace(vae="the autoencoder")
 
     def __init__(self) -> None:
@@ -109,5 +111,5 @@ class StubGenerator:
     def sample(self, captions, names, sampling):
         self.made += len(names)
         drawn = [np.random.default_rng(seed_for("stub", *name, sampling.guidance_scale)) for name in names]
-        images = [rng.integers(0, 256, (3, 32, 32), np.uint8) for rng in drawn]
+        images = [rng.integers(0, 256, (3, SIZE, SIZE), np.uint8) for rng in drawn]
         return torch.from_numpy(np.stack(images)), [False] * len(names)

@@ -23,9 +23,7 @@ from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.learning import own
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
-from tests.study.stand_ins import NotingStore, plain_corpus
-
-SIZE = 32
+from tests.study.stand_ins import SIZE, NotingStore, plain_corpus
 
 
 @pytest.fixture
