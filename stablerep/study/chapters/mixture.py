@@ -145,7 +145,7 @@ def pairs(methods: list[str], counts: list[int], length: int) -> list[Pair]:
             Pair("few", few_and, few), Pair("few", few_and, made), Pair("few for all", few_and, alone), Pair("either", made, alone),
         ]  # fmt: skip
         names = [shared(method, count, length).name for count in sorted(counts)]
-        found += [Pair("exchanged", names[-1], name) for name in names[:-1]]
+        found.append(Pair("exchanged", names[-1], names[(len(names) - 1) // 2]))
     return found
 
 
@@ -162,7 +162,7 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
         "arms": summarize(items),
         "differences": differences(both, wanted),
         "floors": against_floors(items, trained),
-        "seeds": seed_means(items),
+        "seeds": seed_means(both),
         "shares": counted.assign(method=counted["arm"].map(titles)),
     }
 
