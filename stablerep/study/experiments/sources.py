@@ -110,8 +110,13 @@ class Sources:
         return self.scenes.where(self.scenes.table["design"].isin(designs)) if self.corpus.designs else self.scenes
 
     def asked_part(self, designs: list[str], part: str) -> Corpus:
-        """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice."""
-        return open_for(self.probed_part(designs), part).split(part)
+        """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice.
+
+        A corpus without a test part is tested on its validation part, as by probes (:func:`stablerep.probes.parts.three_parts`).
+        """
+        opened = open_for(self.probed_part(designs), part)
+        asked = opened.split(part)
+        return asked if len(asked) or part != "test" else opened.split("validation")
 
     @property
     def seen_fingerprint(self) -> str:

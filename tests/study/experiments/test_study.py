@@ -566,3 +566,11 @@ def test_untrained_networks_of_other_shapes_have_other_names(tmp_path):
 def test_a_run_that_is_no_pre_training_is_told(study, tmp_path):
     with pytest.raises(InputError, match=r"there is no complete pre-training 'pretraining-0'; `stablerep runs list`"):
         study.pretrained_run("pretraining-0")
+
+
+def test_a_corpus_without_a_test_part_is_asked_about_its_validation_part(photographs):
+    whole = photographs.corpus
+    photographs.corpus = whole.where(whole.table["split"] != "test")
+    asked = photographs.asked_part([], "test").table
+    assert len(asked) and set(asked["split"]) == {"validation"}
+    assert asked["id"].tolist() == photographs.asked_part([], "validation").table["id"].tolist()
