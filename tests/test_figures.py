@@ -22,7 +22,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
-from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, for_phones
+from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.book.figure_files import _THEMED
@@ -457,6 +457,11 @@ def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
     none = figures.generations(table, sets[:0], floors, "one-shot")
     assert "too few images" in [text.get_text() for text in none.axes[1].texts]
     none.canvas.draw()
+
+
+def test_images_of_every_generation_are_synthetic_and_their_marks_filled():
+    names = ["StableRep real, generation 2", "SimCLR all synthetic", "StableRep real designs", "StableRep, 4 of 4 real"]
+    assert [filled(name) for name in names] == [True, True, False, False]
 
 
 def test_pictures_are_those_of_the_first_and_the_last_generation():
