@@ -1,4 +1,4 @@
-"""Captioned images made of others: the same at a lower resolution, and real and synthetic ones together."""
+"""Captioned images made of others: the same at a lower resolution, real and synthetic ones together, and those that fit their captions best."""
 
 from __future__ import annotations
 
@@ -57,6 +57,31 @@ def mixed(real: CaptionedImages, synthetic: CaptionedImages, *, total: int | Non
     images = torch.cat([real.images[whole], others])[torch.tensor(chosen)]
     how = f"{'all' if total is None else total}"
     return CaptionedImages(images, torch.tensor(ids), captions, f"{real.fingerprint}+{synthetic.fingerprint}-{how}")
+
+
+def closest(data: CaptionedImages, scores: Tensor, count: int) -> CaptionedImages:
+    """Of each caption the ``count`` images with the highest scores, in the order that they had; all where it has no more.
+
+    Args:
+        scores: float [N], how well each image fits its caption. Of equal ones the first is kept.
+
+    Raises:
+        InputError: not one score for each image, or fewer than one image asked for.
+    """
+    if len(scores) != len(data.images):
+        raise InputError(f"{len(data.images)} images have {len(scores)} scores; each needs one.")
+    if count < 1:
+        raise InputError(f"{count} images of each caption are asked for; at least 1 can be kept.")
+    ranked = torch.argsort(scores, descending=True, stable=True)
+    ranked = ranked[torch.argsort(data.caption_ids[ranked], stable=True)]  # caption by caption, the best image first
+    sizes = torch.bincount(data.caption_ids, minlength=len(data.captions)).tolist()
+    kept = torch.cat([part[:count] for part in ranked.split(sizes)]).sort().values
+    return replace(
+        data,
+        images=data.images[kept],
+        caption_ids=data.caption_ids[kept],
+        fingerprint=f"{data.fingerprint}-best{count}",
+    )
 
 
 def resized(images: Tensor, side: int) -> Tensor:

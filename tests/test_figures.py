@@ -22,7 +22,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
-from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, for_phones
+from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.book.figure_files import _THEMED
@@ -191,6 +191,34 @@ def gaps_table():
     ])  # fmt: skip
 
 
+def generations_table():
+    ways = ("replaced", "mixed", "accumulated", "filtered", "real")
+    rows = [
+        {"way": way, "generation": t, "probe": probe, "arm": f"StableRep {way}, generation {t}"}
+        for way in ways for t in range(3) for probe in PROBES
+    ]  # fmt: skip
+    return with_interval(rows).assign(seeds=1)
+
+
+def generation_sets():
+    about = [("real, other concepts", "", np.nan), ("generated", "", 0.0)]
+    about += [
+        ("generated", way, t) for way in ("replaced", "mixed", "accumulated", "filtered", "real") for t in (1.0, 2.0)
+    ]
+    return with_interval(
+        [dict(zip(("source", "way", "generation"), one), metric=m) for one in about for m in ("kid", "coverage")],
+        "value",
+    )
+
+
+def generation_pictures():
+    table = grid_table().rename(columns={"guidance_scale": "generation"})
+    return table.assign(
+        way=["" if t == SCALES[0] else "replaced" for t in table["generation"]],
+        generation=table["generation"] - SCALES[0],
+    )
+
+
 def people_table():
     kinds = [(t, g) for t in range(6) for g in GENDERS[: 3 - t % 2]]
     return pd.DataFrame([{"skin_tone": t, "gender": g, "captions": 10 * t + len(g)} for t, g in kinds])
@@ -280,6 +308,8 @@ CASES = {
     "sample_grid": figures.sample_grid,
     "retrieved": figures.retrieved,
     "strip": figures.strip,
+    "generations": lambda t, sets=generation_sets(), arms=arms_table(): figures.generations(t, sets, arms, "one-shot"),
+    "generation_grid": figures.generation_grid,
     "shares": lambda t: figures.shares(t, "tone"),
     "confusion": lambda t: figures.confusion(t, "tone"),
     "groups": lambda t: figures.groups(t, "gender"),
@@ -293,7 +323,7 @@ TABLES = {
     "comparison": arms_table, "scaling": scaling_table, "shares": shares_table, "confusion": confusion_table,
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "retrieved": retrieved_table, "strip": strip_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
-    "set_measures": sets_table, "sweep": sweep_table,
+    "set_measures": sets_table, "sweep": sweep_table, "generations": generations_table, "generation_grid": generation_pictures,
 }  # fmt: skip
 
 
@@ -452,6 +482,38 @@ def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_sca
     ]  # fmt: skip
     assert best == [[(2.5, 8.0)], []]  # one peak is given
     assert "SimCLR synthetic is best at w = 4.0 [2.5, 8.0]" in figure.get_label()
+
+
+def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
+    table, sets = generations_table(), generation_sets()
+    floors = arms_table().assign(views=[0 if arm == "Random initialization" else 1000 for arm in arms_table()["arm"]])
+    figure = figures.generations(table, sets, floors, "one-shot")
+    accuracy, coverage = figure.axes
+    assert len(accuracy.containers) == len(coverage.containers) == 5
+    covered = sets[sets["metric"] == "coverage"]
+    for way, left, right in zip(dict.fromkeys(table["way"]), accuracy.containers, coverage.containers):
+        mine = table[(table["way"] == way) & (table["probe"] == "one-shot")]
+        assert np.allclose(points(left)[:, 1], 100 * mine["accuracy"]) and left.get_label() == way
+        made = covered[(covered["way"] == way) | (covered["generation"] == 0)]
+        assert np.allclose(points(right)[:, 1], made["value"]) and len(made) == 3
+    (named,) = figure.legends
+    texts = [text.get_text() for text in named.get_texts()]
+    assert sorted(texts) == sorted([*dict.fromkeys(table["way"]), "best floor", "real, other concepts"])
+    none = figures.generations(table, sets[:0], floors, "one-shot")
+    assert "too few images" in [text.get_text() for text in none.axes[1].texts]
+    none.canvas.draw()
+
+
+def test_images_of_every_generation_are_synthetic_and_their_marks_filled():
+    names = ["StableRep real, generation 2", "SimCLR all synthetic", "StableRep real designs", "StableRep, 4 of 4 real"]
+    assert [filled(name) for name in names] == [True, True, False, False]
+
+
+def test_pictures_are_those_of_the_first_and_the_last_generation():
+    figure = figures.generation_grid(generation_pictures())
+    titles = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert titles == ["as it is", "", "replaced", ""]
+    assert "by generation 7 of replaced: red heart; owl; pizza" in figure.get_label()
 
 
 def test_scales_stand_beside_real_images_and_chance():

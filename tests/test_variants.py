@@ -1,4 +1,4 @@
-"""Images made of others: lower resolutions, and mixtures of real and synthetic ones."""
+"""Images made of others: lower resolutions, mixtures of real and synthetic ones, and those that fit their captions best."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
-from stablerep.variants import coarser, mixed, places_by_caption, resized
+from stablerep.variants import closest, coarser, mixed, places_by_caption, resized
 
 
 def of(counts: dict[str, int], start: int, size: int = 4) -> CaptionedImages:
@@ -85,3 +85,26 @@ def test_too_few_to_fill_up_with():
 def test_synthetic_images_of_another_size_are_brought_to_that_of_the_real_ones():
     together = mixed(of({"a": 1}, 10), of({"a": 1}, 100, size=16))
     assert together.images.shape == (2, 3, 4, 4) and levels(together) == {"a": [10, 100]}
+
+
+def test_of_each_caption_the_images_that_score_highest_are_kept_in_their_order():
+    data = of({"a": 4, "b": 1, "c": 3}, 10)
+    scores = torch.linspace(0, 1, 8)[torch.tensor([3, 7, 0, 5, 1, 6, 2, 4])]
+    best = closest(data, scores, 2)
+    places = places_by_caption(data)
+    for name, kept in levels(best).items():
+        ranked = sorted(places[name], key=lambda place: -scores[place])[:2]
+        assert kept == [int(data.images[place, 0, 0, 0]) for place in sorted(ranked)], name
+    assert best.captions == data.captions and best.fingerprint != data.fingerprint
+    assert levels(closest(data, -scores, 2)) != levels(best)
+    assert levels(closest(data, scores, 9)) == levels(data)
+    assert levels(closest(data, torch.zeros(8), 1)) == {name: kept[:1] for name, kept in levels(data).items()}
+
+
+@pytest.mark.parametrize(
+    ("scores", "count", "said"),
+    [(3, 1, "4 images have 3 scores; each needs one"), (4, 0, "0 images of each caption are asked for; at least 1")],
+)
+def test_scores_that_cannot_choose(scores, count, said):
+    with pytest.raises(InputError, match=said):
+        closest(of({"a": 4}, 10), torch.zeros(scores), count)

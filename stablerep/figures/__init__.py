@@ -6,6 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.evidence import evidence, gaps, leads
+from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
 from stablerep.figures.images import (
     designs_of,
@@ -37,6 +38,8 @@ __all__ = [
     "faithfulness",
     "for_phones",
     "gaps",
+    "generation_grid",
+    "generations",
     "groups",
     "grown",
     "guidance",

@@ -31,7 +31,7 @@ def colour_of(arm: str) -> str:
 
 def filled(arm: str) -> bool:
     """Whether marks of an arm are filled: those of synthetic images are, all others are hollow."""
-    return "synthetic" in arm
+    return "synthetic" in arm or ", generation " in arm
 
 
 def in_percent(unit: str) -> bool:

@@ -95,6 +95,34 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
     Args:
         sets: of :func:`stablerep.audits.faithfulness.over_seeds`.
     """
+    return _measures(sets, [_source(row) for row in sets.itertuples()])
+
+
+def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame) -> pd.DataFrame:
+    """The same for the images of each generation, with their distance within captions: a row for real images, and for each generation of each way.
+
+    Args:
+        sets: of :func:`stablerep.audits.faithfulness.over_seeds`, with ``way`` and ``generation``. diversity: of :func:`stablerep.audits.faithfulness.shares`, the
+            same; real images have no generation.
+    """
+
+    def names(table: pd.DataFrame) -> list[str]:
+        parts = [(row.way, f"generation {row.generation:g}") for row in table.itertuples()]
+        return [
+            ", ".join(filter(None, part)) if row.source == "generated" else row.source
+            for row, part in zip(table.itertuples(), parts)
+        ]
+
+    mine = diversity[diversity["group"] == "all"]
+    text = [f"{row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in mine.itertuples()]
+    found = pd.DataFrame({"distance within captions": text}, index=names(mine))
+    measures = _measures(sets, names(sets))
+    rows = list(dict.fromkeys([*found.index, *measures.index]))
+    return found.reindex(rows).join(measures).fillna("")
+
+
+def _measures(sets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """A row per name of a set, a column per measure; no row where sets are too small to compare."""
     if sets.empty:
         return pd.DataFrame(columns=list(SET_METRICS))
     digits = {"kid": 3}  # a small distance; the others are shares, or of their size
@@ -103,7 +131,7 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
         for row in sets.itertuples()
         for d in [digits.get(row.metric, 2)]
     ]
-    wide = pivoted(sets.assign(set=[_source(row) for row in sets.itertuples()]), "set", "metric", text)
+    wide = pivoted(sets.assign(set=names), "set", "metric", text)
     return wide[list(SET_METRICS)].rename_axis(columns=None)
 
 

@@ -113,6 +113,17 @@ def mixed_accuracies(shares: pd.DataFrame, probe: str) -> pd.DataFrame:
     return pivoted(mine, "method", "at", accuracy_texts(mine)).rename_axis(columns=None)
 
 
+def generation_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Accuracy in percent on one probe: a row per way, a column per generation.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``way`` and ``generation``.
+    """
+    mine = table[table["probe"] == probe].sort_values("generation", kind="stable")
+    mine = mine.assign(at=[f"generation {number}" for number in mine["generation"]])
+    return pivoted(mine, "way", "at", accuracy_texts(mine)).rename_axis(columns=None)
+
+
 def slopes(table: pd.DataFrame, by: str = "panel") -> pd.DataFrame:
     """By how many points accuracy rises with each doubling, with the smallest rise that would have been seen: a row per panel.
 

@@ -144,6 +144,8 @@ def train_generator(
         "torch": torch.__version__.split("+")[0], "device": device, "threads": torch.get_num_threads(),
     }  # fmt: skip
     parts = [part.to("cpu").half() for part in (autoencoder, text_encoder, unet)]  # half precision is for storage
+    for part in (parts[0], parts[2]) if start else ():
+        part.register_to_config(_name_or_path="")  # where the start lay: private, and else a part of the fingerprint
     _save(folder, assemble(parts[0], parts[1], tokenizer, parts[2]), record)
     return folder / "pipeline"
 

@@ -1,16 +1,19 @@
-"""Synthetic sets as a corpus that a generator can learn from, alone or beside real images."""
+"""Synthetic sets, and other captioned images, as a corpus that a generator can learn from."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
+from stablerep.captioned_images import CaptionedImages
 from stablerep.corpus import Corpus
+from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
 from stablerep.synthesis.reading import SyntheticSet
 from stablerep.variants import resized
@@ -26,27 +29,40 @@ def corpus_of(made: SyntheticSet, like: Corpus) -> Corpus:
         like: gives a row of each caption its cluster, keywords and labels; a caption that it does not have is a cluster of its own.
     """
     index = made.index()
-    counts = index["images"].to_numpy()
-    captions = index["caption"].repeat(counts).reset_index(drop=True)
-    places = [f"{made.fingerprint[:16]}/{row}-{k}" for row, count in zip(index.index, counts) for k in range(count)]
-    table = pd.DataFrame({"id": places, "caption": captions, "split": "train", "row": range(len(captions))})
+    captions = index["caption"].repeat(index["images"])
+    pixels = functools.cache(lambda: made.in_memory().images)
+    return _corpus(captions, pixels, made.fingerprint, like, name=f"{made.folder.name}, synthetic")
+
+
+def learned_from(data: CaptionedImages, like: Corpus) -> Corpus:
+    """Captioned images, real or synthetic, all to learn from, with what a corpus says of their captions.
+
+    Args:
+        like: as for :func:`corpus_of`.
+    """
+    captions = [data.captions[place] for place in data.caption_ids.tolist()]
+    return _corpus(captions, lambda: data.images, data.fingerprint, like, name=f"images of captions of {like.name}")
+
+
+def _corpus(
+    captions: Iterable[str], pixels: Callable[[], Tensor | OnDemandImages], fingerprint: str, like: Corpus, *, name: str
+) -> Corpus:
+    """A corpus of images that are read when they are drawn first: the caption of each, and ``pixels``, which gives uint8 [N, 3, H, W] in their order."""
+    captions = pd.Series(list(captions))
+    places = captions.groupby(captions, sort=False).ngroup(), captions.groupby(captions).cumcount()
+    ids = [f"{fingerprint[:16]}/{row}-{k}" for row, k in zip(*places)]
+    table = pd.DataFrame({"id": ids, "caption": captions, "split": "train", "row": range(len(captions))})
     known = like.table.drop_duplicates("caption").set_index("caption")
-    kept = [name for name in ("keywords", like.cluster, *like.labels) if name in known and name not in table]
-    for name in kept:
-        table[name] = captions.map(known[name])
+    kept = [one for one in ("keywords", like.cluster, *like.labels) if one in known and one not in table]
+    for one in kept:
+        table[one] = captions.map(known[one])
     if like.cluster in kept:
         table[like.cluster] = table[like.cluster].fillna(captions)
-
-    @functools.cache
-    def pixels():
-        return made.in_memory().images
 
     def draw(rows: pd.DataFrame, size: int) -> np.ndarray:
         return resized(pixels()[rows["row"].tolist()], size).numpy()
 
-    return replace(
-        like, table=table, name=f"{made.folder.name}, synthetic", fingerprint=made.fingerprint, draw=draw, designs=(), people=(), notes=(),
-    )  # fmt: skip
+    return replace(like, table=table, name=name, fingerprint=fingerprint, draw=draw, designs=(), people=(), notes=())
 
 
 def beside(corpus: Corpus, sets: Sequence[SyntheticSet], *, real_share: float = 1.0) -> Corpus:

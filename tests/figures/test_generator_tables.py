@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import pandas as pd
 
 from stablerep.figures import generator_tables
@@ -18,3 +20,23 @@ def test_distances_within_a_caption_stand_beside_those_of_designs():
         == "Two generated images of a training caption lie 0.26 at w = 1, 0.17 at w = 2 apart; two real designs of it lie 0.25 apart."
     )
     assert "designs" not in generator_tables.diversity_sentence(table[1:])
+
+
+def test_generations_have_a_row_each_beside_real_images():
+    about = [("real", "", nan), ("generated", "", 0.0), ("generated", "replaced", 1.0)]
+    diversity = pd.DataFrame(about, columns=["source", "way", "generation"]).assign(
+        mean=0.25, low=0.2, high=0.3, group="all"
+    )
+    diversity = pd.concat([diversity, diversity.assign(group="people", mean=0.9)])
+    metrics = ("kid", "precision", "recall", "density", "coverage")
+    sets = pd.DataFrame(
+        [(source + ", other concepts" * (source == "real"), way, t, metric, 0.5, 0.4, 0.6) for source, way, t in about for metric in metrics],
+        columns=["source", "way", "generation", "metric", "value", "low", "high"],
+    )  # fmt: skip
+    shown = generator_tables.generation_measures(sets, diversity)
+    assert shown.index.tolist() == ["real", "generation 0", "replaced, generation 1", "real, other concepts"]
+    assert shown.columns.tolist() == ["distance within captions", *generator_tables.SET_METRICS]
+    assert shown.loc["replaced, generation 1"].tolist()[:2] == ["0.25 [0.20, 0.30]", "0.500 [0.400, 0.600]"]
+    assert shown.loc["real", "kid"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
+    few = generator_tables.generation_measures(sets[:0], diversity)
+    assert len(few) == 3 and (few["coverage"] == "").all()

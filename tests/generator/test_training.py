@@ -233,6 +233,8 @@ def test_a_training_goes_on_from_a_generator(trained, few, tmp_path):
     for name, value in start.pipeline.vae.state_dict().items():
         assert torch.equal(made["moved"].pipeline.vae.state_dict()[name], value.half().float()), name
     assert made["moved"].pipeline.vae.config.scaling_factor == start.pipeline.vae.config.scaling_factor
+    said = [path.read_text() for path in (tmp_path / "moved" / "pipeline").rglob("*.json")]
+    assert len(said) > 5 and not any(str(trained.parent) in text for text in said)
     assert made["moved"].pipeline.tokenizer.get_vocab() == start.pipeline.tokenizer.get_vocab()
     about = json.loads((tmp_path / "moved" / "pipeline" / "training" / "training.json").read_text())
     assert about["start"] == start.fingerprint and about["autoencoder_recipe"] is None and about["psnr"] == {}

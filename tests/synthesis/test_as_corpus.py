@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from stablerep.corpus import Corpus
 from stablerep.errors import InputError
-from stablerep.synthesis.as_corpus import beside, corpus_of
+from stablerep.synthesis.as_corpus import beside, corpus_of, learned_from
 
 
 def real(captions, rows: int = 40) -> Corpus:
@@ -39,6 +41,17 @@ def test_a_set_says_of_its_captions_what_the_corpus_does(whole, stub):
     some = made.where(made.table["caption"] == stub.CAPTIONS[3])
     assert np.array_equal(some.images(8), memory.images[9:12]) and some.images(16).shape == (3, 3, 16, 16)
     assert made.to_learn_from().fingerprint == made.where(made.table["split"] == "train").fingerprint
+
+
+def test_images_in_memory_are_a_corpus_as_a_set_is(whole, stub):
+    corpus, data = real(stub.CAPTIONS), whole.in_memory()
+    made, other = learned_from(data, corpus), corpus_of(whole, corpus)
+    pd.testing.assert_frame_equal(made.table, other.table)
+    assert np.array_equal(made.images(8), data.images) and len(made.to_learn_from()) == 33
+    turned = replace(data, images=data.images.flip(0), caption_ids=data.caption_ids.flip(0), fingerprint="turned")
+    assert learned_from(turned, corpus).table["caption"].tolist() == made.table["caption"].tolist()[::-1]
+    assert learned_from(turned, corpus).table["id"].is_unique
+    assert learned_from(turned, corpus).to_learn_from().fingerprint != made.to_learn_from().fingerprint
 
 
 def test_real_images_and_sets_together(whole, stub):

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import stablerep.generator as generators
 from stablerep.corpus import Corpus
 from stablerep.generator.sampling import Sampling
-from stablerep.generator.schedulers import guided_steps, schedule_of
+from stablerep.generator.schedulers import guided_steps
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.sources import Sources
 from stablerep.study.experiments.steps import RECONSTRUCTED, SYNTHESIS
@@ -103,16 +102,16 @@ class ImageSets(Sources):
         how = {"images_per_caption": images_per_caption, "seed": seed}
         passes = {}  # what an interval costs depends on the generator's noise schedule
         if sampling.guidance_interval:
-            passes = {"guided_steps": sum(guided_steps(sampling, schedule_of(p.generator)))}
+            passes = {"guided_steps": sum(guided_steps(sampling, self.noise_schedule(p.generator)))}
 
         def make(folder: Path) -> dict:
             plan = SynthesisPlan(captions.texts, sampling=sampling, captions_name=captions.name, **how)
             return synthesize(plan, self.generator(p.generator), folder).totals
 
-        precision = generators.default_precision(p.generator)
+        drawing = {**sampling.parameters, **passes, "precision": self.precision(p.generator)}
         run = self.store.obtain(
             SYNTHESIS,
-            parameters={"captions": len(captions), **how, **sampling.parameters, **passes, "precision": precision},
+            parameters={"captions": len(captions), **how, **drawing},
             inputs={"captions": captions.name, "generator": self.generator_fingerprint(p.generator)},
             compute=make,
         )

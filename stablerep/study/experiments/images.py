@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from stablerep.captioned_images import CaptionedImages
 
 VARIANTS = "stablerep.variants"
@@ -87,6 +89,16 @@ class ImageSet:
         from stablerep import variants
 
         return self.changed(f"by{side}px", lambda: variants.coarser(self.load(), side), VARIANTS)
+
+    def closest(self, score: Callable[[CaptionedImages], Tensor], count: int, how: str, *code: str) -> ImageSet:
+        """Of each caption the ``count`` images that score highest (:func:`stablerep.variants.closest`); ``how`` names the scores, which ``code`` makes."""
+        from stablerep import variants
+
+        def load() -> CaptionedImages:
+            data = self.load()
+            return variants.closest(data, score(data), count)
+
+        return self.changed(f"best{count}-by-{how}", load, *code, VARIANTS)
 
     def mixed_with(self, synthetic: ImageSet, *, total: int | None = None) -> ImageSet:
         """These images, which are real, and synthetic ones of their captions (:func:`stablerep.variants.mixed`)."""

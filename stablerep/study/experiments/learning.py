@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
 from stablerep.study.experiments.arms import ARMS, Arm, arm
-from stablerep.study.experiments.image_sets import ImageSets
+from stablerep.study.experiments.generators import Generators
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.steps import PRETRAINING
 from stablerep.study.store.runs import Run
@@ -26,7 +26,7 @@ def own(p: Parameters, which: Arm, name: str) -> float:
     return getattr(p, mine) if hasattr(p, mine) else getattr(p, name)
 
 
-class Learning(ImageSets):
+class Learning(Generators):
     """What chapters share of learning."""
 
     def arms(self, *names: str) -> list[Arm]:

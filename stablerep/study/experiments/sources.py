@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import stablerep.generator as generators
 from stablerep.camera import Camera
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
+from stablerep.generator.architecture import new_noise_schedule
+from stablerep.generator.schedulers import noise_schedule, schedule_of
 from stablerep.probes.suite import open_for
 from stablerep.study.experiments.images import Captions
 from stablerep.study.store.runs import RunStore
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from stablerep.study.parameters.base import Parameters
 
 _GENERATORS = {}  # what is kept in memory, by name
+RUN = "run:"  # before the key of a run that trained a generator, in the place of a generator's name
 
 
 class Sources:
@@ -128,12 +131,27 @@ class Sources:
         return name if self.camera.still else f"{name}-{self.camera.fingerprint}"
 
     def generator(self, name: str) -> generators.Generator:
+        """A generator, opened. ``run:KEY`` is the one that a run trained."""
         if name not in _GENERATORS:
-            _GENERATORS[name] = generators.load_generator(name)
+            _GENERATORS[name] = generators.load_generator(self.generator_place(name), precision=self.precision(name))
         return _GENERATORS[name]
 
+    def generator_place(self, name: str) -> str:
+        """What opens a generator: its name, or the folder of the one that a run trained."""
+        return str(self.store.root / name.removeprefix(RUN) / "pipeline") if name.startswith(RUN) else name
+
+    def precision(self, name: str) -> str:
+        """In which a generator draws; those of runs as the embedded one, so that their sets have the same names on every machine."""
+        return generators.default_precision("emoji" if name.startswith(RUN) else name)
+
+    def noise_schedule(self, name: str) -> dict[str, Any]:
+        """Of a generator that is not opened, and that a plan has not made."""
+        return noise_schedule(new_noise_schedule()) if name.startswith(RUN) else schedule_of(name)
+
     def generator_fingerprint(self, name: str) -> str:
-        """What names a generator in the key of a run; its files are read once."""
+        """What names a generator in the key of a run: the key of the run that trained it, or a hash of its files, which are read once."""
+        if name.startswith(RUN):
+            return name.removeprefix(RUN)
         if name not in self._fingerprints:
             self._fingerprints[name] = generators.generator_fingerprint(name)
         return self._fingerprints[name]

@@ -42,11 +42,17 @@ def _transfer_code(p: Values) -> tuple[str, ...]:
     return "stablerep.transfer", "stablerep.training.backbones", "stablerep.probes.floors", own
 
 
+GENERATOR_BATCH = 64  # images in a step of a generator's training
 NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
 SYNTHESIS = Step(
     "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
     amount=_passes, rate=240.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
+)  # fmt: skip
+GENERATOR = Step(  # no hyphen in its name: its keys are inputs of other runs, and traces find them by their form
+    "generator", 1, lambda p: f"a generator trained further, {p['steps']:,} steps, seed {p['seed']}",
+    lambda p: ("stablerep.generator.training", "stablerep.synthesis.as_corpus", *p.get("images_by", ())),
+    amount=lambda p: float(p["steps"] * GENERATOR_BATCH), rate=60.0, seconds=10.0, disk=lambda p: 20e6,
 )  # fmt: skip
 RECONSTRUCTED = Step(
     "reconstructed", 1, lambda p: f"real images of {p['captions']:,} captions through the autoencoder",

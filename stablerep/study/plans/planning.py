@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.study.chapters import chapter, chapter_names, preset_differences, resolve
+from stablerep.study.experiments.sources import RUN
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.execution import NOTEBOOK, notebook_identities
 from stablerep.study.parameters.base import Parameters
@@ -124,7 +125,7 @@ class PlanningStudy(Study):
         """As of any study. Raises ``InputError`` for a folder whose small files say that it cannot serve."""
         from stablerep.generator.folders import check_index, generator_folder, read_index, weights_variant
 
-        if folder := generator_folder(name):
+        if not name.startswith(RUN) and (folder := generator_folder(name)):
             index = read_index(folder)
             check_index(name, index)
             weights_variant(folder, index)

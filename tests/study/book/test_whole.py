@@ -195,6 +195,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "images_per_caption",
         "scaling",
         "bias",
+        "generations",
         "generator",
         "granularity",
         "quality",

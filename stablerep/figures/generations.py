@@ -1,0 +1,98 @@
+"""Generators that learned from their own images: what each generation teaches, how varied its images are, and what they look like."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from stablerep.figures.canvas import BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, canvas, is_narrow
+from stablerep.figures.images import image_grid
+from stablerep.figures.tables import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WAY_COLOURS = {"replaced": ORANGE, "mixed": PURPLE, "accumulated": GREEN, "filtered": BROWN, "real": BLUE}
+SIGNS = dict(zip(WAY_COLOURS, "osD^v"))
+
+
+def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
+    """Over the generations, a line for each way: accuracy of StableRep on their images with the best floor, and coverage of real images by them, beside that by
+    another set of real images.
+
+    Args:
+        table: of :func:`stablerep.statistics.summarize`, with ``way`` and ``generation``; each way begins at 0.
+        sets: ``way``, ``generation``, ``source``, ``metric``, ``value``, ``low`` and ``high``; generation 0 has no way, real images have neither.
+        arms: as the table, of arms and floors.
+    """
+    mine, covered = table[table["probe"] == probe], sets[sets["metric"] == "coverage"]
+    floors = arms[(arms["probe"] == probe) & (arms["views"] == 0)]
+    figure, axes = canvas(2, height=3.4)
+    ways = [way for way in WAY_COLOURS if way in set(mine["way"])]
+    said = []
+    for way in ways:
+        part = mine[mine["way"] == way].sort_values("generation")
+        _line(axes.flat[0], way, ways, part["generation"], *(100 * part[one] for one in ("accuracy", "low", "high")))
+        last = part.iloc[-1]
+        said.append(
+            f"{way} {percent(last['accuracy'], last['low'], last['high'])} % at generation {last['generation']:g}"
+        )
+        made = covered[(covered["way"] == way) | (covered["generation"] == 0)].sort_values("generation")
+        _line(axes.flat[1], way, ways, made["generation"], made["value"], made["low"], made["high"])
+    if len(floors):
+        axes.flat[0].axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
+    for row in covered[covered["generation"].isna()].itertuples():
+        axes.flat[1].axhline(row.value, color=GREY, ls="--", label=row.source)
+    if covered.empty:
+        axes.flat[1].text(0.5, 0.5, "too few images", ha="center", va="center", transform=axes.flat[1].transAxes)
+    for axis, title in zip(axes.flat, (f"{probe} (%)", "coverage of real images")):
+        axis.set_xticks(sorted(mine["generation"].unique()))
+        axis.set_xlabel("generation")
+        axis.set_title(title)
+    named = {}  # what both panels have stands in the legend once
+    for axis in axes.flat:
+        for handle, label in zip(*axis.get_legend_handles_labels()):
+            named.setdefault(label, handle)
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2 if is_narrow() else 4)
+    start = mine[mine["generation"] == 0].iloc[0]
+    figure.set_label(
+        f"Accuracy on {probe} and coverage over generations; generation 0 "
+        f"{percent(start['accuracy'], start['low'], start['high'])} %; {'; '.join(said)}."
+    )
+    return figure
+
+
+def _line(axis, way: str, ways: list[str], generation, value, low, high) -> None:
+    """One way's values with their intervals, a little beside those of other ways."""
+    errors = np.array([value - low, high - value]).clip(min=0)
+    shift = 0.05 * (ways.index(way) - (len(ways) - 1) / 2)
+    axis.errorbar(generation + shift, value, yerr=errors, marker=SIGNS[way], capsize=3, color=WAY_COLOURS[way], label=way)  # fmt: skip
+
+
+def generation_grid(table: pd.DataFrame, *, each: int = 2) -> Figure:
+    """A row for each caption: ``each`` images by the generator as it is, and by the last generation of each way, of the same noise.
+
+    Args:
+        table: ``caption``, ``way``, ``generation``, ``index`` and ``png`` (bytes).
+    """
+    from PIL import Image
+
+    captions = list(dict.fromkeys(table["caption"]))
+    last = table["generation"].max()
+    shown = table[table["generation"].isin([0, last])]
+    columns = [(way, place) for way in dict.fromkeys(shown["way"]) for place in range(each)]
+    found = {(row.caption, row.way, row.index): row.png for row in shown.itertuples(index=False)}
+    images = [
+        [np.asarray(Image.open(io.BytesIO(found[caption, *column])).convert("RGB")) for column in columns]
+        for caption in captions
+    ]
+    titles = ["" if place else way or "as it is" for way, place in columns]
+    figure = image_grid(np.asarray(images), captions, titles)
+    ways = ", ".join(way for way in dict.fromkeys(shown["way"]) if way)
+    figure.set_label(
+        f"Images of {len(captions)} captions by the generator as it is and by generation {last:g} of {ways}: {'; '.join(captions)}."
+    )
+    return figure

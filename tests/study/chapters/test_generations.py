@@ -1,0 +1,287 @@
+"""Generations: what each learns from, what is measured of its images, and the answer to C15 by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stablerep.camera import Camera
+from stablerep.captioned_images import CaptionedImages
+from stablerep.corpus.on_demand import OnDemandImages
+from stablerep.errors import InputError
+from stablerep.statistics.arms import differences, seed_means, summarize
+from stablerep.study.chapters import generations, resolve
+from stablerep.study.chapters.generations import FIRST, WAYS, named
+from stablerep.study.experiments.arms import FLOOR_ARMS, arm
+from stablerep.study.experiments.floors import against_floors
+from stablerep.study.experiments.images import ImageSet
+from stablerep.study.experiments.sources import RUN
+from stablerep.study.experiments.study import Study
+from stablerep.training import random_backbone
+from stablerep.variants import mixed
+from tests.study.stand_ins import NotingStore, items, plain_corpus
+
+
+def asked(tmp_path, **given):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = plain_corpus(32, designs=("ink", "chalk", "oil"))
+    some = {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "generations": 2}
+    p = resolve("generations", some | given)
+    return p, generations.ask(p, study), study
+
+
+def noted(study, step: str) -> list:
+    """Runs of a step that were asked for, each once, in the order of asking."""
+    return list({(str(one.parameters), str(one.inputs)): one for one in study.store.noted if one.step == step}.values())
+
+
+def test_stablerep_learns_from_every_generation_of_every_way_at_every_seed(tmp_path):
+    p, found, study = asked(tmp_path, seeds=2)
+    assert [(one.arm, one.seed) for one in found.first] == [
+        (name, seed) for seed in (0, 1) for name in (FIRST.name, *FLOOR_ARMS)
+    ]
+    assert {key: [(one.arm, one.seed) for one in some] for key, some in found.trained.items()} == {
+        (way, t): [(f"StableRep {way}, generation {t}", seed) for seed in (0, 1)] for way in WAYS for t in (1, 2)
+    }
+    trained = [one for one in noted(study, "pretraining") if one.parameters["method"] == "stablerep"]
+    assert len({one.inputs["images"] for one in trained}) == 11 and len(trained) == 22
+    recipes = [{k: v for k, v in one.parameters.items() if k != "seed"} for one in trained]
+    assert all(one == recipes[0] for one in recipes)
+
+
+def test_each_generation_goes_on_from_the_one_before_on_images_of_its_parent(tmp_path):
+    p, found, study = asked(tmp_path, training_steps=7, training_rate=0.01)
+    trainings = [one for one in study.store.noted if one.step == "generator"]
+    assert len(trainings) == 2 * len(WAYS)
+    firsts, seconds = trainings[::2], trainings[1::2]
+    start = study.generator_fingerprint("emoji")
+    assert {one.inputs["start"] for one in firsts} == {start}
+    assert all((one.parameters["steps"], one.parameters["learning_rate"]) == (7, 0.01) for one in trainings)
+    assert {one.parameters["seed"] for one in firsts} == {1} and {one.parameters["seed"] for one in seconds} == {2}
+    parents = [one.inputs["start"] for one in seconds]
+    assert len(set(parents)) == len(WAYS) and all(one.startswith("generator-") for one in parents)
+    drawn = [(one.inputs["generator"], one.parameters) for one in noted(study, "synthesis")]
+    lessons = {(who, how["seed"], how["images_per_caption"]) for who, how in drawn if how["seed"]}
+    by_way = dict(zip(WAYS, parents))
+    assert lessons == {
+        (start, 1, 4), (start, 1, 8), (by_way["filtered"], 2, 8),
+        *((by_way[way], 2, 4) for way in ("replaced", "mixed", "accumulated")),
+    }  # fmt: skip
+    judged = [who for who, how in drawn if not how["seed"]]
+    assert len(judged) == len(set(judged)) == 11 and {
+        how["images_per_caption"] for _, how in drawn if not how["seed"]
+    } == {4}
+    assert {how["guidance_scale"] for _, how in drawn} == {p.guidance_scale}
+
+
+def lessons_of(tmp_path, monkeypatch, ways=WAYS) -> tuple[dict[tuple[str, int], ImageSet], Study]:
+    """What each generation learns from: real drawings are darker than 200; drawn ones tell their seed, 200 more than it."""
+    p, _, study = asked(tmp_path, camera=0.0)
+    captions, lessons = study.captions(p.captions), {}
+
+    def draw(captions, p, w, *, images_per_caption, seed):
+        def load():
+            texts = sorted(captions.texts)
+            ids = np.repeat(np.arange(len(texts)), images_per_caption)
+            images = np.full((len(ids), 3, 32, 32), 200 + seed, np.uint8)
+            images[:, 1] = np.tile(np.arange(images_per_caption), len(texts))[:, None, None]
+            return CaptionedImages(*map(_tensor, (images, ids)), texts, f"drawn-{seed}")
+
+        return ImageSet(f"drawn{seed}-{p.generator}", load)
+
+    def train(start, images, **how):
+        lessons[way, how["seed"]] = images
+        return f"{RUN}{way}-{how['seed']}"
+
+    monkeypatch.setattr(study, "synthetic_images", draw)
+    monkeypatch.setattr(study, "trained_further", train)
+    for way in ways:
+        generations.chain(way, captions, p, study)
+    return lessons, study
+
+
+def _tensor(array):
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def kinds(images: ImageSet) -> dict[int, int]:
+    """How many images there are of each kind: 0 for real ones, else the seed of the drawn ones."""
+    data = images.load()
+    pixels = data.images[:] if isinstance(data.images, OnDemandImages) else data.images
+    levels = pixels[:, 0, 0, 0].numpy().astype(int)
+    return dict(sorted(pd.Series(np.where(levels < 200, 0, levels - 200)).value_counts().items()))
+
+
+def test_what_each_way_learns_from(tmp_path, monkeypatch):
+    """32 captions, three real drawings and four drawn images of each."""
+    found, _ = lessons_of(tmp_path, monkeypatch, WAYS[:3] + WAYS[4:])
+    assert {key: kinds(images) for key, images in found.items()} == {
+        ("replaced", 1): {1: 128}, ("replaced", 2): {2: 128},
+        ("mixed", 1): {0: 64, 1: 64}, ("mixed", 2): {0: 64, 2: 64},
+        ("accumulated", 1): {0: 96, 1: 128}, ("accumulated", 2): {0: 96, 1: 128, 2: 128},
+        ("real", 1): {0: 96}, ("real", 2): {0: 96},
+    }  # fmt: skip
+    assert all(f"{way}-1" in found[way, 2].name for way in ("replaced", "mixed", "accumulated"))
+
+
+def test_filtered_keeps_half_of_what_is_drawn_by_an_encoder_of_the_first_images(tmp_path, monkeypatch):
+    judges = []
+
+    def closeness(data, encoder, camera):
+        judges.append(encoder.name)
+        return data.images[:, 1, 0, 0].float()  # later images fit better
+
+    monkeypatch.setattr("stablerep.study.experiments.generators.closeness", closeness)
+    found, study = lessons_of(tmp_path, monkeypatch, ("filtered",))
+    for t in (1, 2):
+        data = found["filtered", t].load()
+        assert kinds(found["filtered", t]) == {t: 128} and set(data.images[:, 1, 0, 0].tolist()) == {4, 5, 6, 7}
+    assert len(set(judges)) == 1 and judges[0].startswith("pretraining-")
+
+
+def test_runs_that_the_comparison_has_are_its_runs(tmp_path):
+    p, found, study = asked(tmp_path)
+    captions = study.captions(p.captions)
+    theirs = resolve("compare", {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4})
+    keys = [study.pretrained(arm(name), captions, theirs, 0).key for name in ("SimCLR real", "StableRep+ synthetic")]
+    asked_for = study.store.planned
+    assert all(key in asked_for for key in keys)
+    before = len(asked_for)
+    assert study.evaluated(FIRST, captions, theirs, 0).evaluation.key == found.first[0].evaluation.key
+    assert len(asked_for) == before
+
+
+def test_images_of_every_generation_are_measured_by_simclr_on_real_images(tmp_path):
+    p, found, study = asked(tmp_path, ways=["replaced", "real"])
+    (run,) = noted(study, "generation-images")
+    assert run.inputs["encoder"] == study.pretrained(arm("SimCLR real"), study.captions(0), p, 0).key
+    assert run.parameters["sets"] == [["", 0], ["replaced", 1], ["replaced", 2], ["real", 1], ["real", 2]]
+    made = [run.inputs[f"{way or 'generation'} {t}"] for way, t in run.parameters["sets"]]
+    assert len(set(made)) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ways": []}, "ways is ..: list should have at least 1 item"),
+        ({"ways": ["replaced", "replaced"]}, "replaced appears twice"),
+        ({"ways": ["recycled"]}, "ways.0 is 'recycled'"),
+        ({"generations": 0}, "generations is 0: input should be greater than or equal to 1"),
+        ({"generations": 21}, "generations is 21: input should be less than or equal to 20"),
+        ({"training_steps": 0}, "training_steps is 0"),
+        ({"training_rate": 0.0}, "training_rate is 0.0"),
+        ({"images_per_caption": 1}, "images_per_caption is 1: input should be greater than or equal to 2"),
+        ({"generator": "owner/name"}, "generator is 'owner/name'; to be trained further it must be emoji or"),
+    ],
+)
+def test_bad_parameters(tmp_path, given, message):
+    with pytest.raises(InputError, match=message):
+        asked(tmp_path, **given)
+
+
+NAMES = {"replaced": named("replaced", 3).name, "accumulated": named("accumulated", 3).name, "first": FIRST.name}
+
+
+def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, pd.DataFrame]:
+    """Tables of the last generation whose shares of right answers are known."""
+    found = items({NAMES[key]: share for key, share in shares.items()} | dict.fromkeys(FLOOR_ARMS, floor), seeds=seeds)
+    return {
+        "arms": summarize(found), "differences": differences(found, generations.pairs(3)),
+        "floors": against_floors(found, [NAMES[key] for key in shares]), "seeds": seed_means(found),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "accumulated", "replaced", "word"),
+    [
+        (0.8, 0.7, 0.4, "reproduced"), (0.4, 0.5, 0.8, "contradicted"), (0.8, 0.3, 0.5, "partly"), (0.5, 0.5, 0.5, "equivalent"),
+        (0.8, 0.7, 0.1, "not testable at this scale"),
+    ],
+)  # fmt: skip
+def test_the_answer_follows_replaced_against_the_two_others(first, accumulated, replaced, word):
+    (answer,) = generations.verdict(tables_of(first=first, accumulated=accumulated, replaced=replaced))
+    assert (answer.claim, answer.word) == ("C15", word)
+
+
+def test_what_was_not_run_is_not_testable():
+    for tables in (tables_of(first=0.8, replaced=0.3), tables_of(seeds=2, first=0.8, replaced=0.3, accumulated=0.8)):
+        (answer,) = generations.verdict(tables)
+        assert answer.word == "not testable at this scale"
+
+
+class Measured:
+    """Tables as :func:`generations.measured` leaves them."""
+
+    def __init__(self, sets: int) -> None:
+        places = [np.nan, *map(float, range(sets))]
+        about = [{"source": "real" if place != place else "generated", "guidance_scale": place} for place in places]
+        common = {"captions": "training captions", "seed": 0}
+        self.tables = {
+            "diversity": pd.DataFrame([
+                one | common | {"gallery": "none", "measure": "distance", "concept": concept, "group": "g", "value": 0.1 * (k + 1), "chance": np.nan}
+                for k, one in enumerate(about) for concept in ("a", "b", "c")
+            ]),
+            "sets": pd.DataFrame([one | common | {"metric": "coverage", "value": 0.1 * k, "low": 0.0, "high": 1.0, "units": 3} for k, one in enumerate(about)]),
+            "grid": pd.DataFrame([one | {"caption": "x", "index": 0, "png": b""} for one in about[1:]]),
+        }  # fmt: skip
+
+    def table(self, name):
+        return self.tables[name].copy()
+
+
+def test_every_set_is_measured_and_shown(tmp_path, monkeypatch):
+    """A set that repeats one image of each caption is the least diverse; the grid has drawings of the same captions by all."""
+    p, _, study = asked(tmp_path, images_per_caption=2, positives=2)
+    table = study.corpus.table
+    study.corpus = replace(study.corpus, table=table.assign(concept=table["caption"], group="all"))
+    captions = study.captions(0)
+    monkeypatch.setattr(study, "backbone", lambda *given: random_backbone(study.encoder_recipe(p), 0))
+    real = study.real_drawings(captions, at_most=2)
+    alone = study.real_drawings(captions)
+    twice = ImageSet("twice", lambda: mixed(alone.load(), alone.load()))
+    drawings = {("", 0): real, ("replaced", 1): twice}
+    study.camera = Camera.of_strength(0.0)
+    generations.measured(drawings, captions, captions, SimpleNamespace(key="judge"), 0, study, tmp_path)
+    diversity, sets, grid = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("diversity", "sets", "grid"))
+    means = diversity.groupby("guidance_scale")["value"].mean()
+    assert means[1.0] < 1e-6 < means[0.0] and set(sets["guidance_scale"].dropna()) == {0.0, 1.0}
+    shown = grid.groupby("guidance_scale")["caption"].unique()
+    assert shown[0.0].tolist() == shown[1.0].tolist() and set(shown[0.0]) == set(captions.texts[:6])
+
+
+def test_tables_tell_way_and_generation(tmp_path):
+    p, found, _ = asked(tmp_path, ways=["replaced", "accumulated"])
+
+    def told(one, share):
+        answers = items({one.arm: share}).assign(seed=one.seed)
+        return SimpleNamespace(items=lambda: answers, arm=one.arm)
+
+    shares = {("replaced", 1): 0.4, ("replaced", 2): 0.3, ("accumulated", 1): 0.5, ("accumulated", 2): 0.6}
+    trained = {key: [told(one, shares[key]) for one in some] for key, some in found.trained.items()}
+    first = [told(one, 0.5 if one.arm == FIRST.name else 0.1) for one in found.first]
+    tables = generations.compute(p, generations.Asked(first, trained, Measured(5)))
+    lines = tables["generations"]
+    assert lines[["way", "generation"]].to_numpy().tolist() == [[way, t] for way in p.ways for t in (0, 1, 2)]
+    assert lines["accuracy"].tolist() == pytest.approx([0.5, 0.4, 0.3, 0.5, 0.5, 0.6])
+    pairs = tables["differences"]
+    assert dict(zip(zip(pairs["claim"], pairs["first"]), pairs["difference"])) == pytest.approx({
+        ("C15", FIRST.name): 0.2, ("C15", named("accumulated", 2).name): 0.3, ("all kept", named("accumulated", 2).name): 0.1,
+    })  # fmt: skip
+    assert set(tables["floors"]["first"]) == {FIRST.name, *(named(way, t).name for way, t in shares)}
+    order = [("", 0.0), ("replaced", 1.0), ("replaced", 2.0), ("accumulated", 1.0), ("accumulated", 2.0)]
+    for name, value, real in (("sets", "value", 0.0), ("diversity", "mean", 0.1)):
+        table = tables[name] if name == "sets" else tables[name].query("group == 'all'")
+        known = table[table["generation"].notna()]
+        assert dict(zip(zip(known["way"], known["generation"]), known[value])) == pytest.approx(
+            {key: real + 0.1 * (k + 1) for k, key in enumerate(order)}
+        )
+        (other,) = table[table["generation"].isna()].itertuples()
+        assert getattr(other, value) == pytest.approx(real) and other.way == ""
+    assert list(zip(tables["grid"]["way"], tables["grid"]["generation"])) == order
+    assert "guidance_scale" not in tables["sets"]
