@@ -86,7 +86,8 @@ def found(compared: Compared) -> tuple[str, str]:
         middle, high, low = -mine.loc[(compared.second, compared.first)]
     else:
         return "–", ABSENT
-    return points(middle, low, high), word_of(low, high, at_least=compared.at_least)
+    text = points(middle, low, high).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval stays on one line
+    return text, word_of(low, high, at_least=compared.at_least)
 
 
 def disagreements() -> str:
@@ -100,5 +101,5 @@ def disagreements() -> str:
             pair = f"{one.compared.first} − {one.compared.second}, {{doc}}`chapters/{one.compared.chapter}`"
             compared = f"{pair}; {one.apart}"
         rows.append(f"* - {{cite:t}}`{one.paper}`: {one.text}\n  - {compared}\n  - {effect}\n  - {word}")
-    head = ":::{list-table} What other papers say of synthetic images, and what is seen here.\n:header-rows: 1\n:name: tab-disagreements\n:widths: 34 38 14 14\n\n"
+    head = ":::{list-table} What other papers say of synthetic images, and what is seen here.\n:header-rows: 1\n:name: tab-disagreements\n:widths: 32 36 17 15\n\n"
     return f"{head}{chr(10).join(rows)}\n:::"

@@ -53,7 +53,7 @@ def test_each_row_has_the_word_for_its_difference(monkeypatch):
     assert found == [UNTESTED if one.compared is None else SAME for one in SAID]
     stored(monkeypatch, -0.04, -0.02)
     page = disagreements.disagreements()
-    assert {OTHER, UNTESTED} == set(words(page)) and "-3.0 [-4.0, -2.0]" in page and "90" not in page
+    assert {OTHER, UNTESTED} == set(words(page)) and "-3.0 [-4.0,\N{NO-BREAK SPACE}-2.0]" in page and "90" not in page
 
 
 def test_without_stored_results_rows_say_so(monkeypatch):
@@ -82,8 +82,8 @@ def test_a_pair_may_be_stored_the_other_way_round(monkeypatch):
     rows = [{"probe": "one-shot concept", "first": "b", "second": "a", "difference": 0.02, "low": 0.01, "high": 0.04}]
     tables = {"arms": pd.DataFrame(rows), "differences": pd.DataFrame(rows)}
     monkeypatch.setattr(disagreements, "stored_tables", lambda name: tables)
-    assert disagreements.found(Compared("compare", "b", "a")) == ("+2.0 [+1.0, +4.0]", SAME)
-    assert disagreements.found(Compared("compare", "a", "b")) == ("-2.0 [-4.0, -1.0]", OTHER)
+    assert disagreements.found(Compared("compare", "b", "a")) == ("+2.0 [+1.0,\N{NO-BREAK SPACE}+4.0]", SAME)
+    assert disagreements.found(Compared("compare", "a", "b")) == ("-2.0 [-4.0,\N{NO-BREAK SPACE}-1.0]", OTHER)
 
 
 def pairs_of(name: str, module) -> set[tuple[str, str]]:
