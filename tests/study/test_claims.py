@@ -216,14 +216,6 @@ def test_texts_are_sentences_that_a_table_can_hold():
     assert text.count(MARK) == text.count(UNTESTED_MARK) == 1
 
 
-@pytest.mark.parametrize(
-    "claim", [claim for claim in CLAIMS if "{doc}" in claim.untested], ids=lambda claim: claim.name
-)
-def test_chapters_that_a_sentence_points_to_are_there(claim):
-    for name in re.findall(r"\{doc\}`chapters/(\w+)`", claim.untested):
-        assert name in chapter_names()
-
-
 def test_a_chapter_may_say_what_of_a_claim_it_tests():
     """So that a verdict on less is not read as one on all."""
     c2 = claims.claim_named("C2")
