@@ -75,8 +75,8 @@ def draw_arms(axis, arms: pd.DataFrame, title: str) -> None:
         axis.axvline(100 * best["accuracy"], color=GREY, ls=":")
         label += f"\ndotted: the best floor, {best['arm'].lower()}"
     name_rows(axis, arms["arm"])
-    axis.set_xlabel(wrapped(label))
-    axis.set_title(f"{title}, {seeds_of(arms)}")
+    axis.set_xlabel(wrapped(label), loc=_side())
+    axis.set_title(f"{title}, {seeds_of(arms)}", loc=_side())
 
 
 def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapping[str, str]) -> None:
@@ -93,8 +93,13 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
         names.append(f"{word}:\n{row.first}{between}{row.second}")
     name_rows(axis, names)
     legend = "difference (points)", "dots: single seeds", "grey: the margin of a point"
-    axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend))
-    axis.set_title(wrapped("first minus second, on the same concepts and seeds"))
+    axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend), loc=_side())
+    axis.set_title(wrapped("first minus second, on the same concepts and seeds"), loc=_side())
+
+
+def _side() -> str:
+    """Where titles of an axis stand: on a phone its right end is the figure's, and long names of arms leave it less room than a title needs."""
+    return "right" if is_narrow() else "center"
 
 
 def gaps(table: pd.DataFrame, probe: str) -> Figure:
