@@ -68,6 +68,7 @@ def train_generator(
     start: Generator | None = None,
     autoencoder_recipe: AutoencoderRecipe = AutoencoderRecipe(),
     denoiser_recipe: DenoiserRecipe = DenoiserRecipe(),
+    samples: bool = True,
     device: str | None = None,
 ) -> Path:
     """Train autoencoder, text encoder and U-Net on the training part of a corpus; resume what was cut.
@@ -82,6 +83,7 @@ def train_generator(
         resolution: side of the images in pixels, a multiple of 8. Twice the side takes about four times as long.
         start: a generator of this kind to go on from, of the same resolution: its autoencoder and tokenizer are kept as they are, its text
             encoder and U-Net are trained further, and ``autoencoder_recipe`` is not used.
+        samples: whether to draw grids of samples on the way, for people to look at.
 
     Returns:
         The pipeline's folder.
@@ -127,7 +129,7 @@ def train_generator(
     cluster = corpus.cluster
     text_encoder, unet = train_denoiser(
         latents * factor, part.table, tokenizer, folder / "denoiser", denoiser_recipe, cluster=cluster, device=device,
-        start=(start.pipeline.text_encoder, start.pipeline.unet) if start else None, on_milestone=draw,
+        start=(start.pipeline.text_encoder, start.pipeline.unet) if start else None, on_milestone=draw if samples else None,
     )  # fmt: skip
     held_out = corpus.split("test")
     measured = {"train": images} | ({"test": held_out.images(resolution)} if len(held_out) else {})

@@ -216,13 +216,14 @@ def test_a_training_goes_on_from_a_generator(trained, few, tmp_path):
     start = load_generator(str(trained), device="cpu")
     before = {name: value.clone() for name, value in start.pipeline.unet.state_dict().items()}
     still = replace(SECOND, learning_rate=1e-12)
-    made = {
-        name: load_generator(
-            str(train_generator(few, tmp_path / name, start=start, denoiser_recipe=recipe, device="cpu")), device="cpu"
+    made = {}
+    for name, recipe in (("still", still), ("moved", SECOND)):
+        folder = train_generator(
+            few, tmp_path / name, start=start, denoiser_recipe=recipe, samples=name == "moved", device="cpu"
         )
-        for name, recipe in (("still", still), ("moved", SECOND))
-    }
+        made[name] = load_generator(str(folder), device="cpu")
     assert {path.name for path in (tmp_path / "moved").iterdir()} == {"denoiser", "pipeline", "recipes.json", "samples"}
+    assert not (tmp_path / "still" / "samples").exists()
     for name, value in start.pipeline.unet.state_dict().items():
         assert value.dtype == torch.float32 and torch.equal(value, before[name])
         assert torch.allclose(made["still"].pipeline.unet.state_dict()[name], value, atol=1e-3), name

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stablerep.camera import Camera
     from stablerep.captioned_images import CaptionedImages
 
-LEFT_OVER = ("denoiser", "samples", "recipes.json")  # what a training needs until its pipeline is whole
+LEFT_OVER = ("denoiser", "recipes.json")  # what a training needs until its pipeline is whole
 SCORES = (
     "stablerep.training.joint_space", "stablerep.probes.extraction", "stablerep.camera", f"{__name__}:closeness",
 )  # fmt: skip
@@ -67,7 +67,9 @@ class Generators(ImageSets):
                 epochs=steps * GENERATOR_BATCH / len(data.images), batch_size=GENERATOR_BATCH, learning_rate=learning_rate, seed=seed
             )  # fmt: skip
             corpus = learned_from(data, self.corpus)
-            train_generator(corpus, folder, resolution=opened.resolution, start=opened, denoiser_recipe=recipe)
+            train_generator(
+                corpus, folder, resolution=opened.resolution, start=opened, denoiser_recipe=recipe, samples=False
+            )
             for name in LEFT_OVER:
                 path = folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
