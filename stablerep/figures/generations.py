@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from stablerep.figures.canvas import BLUE, BROWN, GREEN, GREY, ORANGE, PURPLE, canvas, is_narrow
-from stablerep.figures.images import image_grid
+from stablerep.figures.images import image_grid, pixels_of
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -78,17 +77,12 @@ def generation_grid(table: pd.DataFrame, *, each: int = 2) -> Figure:
     Args:
         table: ``caption``, ``way``, ``generation``, ``index`` and ``png`` (bytes).
     """
-    from PIL import Image
-
     captions = list(dict.fromkeys(table["caption"]))
     last = table["generation"].max()
     shown = table[table["generation"].isin([0, last])]
     columns = [(way, place) for way in dict.fromkeys(shown["way"]) for place in range(each)]
     found = {(row.caption, row.way, row.index): row.png for row in shown.itertuples(index=False)}
-    images = [
-        [np.asarray(Image.open(io.BytesIO(found[caption, *column])).convert("RGB")) for column in columns]
-        for caption in captions
-    ]
+    images = [[pixels_of(found[caption, *column]) for column in columns] for caption in captions]
     titles = ["" if place else way or "as it is" for way, place in columns]
     figure = image_grid(np.asarray(images), captions, titles)
     ways = ", ".join(way for way in dict.fromkeys(shown["way"]) if way)

@@ -186,7 +186,7 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     """
     captions, scales = list(dict.fromkeys(table["caption"])), sorted(table["guidance_scale"].unique())
     found = {(r.caption, r.guidance_scale, r.index): r.png for r in table.itertuples(index=False)}
-    images = [[_pixels(found[c, w, i]) for w in scales for i in range(per_scale)] for c in captions]
+    images = [[pixels_of(found[c, w, i]) for w in scales for i in range(per_scale)] for c in captions]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
     names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
@@ -206,7 +206,7 @@ def qualities(table: pd.DataFrame) -> Figure:
     """
     rows = list(table[["caption", "kind"]].drop_duplicates().itertuples(index=False, name=None))
     columns = list(dict.fromkeys(table["quality"]))
-    found = {(row.caption, row.kind, row.quality): _pixels(row.png) for row in table.itertuples(index=False)}
+    found = {(row.caption, row.kind, row.quality): pixels_of(row.png) for row in table.itertuples(index=False)}
     images = [[found[*row, quality] for quality in columns] for row in rows]
     titles = [title.replace("reconstructed", "recon-\nstructed") for title in columns]  # wider than a column
     figure = image_grid(np.asarray(images), [f"{caption}:\n{kind}" for caption, kind in rows], titles)
@@ -217,7 +217,7 @@ def qualities(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _pixels(png: bytes) -> np.ndarray:
+def pixels_of(png: bytes) -> np.ndarray:
     """uint8 [H, W, 3] of a picture in a table."""
     from PIL import Image
 
