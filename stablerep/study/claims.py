@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from stablerep.errors import MissingError
 from stablerep.statistics import WORDS, Verdict, family
-from stablerep.study.chapters import Answer, chapter, chapter_names, stored_record, stored_tables
+from stablerep.study.chapters import chapter, chapter_names, stored_record, stored_tables
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.markdown import badge, markdown_table
 from stablerep.study.protocol import protocol_hash
 
@@ -112,7 +113,7 @@ class Score:
 
     @property
     def effect(self) -> str:
-        """Of the answer (:attr:`stablerep.study.chapters.Answer.effect`); a dash where there is none."""
+        """Of the answer (:attr:`stablerep.study.experiments.answers.Answer.effect`); a dash where there is none."""
         return (self.answer.effect if self.answer else "") or "–"
 
 

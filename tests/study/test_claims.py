@@ -10,7 +10,7 @@ import pytest
 
 from stablerep.errors import MissingError
 from stablerep.study import claims
-from stablerep.study.chapters import Answer, Effect, chapter, chapter_names
+from stablerep.study.chapters import chapter, chapter_names
 from stablerep.study.claims import (
     CLAIMS,
     MARK,
@@ -21,6 +21,7 @@ from stablerep.study.claims import (
     scoreboard_lines,
     untested,
 )
+from stablerep.study.experiments.answers import Answer, Effect
 from stablerep.study.protocol import protocol_hash
 from stablerep.study.root import PROJECT
 

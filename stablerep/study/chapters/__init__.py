@@ -8,7 +8,7 @@ A chapter's module has
 - ``HEADLINE``, the numbers for which it stands (:class:`Headline`);
 - ``ask(p, study)``, which asks for every run of the chapter, and reads none;
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
-- ``verdict(tables)``, which gives an :class:`Answer` for each claim;
+- ``verdict(tables)``, which gives an :class:`stablerep.study.experiments.answers.Answer` for each claim;
 - where its headline is not of the primary probe, ``headline_probe(tables)``, the one that counts;
 - where it tests less, or more, of a claim than others do, ``TESTED``, what that is, by the claim's name;
 - where the book's first page is to say more, ``in_short(tables)``, which returns sentences.
@@ -21,9 +21,8 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -65,71 +64,6 @@ class Headline:
             "keys": list(self.keys), "value": self.value, "unit": self.unit,
             "rows": [dict(zip(rows.columns, row)) for row in plain.itertuples(index=False)],
         }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A difference that an answer rests on, in shares: 0.01 is a point.
-
-    Attributes:
-        what: of what, such as "SimCLR synthetic − SimCLR real". low, high: its 95 % interval.
-        visible: the smallest difference that would have been seen with 80 % power.
-    """
-
-    what: str
-    difference: float
-    low: float
-    high: float
-    visible: float
-
-
-def effects_of(pairs: pd.DataFrame) -> list[Effect]:
-    """Of rows with ``first``, ``second``, ``difference``, ``low``, ``high`` and ``visible``, as :func:`stablerep.statistics.differences` gives them;
-    first the one that speaks least for the claim."""
-    return [
-        Effect(f"{one.first} − {one.second}", one.difference, one.low, one.high, one.visible)
-        for one in pairs.sort_values("difference", kind="stable").itertuples()
-    ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a chapter says of a claim: a word of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
-
-    claim: str
-    word: str
-    why: str
-    rule: str = ""
-    lines: list[str] = field(default_factory=list)  # further sentences, a point each
-    p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
-    effects: list[Effect] = field(default_factory=list)  # the one to show first
-
-    @property
-    def effect(self) -> str:
-        """The first of the effects, in points, with its interval and the smallest difference that would have been seen; empty without any."""
-        more = len(self.effects) - 1
-        return f"{self._first()}{f'; {more} more' if more > 0 else ''}"
-
-    @property
-    def sentence(self) -> str:
-        """:attr:`effect` as it is said where no title of a column has the unit."""
-        every = f"; of {len(self.effects)} differences the least favourable" if len(self.effects) > 1 else ""
-        return f"{self._first(' points')}{every}"
-
-    def _first(self, unit: str = "") -> str:
-        if not self.effects:
-            return ""
-        one = self.effects[0]
-        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
-        return f"{one.what}: {100 * one.difference:+.1f}{interval}{unit}, smallest detectable {100 * one.visible:.1f}"
-
-    @property
-    def markdown(self) -> str:
-        rule = f" (Rule: {self.rule}.)" if self.rule else ""
-        points = "".join(f"\n- {line}" for line in self.lines)
-        return f"**{self.claim}: {self.word}.** {self.why[:1].upper()}{self.why[1:]}.{rule}" + (
-            f"\n{points}" if points else ""
-        )
 
 
 def chapter_names(root=PROJECT) -> list[str]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from stablerep.statistics import WORDS
-from stablerep.study.chapters import Answer, Effect, Headline
+from stablerep.study.chapters import Headline
+from stablerep.study.experiments.answers import Answer, Effect
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, short_of_floors
 from stablerep.study.experiments.images import ImageSet, Named

@@ -8,13 +8,12 @@ from typing import Literal
 
 import pandas as pd
 
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
@@ -133,12 +132,8 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     bound = "minus one point, so that a loss of more is excluded" if at_least else "zero"
     alike = "" if at_least else "; equivalent when it lies within a point of zero"
     rule = f"reproduced when the whole interval of every pair lies above {bound}{alike}; {RULE}"
-    pairs = tables["differences"]
-    pairs = pairs[(pairs["claim"] == claim) & (pairs["probe"] == probe)]
-    if len(pairs) < sum(pair.claim == claim for pair in PAIRS):
-        return Answer(claim, WORDS[-1], f"{probe}: not all arms that the claim names were run", rule)
-    found = held_to_floors(verdict_on(pairs), pairs, tables["floors"], probe)
-    return Answer(claim, found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(pairs))
+    needed, lacking = sum(pair.claim == claim for pair in PAIRS), "not all arms that the claim names were run"
+    return answer_by_pairs(claim, probe, tables["differences"], tables["floors"], rule, needed=needed, lacking=lacking)
 
 
 def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from stablerep.corpus import SPLITS, Corpus, load_corpus
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Headline
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters import base
 from stablerep.study.parameters.base import Design, knob

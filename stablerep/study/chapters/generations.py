@@ -8,13 +8,12 @@ from typing import ClassVar, Literal
 
 import pandas as pd
 
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
@@ -233,14 +232,11 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C15 on the primary probe, at the last generation."""
-    probe, found = probe_of(tables["arms"]), tables["differences"]
-    mine = found[(found["claim"] == "C15") & (found["probe"] == probe)]
     rule = (
         "reproduced when StableRep on images of the last generation that learned from the images before it alone lies below StableRep on images of the "
         "generator as it is, and below StableRep on images of the last generation that learned from all real images and all drawn so far, each by the "
         f"whole interval; {RULE}"
     )
-    if len(mine) < 2:
-        return [Answer("C15", WORDS[-1], f"{probe}: not both ways were run, replaced and accumulated", rule)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer("C15", said.word, f"{probe}: {said.sentence}", rule, p=said.p, effects=effects_of(mine))]
+    probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
+    lacking = "not both ways were run, replaced and accumulated"
+    return [answer_by_pairs("C15", probe, pairs, floors, rule, needed=2, lacking=lacking)]

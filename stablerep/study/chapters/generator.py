@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.statistics import verdict as verdict_on
-from stablerep.study.chapters import Answer, Headline, effects_of
+from stablerep.study.chapters import Headline
+from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.study import Study

@@ -8,13 +8,12 @@ from typing import ClassVar
 import pandas as pd
 
 from stablerep.errors import InputError, nearest
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
@@ -124,9 +123,6 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the primary probe."""
-    probe, found = probe_of(tables["arms"]), tables["differences"]
-    mine = found[(found["claim"] == "C6") & (found["probe"] == probe)]
-    if len(mine) < 2:
-        return [Answer("C6", WORDS[-1], f"{probe}: captions, classes and single images were not all run", RULE)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer("C6", said.word, f"{probe}: {said.sentence}", RULE, p=said.p, effects=effects_of(mine))]
+    lacking = "captions, classes and single images were not all run"
+    pairs, floors = tables["differences"], tables["floors"]
+    return [answer_by_pairs("C6", probe_of(tables["arms"]), pairs, floors, RULE, needed=2, lacking=lacking)]

@@ -8,14 +8,13 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, summarize
 from stablerep.statistics.peaks import over_grid, rise
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -150,10 +149,6 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"reproduced when {CLAIMED} lies above {' and '.join(OTHERS)} at the longest training and with the largest encoder, "
         f"by the whole interval of every pair; equivalent when all lie within a point of zero; {RULE}"
     )
-    probe, found = probe_of(tables["grown"]), tables["differences"]
-    mine = found[(found["claim"] == CLAIMS[0]) & (found["probe"] == probe)]
-    if len(mine) < 2 * len(OTHERS):
-        why = f"{probe}: not all arms that the claim names were run for longer than the study's steps and with a larger encoder than its own"
-        return [Answer(CLAIMS[0], WORDS[-1], why, rule)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer(CLAIMS[0], said.word, f"{probe}: {said.sentence}", rule, p=said.p, effects=effects_of(mine))]
+    probe, pairs, floors = probe_of(tables["grown"]), tables["differences"], tables["floors"]
+    lacking = "not all arms that the claim names were run for longer than the study's steps and with a larger encoder than its own"
+    return [answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=2 * len(OTHERS), lacking=lacking)]

@@ -9,13 +9,12 @@ from typing import Literal
 import pandas as pd
 
 from stablerep.methods import METHODS
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import CAPTION_COLOUR, AnyCorpus, Batched, Design, Patched, Stem, Taught, knob
@@ -173,16 +172,14 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
 
 def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:
     """C6 on one probe."""
-    pairs, floors = tables["differences"].query("claim == 'C6' and probe == @probe"), tables["floors"]
+    pairs, floors = tables["differences"], tables["floors"]
     trained = floors["first"].unique()
     lines = [
         f"Above every floor, {one}: {', '.join(name for name in trained if name not in low) or 'none'}"
         for one in floors["probe"].unique() for low in [at_the_floor(floors, one, trained)]
     ]  # fmt: skip
-    if len(pairs) < sum(pair.claim == "C6" for pair in PAIRS):
-        return Answer("C6", WORDS[-1], "a method that the claim names was not run", RULE, lines)
-    found = held_to_floors(verdict_on(pairs), pairs, floors, probe)
-    return Answer("C6", found.word, f"{probe}: {found.sentence}", RULE, lines, found.p, effects_of(pairs))
+    needed, lacking = sum(pair.claim == "C6" for pair in PAIRS), "a method that the claim names was not run"
+    return answer_by_pairs("C6", probe, pairs, floors, RULE, needed=needed, lacking=lacking, lines=lines)
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:

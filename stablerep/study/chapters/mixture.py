@@ -10,13 +10,12 @@ from pydantic import Field
 
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.learning import own
 from stablerep.study.experiments.study import Study
@@ -169,13 +168,9 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C13 on the primary probe."""
-    probe, found = probe_of(tables["arms"]), tables["differences"]
-    mine = found[(found["claim"] == "C13") & (found["probe"] == probe)]
     rule = (
         "reproduced when StableRep on both kinds of images lies above StableRep on either kind alone, by the whole interval; "
         f"{RULE}"
     )
-    if len(mine) < 2:
-        return [Answer("C13", WORDS[-1], f"{probe}: StableRep was not run", rule)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer("C13", said.word, f"{probe}: {said.sentence}", rule, p=said.p, effects=effects_of(mine))]
+    probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
+    return [answer_by_pairs("C13", probe, pairs, floors, rule, needed=2, lacking="StableRep was not run")]

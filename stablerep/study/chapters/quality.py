@@ -13,13 +13,12 @@ from pydantic import Field
 from stablerep.errors import InputError
 from stablerep.generator.sampling import STEPS
 from stablerep.methods import METHODS
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
@@ -235,10 +234,6 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         "resolution, and on synthetic images above those of the fewest sampling steps, by the whole interval of every pair; equivalent when all lie "
         f"within a point of zero; {RULE}"
     )
-    probe, found = probe_of(tables["arms"]), tables["differences"]
-    mine = found[(found["claim"] == CLAIMS[0]) & (found["probe"] == probe)]
-    if len(mine) < 3:
-        why = f"{probe}: of the autoencoder, half the resolution and fewer sampling steps, not all were tried with StableRep"
-        return [Answer(CLAIMS[0], WORDS[-1], why, rule)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer(CLAIMS[0], said.word, f"{probe}: {said.sentence}", rule, p=said.p, effects=effects_of(mine))]
+    probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
+    lacking = "of the autoencoder, half the resolution and fewer sampling steps, not all were tried with StableRep"
+    return [answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=3, lacking=lacking)]

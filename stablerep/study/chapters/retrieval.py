@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import pandas as pd
 
 from stablerep.methods import METHODS
-from stablerep.statistics import WORDS
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.images import Captions
 from stablerep.study.experiments.retrieved import BY_LIKENESS, BY_WORDS, OWN_LEFT_OUT, WAYS, Retriever
 from stablerep.study.experiments.study import Study
@@ -160,9 +159,6 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C14 on the primary probe. It says that synthetic images are no better: retrieved ones are at least as good, within a point."""
     rule = f"reproduced when the whole interval lies above minus one point, so that a loss of more is excluded; {RULE}"
-    probe, found = probe_of(tables["arms"]), tables["differences"]
-    mine = found[(found["claim"] == "C14") & (found["probe"] == probe)]
-    if mine.empty:
-        return [Answer("C14", WORDS[-1], f"{probe}: not both arms that the claim names were run", rule)]
-    said = held_to_floors(verdict_on(mine), mine, tables["floors"], probe)
-    return [Answer("C14", said.word, f"{probe}: {said.sentence}", rule, p=said.p, effects=effects_of(mine))]
+    probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
+    lacking = "not both arms that the claim names were run"
+    return [answer_by_pairs("C14", probe, pairs, floors, rule, needed=1, lacking=lacking)]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
 from pydantic import Field
 
 from stablerep.errors import InputError
 from stablerep.statistics import power_laws
-from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
-from stablerep.study.chapters import Answer, Headline, effects_of, probe_of
+from stablerep.study.chapters import Headline, probe_of
+from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import RULE, against_floors, held_to_floors
+from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -35,20 +35,23 @@ class Parameters(Pretraining):
     simclr_learning_rate: ClassVar[float]
     clip_guidance_scale: ClassVar[float]
 
+    arms: list[Literal[SCALED]] = knob("arms to compare", cost="linear", min_length=1)
     caption_counts: list[Annotated[int, Field(ge=8)]] = knob("numbers of captions", cost="linear", min_length=2)
 
 
-_ALL = dict(caption_counts=[212, 424, 847, 1694])
+_EVERY = dict(arms=list(SCALED))
+_ALL = _EVERY | dict(caption_counts=[212, 424, 847, 1694])
 PRESETS = chapter_presets(
     Parameters,
     PRETRAINING,
     # the last count is that of the comparison: with its steps, those encoders are its own
-    laptop=dict(caption_counts=[160, 320, 640]),  # a power law needs four; the reference has one
-    smoke=dict(caption_counts=[32, 96]),
+    # what C5 names; and a power law needs four sizes, which the reference has
+    laptop=dict(arms=[PLUS, CLIP], caption_counts=[160, 320, 640]),
+    smoke=_EVERY | dict(caption_counts=[32, 96]),
     reference=_ALL,
     workstation=_ALL,
     # of ten million captions, seven train where they are split by hash
-    paper=dict(caption_counts=[1_000_000, 3_000_000, 7_000_000]),
+    paper=_EVERY | dict(caption_counts=[1_000_000, 3_000_000, 7_000_000]),
 )
 
 
@@ -62,7 +65,7 @@ class Asked:
 
 
 def ask(p: Parameters, study: Study) -> Asked:
-    """Every arm at every number of captions and seed, in both panels, and the floors.
+    """Every arm that is wanted at every number of captions and seed, in both panels, and the floors.
 
     Subsets of captions are nested, and taken concept by concept where the corpus names concepts in designs. With *views fixed* every run takes
     the same steps, so a larger set is seen fewer times; with *views growing* steps are in proportion to captions, up to the same number. The
@@ -76,7 +79,7 @@ def ask(p: Parameters, study: Study) -> Asked:
         fewer = {count: p.steps if panel == FIXED else max(1, round(p.steps * count / counts[-1])) for count in counts}
         panels[panel] = [
             study.evaluated(arm, captions, p.model_copy(update={"steps": fewer[count]}), seed, first=count)
-            for seed in seeds for count in counts for arm in study.arms(*SCALED)
+            for seed in seeds for count in counts for arm in study.arms(*p.arms)
         ]  # fmt: skip
     floors = [study.evaluated(arm, captions, p, seed) for arm in study.arms(*FLOOR_ARMS) for seed in seeds]
     return Asked(panels, floors, lambda count: len({study.clusters[one] for one in captions.first(count).texts}))
@@ -130,10 +133,9 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         why = f"no number of captions is at most half of {counts[-1]:,}"
         return [Answer("C5", "not testable at this scale", why, rule)]
     probe = probe_of(scaling)
-    mine = pairs[(pairs["probe"] == probe) & (pairs["first"] == sized(PLUS, half[-1]))]
-    found = held_to_floors(verdict_on(mine), mine, floors, probe)
+    mine, lacking = pairs[pairs["first"] == sized(PLUS, half[-1])], "not all arms that the claim names were run"
     lines = [fewest(tables["differences"], probe, panel, counts) for panel in PANELS if len(mine)]
-    return [Answer("C5", found.word, f"{probe}: {found.sentence}", rule, lines, found.p, effects_of(mine))]
+    return [answer_by_pairs("C5", probe, mine, floors, rule, needed=1, lacking=lacking, lines=lines)]
 
 
 def fewest(pairs: pd.DataFrame, probe: str, panel: str, counts: list[int]) -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from stablerep.errors import InputError
 from stablerep.statistics import iqm_with_interval, over_seeds
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Headline
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS, Arm
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob

@@ -19,7 +19,6 @@ from stablerep.errors import MissingError
 from stablerep.figures.table_cells import show_table
 from stablerep.statistics.verdict import SEEDS, WORDS
 from stablerep.study.chapters import (
-    Answer,
     chapter,
     compute_tables,
     preset_differences,
@@ -29,6 +28,7 @@ from stablerep.study.chapters import (
     stored_tables,
 )
 from stablerep.study.claims import claim_named
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import badge
 from stablerep.study.notebooks.beside import side_by_side

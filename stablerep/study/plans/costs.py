@@ -11,6 +11,8 @@ from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
 
 SHORT = 20.0  # seconds of a run below which it is not worth a second to measure the machine
+# how many times more or less work a run may have than one that foretells it: a few steps of smoke take most of their time to start
+COMPARABLE = 20.0
 MEMORY = 1.5e9  # bytes of one process that trains or evaluates at the laptop preset
 
 
@@ -24,7 +26,7 @@ class Cost:
 
 
 class Costs:
-    """Estimates from the complete runs of a store, by their median, else from the rates of steps.
+    """Estimates from the complete runs of a store that have comparable amounts of work, by their median, else from the rates of steps.
 
     ``speed``: times as fast as the machine of the rates; measured, with so many ``threads``, where it is not given and a run is long.
     """
@@ -33,18 +35,19 @@ class Costs:
         self, store: RunStore | None = None, *, speed: float | None = None, threads: int | None = None
     ) -> None:
         self.speed, self.threads = speed, threads
-        self.history: dict[str, list[Cost]] = {}
+        self.history: dict[str, list[tuple[float, Cost]]] = {}  # by kind: amounts, and costs for one of it
         for info in store.records() if store else ():
             made = info["provenance"]
             if "kind" in made:
                 size = sum(file["size"] for file in info["files"].values())
                 past = Cost(made["seconds"] / made["amount"], made["peak_memory_bytes"], size / made["disk"])
-                self.history.setdefault(json.dumps(made["kind"]), []).append(past)
+                self.history.setdefault(json.dumps(made["kind"]), []).append((made["amount"], past))
 
     def of(self, step: Step, parameters: dict, inputs: dict) -> Cost:
         """What a run would cost."""
         amount = step.amount(parameters)
-        if past := self.history.get(json.dumps(step.kind(parameters, inputs))):
+        known = self.history.get(json.dumps(step.kind(parameters, inputs)), [])
+        if past := [cost for other, cost in known if amount / COMPARABLE <= other <= amount * COMPARABLE]:
             seconds = statistics.median(cost.seconds for cost in past)
             memory = statistics.median(cost.memory for cost in past)
             disk = statistics.median(cost.disk for cost in past)

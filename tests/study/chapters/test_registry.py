@@ -13,7 +13,8 @@ from stablerep.errors import MissingError
 from stablerep.statistics.verdict import WORDS as verdict_words
 from stablerep.statistics.verdict import verdict as verdict_on
 from stablerep.study import chapters
-from stablerep.study.chapters import Answer, Headline, chapter, chapter_names, compute_tables, corpus, resolve, schemas
+from stablerep.study.chapters import Headline, chapter, chapter_names, compute_tables, corpus, resolve, schemas
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.notebooks import reference
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError

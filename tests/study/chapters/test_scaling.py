@@ -130,6 +130,21 @@ def test_verdict_follows_its_rule(plus, word, difference):
     assert (answer.p <= 0.05) == (word in ("reproduced", "contradicted"))
 
 
+@pytest.mark.parametrize("missing", ["CLIP real", PLUS])
+def test_without_an_arm_that_the_claim_names_nothing_is_decided(missing):
+    arms = {"CLIP_real": CLIP, "StableRepPlus_synthetic": {100: 0.2, 200: 0.8, 400: 0.9}, "StableRep_synthetic": CLIP}
+    del arms[missing.replace(" ", "_").replace("+", "Plus")]
+    (answer,) = scaling.verdict(tables_of(**arms))
+    assert answer.word == "not testable at this scale" and "not all arms that the claim names were run" in answer.why
+
+
+def test_an_arm_that_is_not_wanted_is_not_trained():
+    study = AnsweringStudy()
+    p = resolve("scaling", {"preset": "smoke", "caption_counts": [8, 32], "captions": 0, "arms": [PLUS, "CLIP real"]})
+    scaling.ask(p, study)
+    assert {one.arm for one in study.asked} == {PLUS, "CLIP real", *FLOOR_ARMS}
+
+
 def test_the_verdict_rests_on_fixed_views():
     plus, half = {100: 0.2, 200: 0.8, 400: 0.9}, {100: 0.1, 200: 0.1, 400: 0.9}
     tables = tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus, growing={"CLIP real": CLIP, PLUS: half})

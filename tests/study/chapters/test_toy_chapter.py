@@ -27,7 +27,8 @@ from typing import Literal
 
 import pandas as pd
 
-from stablerep.study.chapters import Answer, Headline
+from stablerep.study.chapters import Headline
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters import base
 from stablerep.study.parameters.base import knob

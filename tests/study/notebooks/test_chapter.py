@@ -17,8 +17,9 @@ import pytest
 from papermill.cli import papermill as papermill_command
 
 from stablerep.study import chapters
-from stablerep.study.chapters import Answer, corpus, resolve, schemas
+from stablerep.study.chapters import corpus, resolve, schemas
 from stablerep.study.claims import claim_named
+from stablerep.study.experiments.answers import Answer
 from stablerep.study.notebooks import reference
 from stablerep.study.notebooks.chapter import Chapter, notebook_path, open_chapter, source_text
 from stablerep.study.notebooks.schema import parameters_cell, sync_notebook

@@ -1,0 +1,102 @@
+"""Answers: what a chapter says of a claim, by which rule, and the differences on which that rests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from stablerep.statistics import WORDS, verdict
+from stablerep.study.experiments.floors import held_to_floors
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference that an answer rests on, in shares: 0.01 is a point.
+
+    Attributes:
+        what: of what, such as "SimCLR synthetic − SimCLR real". low, high: its 95 % interval.
+        visible: the smallest difference that would have been seen with 80 % power.
+    """
+
+    what: str
+    difference: float
+    low: float
+    high: float
+    visible: float
+
+
+def effects_of(pairs: pd.DataFrame) -> list[Effect]:
+    """Of rows with ``first``, ``second``, ``difference``, ``low``, ``high`` and ``visible``, as :func:`stablerep.statistics.differences` gives them;
+    first the one that speaks least for the claim."""
+    return [
+        Effect(f"{one.first} − {one.second}", one.difference, one.low, one.high, one.visible)
+        for one in pairs.sort_values("difference", kind="stable").itertuples()
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a chapter says of a claim: a word of :mod:`stablerep.statistics.verdict`, why, and by which rule."""
+
+    claim: str
+    word: str
+    why: str
+    rule: str = ""
+    lines: list[str] = field(default_factory=list)  # further sentences, a point each
+    p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
+    effects: list[Effect] = field(default_factory=list)  # the one to show first
+
+    @property
+    def effect(self) -> str:
+        """The first of the effects, in points, with its interval and the smallest difference that would have been seen; empty without any."""
+        more = len(self.effects) - 1
+        return f"{self._first()}{f'; {more} more' if more > 0 else ''}"
+
+    @property
+    def sentence(self) -> str:
+        """:attr:`effect` as it is said where no title of a column has the unit."""
+        every = f"; of {len(self.effects)} differences the least favourable" if len(self.effects) > 1 else ""
+        return f"{self._first(' points')}{every}"
+
+    def _first(self, unit: str = "") -> str:
+        if not self.effects:
+            return ""
+        one = self.effects[0]
+        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
+        return f"{one.what}: {100 * one.difference:+.1f}{interval}{unit}, smallest detectable {100 * one.visible:.1f}"
+
+    @property
+    def markdown(self) -> str:
+        rule = f" (Rule: {self.rule}.)" if self.rule else ""
+        points = "".join(f"\n- {line}" for line in self.lines)
+        return f"**{self.claim}: {self.word}.** {self.why[:1].upper()}{self.why[1:]}.{rule}" + (
+            f"\n{points}" if points else ""
+        )
+
+
+def answer_by_pairs(
+    claim: str,
+    probe: str,
+    differences: pd.DataFrame,
+    floors: pd.DataFrame,
+    rule: str,
+    *,
+    needed: int,
+    lacking: str,
+    lines: Sequence[str] = (),
+) -> Answer:
+    """The answer on a claim by its pairs of arms on one probe, held to the floors.
+
+    Args:
+        differences, floors: tables of :func:`stablerep.statistics.differences` and :func:`stablerep.study.experiments.floors.against_floors`.
+        rule: as it is printed. needed: pairs without which nothing is decided. lacking: what was not run, where there are fewer.
+        lines: further sentences.
+    """
+    mine = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
+    if len(mine) < needed:
+        return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines))
+    said = held_to_floors(verdict(mine), mine, floors, probe)
+    return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine))

@@ -1,0 +1,47 @@
+"""Answers by pairs of arms: rows of the claim on the probe alone, a word where too few were run, the floors, and the least favourable first."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from stablerep.statistics import Pair, differences
+from stablerep.study.experiments.answers import answer_by_pairs
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.floors import against_floors
+from tests.study.stand_ins import items
+
+FLOORS = dict.fromkeys(FLOOR_ARMS, 0.1)
+SHARES = {"first": 0.9, "second": 0.5, "third": 0.6, **FLOORS}
+
+
+def answered(shares: dict = SHARES, *, needed: int = 2, probe: str = "one-shot"):
+    rows = pd.concat([items(shares, probe=name, seeds=3) for name in ("one-shot", "linear group")], ignore_index=True)
+    pairs = [Pair("C1", "first", "second"), Pair("C1", "first", "third"), Pair("C2", "second", "first")]
+    found, floors = differences(rows, pairs), against_floors(rows, ("first", "second", "third"))
+    return answer_by_pairs(
+        "C1", probe, found, floors, "a rule", needed=needed, lacking="one was not run", lines=["more"]
+    )
+
+
+def test_pairs_of_the_claim_on_the_probe_decide():
+    answer = answered()
+    assert (answer.claim, answer.word, answer.rule, answer.lines) == ("C1", "reproduced", "a rule", ["more"])
+    assert answer.why.startswith("one-shot: first minus ") and 0 <= answer.p < 0.05
+    assert [(one.what, one.difference) for one in answer.effects] == [
+        ("first − third", pytest.approx(0.3)), ("first − second", pytest.approx(0.4)),
+    ]  # fmt: skip
+
+
+def test_too_few_pairs_decide_nothing():
+    for answer in (answered(needed=3), answered(probe="another")):
+        assert answer.word == "not testable at this scale" and answer.why.endswith(": one was not run")
+        assert math.isnan(answer.p) and not answer.effects and answer.lines == ["more"]
+
+
+def test_an_arm_at_the_floors_decides_nothing():
+    answer = answered(SHARES | {"second": 0.1})
+    assert answer.word == "not testable at this scale" and "not clearly above the floors: second" in answer.why
+    assert math.isnan(answer.p) and len(answer.effects) == 2
