@@ -78,25 +78,19 @@ class Answer:
 
 
 def answer_by_pairs(
-    claim: str,
-    probe: str,
-    differences: pd.DataFrame,
-    floors: pd.DataFrame,
-    rule: str,
-    *,
-    needed: int,
-    lacking: str,
-    lines: Sequence[str] = (),
-) -> Answer:
+    claim: str, probe: str, differences: pd.DataFrame, floors: pd.DataFrame, rule: str, *,
+    needed: int, lacking: str, lines: Sequence[str] = (), degraded: bool = False,
+) -> Answer:  # fmt: skip
     """The answer on a claim by its pairs of arms on one probe, held to the floors.
 
     Args:
         differences, floors: tables of :func:`stablerep.statistics.differences` and :func:`stablerep.study.experiments.floors.against_floors`.
         rule: as it is printed. needed: pairs without which nothing is decided. lacking: what was not run, where there are fewer.
-        lines: further sentences.
+        lines: further sentences. degraded: the claim is that the second of each pair is the worse for what was done to it, so that only the first
+            has to lie above the floors.
     """
     mine = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
     if len(mine) < needed:
         return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines))
-    said = held_to_floors(verdict(mine), mine, floors, probe)
+    said = held_to_floors(verdict(mine), mine[["first"]] if degraded else mine, floors, probe)
     return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine))

@@ -14,6 +14,7 @@ from stablerep.study.markdown import some_of
 
 LEARNED = "learned"  # the claim that an arm lies above a floor
 RULE = "an arm that is not above every floor by the smallest detectable difference settles no claim"
+DEGRADED_RULE = "nothing is settled where the arm that should be better is not above every floor by the smallest detectable difference"
 
 
 def against_floors(items: pd.DataFrame, arms: Iterable[str], floors: Sequence[str] = FLOOR_ARMS) -> pd.DataFrame:
@@ -55,9 +56,13 @@ def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, pr
     """The verdict on some pairs of arms; *not testable at this scale* where an arm of theirs lies at the floor.
 
     Args:
-        pairs: with ``first`` and ``second``. floors: of :func:`against_floors`.
+        pairs: with ``first`` and, where those must lie above the floors too, ``second``. floors: of :func:`against_floors`.
     """
-    low = at_the_floor(floors, probe, dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    low = at_the_floor(
+        floors,
+        probe,
+        dict.fromkeys(name for column in ("first", "second") if column in pairs for name in pairs[column]),
+    )
     if not low:
         return found
     why = f"not clearly above the floors: {some_of(low)}; more steps or seeds are needed"

@@ -17,12 +17,12 @@ FLOORS = dict.fromkeys(FLOOR_ARMS, 0.1)
 SHARES = {"first": 0.9, "second": 0.5, "third": 0.6, **FLOORS}
 
 
-def answered(shares: dict = SHARES, *, needed: int = 2, probe: str = "one-shot"):
+def answered(shares: dict = SHARES, *, needed: int = 2, probe: str = "one-shot", **options):
     rows = pd.concat([items(shares, probe=name, seeds=3) for name in ("one-shot", "linear group")], ignore_index=True)
     pairs = [Pair("C1", "first", "second"), Pair("C1", "first", "third"), Pair("C2", "second", "first")]
     found, floors = differences(rows, pairs), against_floors(rows, ("first", "second", "third"))
     return answer_by_pairs(
-        "C1", probe, found, floors, "a rule", needed=needed, lacking="one was not run", lines=["more"]
+        "C1", probe, found, floors, "a rule", needed=needed, lacking="one was not run", lines=["more"], **options
     )
 
 
@@ -45,3 +45,9 @@ def test_an_arm_at_the_floors_decides_nothing():
     answer = answered(SHARES | {"second": 0.1})
     assert answer.word == "not testable at this scale" and "not clearly above the floors: second" in answer.why
     assert math.isnan(answer.p) and len(answer.effects) == 2
+
+
+def test_where_something_was_made_worse_the_worse_arm_may_lie_at_the_floors():
+    assert answered(SHARES | {"second": 0.1}, degraded=True).word == "reproduced"
+    low = answered(SHARES | {"first": 0.1, "second": 0.0, "third": 0.0}, degraded=True)
+    assert low.word == "not testable at this scale" and "not clearly above the floors: first" in low.why
