@@ -402,6 +402,20 @@ def test_scaling_shows_the_points_of_each_panel_in_order_beside_those_of_the_pap
     assert theirs.get_xscale() == "log"
 
 
+def test_more_images_of_a_caption_are_a_panel_of_their_own():
+    rows = [("one-shot", 4, 0.5), ("one-shot", 1, 0.4), ("linear", 1, 0.9)]
+    images = pd.DataFrame(rows, columns=["probe", "images", "accuracy"]).assign(arm="StableRep synthetic")
+    images = images.assign(low=images["accuracy"] - 0.1, high=images["accuracy"] + 0.1)
+    axes = figures.scaling(scaling_table(), scaling_lines(), figure_6(), "one-shot", images).axes
+    assert len(axes) == 4
+    (container,) = axes[-1].containers
+    np.testing.assert_allclose(points(container), [[1, 40], [4, 50]])
+    assert axes[-1].get_xlabel() == "images of a caption" and [t.get_text() for t in axes[-1].get_xticklabels()] == [
+        "1",
+        "4",
+    ]
+
+
 def test_a_power_law_is_drawn_with_its_band_where_there_is_one():
     lines = scaling_lines()
     first, second, _ = figures.scaling(scaling_table(), lines, figure_6(), "one-shot").axes

@@ -20,6 +20,7 @@ from stablerep.figures.canvas import (
     name_rows,
     seeds_of,
 )
+from stablerep.figures.guided import draw_scales, over_doublings
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def comparison(arms: pd.DataFrame, probes: Sequence[str], primary: str, whose: s
     return figure
 
 
-def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, probe: str) -> Figure:
+def scaling(
+    table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, probe: str, images: pd.DataFrame | None = None
+) -> Figure:
     """Accuracy against number of captions on a log axis, a panel for each of the table's, and the paper's figure 6.
 
     Power laws are dashed, with their bands; floors, which learn from no captions, are dotted level lines.
@@ -62,11 +65,13 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
     Args:
         table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``captions``.
         lines: of :func:`stablerep.statistics.power_laws`, with ``panel`` and ``arm``, for this probe.
+        images: of :func:`stablerep.statistics.summarize`, with ``images``, how many a caption has; a panel more where it is given.
     """
     mine = table[table["probe"] == probe]
     panels, sizes = mine["panel"].unique(), sorted({*mine["captions"]} - {0})
-    figure, axes = canvas(2, -(-(len(panels) + 1) // 2), panels=len(panels) + 1, height=3.6)
-    *ours, theirs = list(axes.flat)[: len(panels) + 1]
+    count = len(panels) + 1 + (images is not None)
+    figure, axes = canvas(2, -(-count // 2), panels=count, height=3.6)
+    ours, theirs = list(axes.flat)[: len(panels)], axes.flat[len(panels)]
     for axis, panel in zip(ours, panels):
         part = mine[mine["panel"] == panel]
         for arm, points in part[part["captions"] > 0].groupby("arm", sort=False):
@@ -98,6 +103,14 @@ def scaling(table: pd.DataFrame, lines: pd.DataFrame, published: pd.DataFrame, p
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)  # no place inside is always free
+    if images is not None:
+        axis, part = axes.flat[count - 1], images[images["probe"] == probe].sort_values("images")
+        draw_scales(axis, part["arm"].iloc[0], part, "images", part["arm"].iloc[0])
+        over_doublings(axis, part["images"])
+        axis.set_title(f"all captions, {panels[0]}: {probe}")
+        axis.set_xlabel("images of a caption")
+        axis.set_ylabel("accuracy (%)")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     for axis in ours:
         axis.sharey(ours[0])
         axis.set_xticks(sizes, [str(size) for size in sizes])

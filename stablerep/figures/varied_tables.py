@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from stablerep.figures.tables import accuracy_texts, pivoted, points
@@ -35,6 +37,35 @@ def against_all_captions(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     mine = pairs[pairs["probe"] == probe]
     text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
     return pivoted(mine, "first", "panel", text).rename_axis(index=None, columns=None)
+
+
+def exchange_rates(worth: pd.DataFrame) -> pd.DataFrame:
+    """How many real captions one synthetic caption is worth: a row per pair of arms and probe, a column per panel.
+
+    Args:
+        worth: ``panel``, ``probe``, ``first``, ``second``, ``times``, ``low`` and ``high``; NaN where the lines do not rise.
+    """
+    text = [
+        "no clear rise" if row.times != row.times else f"{row.times:.2g} [{_bound(row.low)}, {_bound(row.high)}]"
+        for row in worth.itertuples()
+    ]
+    pairs = worth.assign(pair=[f"{row.first} for {row.second}, {row.probe}" for row in worth.itertuples()])
+    return pivoted(pairs, "pair", "panel", text).rename_axis(columns=None)
+
+
+def _bound(times: float) -> str:
+    return "∞" if math.isinf(times) else f"{times:.2g}"
+
+
+def rises_by_group(rises: pd.DataFrame) -> pd.DataFrame:
+    """By how many points accuracy rises with each doubling of the captions: a row per group of things, a column per arm.
+
+    Args:
+        rises: ``arm``, ``group``, ``difference``, ``low``, ``high`` and ``clusters``.
+    """
+    mine = rises.assign(group=[f"{row.group} ({row.clusters:,})" for row in rises.itertuples()])
+    text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
+    return pivoted(mine, "group", "arm", text).rename_axis(columns=None)
 
 
 def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:

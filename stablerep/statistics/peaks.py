@@ -60,7 +60,7 @@ def fit_peak(values: np.ndarray, grid: Sequence[float], *, seed: int = 0) -> Pea
     Raises:
         InputError: another shape, values that are not finite, or a grid through which no parabola is determined.
     """
-    values, x = _checked(values, grid, 3)
+    values, x = logarithms(values, grid, 3)
     fit = np.linalg.pinv(np.stack([np.ones_like(x), x, x**2], axis=1))  # 3 x W
     seeds, clusters, _ = values.shape
     rng = np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def rise(values: np.ndarray, grid: Sequence[float]) -> CrossedMean:
     Raises:
         InputError: as :func:`fit_peak`.
     """
-    values, x = _checked(values, grid, 2)
+    values, x = logarithms(values, grid, 2)
     x = x - x.mean()
     return crossed_mean(values @ (x / (x**2).sum()))
 
@@ -106,8 +106,12 @@ def lower(first: Peak, second: Peak) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _checked(values: np.ndarray, grid: Sequence[float], least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values and the logarithms of a grid of ``least`` different values or more."""
+def logarithms(values: np.ndarray, grid: Sequence[float], least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values [S, C, W] and the base-two logarithms of a grid of ``least`` different values or more.
+
+    Raises:
+        InputError: as :func:`fit_peak`.
+    """
     values = np.asarray(values, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         x = np.log2(np.asarray(grid, float))

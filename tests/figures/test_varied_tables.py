@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from stablerep.figures import varied_tables
@@ -23,6 +25,23 @@ def test_differences_by_size_have_a_column_for_each_panel():
     table = pd.concat([pairs().query("second == 'r'").assign(panel=panel) for panel in "xy"])
     shown = varied_tables.against_all_captions(table, "linear")
     assert shown.columns.tolist() == ["x", "y"] and shown.loc["b"].tolist() == 2 * ["+30.0 [+20.0, +40.0]"]
+
+
+def test_rates_of_exchange_have_their_ends_or_say_that_nothing_rises():
+    rows = [("x", 1.98, 1.04, 3.5), ("y", math.nan, math.nan, math.nan)]
+    table = pd.DataFrame(rows, columns=["panel", "times", "low", "high"]).assign(probe="p", first="A", second="B")
+    shown = varied_tables.exchange_rates(table)
+    assert shown.loc["A for B, p"].to_dict() == {"x": "2 [1, 3.5]", "y": "no clear rise"}
+    open_ended = varied_tables.exchange_rates(table.assign(times=8.0, low=0.0, high=math.inf))
+    assert open_ended.loc["A for B, p", "x"] == "8 [0, ∞]"
+
+
+def test_rises_have_a_row_for_each_group_and_a_column_for_each_arm():
+    rows = [("A", "all", 0.01, 40), ("B", "all", 0.02, 40), ("A", "food", -0.01, 9)]
+    table = pd.DataFrame(rows, columns=["arm", "group", "difference", "clusters"]).assign(low=-0.05, high=0.05)
+    shown = varied_tables.rises_by_group(table)
+    assert shown.index.tolist() == ["all (40)", "food (9)"] and shown.loc["all (40)", "B"] == "+2.0 [-5.0, +5.0]"
+    assert shown.loc["food (9)"].tolist() == ["-1.0 [-5.0, +5.0]", ""]
 
 
 def test_accuracies_by_scale_are_in_its_order():

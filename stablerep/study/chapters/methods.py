@@ -68,7 +68,7 @@ PRESETS = chapter_presets(
     Parameters,
     LEARNING,
     laptop=dict(
-        methods=list(METHODS), captions=0, label="", patch_encoder="test_vit", patch_size=8, depth=0, steps=200,
+        methods=list(METHODS), captions=0, label="", patch_encoder="test_vit", patch_size=8, depth=0, steps=150,
     ),
     smoke=dict(depth=2),
     workstation=dict(patch_encoder="vit_tiny_patch16_224", patch_size=4),

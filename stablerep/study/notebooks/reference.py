@@ -30,6 +30,9 @@ MEASURED = ("seconds", "time", "views_per_second")  # columns that differ from m
 # By how much a sum may differ, relatively. Machines, and numbers of threads, round differently: a loss shows that in
 # its sixth digit, while a share of a few images jumps when one of them is taken for another.
 LOSS_TOLERANCE, TABLE_TOLERANCE = 5e-3, 0.15
+QUOTIENTS = (
+    "worth",
+)  # tables of numbers that have no end where what they are divided by is near zero, as after a few steps
 MOST_NAMED = 8  # values of a list that a sentence has room for
 
 
@@ -102,14 +105,14 @@ def check_reference(name: str) -> str:
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
     """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
 
-    The sum of the losses of each pre-training, and of the sizes of the numbers in each column that holds no times.
+    The sum of the losses of each pre-training, and of the sizes of the numbers in each column that holds no times and no quotients.
     """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)
     tables = compute_tables(name, parameters, study)
     trained = [run for run in map(study.store.find, study.store.asked) if run and run.info["step"] == "pretraining"]
     sums = {f"loss {number}": round(float(run.table("log")["loss"].sum()), 6) for number, run in enumerate(trained, 1)}
-    for table_name, table in sorted(tables.items()):
+    for table_name, table in sorted((key, one) for key, one in tables.items() if key not in QUOTIENTS):
         for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
             sums[f"{table_name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
     return sums, study

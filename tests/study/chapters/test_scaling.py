@@ -23,9 +23,10 @@ COUNTS = (8, 32, 64)
 
 def test_scaling_takes_nested_captions_in_both_panels_and_the_floors():
     study = AnsweringStudy()
-    p = resolve("scaling", {"preset": "smoke", "caption_counts": [64, 8, 32], "captions": 0, "seeds": 2, "steps": 16})
+    given = {"caption_counts": [64, 8, 32], "captions": 0, "seeds": 2, "steps": 16, "image_counts": []}
+    p = resolve("scaling", {"preset": "smoke", "arms": list(scaling.SCALED)} | given)
     table = scaling.compute(p, scaling.ask(p, study))["scaling"]
-    rows = [[c, a] for c in COUNTS for a in scaling.SCALED] + [[0, floor] for floor in FLOOR_ARMS]
+    rows = [[c, a] for c in COUNTS for a in p.arms] + [[0, floor] for floor in FLOOR_ARMS]
     for panel in (FIXED, GROWING):
         assert table[table["panel"] == panel][["captions", "arm"]].values.tolist() == rows
     trained = table[table["captions"] > 0]
@@ -55,13 +56,14 @@ def test_views_are_fixed_or_grow_with_the_captions():
 def test_the_largest_set_has_the_same_runs_in_both_panels(tmp_path):
     study = Study(NotingStore(tmp_path / "plan"))
     study.corpus = AnsweringStudy().corpus
-    given = {"preset": "smoke", "caption_counts": [8, 64], "captions": 0, "steps": 16, "generator": "emoji"}
+    given = {"caption_counts": [8, 64], "captions": 0, "steps": 16, "generator": "emoji", "arms": list(scaling.SCALED)}
+    given |= {"preset": "smoke"}
     asked = scaling.ask(resolve("scaling", given), study)
     keys = {
         panel: {(one.arm, one.captions): one.pretraining.key for one in asked.panels[panel]} for panel in asked.panels
     }
     same = {place for place, key in keys[FIXED].items() if keys[GROWING][place] == key}
-    assert same == {(arm, 64) for arm in scaling.SCALED} and len(keys[FIXED]) == 6
+    assert same == {(arm, 64) for arm in scaling.SCALED} and len(keys[FIXED]) == 8
     assert {one.pretraining for one in asked.floors} == {None} and [one.arm for one in asked.floors] == list(FLOOR_ARMS)
 
 
@@ -140,7 +142,10 @@ def test_without_an_arm_that_the_claim_names_nothing_is_decided(missing):
 
 def test_an_arm_that_is_not_wanted_is_not_trained():
     study = AnsweringStudy()
-    p = resolve("scaling", {"preset": "smoke", "caption_counts": [8, 32], "captions": 0, "arms": [PLUS, "CLIP real"]})
+    p = resolve(
+        "scaling",
+        {"preset": "smoke", "caption_counts": [8, 32], "captions": 0, "arms": [PLUS, "CLIP real"], "image_counts": []},
+    )
     scaling.ask(p, study)
     assert {one.arm for one in study.asked} == {PLUS, "CLIP real", *FLOOR_ARMS}
 
@@ -263,3 +268,70 @@ def test_each_number_of_captions_is_an_arm_of_its_own_to_a_sentence_and_floors_s
         "CLIP real at 1,000 captions", "CLIP real at 2,000 captions", *FLOOR_ARMS,
     ]  # fmt: skip
     assert set(table["arm"]) == {"CLIP real", *FLOOR_ARMS}
+
+
+def test_a_caption_is_worth_as_many_as_its_lead_has_doublings():
+    """Of 40 concepts CLIP answers four more with each doubling, StableRep+ as many as CLIP with twice its captions."""
+    clip = {100: 0.1, 200: 0.2, 400: 0.3}
+    tables = tables_of(CLIP_real=clip, StableRepPlus_synthetic={100: 0.2, 200: 0.3, 400: 0.4})
+    mine = tables["worth"].query("probe == 'linear subgroup'").set_index("panel")
+    assert mine["times"].tolist() == pytest.approx([2.0, 2.0]) and mine.index.tolist() == [FIXED, GROWING]
+    assert set(mine["first"]) == {PLUS} and set(mine["second"]) == {"CLIP real"}
+    assert (
+        (mine["low"] <= 2.0).all() and (mine["high"] >= 2.0).all() and mine["apart"].tolist() == pytest.approx([0, 0])
+    )
+    assert tables_of(StableRepPlus_synthetic=clip)["worth"].empty  # nothing to be worth
+
+
+def test_rises_are_of_all_things_and_of_groups_with_a_handful():
+    """Concepts are answered from the first on: those of the first group always, of the second from 200 captions on."""
+    asked = scaling.Asked(
+        {panel: [SimpleNamespace(items=lambda: counted({100: 0.25, 200: 0.75, 400: 0.75}))] for panel in (FIXED, GROWING)},
+        [SimpleNamespace(items=lambda: items(dict.fromkeys(FLOOR_ARMS, 0.0), seeds=3))], lambda count: count,
+        groups=lambda: {f"c{c}": ("few" if c >= 36 else "early" if c < 10 else "late") for c in range(40)},
+    )  # fmt: skip
+    found = scaling.compute(SimpleNamespace(caption_counts=[100, 200, 400]), asked)["rises"].set_index("group")
+    assert found.index.tolist() == ["all", "early", "late"] and found["clusters"].tolist() == [40, 10, 26]
+    # a line through 0, y, y over two doublings rises by y / 2
+    assert found["difference"].tolist() == pytest.approx([0.25, 0.0, 20 / 26 / 2])
+
+
+def counted(by_count: dict[int, float]) -> pd.DataFrame:
+    parts = [items({PLUS: share}, seeds=3).assign(captions=count) for count, share in by_count.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_groups_are_the_first_label_of_things_that_have_one():
+    study = AnsweringStudy()
+    p = resolve("scaling", {"preset": "smoke"}).model_copy(update={"probe_designs": ["ink", "chalk"]})
+    table = study.asked_part(p.probe_designs, p.probe_part).table
+    expected = dict(zip(table[study.about.cluster], table["kind"]))
+    assert scaling.groups(p, study) == expected and len(set(expected.values())) == 3
+    study.corpus.table["kind"] = [f"kind {number}" for number in range(len(study.corpus.table))]
+    assert scaling.groups(p, study) == {}  # the drawings of a thing differ
+
+
+def test_more_images_of_a_caption_are_asked_of_all_captions_at_the_same_views(tmp_path):
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = AnsweringStudy().corpus
+    given = {"preset": "smoke", "caption_counts": [8, 64], "captions": 0, "steps": 16, "image_counts": [4, 1, 2]}
+    asked = scaling.ask(resolve("scaling", given), study)
+    assert list(asked.images) == [1, 2, 4] and {one.arm for some in asked.images.values() for one in some} == {
+        scaling.MORE
+    }
+    trained = [one for one in study.store.noted if one.step == "pretraining"]
+    assert {one.parameters["steps"] * one.parameters["views_per_step"] for one in trained[-3:]} == {16 * 32}
+    # as many images as the study has of a caption are the run that the panels have
+    own = resolve("scaling", given).images_per_caption
+    largest = next(one for one in asked.panels[FIXED] if (one.arm, one.captions) == (scaling.MORE, 64))
+    assert asked.images[own][0].pretraining.key == largest.pretraining.key
+    assert len({some[0].pretraining.key for some in asked.images.values()}) == 3
+
+
+def test_the_table_of_images_is_there_where_it_was_asked():
+    study = AnsweringStudy()
+    p = resolve("scaling", {"preset": "smoke", "caption_counts": [8, 64], "captions": 0, "image_counts": [2, 1]})
+    table = scaling.compute(p, scaling.ask(p, study))["images"]
+    assert table["images"].tolist() == [1, 2] and set(table["arm"]) == {scaling.MORE}
+    p = p.model_copy(update={"image_counts": []})
+    assert "images" not in scaling.compute(p, scaling.ask(p, study))
