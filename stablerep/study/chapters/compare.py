@@ -34,9 +34,12 @@ PAIRS = (
     Pair("C16", "SimCLR real", "SimCLR reconstructed"),
     Pair("many positives", "StableRep real designs", "SimCLR real designs"),
     Pair("control", "StableRep synthetic", "StableRep real designs"),
+    Pair("real designs", "StableRep synthetic", "CLIP real designs"),
     Pair("more images", "SimCLR all synthetic", "SimCLR synthetic"),
+    Pair("more images", "CLIP all synthetic", "CLIP synthetic"),
     Pair("language", "StableRep+ synthetic", "StableRep synthetic"),
     Pair("other images", "SimCLR synthetic redrawn", "SimCLR synthetic"),
+    Pair("other images", "StableRep synthetic redrawn", "StableRep synthetic"),
 )
 
 STRIP = Step(

@@ -48,7 +48,7 @@ LEARNING: Presets = {
         camera=1.0,  # on plain drawings raw pixels beat every encoder
         probe_part="test",
         one_per_concept=False,  # it costs CLIP accuracy, and changes little for the others
-        encoder="test_resnet", stem="published", steps=540, views_per_step=128,  # the most accuracy per minute
+        encoder="test_resnet", stem="published", steps=500, views_per_step=128,  # the most accuracy per minute
         # each the best of four on validation concepts
         learning_rate=2e-3, simclr_learning_rate=2e-3, clip_learning_rate=4e-3, supervised_learning_rate=4e-3,
         caption_as_class_learning_rate=8e-3, mae_learning_rate=1e-3, byol_learning_rate=1e-3, moco_v3_learning_rate=2e-3,

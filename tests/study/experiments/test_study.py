@@ -46,7 +46,7 @@ def test_arms_are_the_comparison():
     # methods with one image per caption on real images get one on synthetic images too, but where an arm says that it has all
     others = {a.name: a.stored for a in ARMS if a.images == "synthetic" and not a.method.startswith("stablerep")}
     assert others == {
-        "SimCLR synthetic": 1, "SimCLR synthetic redrawn": 1, "CLIP synthetic": 1, "SimCLR all synthetic": None,
+        "SimCLR synthetic": 1, "SimCLR synthetic redrawn": 1, "CLIP synthetic": 1, "SimCLR all synthetic": None, "CLIP all synthetic": None,
     }  # fmt: skip
 
 
@@ -358,6 +358,7 @@ def test_each_arm_gets_its_images(study, stub):
     assert sizes["SimCLR real"] == sizes["CLIP real"] == sizes["SimCLR synthetic"] == sizes["CLIP synthetic"] == 4
     assert sizes["SimCLR reconstructed"] == 4 and len(stub.reconstructed) == 1
     assert sizes["StableRep synthetic"] == sizes["StableRep+ synthetic"] == sizes["SimCLR all synthetic"] == 12
+    assert sizes["CLIP all synthetic"] == sizes["StableRep synthetic redrawn"] == 12
     designs = {n for name, n in sizes.items() if name.endswith("real designs")}
     assert len(designs) == 1 and designs.pop() > 4  # the same for every method
     assert p.guidance_scale == p.clip_guidance_scale != p.simclr_guidance_scale

@@ -50,18 +50,20 @@ def test_comparison_by_hand(store):
     })  # fmt: skip
     (plan,) = plan_chapters([("compare", p)], store, speed=1.0)
     trained = [arm for arm in ARMS if arm.trained]
-    runs = 2 * len(trained) - 1  # at the first seed, redrawn images are those of SimCLR synthetic
+    runs = (
+        2 * len(trained) - 2
+    )  # at the first seed, redrawn images are those of SimCLR synthetic and of StableRep synthetic
     evaluations = runs + 2 + 2  # random weights at each seed, and two floors that have none
     count = {step: steps_of(plan).count(step) for step in set(steps_of(plan))}
     assert count == {
-        "synthesis": 5, "reconstructed": 1, "pretraining": runs, "evaluation": evaluations, "strip": 1,
+        "synthesis": 6, "reconstructed": 1, "pretraining": runs, "evaluation": evaluations, "strip": 1,
     }  # fmt: skip
     weights = {"clip": 2.4, "stablerep+": 1.35}  # captions are read: all of them, or one for each four images
     expected = (
-        # at SimCLR's guidance scale and at that of all others: all images, and one of each caption; and one of each redrawn
-        (2 * (400 + 100) + 100) * 8 * 2 / SYNTHESIS.rate
+        # at SimCLR's guidance scale and at that of all others: all images, and one of each caption; and one of each, and all, redrawn
+        (2 * (400 + 100) + 100 + 400) * 8 * 2 / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
-        + (2 * sum(weights.get(arm.method, 1) for arm in trained) - 1) * 640 / PRETRAINING.rate
+        + (2 * sum(weights.get(arm.method, 1) for arm in trained) - 2) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
         + STRIP.seconds
     )
@@ -143,7 +145,7 @@ def test_text_of_a_plan(store):
     first, *_, counts, cost = text.splitlines()
     assert first == "compare at preset smoke: guidance_scale = 4.0 instead of 2.0"
     assert "192 images of 96 captions, w = 4, seed 0: compute, about" in text
-    assert counts == "Of 32 runs 0 exist and 32 would be computed; 1 notebook would be executed."
+    assert counts == "Of 35 runs 0 exist and 35 would be computed; 1 notebook would be executed."
     assert "of memory" in cost and "on disk, of which" in cost
     assert not store.root.exists()
 
