@@ -76,7 +76,7 @@ LEARNING: Presets = {
 PRETRAINING = overriding(
     LEARNING,
     laptop=GENERATED | dict(
-        sampling_steps=8,  # enough up to w = 4 (within 3 grey levels of 50 steps); at w = 2 as faithful as 12
+        sampling_steps=6,  # within 4 grey levels of 50 steps at w = 2, and within 6 at w = 4
         captions=640,  # with which every arm lies above the floors on validation concepts
         images_per_caption=4,  # l; the paper stores 10
         # each the best of four on validation concepts; for SimCLR 8, the paper's, is as good, and needs more steps of sampling
