@@ -47,4 +47,5 @@ def stub(monkeypatch):
     monkeypatch.setattr("stablerep.generator.autoencoder_training.reconstruct", generator.reconstruct)
     monkeypatch.setattr("stablerep.generator.generator_fingerprint", lambda name: generator.fingerprint)
     monkeypatch.setattr(image_sets, "_SETS", {})
+    monkeypatch.setattr(sources, "_PIXELS", {})
     return generator

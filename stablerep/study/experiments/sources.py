@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import stablerep.generator as generators
 from stablerep.camera import Camera
@@ -18,9 +21,13 @@ from stablerep.study.experiments.images import Captions
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stablerep.study.parameters.base import Parameters
 
 _GENERATORS = {}  # what is kept in memory, by name
+_PIXELS: dict[tuple, np.ndarray] = {}  # of what probes look at, which every encoder is asked about
+LARGEST = 300e6  # bytes of the images that are kept
 RUN = "run:"  # before the key of a run that trained a generator, in the place of a generator's name
 
 
@@ -109,8 +116,9 @@ class Sources:
             )
 
     def probed_part(self, designs: list[str]) -> Corpus:
-        """Scenes of the corpus, in some of its designs where it has any."""
-        return self.scenes.where(self.scenes.table["design"].isin(designs)) if self.corpus.designs else self.scenes
+        """Scenes of the corpus, in some of its designs where it has any. What was drawn last is not drawn again."""
+        scenes = drawn_once(self.scenes)
+        return scenes.where(scenes.table["design"].isin(designs)) if self.corpus.designs else scenes
 
     def asked_part(self, designs: list[str], part: str) -> Corpus:
         """Of :meth:`probed_part`, what probes ask for: of ``validation`` without what is held out from every choice.
@@ -155,6 +163,21 @@ class Sources:
         if name not in self._fingerprints:
             self._fingerprints[name] = generators.generator_fingerprint(name)
         return self._fingerprints[name]
+
+
+def drawn_once(corpus: Corpus) -> Corpus:
+    """The corpus with the images of two tables kept in memory: those that were asked for last, if they are not too large."""
+
+    def draw(table: pd.DataFrame, size: int) -> np.ndarray:
+        key = corpus.fingerprint, size, hashlib.sha256("\n".join(table["id"]).encode("utf-8", "surrogatepass")).digest()
+        images = _PIXELS.pop(key) if key in _PIXELS else corpus.draw(table, size)
+        if images.nbytes <= LARGEST:
+            _PIXELS[key] = images  # the last one
+        while len(_PIXELS) > 2:
+            del _PIXELS[next(iter(_PIXELS))]
+        return images
+
+    return replace(corpus, draw=draw)
 
 
 def _rank(text: str) -> str:
