@@ -16,9 +16,9 @@ def captioned(caption: str, table: str, name: str = "") -> str:
     return f":::{{table}} {caption}\n{label}\n{table}\n:::"
 
 
-def some_of(names: Sequence[str], count: int = 3) -> str:
-    """``a, b, c and 2 more``: at most ``count`` of some names."""
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+def some_of(names: Sequence[str], count: int = 3, *, between: str = ", ") -> str:
+    """``a, b, c and 2 more``: at most ``count`` of some names, with something else ``between`` them where names have commas."""
+    return between.join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def badge(claim: str, word: str, *, named: bool = True) -> str:

@@ -65,5 +65,5 @@ def held_to_floors(found: Verdict, pairs: pd.DataFrame, floors: pd.DataFrame, pr
     )
     if not low:
         return found
-    why = f"not clearly above the floors: {some_of(low)}; more steps or seeds are needed"
+    why = f"not clearly above the floors: {some_of(low, between='; ')}; more steps or seeds are needed"
     return replace(found, word=WORDS[-1], p=nan, sentence=why)

@@ -77,3 +77,11 @@ def test_where_no_pair_was_run_nothing_lies_at_the_floor():
     found = Verdict("not testable at this scale", math.nan, "no pair of arms was run")
     none = differences(items({"a": 0.5}, seeds=3), [])
     assert held_to_floors(found, none, floors_of({"a": 0.9}), PROBE) is found
+
+
+def test_names_of_arms_that_have_commas_are_kept_apart():
+    names = ["a, generation 1", "b, generation 1"]
+    found = items(dict.fromkeys([*names, *FLOOR_ARMS], 0.1), seeds=3)
+    pairs = pd.DataFrame({"first": names[:1], "second": names[1:]})
+    held = held_to_floors(Verdict("undecided", 0.5, ""), pairs, against_floors(found, names), "linear subgroup")
+    assert "the floors: a, generation 1; b, generation 1; more" in held.sentence
