@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stablerep.figures.images import image_grid
+from stablerep.figures.tables import of_other_captions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,14 +43,7 @@ def retrieved(table: pd.DataFrame) -> Figure:
     """
     kinds, captions = list(dict.fromkeys(table["kind"])), list(dict.fromkeys(table["caption"]))
     figure = _kinds_side_by_side(table, {kind: kind.replace(", ", ",\n") for kind in kinds})
-    said = []
-    for caption in captions:
-        mine = table[(table["caption"] == caption) & (table["shows"] != caption)]
-        others = mine.groupby("kind", sort=False)["shows"].agg(lambda shown: ", ".join(dict.fromkeys(shown)))
-        said.append(f"for {caption} " + ("; ".join(f"{kind} {shown}" for kind, shown in others.items()) or "none"))
-    figure.set_label(
-        f"{len(captions)} captions with {', '.join(kinds)}. Images of other captions are, {'; '.join(said)}."
-    )
+    figure.set_label(f"{len(captions)} captions with {', '.join(kinds)}. {of_other_captions(table)}")
     return figure
 
 

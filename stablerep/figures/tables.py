@@ -83,7 +83,7 @@ def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     mine = pairs[pairs["probe"] == probe]
     shown = mine.assign(points=[points(row.difference, row.low, row.high) for row in mine.itertuples()])
     shown = shown.assign(visible=[f"{100 * row.visible:.1f}" for row in mine.itertuples()])
-    shown = shown.rename(columns={"visible": "smallest detectable"}).set_index("claim")
+    shown = shown.rename(columns={"visible": "smallest detectable", "claim": "comparison"}).set_index("comparison")
     return shown[["first", "second", "points", "smallest detectable", "seeds"]]
 
 
@@ -212,3 +212,17 @@ def upstream_sentence(table: pd.DataFrame) -> str:
         f"The corpus has {upstream + removed:,} images to learn from. Of these, {removed:,} {'is' if removed == 1 else 'are'} pixel for pixel equal to an image of a "
         f"validation or test concept and {'was' if removed == 1 else 'were'} removed first, so that {upstream:,} could be retrieved."
     )
+
+
+def of_other_captions(strip: pd.DataFrame) -> str:
+    """Which of some retrieved images are of other captions than the one that they were retrieved for, by these captions.
+
+    Args:
+        strip: ``caption``, ``kind`` (the way of retrieval) and ``shows`` (the caption of the image).
+    """
+    said = []
+    for caption in dict.fromkeys(strip["caption"]):
+        mine = strip[(strip["caption"] == caption) & (strip["shows"] != caption)]
+        others = mine.groupby("kind", sort=False)["shows"].agg(lambda shown: ", ".join(dict.fromkeys(shown)))
+        said.append(f"For {caption}: {'; '.join(f'{kind} ({shown})' for kind, shown in others.items()) or 'none'}.")
+    return " ".join(["Images of other captions, by their captions.", *said])

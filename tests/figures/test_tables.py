@@ -33,7 +33,7 @@ def test_accuracies_keep_the_order_of_the_study_and_leave_out_what_is_missing():
 
 def test_differences_are_signed_points_titled_by_their_claim():
     shown = tables.differences(pairs()[:2], "linear")
-    assert shown.index.tolist() == ["C1", "learned"]
+    assert shown.index.tolist() == ["C1", "learned"] and shown.index.name == "comparison"  # a claim or a secondary one
     assert shown.columns.tolist() == ["first", "second", "points", "smallest detectable", "seeds"]
     assert shown.iloc[0].tolist() == ["b", "a", "+5.0 [-1.0, +10.0]", "7.8", 3]
     assert tables.differences(pairs(), "knn")["smallest detectable"].tolist() == ["2.0"]
@@ -227,3 +227,14 @@ def test_removed_images_are_told(removed, said):
     told = tables.upstream_sentence(found_images(removed))
     assert told.startswith(f"The corpus has 6,509 images to learn from. Of these, {said} pixel for pixel equal")
     assert told.endswith(f"so that {6509 - removed:,} could be retrieved.")
+
+
+def test_captions_of_other_images_are_told():
+    rows = [
+        ("dog face", "real images", "dog face"), ("dog face", "by words", "dog"), ("dog face", "by words", "cat face"), ("dog face", "by words", "dog"),
+        ("dog face", "by likeness", "owl"), ("rose", "by words", "rose"),
+    ]  # fmt: skip
+    told = tables.of_other_captions(pd.DataFrame(rows, columns=["caption", "kind", "shows"]))
+    assert told == (
+        "Images of other captions, by their captions. For dog face: by words (dog, cat face); by likeness (owl). For rose: none."
+    )

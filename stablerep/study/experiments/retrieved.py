@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stablerep.generator.folders import EMBEDDED
 from stablerep.study.experiments.image_sets import ImageSets
 from stablerep.study.experiments.images import Captions, ImageSet
 
@@ -53,3 +56,15 @@ class Retriever:
 
     def _load(self, way: str) -> CaptionedImages:
         return self.retrieved(way).images(self.sets.size, self.images(way).name)
+
+
+def learned_from(generator: str) -> str:
+    """The fingerprint of the images that a generator has learned from, as its training left it (:func:`stablerep.generator.training.train_generator`).
+
+    Empty where there is no such record, as on the Hub, or where the training went on from another generator, whose images it does not tell.
+    """
+    record = (EMBEDDED if generator == "emoji" else Path(generator)) / "training" / "training.json"
+    if not record.is_file():
+        return ""
+    about = json.loads(record.read_text(encoding="utf-8"))
+    return "" if about.get("start") else about.get("learned_from", "")

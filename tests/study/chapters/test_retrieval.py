@@ -12,7 +12,7 @@ from PIL import Image
 from stablerep import figures
 from stablerep.statistics.arms import differences, seed_means, summarize
 from stablerep.study.chapters import compare, resolve, retrieval
-from stablerep.study.chapters.retrieval import PAIRS, SYNTHETIC, named
+from stablerep.study.chapters.retrieval import OWN_ALONE, PAIRS, SYNTHETIC, named
 from stablerep.study.experiments import retrieved
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.floors import against_floors
@@ -42,15 +42,15 @@ def test_only_the_images_differ(tmp_path):
     p, found, noted = asked(tmp_path, seeds=2)
     per_seed = [name for method in p.methods for name in (SYNTHETIC[method], *(named(method, way) for way in WAYS))]
     assert [(one.arm, one.seed) for one in found.evaluated] == [
-        (name, seed) for seed in (0, 1) for name in (*per_seed, *FLOOR_ARMS)
+        (name, seed) for seed in (0, 1) for name in (*per_seed, OWN_ALONE, *FLOOR_ARMS)
     ]
     trained = [one for one in noted if one.step == "pretraining" and one.parameters["seed"] == 0]
-    assert len(trained) == len(per_seed)
-    for method, arms in (("stablerep", trained[:4]), ("simclr", trained[4:])):
+    assert len(trained) == len(per_seed) + 1  # the last has all real images of a caption and no other
+    for method, arms in (("stablerep", trained[:4]), ("simclr", trained[4:-1])):
         synthetic, *others = arms
         assert all(one.parameters == synthetic.parameters | {"images_by": ["stablerep.retrieving"]} for one in others)
         assert synthetic.parameters["method"] == method and len({one.inputs["images"] for one in arms}) == 4
-    assert [one.inputs["images"] for one in trained[1:4]] == [one.inputs["images"] for one in trained[5:]]
+    assert [one.inputs["images"] for one in trained[1:4]] == [one.inputs["images"] for one in trained[5:-1]]
     made = [one for one in noted if one.step == "synthesis"]
     assert {one.parameters["guidance_scale"] for one in made} == {p.guidance_scale, p.simclr_guidance_scale}
     assert {one.parameters["images_per_caption"] for one in made} == {4}
@@ -62,16 +62,28 @@ def test_synthetic_arms_are_those_of_the_comparison(tmp_path):
     study.corpus = AnsweringStudy().corpus
     q = resolve("compare", {
         "preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "views_per_step": 64,
-        "arms": [*FLOOR_ARMS, *SYNTHETIC.values()],
+        "arms": [*FLOOR_ARMS, *SYNTHETIC.values(), OWN_ALONE],
     })  # fmt: skip
     theirs = {one.evaluation.key for one in compare.ask(q, study).evaluated}
-    assert theirs <= {one.evaluation.key for one in found.evaluated} and len(theirs) == 5
+    assert theirs <= {one.evaluation.key for one in found.evaluated} and len(theirs) == 6
 
 
 def test_a_laptop_trains_two_encoders_that_the_comparison_has_not():
     p = resolve("retrieval", {})
     assert len(p.methods) * len(p.retrieved) == 2
-    assert SYNTHETIC[p.methods[0]] in resolve("compare", {}).arms
+    assert {SYNTHETIC[p.methods[0]], OWN_ALONE} <= set(resolve("compare", {}).arms)
+
+
+@pytest.mark.parametrize("preset", ["reference", "workstation", "paper"])
+def test_no_more_images_are_retrieved_than_a_caption_has(preset, emoji):
+    """With more of them most would be of other captions, and positives all the same."""
+    p = resolve("retrieval", {"preset": preset, "corpus": "emoji"})
+    assert p.positives <= p.images_per_caption <= emoji.to_learn_from().table["caption"].value_counts().max()
+
+
+def test_simclr_alone_needs_no_arm_of_stablerep(tmp_path):
+    _, found, _ = asked(tmp_path, methods=["simclr"])
+    assert OWN_ALONE not in {one.arm for one in found.evaluated}
 
 
 @pytest.mark.parametrize("name", ["methods", "retrieved"])
@@ -120,7 +132,10 @@ def test_a_run_tells_what_was_retrieved_and_shows_some(tmp_path, stub):
         "retrieval", {"preset": "smoke", "generator": "stub", "captions": 12, "images_per_caption": 3, "seeds": 2}
     )
     tables = retrieval.compute(p, retrieval.ask(p, study))
-    assert set(tables) == {"arms", "differences", "floors", "seeds", "retrieved", "strip"}
+    assert set(tables) == {"arms", "differences", "floors", "seeds", "retrieved", "strip", "upstream"}
+    (upstream,) = tables["upstream"].itertuples(index=False)
+    assert (upstream.learned_from, upstream.retrieved_from) == ("", study.corpus.to_learn_from().fingerprint)
+    assert "no record says" in retrieval.verdict(tables)[0].why  # the generator is a stub
     assert len(tables["differences"]) == len(PAIRS) and set(tables["floors"]["first"]) == {
         name for pair in PAIRS for name in (pair.first, pair.second)
     }
@@ -163,6 +178,8 @@ def tables_of(shares: dict[str, float], seeds: int = 3, floor: float = 0.1) -> d
     found = items(shares | dict.fromkeys(FLOOR_ARMS, floor), seeds=seeds)
     return {
         "arms": summarize(found), "differences": differences(found, PAIRS), "floors": against_floors(found, shares), "seeds": seed_means(found),
+        "retrieved": pd.DataFrame({"way": [WAYS[BY_LIKENESS], WAYS[BY_WORDS]], "caption": [0.2, 0.861]}),
+        "upstream": pd.DataFrame({"learned_from": ["c0ffee"], "retrieved_from": ["c0ffee"]}),
     }  # fmt: skip
 
 
@@ -178,16 +195,28 @@ def test_the_answer_follows_the_arm_by_words(words, synthetic, word):
     (answer,) = retrieval.verdict(tables)
     assert (answer.claim, answer.word) == ("C14", word)
     assert "above minus one point" in answer.rule
+    assert answer.lines == ["Of the images retrieved by words, 86.1 % are the caption's own."]
 
 
-def test_other_arms_decide_nothing():
+@pytest.mark.parametrize("record", ["", "5eed"])
+def test_nothing_is_said_of_a_generator_that_learned_from_something_else(record):
+    tables = tables_of({WORDS_ARM: 0.8, SYNTHETIC_ARM: 0.5})
+    assert retrieval.verdict(tables)[0].word == "reproduced"
+    tables["upstream"]["learned_from"] = record
+    (answer,) = retrieval.verdict(tables)
+    assert answer.word == "not testable at this scale"
+    assert answer.why == "no record says that the generator learned from the images among which this chapter retrieves"
+    assert not answer.effects and answer.p != answer.p
+
+
+def test_other_arms_are_secondary():
     fixed = {WORDS_ARM: 0.8, SYNTHETIC_ARM: 0.5, SYNTHETIC["simclr"]: 0.5}
-    others = [pair.first for pair in PAIRS if pair.claim != "C14"]
+    others = [pair.first for pair in PAIRS if pair.first not in fixed]
     for share in (0.2, 0.9):
         tables = tables_of(fixed | dict.fromkeys(others, share))
         (answer,) = retrieval.verdict(tables)
         assert answer.word == "reproduced" and len(answer.effects) == 1
-        beside = tables["differences"].query("claim != 'C14'")
+        beside = tables["differences"].query("claim not in ('C14', 'own images')")
         assert len(beside) == len(others) and beside["difference"].tolist() == pytest.approx(
             [share - 0.5] * len(others)
         )
@@ -202,5 +231,5 @@ def test_what_was_not_run_is_not_testable():
 
 def test_pairs_are_of_arms_that_the_chapter_runs():
     names = {name for method in SYNTHETIC for name in (SYNTHETIC[method], *(named(method, way) for way in WAYS))}
-    assert {name for pair in PAIRS for name in (pair.first, pair.second)} == names
+    assert {name for pair in PAIRS for name in (pair.first, pair.second)} == {*names, OWN_ALONE}
     assert [(pair.first, pair.second) for pair in PAIRS if pair.at_least] == [(WORDS_ARM, SYNTHETIC_ARM)]

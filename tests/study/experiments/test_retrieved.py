@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,15 @@ from stablerep.study.chapters import resolve
 from stablerep.study.experiments import retrieved
 from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import ImageSet
-from stablerep.study.experiments.retrieved import BY_LIKENESS, BY_WORDS, OWN_LEFT_OUT, RETRIEVING, WAYS, Retriever
+from stablerep.study.experiments.retrieved import (
+    BY_LIKENESS,
+    BY_WORDS,
+    OWN_LEFT_OUT,
+    RETRIEVING,
+    WAYS,
+    Retriever,
+    learned_from,
+)
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore
@@ -103,3 +112,17 @@ def test_where_captions_repeat_words_find_images_of_the_class(photographs, stub)
         found.captions_for(one) == [one] * 3 for one in retriever.captions.texts
     )
     assert retriever.retrieved(BY_LIKENESS).images(32, "f00d").images.shape == (36, 3, 32, 32)
+
+
+def test_a_generator_says_what_it_learned_from(tmp_path, emoji):
+    assert learned_from("emoji") == emoji.to_learn_from().fingerprint
+    assert learned_from("owner/name") == learned_from(str(tmp_path)) == ""
+    (tmp_path / "training").mkdir()
+    record = tmp_path / "training" / "training.json"
+    for about, said in (
+        ({"learned_from": "c0ffee", "start": None}, "c0ffee"),
+        ({"learned_from": "c0ffee", "start": "5eed"}, ""),
+        ({}, ""),
+    ):
+        record.write_text(json.dumps(about))
+        assert learned_from(str(tmp_path)) == said  # after a start, it learned from more than its record tells
