@@ -192,9 +192,9 @@ def gaps_table():
 
 
 def generations_table():
-    ways = ("replaced", "mixed", "accumulated", "filtered", "real")
+    ways = ("replaced", "mixed", "accumulated", "filtered", "only real")
     rows = [
-        {"way": way, "generation": t, "probe": probe, "arm": f"StableRep {way}, generation {t}"}
+        {"way": way, "generation": t, "probe": probe, "arm": f"StableRep, {way}, generation {t}"}
         for way in ways for t in range(3) for probe in PROBES
     ]  # fmt: skip
     return with_interval(rows).assign(seeds=1)
@@ -203,7 +203,9 @@ def generations_table():
 def generation_sets():
     about = [("real, other concepts", "", np.nan), ("generated", "", 0.0)]
     about += [
-        ("generated", way, t) for way in ("replaced", "mixed", "accumulated", "filtered", "real") for t in (1.0, 2.0)
+        ("generated", way, t)
+        for way in ("replaced", "mixed", "accumulated", "filtered", "only real")
+        for t in (1.0, 2.0)
     ]
     return with_interval(
         [dict(zip(("source", "way", "generation"), one), metric=m) for one in about for m in ("kid", "coverage")],
@@ -513,20 +515,29 @@ def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
     (named,) = figure.legends
     texts = [text.get_text() for text in named.get_texts()]
     assert sorted(texts) == sorted([*dict.fromkeys(table["way"]), "best floor", "real, other concepts"])
+    last = covered[covered["generation"] == 2].set_index("way")["value"]
+    said = ", ".join(f"{way} {last[way]:.2f}" for way in dict.fromkeys(table["way"]))
+    assert figure.get_label().endswith(f"; coverage at the last generation: {said}.")
     none = figures.generations(table, sets[:0], floors, "one-shot")
+    assert "last generation" not in none.get_label()
     assert "too few images" in [text.get_text() for text in none.axes[1].texts]
     none.canvas.draw()
 
 
 def test_images_of_every_generation_are_synthetic_and_their_marks_filled():
-    names = ["StableRep real, generation 2", "SimCLR all synthetic", "StableRep real designs", "StableRep, 4 of 4 real"]
+    names = [
+        "StableRep, only real, generation 2",
+        "SimCLR all synthetic",
+        "StableRep real designs",
+        "StableRep, 4 of 4 real",
+    ]
     assert [filled(name) for name in names] == [True, True, False, False]
 
 
 def test_pictures_are_those_of_the_first_and_the_last_generation():
     figure = figures.generation_grid(generation_pictures())
     titles = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
-    assert titles == ["as it is", "", "replaced", ""]
+    assert titles == ["generation 0", "", "replaced", ""]
     assert "by generation 7 of replaced: red heart; owl; pizza" in figure.get_label()
 
 

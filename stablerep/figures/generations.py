@@ -14,7 +14,7 @@ from stablerep.figures.tables import percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WAY_COLOURS = {"replaced": ORANGE, "mixed": PURPLE, "accumulated": GREEN, "filtered": BROWN, "real": BLUE}
+WAY_COLOURS = {"replaced": ORANGE, "mixed": PURPLE, "accumulated": GREEN, "filtered": BROWN, "only real": BLUE}
 SIGNS = dict(zip(WAY_COLOURS, "osD^v"))
 
 
@@ -31,7 +31,7 @@ def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, pro
     floors = arms[(arms["probe"] == probe) & (arms["views"] == 0)]
     figure, axes = canvas(2, height=3.4)
     ways = [way for way in WAY_COLOURS if way in set(mine["way"])]
-    said = []
+    said, reached = [], []
     for way in ways:
         part = mine[mine["way"] == way].sort_values("generation")
         _line(axes.flat[0], way, ways, part["generation"], *(100 * part[one] for one in ("accuracy", "low", "high")))
@@ -41,6 +41,7 @@ def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, pro
         )
         made = covered[(covered["way"] == way) | (covered["generation"] == 0)].sort_values("generation")
         _line(axes.flat[1], way, ways, made["generation"], made["value"], made["low"], made["high"])
+        reached += [f"{way} {made['value'].iloc[-1]:.2f}"] if len(made) else []
     if len(floors):
         axes.flat[0].axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
     for row in covered[covered["generation"].isna()].itertuples():
@@ -57,9 +58,10 @@ def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, pro
             named.setdefault(label, handle)
     figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2 if is_narrow() else 4)
     start = mine[mine["generation"] == 0].iloc[0]
+    coverage = f"; coverage at the last generation: {', '.join(reached)}" if reached else ""
     figure.set_label(
         f"Accuracy on {probe} and coverage over generations; generation 0 "
-        f"{percent(start['accuracy'], start['low'], start['high'])} %; {'; '.join(said)}."
+        f"{percent(start['accuracy'], start['low'], start['high'])} %; {'; '.join(said)}{coverage}."
     )
     return figure
 
@@ -72,7 +74,7 @@ def _line(axis, way: str, ways: list[str], generation, value, low, high) -> None
 
 
 def generation_grid(table: pd.DataFrame, *, each: int = 2) -> Figure:
-    """A row for each caption: ``each`` images by the generator as it is, and by the last generation of each way, of the same noise.
+    """A row for each caption: ``each`` images by generation 0, and by the last generation of each way, from the same noise.
 
     Args:
         table: ``caption``, ``way``, ``generation``, ``index`` and ``png`` (bytes).
@@ -83,10 +85,10 @@ def generation_grid(table: pd.DataFrame, *, each: int = 2) -> Figure:
     columns = [(way, place) for way in dict.fromkeys(shown["way"]) for place in range(each)]
     found = {(row.caption, row.way, row.index): row.png for row in shown.itertuples(index=False)}
     images = [[pixels_of(found[caption, *column]) for column in columns] for caption in captions]
-    titles = ["" if place else way or "as it is" for way, place in columns]
+    titles = ["" if place else way or "generation 0" for way, place in columns]
     figure = image_grid(np.asarray(images), captions, titles)
     ways = ", ".join(way for way in dict.fromkeys(shown["way"]) if way)
     figure.set_label(
-        f"Images of {len(captions)} captions by the generator as it is and by generation {last:g} of {ways}: {'; '.join(captions)}."
+        f"Images of {len(captions)} captions by generation 0 and by generation {last:g} of {ways}: {'; '.join(captions)}."
     )
     return figure

@@ -71,7 +71,7 @@ CLAIMS = (
     Claim("C12", "Editing the generator can remove a sensitive attribute.", "Discussion"),
     Claim("C13", "Most future models will learn from real and synthetic images together.", "Discussion"),
     Claim("C14", "Synthetic images do not beat the real images that their generator learned from, retrieved for the same captions.", "Against the paper: {cite:t}`geng2024retrieved`"),
-    Claim("C15", "Text-to-image models may one day be trained on synthetic images; without fresh real ones they get worse.", "Discussion; {cite:t}`alemohammad2023mad`, {cite:t}`gerstgrasser2024collapse`"),
+    Claim("C15", "Text-to-image models may one day be trained on synthetic images. One that learns from its own images alone gets worse than one that learns as long from real images, and real images among its own keep some of what is lost.", "Discussion; {cite:t}`alemohammad2023mad`, {cite:t}`gerstgrasser2024collapse`"),
     Claim("C16", "Synthetic images are of lower quality and resolution than photographs, and that costs accuracy.", "Discussion", tested="what the generator's autoencoder costs, through which every synthetic image passes"),
 )  # fmt: skip
 

@@ -103,8 +103,11 @@ def test_peaks_are_read_with_what_is_lost_beside_them():
 
 
 def test_generations_have_a_column_each_and_ways_a_row():
-    rows = [(way, t, 0.1 * (t + 1)) for way in ("replaced", "real") for t in (1, 0)]
+    rows = [(way, t, 0.1 * (t + 1)) for way in ("replaced", "only real") for t in (1, 0)]
     table = pd.DataFrame(rows, columns=["way", "generation", "accuracy"]).assign(low=0.05, high=0.5, probe="p")
     shown = varied_tables.generation_accuracies(pd.concat([table, table.assign(probe="q", accuracy=0.9)]), "p")
-    assert shown.columns.tolist() == ["generation 0", "generation 1"] and shown.index.tolist() == ["replaced", "real"]
-    assert shown.loc["real"].tolist() == ["10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]
+    assert shown.columns.tolist() == ["generation 0", "generation 1"] and shown.index.tolist() == [
+        "replaced",
+        "only real",
+    ]
+    assert shown.loc["only real"].tolist() == ["10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]

@@ -16,6 +16,7 @@ from stablerep.errors import InputError
 from stablerep.statistics.arms import differences, seed_means, summarize
 from stablerep.study.chapters import generations, resolve
 from stablerep.study.chapters.generations import FIRST, WAYS, named
+from stablerep.study.experiments import generation_images
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.floors import against_floors
 from stablerep.study.experiments.images import ImageSet
@@ -45,10 +46,12 @@ def test_stablerep_learns_from_every_generation_of_every_way_at_every_seed(tmp_p
         (name, seed) for seed in (0, 1) for name in (FIRST.name, *FLOOR_ARMS)
     ]
     assert {key: [(one.arm, one.seed) for one in some] for key, some in found.trained.items()} == {
-        (way, t): [(f"StableRep {way}, generation {t}", seed) for seed in (0, 1)] for way in WAYS for t in (1, 2)
+        (way, t): [(f"StableRep, {way}, generation {t}", seed) for seed in (0, 1)] for way in WAYS for t in (1, 2)
     }
     trained = [one for one in noted(study, "pretraining") if one.parameters["method"] == "stablerep"]
-    assert len({one.inputs["images"] for one in trained}) == 11 and len(trained) == 22
+    assert (
+        len({one.inputs["images"] for one in trained}) == 1 + 2 * 10 and len(trained) == 22
+    )  # a chain for each seed, from one set
     recipes = [{k: v for k, v in one.parameters.items() if k != "seed"} for one in trained]
     assert all(one == recipes[0] for one in recipes)
 
@@ -61,25 +64,60 @@ def test_each_generation_goes_on_from_the_one_before_on_images_of_its_parent(tmp
     start = study.generator_fingerprint("emoji")
     assert {one.inputs["start"] for one in firsts} == {start}
     assert all((one.parameters["steps"], one.parameters["learning_rate"]) == (7, 0.01) for one in trainings)
-    assert {one.parameters["seed"] for one in firsts} == {1} and {one.parameters["seed"] for one in seconds} == {2}
+    assert {one.parameters["seed"] for one in firsts} == {100} and {one.parameters["seed"] for one in seconds} == {200}
     parents = [one.inputs["start"] for one in seconds]
     assert len(set(parents)) == len(WAYS) and all(one.startswith("generator-") for one in parents)
     drawn = [(one.inputs["generator"], one.parameters) for one in noted(study, "synthesis")]
     lessons = {(who, how["seed"], how["images_per_caption"]) for who, how in drawn if how["seed"]}
     by_way = dict(zip(WAYS, parents))
     assert lessons == {
-        (start, 1, 4), (start, 1, 8), (by_way["filtered"], 2, 8),
-        *((by_way[way], 2, 4) for way in ("replaced", "mixed", "accumulated")),
+        (start, 100, 4), (start, 100, 8), (by_way["filtered"], 200, 8),
+        *((by_way[way], 200, 4) for way in ("replaced", "mixed", "accumulated")),
     }  # fmt: skip
     judged = [who for who, how in drawn if not how["seed"]]
     assert len(judged) == len(set(judged)) == 11 and {
         how["images_per_caption"] for _, how in drawn if not how["seed"]
     } == {4}
-    assert {how["guidance_scale"] for _, how in drawn} == {p.guidance_scale}
+    assert {(how["seed"] > 0, how["guidance_scale"]) for _, how in drawn} == {(True, 1.0), (False, p.guidance_scale)}
+
+
+def test_every_seed_has_a_chain_and_no_two_sets_are_drawn_from_the_same_noise(tmp_path):
+    p, found, study = asked(tmp_path, seeds=3, ways=["replaced", "filtered"])
+    trainings = noted(study, "generator")
+    assert len(trainings) == 3 * 2 * 2
+    assert sorted({one.parameters["seed"] for one in trainings}) == [100, 101, 102, 200, 201, 202]
+    drawn = [(one.inputs["generator"], one.parameters["seed"]) for one in noted(study, "synthesis")]
+    seen, taught = ({seed for _, seed in drawn if (seed < 100) == small} for small in (True, False))
+    assert seen == {0, 1, 2} and taught == {100, 101, 102, 200, 201, 202}
+    judges = [one for one in noted(study, "pretraining") if one.parameters["method"] == "stablerep+"]
+    assert {one.parameters["seed"] for one in judges} == {0, 1, 2}  # an encoder that filters for each chain
+    assert [one.parameters["seed"] for one in noted(study, "generation-images")] == [0, 1, 2] and len(found.images) == 3
+    for seed in (0, 1, 2):  # what StableRep learns from is what is measured
+        (run,) = (one for one in noted(study, "generation-images") if one.parameters["seed"] == seed)
+        learned = {
+            one.inputs["images"] for one in noted(study, "pretraining")
+            if one.parameters["method"] == "stablerep" and one.parameters["seed"] == seed
+        }  # fmt: skip
+        mine = {run.inputs[f"{way or 'generation'} {t}"] for way, t in run.parameters["sets"]}
+        assert {study._seen(name) for name in mine} == learned
+
+
+def test_lessons_are_drawn_at_a_guidance_scale_of_their_own(tmp_path):
+    p, _, study = asked(tmp_path, ways=["replaced"], lesson_guidance_scale=3.0)
+    drawn = [one.parameters for one in noted(study, "synthesis")]
+    assert {(how["seed"] > 0, how["guidance_scale"]) for how in drawn} == {(True, 3.0), (False, p.guidance_scale)}
+
+
+def test_the_preset_paper_needs_a_generator_of_its_corpus(tmp_path, photographs):
+    photographs.store = NotingStore(tmp_path / "plan")
+    p = resolve("generations", {"preset": "paper", "corpus": "hub:owner/captions"})
+    with pytest.raises(InputError, match="the preset paper needs generator, for generations: a pipeline/ that"):
+        generations.ask(p, photographs)
+    assert not photographs.store.noted
 
 
 def lessons_of(tmp_path, monkeypatch, ways=WAYS) -> tuple[dict[tuple[str, int], ImageSet], Study]:
-    """What each generation learns from: real drawings are darker than 200; drawn ones tell their seed, 200 more than it."""
+    """What each generation learns from: real drawings are darker than 200; drawn ones tell their generation, 200 more than it."""
     p, _, study = asked(tmp_path, camera=0.0)
     captions, lessons = study.captions(p.captions), {}
 
@@ -87,20 +125,21 @@ def lessons_of(tmp_path, monkeypatch, ways=WAYS) -> tuple[dict[tuple[str, int], 
         def load():
             texts = sorted(captions.texts)
             ids = np.repeat(np.arange(len(texts)), images_per_caption)
-            images = np.full((len(ids), 3, 32, 32), 200 + seed, np.uint8)
+            images = np.full((len(ids), 3, 32, 32), 200 + seed // generations.APART, np.uint8)
             images[:, 1] = np.tile(np.arange(images_per_caption), len(texts))[:, None, None]
             return CaptionedImages(*map(_tensor, (images, ids)), texts, f"drawn-{seed}")
 
         return ImageSet(f"drawn{seed}-{p.generator}", load)
 
     def train(start, images, **how):
-        lessons[way, how["seed"]] = images
-        return f"{RUN}{way}-{how['seed']}"
+        t = how["seed"] // generations.APART
+        lessons[way, t] = images
+        return f"{RUN}{way}-{t}"
 
     monkeypatch.setattr(study, "synthetic_images", draw)
     monkeypatch.setattr(study, "trained_further", train)
     for way in ways:
-        generations.chain(way, captions, p, study)
+        generations.chain(way, captions, p, study, 0)
     return lessons, study
 
 
@@ -111,7 +150,7 @@ def _tensor(array):
 
 
 def kinds(images: ImageSet) -> dict[int, int]:
-    """How many images there are of each kind: 0 for real ones, else the seed of the drawn ones."""
+    """How many images there are of each kind: 0 for real ones, else the generation that learns from the drawn ones."""
     data = images.load()
     pixels = data.images[:] if isinstance(data.images, OnDemandImages) else data.images
     levels = pixels[:, 0, 0, 0].numpy().astype(int)
@@ -125,7 +164,7 @@ def test_what_each_way_learns_from(tmp_path, monkeypatch):
         ("replaced", 1): {1: 128}, ("replaced", 2): {2: 128},
         ("mixed", 1): {0: 64, 1: 64}, ("mixed", 2): {0: 64, 2: 64},
         ("accumulated", 1): {0: 96, 1: 128}, ("accumulated", 2): {0: 96, 1: 128, 2: 128},
-        ("real", 1): {0: 96}, ("real", 2): {0: 96},
+        ("only real", 1): {0: 96}, ("only real", 2): {0: 96},
     }  # fmt: skip
     assert all(f"{way}-1" in found[way, 2].name for way in ("replaced", "mixed", "accumulated"))
 
@@ -158,10 +197,10 @@ def test_runs_that_the_comparison_has_are_its_runs(tmp_path):
 
 
 def test_images_of_every_generation_are_measured_by_simclr_on_real_images(tmp_path):
-    p, found, study = asked(tmp_path, ways=["replaced", "real"])
+    p, found, study = asked(tmp_path, ways=["replaced", "only real"])
     (run,) = noted(study, "generation-images")
     assert run.inputs["encoder"] == study.pretrained(arm("SimCLR real"), study.captions(0), p, 0).key
-    assert run.parameters["sets"] == [["", 0], ["replaced", 1], ["replaced", 2], ["real", 1], ["real", 2]]
+    assert run.parameters["sets"] == [["", 0], ["replaced", 1], ["replaced", 2], ["only real", 1], ["only real", 2]]
     made = [run.inputs[f"{way or 'generation'} {t}"] for way, t in run.parameters["sets"]]
     assert len(set(made)) == 5
 
@@ -185,7 +224,7 @@ def test_bad_parameters(tmp_path, given, message):
         asked(tmp_path, **given)
 
 
-NAMES = {"replaced": named("replaced", 3).name, "accumulated": named("accumulated", 3).name, "first": FIRST.name}
+NAMES = {"first": FIRST.name} | {way.replace(" ", "_"): named(way, 3).name for way in WAYS}
 
 
 def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, pd.DataFrame]:
@@ -198,37 +237,50 @@ def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("first", "accumulated", "replaced", "word"),
+    ("real", "mixed", "replaced", "word"),
     [
         (0.8, 0.7, 0.4, "reproduced"), (0.4, 0.5, 0.8, "contradicted"), (0.8, 0.3, 0.5, "partly"), (0.5, 0.5, 0.5, "equivalent"),
-        (0.8, 0.7, 0.1, "not testable at this scale"),
+        (0.8, 0.7, 0.1, "reproduced"),  # fallen to the floors, which is what the claim says
+        (0.8, 0.1, 0.4, "not testable at this scale"), (0.1, 0.1, 0.1, "not testable at this scale"),
     ],
 )  # fmt: skip
-def test_the_answer_follows_replaced_against_the_two_others(first, accumulated, replaced, word):
-    (answer,) = generations.verdict(tables_of(first=first, accumulated=accumulated, replaced=replaced))
+def test_the_answer_follows_replaced_against_real_images_and_both(real, mixed, replaced, word):
+    (answer,) = generations.verdict(tables_of(only_real=real, mixed=mixed, replaced=replaced))
     assert (answer.claim, answer.word) == ("C15", word)
+    assert "nothing is settled where the arm that should be better is not above" in answer.rule
+
+
+def test_other_arms_are_secondary():
+    fixed = dict(only_real=0.8, mixed=0.7, replaced=0.4)
+    for share in (0.1, 0.95):
+        tables = tables_of(**fixed, first=share, accumulated=share, filtered=share)
+        (answer,) = generations.verdict(tables)
+        assert answer.word == "reproduced" and len(answer.effects) == 2
+        others = tables["differences"].query("claim != 'C15'")["claim"]
+        assert others.tolist() == ["generation 0", "accumulated", "filtered", "all kept", "training alone"]
 
 
 def test_what_was_not_run_is_not_testable():
-    for tables in (tables_of(first=0.8, replaced=0.3), tables_of(seeds=2, first=0.8, replaced=0.3, accumulated=0.8)):
+    few = tables_of(seeds=2, only_real=0.8, mixed=0.8, replaced=0.3)
+    for tables in (tables_of(first=0.8, replaced=0.3), tables_of(only_real=0.8, replaced=0.3), few):
         (answer,) = generations.verdict(tables)
         assert answer.word == "not testable at this scale"
 
 
 class Measured:
-    """Tables as :func:`generations.measured` leaves them."""
+    """Tables as :func:`generation_images.compare` leaves them at a seed."""
 
-    def __init__(self, sets: int) -> None:
+    def __init__(self, sets: int, seed: int, more: float) -> None:
         places = [np.nan, *map(float, range(sets))]
         about = [{"source": "real" if place != place else "generated", "guidance_scale": place} for place in places]
-        common = {"captions": "training captions", "seed": 0}
+        common = {"captions": "training captions", "seed": seed}
         self.tables = {
             "diversity": pd.DataFrame([
-                one | common | {"gallery": "none", "measure": "distance", "concept": concept, "group": "g", "value": 0.1 * (k + 1), "chance": np.nan}
+                one | common | {"gallery": "none", "measure": "distance", "concept": concept, "group": "g", "value": 0.1 * (k + 1) + more, "chance": np.nan}
                 for k, one in enumerate(about) for concept in ("a", "b", "c")
             ]),
-            "sets": pd.DataFrame([one | common | {"metric": "coverage", "value": 0.1 * k, "low": 0.0, "high": 1.0, "units": 3} for k, one in enumerate(about)]),
-            "grid": pd.DataFrame([one | {"caption": "x", "index": 0, "png": b""} for one in about[1:]]),
+            "sets": pd.DataFrame([one | common | {"metric": "coverage", "value": 0.1 * k + more, "low": 0.0, "high": 1.0, "units": 3} for k, one in enumerate(about)]),
+            "grid": pd.DataFrame([one | {"caption": f"x{seed}", "index": 0, "png": b""} for one in about[1:]]),
         }  # fmt: skip
 
     def table(self, name):
@@ -247,7 +299,7 @@ def test_every_set_is_measured_and_shown(tmp_path, monkeypatch):
     twice = ImageSet("twice", lambda: mixed(alone.load(), alone.load()))
     drawings = {("", 0): real, ("replaced", 1): twice}
     study.camera = Camera.of_strength(0.0)
-    generations.measured(drawings, captions, captions, SimpleNamespace(key="judge"), 0, study, tmp_path)
+    generation_images.compare(drawings, captions, captions, SimpleNamespace(key="judge"), 0, study, tmp_path)
     diversity, sets, grid = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("diversity", "sets", "grid"))
     means = diversity.groupby("guidance_scale")["value"].mean()
     assert means[1.0] < 1e-6 < means[0.0] and set(sets["guidance_scale"].dropna()) == {0.0, 1.0}
@@ -265,13 +317,14 @@ def test_tables_tell_way_and_generation(tmp_path):
     shares = {("replaced", 1): 0.4, ("replaced", 2): 0.3, ("accumulated", 1): 0.5, ("accumulated", 2): 0.6}
     trained = {key: [told(one, shares[key]) for one in some] for key, some in found.trained.items()}
     first = [told(one, 0.5 if one.arm == FIRST.name else 0.1) for one in found.first]
-    tables = generations.compute(p, generations.Asked(first, trained, Measured(5)))
+    measured = [Measured(5, 0, -0.02), Measured(5, 1, 0.02)]  # means over two seeds
+    tables = generations.compute(p, generations.Asked(first, trained, measured))
     lines = tables["generations"]
     assert lines[["way", "generation"]].to_numpy().tolist() == [[way, t] for way in p.ways for t in (0, 1, 2)]
     assert lines["accuracy"].tolist() == pytest.approx([0.5, 0.4, 0.3, 0.5, 0.5, 0.6])
     pairs = tables["differences"]
     assert dict(zip(zip(pairs["claim"], pairs["first"]), pairs["difference"])) == pytest.approx({
-        ("C15", FIRST.name): 0.2, ("C15", named("accumulated", 2).name): 0.3, ("all kept", named("accumulated", 2).name): 0.1,
+        ("generation 0", FIRST.name): 0.2, ("accumulated", named("accumulated", 2).name): 0.3, ("all kept", named("accumulated", 2).name): 0.1,
     })  # fmt: skip
     assert set(tables["floors"]["first"]) == {FIRST.name, *(named(way, t).name for way, t in shares)}
     order = [("", 0.0), ("replaced", 1.0), ("replaced", 2.0), ("accumulated", 1.0), ("accumulated", 2.0)]
@@ -284,4 +337,4 @@ def test_tables_tell_way_and_generation(tmp_path):
         (other,) = table[table["generation"].isna()].itertuples()
         assert getattr(other, value) == pytest.approx(real) and other.way == ""
     assert list(zip(tables["grid"]["way"], tables["grid"]["generation"])) == order
-    assert "guidance_scale" not in tables["sets"]
+    assert set(tables["grid"]["caption"]) == {"x0"} and "guidance_scale" not in tables["sets"]
