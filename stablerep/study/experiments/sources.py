@@ -18,6 +18,8 @@ from stablerep.study.experiments.images import Captions
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stablerep.study.parameters.base import Parameters
 
 _GENERATORS = {}  # what is kept in memory, by name
@@ -89,6 +91,14 @@ class Sources:
     def counts(self) -> tuple[int, int]:
         """How many images and how many captions the corpus has."""
         return len(self.corpus), self.corpus.table["caption"].nunique()
+
+    def images_of(self, captions: Captions) -> pd.Series:
+        """How many images each of some captions has to learn from, by caption."""
+        return self.corpus.to_learn_from().table["caption"].value_counts().reindex(captions.texts)
+
+    def most_images(self) -> int:
+        """The largest number of images that a caption has to learn from; of a corpus that was not read, at most."""
+        return int(self.corpus.to_learn_from().table["caption"].value_counts().max())
 
     @property
     def repeats_captions(self) -> bool:
