@@ -75,7 +75,8 @@ def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
 
 
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """The pairs that claims name, in points, on one probe, with the smallest difference that would have been seen: a row per pair.
+    """Pairs of arms, in points, on one probe, with the smallest difference that would have been seen: a row per pair, named by its claim, or by
+    what it compares.
 
     Args:
         pairs: of :func:`stablerep.statistics.differences`.
@@ -83,7 +84,7 @@ def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     mine = pairs[pairs["probe"] == probe]
     shown = mine.assign(points=[points(row.difference, row.low, row.high) for row in mine.itertuples()])
     shown = shown.assign(visible=[f"{100 * row.visible:.1f}" for row in mine.itertuples()])
-    shown = shown.rename(columns={"visible": "smallest detectable"}).set_index("claim")
+    shown = shown.rename(columns={"visible": "smallest detectable", "claim": "comparison"}).set_index("comparison")
     return shown[["first", "second", "points", "smallest detectable", "seeds"]]
 
 
