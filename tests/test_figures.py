@@ -525,13 +525,9 @@ def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
 
 
 def test_images_of_every_generation_are_synthetic_and_their_marks_filled():
-    names = [
-        "StableRep, only real, generation 2",
-        "SimCLR all synthetic",
-        "StableRep real designs",
-        "StableRep, 4 of 4 real",
-    ]
+    names = ["StableRep, only real, generation 2", "SimCLR all synthetic", "StableRep real designs", "StableRep 4 real"]
     assert [filled(name) for name in names] == [True, True, False, False]
+    assert filled("StableRep 2 real + 2 synthetic") and filled("StableRep real + synthetic")
 
 
 def test_pictures_are_those_of_the_first_and_the_last_generation():
@@ -765,6 +761,10 @@ def test_qualities_have_a_column_each_and_captions_a_row_for_drawings_and_for_sc
         assert row.tolist() == [[*place, 20 * i] for i in (2, 0, 1)]  # 8 pixels, real, reconstructed
     titles = [t.get_text().replace("\n", "") for t in figure.axes[0].get_xticklabels()]
     assert titles == ["8 pixels", "real", "recon-structed"]
+    said = figure.get_label()
+    assert (
+        said.endswith("in 3 qualities: 8 pixels, real, reconstructed.") and "as drawing" in said and "as scene" in said
+    )
 
 
 def contrast(one: str, other: str) -> float:
@@ -933,7 +933,17 @@ def test_the_evidence_shows_arms_above_floors_and_differences_with_their_words()
     assert intervals == [pytest.approx([5, 15]), pytest.approx([20, 40])]
     dots = [line.get_xdata().tolist() for line in lower.lines if line.get_marker() == "."]
     assert dots == [pytest.approx([10, 9]), pytest.approx([30, 30])]  # of each seed
-    assert "StableRep synthetic minus CLIP real +10.0 [+5.0, +15.0] points" in figure.get_label()
+    said = figure.get_label()
+    assert "StableRep synthetic minus CLIP real +10.0 [+5.0, +15.0] points" in said
+    assert "the best arm is StableRep synthetic, 40.0 [5.0, 50.0] %" in said
+
+
+def test_of_a_figure_for_one_method_the_others_are_left_out_and_the_floors_kept():
+    differences, arms, _ = evidence_tables()
+    other = differences.assign(first="CLIP real", claim="language")
+    pairs, shown = figures.of_first_method(pd.concat([other, differences]), arms)
+    assert pairs["claim"].tolist() == ["C2", "control"]
+    assert shown["arm"].unique().tolist() == ["StableRep synthetic", "Raw pixels", "Oriented gradients"]
 
 
 def test_a_drawing_keeps_both_widths_alt_text_and_files():
@@ -955,3 +965,23 @@ def test_a_drawing_keeps_both_widths_alt_text_and_files():
 def test_a_table_with_pictures_is_kept_without_them():
     about = Drawing(figures.sample_grid, grid_table())._repr_mimebundle_()[FIGURE]
     assert about["csv"].splitlines()[0] == "captions,caption,guidance_scale,index"
+
+
+def test_mixtures_have_a_line_for_each_method_over_the_images_that_are_to_be_real():
+    rows = [(method, real, probe) for method in ("StableRep", "SimCLR") for real in (4, 0, 2) for probe in PROBES]
+    table = with_interval([dict(zip(("method", "real", "probe"), row)) for row in rows]).assign(total=4)
+    arms = pd.DataFrame(
+        {"arm": ["Raw pixels", "StableRep real"], "probe": PROBES[0], "views": [0, 9], "accuracy": [0.05, 0.9]}
+    )
+    figure = figures.mixtures(table, arms, PROBES[0])
+    (axis,) = figure.axes
+    mine = table[table["probe"] == PROBES[0]].sort_values("real")
+    for method, line in zip(("StableRep", "SimCLR"), axis.containers):
+        part = mine[mine["method"] == method]
+        assert line.get_label() == method and line.lines[0].get_xdata().tolist() == [0, 2, 4]
+        assert np.allclose(line.lines[0].get_ydata(), 100 * part["accuracy"])
+        assert line.lines[0].get_markerfacecolor() != "white"
+    (floor,) = [line for line in axis.lines if line.get_linestyle() == ":"]
+    assert floor.get_ydata()[0] == pytest.approx(5)
+    assert axis.get_xlabel() == "real images asked for, of the 4 of a caption"
+    assert "StableRep" in figure.get_label() and "with 4" in figure.get_label()

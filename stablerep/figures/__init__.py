@@ -5,7 +5,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
-from stablerep.figures.evidence import evidence, gaps, leads
+from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
 from stablerep.figures.images import (
@@ -47,6 +47,7 @@ __all__ = [
     "in_percent",
     "leads",
     "mixtures",
+    "of_first_method",
     "people",
     "people_tables",
     "positives",

@@ -51,12 +51,19 @@ def evidence(
     draw_arms(axes[0][0], arms, probe)
     draw_differences(axes[1][0], pairs, seeds[seeds["probe"] == probe], words)
     best = arms.iloc[0]
-    said = [f"{best['arm']} {percent(best['accuracy'], best['low'], best['high'])} %"] + [
+    said = [f"the best arm is {best['arm']}, {percent(best['accuracy'], best['low'], best['high'])} %"] + [
         f"{row.first} minus {row.second} {points(row.difference, row.low, row.high)} points"
         for row in pairs.itertuples()
     ]
-    figure.set_label(f"Arms on {probe}, best first, and differences between them: {'; '.join(said)}.")
+    figure.set_label(f"Accuracy of arms on {probe}, and differences between them: {'; '.join(said)}.")
     return figure
+
+
+def of_first_method(differences: pd.DataFrame, arms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of differences and arms those of the method that comes first, and the floors: what a figure has room for, where a table has the rest."""
+    colour = colour_of(arms["arm"].iloc[0])
+    shown = arms["arm"].map(colour_of).eq(colour) | arms["views"].eq(0)
+    return differences[differences["first"].map(colour_of) == colour], arms[shown]
 
 
 def in_three_lines(pairs: pd.DataFrame) -> bool:

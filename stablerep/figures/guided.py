@@ -168,7 +168,7 @@ def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
 
 
 def mixtures(shares: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
-    """Accuracy of each method over the number of real images among those of a caption, and the best floor.
+    """Accuracy of each method over how many of a caption's images are to be real, and the best floor.
 
     Args:
         shares: of :func:`stablerep.statistics.summarize`, with ``real`` and ``total``. arms: the same of arms and floors.
@@ -187,10 +187,10 @@ def mixtures(shares: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
     if len(floors):
         axis.axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
     axis.set_xticks(sorted(mine["real"].unique()))
-    axis.set_xlabel(f"real images among the {mine['total'].iloc[0]} of a caption")
+    axis.set_xlabel(wrapped(f"real images asked for, of the {mine['total'].iloc[0]} of a caption"))
     axis.set_ylabel(f"{probe} (%)")
     axis.legend()
-    figure.set_label(f"Accuracy on {probe} over the number of real images of a caption; {'; '.join(said)}.")
+    figure.set_label(f"Accuracy on {probe} over how many of a caption's images are to be real; {'; '.join(said)}.")
     return figure
 
 

@@ -210,9 +210,9 @@ def qualities(table: pd.DataFrame) -> Figure:
     images = [[found[*row, quality] for quality in columns] for row in rows]
     titles = [title.replace("reconstructed", "recon-\nstructed") for title in columns]  # wider than a column
     figure = image_grid(np.asarray(images), [f"{caption}:\n{kind}" for caption, kind in rows], titles)
-    captions = list(dict.fromkeys(table["caption"]))
+    captions, kinds = (list(dict.fromkeys(table[name])) for name in ("caption", "kind"))
     figure.set_label(
-        f"Images of {len(captions)} captions ({'; '.join(captions)}) in {len(columns)} qualities: {', '.join(columns)}."
+        f"{len(captions)} captions ({'; '.join(captions)}), each as {' and as '.join(kinds)}, in {len(columns)} qualities: {', '.join(columns)}."
     )
     return figure
 

@@ -75,7 +75,8 @@ def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
 
 
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """The pairs that claims name, in points, on one probe, with the smallest difference that would have been seen: a row per pair.
+    """Pairs of arms, in points, on one probe, with the smallest difference that would have been seen: a row per pair, named by its claim, or by
+    what it compares.
 
     Args:
         pairs: of :func:`stablerep.statistics.differences`.

@@ -134,14 +134,26 @@ def leads(differences: pd.DataFrame, probe: str) -> pd.DataFrame:
 
 
 def mixed_accuracies(shares: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per method, a column per number of real images among those of a caption.
+    """Accuracy in percent on one probe: a row per mixture, with the share of its images that is real, a column per method.
 
     Args:
-        shares: of :func:`stablerep.statistics.summarize`, with ``method``, ``real`` and ``total``.
+        shares: of :func:`stablerep.statistics.summarize`, with ``method``, ``images``, ``real`` and ``share``.
     """
     mine = shares[shares["probe"] == probe].sort_values("real", kind="stable")
-    mine = mine.assign(at=[f"{row.real} of {row.total} real" for row in mine.itertuples()])
-    return pivoted(mine, "method", "at", accuracy_texts(mine)).rename_axis(columns=None)
+    wide = pivoted(mine, "images", "method", accuracy_texts(mine)).rename_axis(columns=None)
+    real = mine.drop_duplicates("images").set_index("images")["share"]
+    wide.insert(0, "real images, %", [f"{100 * share:.0f}" for share in real.loc[wide.index]])
+    return wide
+
+
+def real_share(shares: pd.DataFrame) -> str:
+    """A sentence on which share of the images is real where all are to be.
+
+    Args:
+        shares: ``images``, ``real`` and ``share``.
+    """
+    most = shares.sort_values("real").iloc[-1]
+    return f"Of the images of *{most['images']}*, {100 * most['share']:.0f} % are real."
 
 
 def generation_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:

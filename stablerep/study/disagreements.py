@@ -1,4 +1,4 @@
-"""Where others disagree: what other papers say of synthetic images, and which stored differences of this book speak to it."""
+"""What other papers say of synthetic images, and which stored differences of this book speak to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from stablerep.errors import MissingError
 from stablerep.figures.tables import points
 from stablerep.statistics import MARGIN
-from stablerep.study.chapters import probe_of, stored_tables
+from stablerep.statistics.verdict import SEEDS
+from stablerep.study.chapters import chapter, probe_of, stored_record, stored_tables
+from stablerep.study.experiments.floors import at_the_floor
+from stablerep.study.protocol import protocol_hash
 
 MARK = "<!-- disagreements -->"  # in the page of that name, where the table goes
 SAME, OTHER, ALIKE, OPEN, ABSENT = WORDS = (
@@ -44,18 +47,18 @@ SAID = (
          Compared("compare", "SimCLR real", "SimCLR synthetic"), "their images are made from real images, not from captions"),
     Said("bafghi2024mixdiff", "Real and synthetic images together are better than real ones alone.",
          Compared("mixture", "SimCLR real + synthetic", "SimCLR real"),
-         "there the two views of an image are the real one and its synthetic twin"),
+         "there the two views of an image are the real one and its synthetic twin; here five images of a caption stand against one"),
     Said("hataya2023corrupt", "Synthetic images in the place of some of the real ones make what is learned worse.",
-         Compared("mixture", "SimCLR, 4 of 4 real", "SimCLR, 2 of 4 real"), "their classifiers learn from labels"),
+         Compared("mixture", "SimCLR 4 real", "SimCLR 2 real + 2 synthetic"), "their classifiers learn from labels"),
     Said("zhou2023thinair", "Synthetic images can take the place of the real ones.",
          Compared("compare", "StableRep synthetic", "StableRep real designs", at_least=True),
          "they steer the generator by the real images themselves, and classify"),
     Said("azizi2023synthetic", "Up to three synthetic images beside each real one help.",
          Compared("mixture", "StableRep real + synthetic", "StableRep real"),
-         "their classifiers learn from labels; here four synthetic images stand beside each real one"),
+         "their classifiers learn from labels; here five images of a caption, four of them synthetic, stand against one"),
     Said("belagali2024gensis", "A generator that has seen nothing but the same images makes self-supervised learning better.",
          Compared("mixture", "SimCLR real + synthetic", "SimCLR real"),
-         "their generator is steered by an encoder's features; the one here has seen several designs of each caption"),
+         "their generator is steered by an encoder's features; the one here has seen several designs of each caption, and five images of a caption stand against one"),
     Said("adamkiewicz2026pretty", "Newer generators draw better and are worse to learn from, because they cover less.", None,
          "it takes several generators of one kind"),
 )  # fmt: skip
@@ -74,25 +77,35 @@ def word_of(low: float, high: float, *, at_least: bool = False) -> str:
 def found(compared: Compared) -> tuple[str, str]:
     """The difference on the primary probe by the stored results, with its interval, and the word for it; a dash where there is none."""
     try:
-        tables = stored_tables(compared.chapter)
-        pairs, probe = tables["differences"], probe_of(tables["arms"])
+        tables, record = stored_tables(compared.chapter), stored_record(compared.chapter)
+        pairs, floors, probe = tables["differences"], tables["floors"], probe_of(tables["arms"])
     except (MissingError, KeyError):
         return "–", ABSENT
     mine = pairs[pairs["probe"] == probe].drop_duplicates(["first", "second"]).set_index(["first", "second"])
-    mine = mine[["difference", "low", "high"]]
-    if (compared.first, compared.second) in mine.index:
-        middle, low, high = mine.loc[(compared.first, compared.second)]
-    elif (compared.second, compared.first) in mine.index:
-        middle, high, low = -mine.loc[(compared.second, compared.first)]
+    mine = mine[["difference", "low", "high", "seeds"]]
+    if (place := (compared.first, compared.second)) in mine.index:
+        middle, low, high, seeds = mine.loc[place]
+    elif place[::-1] in mine.index:
+        middle, high, low, seeds = mine.loc[place[::-1]]
+        middle, low, high = -middle, -low, -high
     else:
         return "–", ABSENT
     text = points(middle, low, high).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval stays on one line
-    return text, word_of(low, high, at_least=compared.at_least)
+    why = [
+        "results of an earlier protocol" if record.get("protocol") != protocol_hash([*chapter(compared.chapter).CLAIMS, compared.chapter]) else "",
+        "fewer than three seeds" if seeds < SEEDS else "",
+        "an arm at the floors" if at_the_floor(floors, probe, place) else "",
+    ]  # fmt: skip
+    open_for = "; ".join(filter(None, why))
+    word = f"{OPEN} ({open_for})" if open_for else word_of(low, high, at_least=compared.at_least)
+    return text.replace("-", "−"), word
 
 
 def disagreements() -> str:
     """In MyST Markdown: a row for each statement, with the difference that speaks to it and what that says."""
-    rows = ["* - What they say\n  - What is compared here\n  - First − second, points\n  - So it is"]
+    rows = [
+        "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
+    ]
     for one in SAID:
         if one.compared is None:
             compared, effect, word = f"– ({one.apart})", "–", UNTESTED

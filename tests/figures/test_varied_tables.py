@@ -111,3 +111,14 @@ def test_generations_have_a_column_each_and_ways_a_row():
         "only real",
     ]
     assert shown.loc["only real"].tolist() == ["10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]
+
+
+def test_mixtures_have_a_row_each_with_the_share_that_is_real():
+    rows = [("A", "4 real", 4, 0.864, 0.3), ("A", "4 synthetic", 0, 0.0, 0.1), ("B", "4 synthetic", 0, 0.0, 0.2)]
+    table = pd.DataFrame(rows, columns=["method", "images", "real", "share", "accuracy"]).assign(low=0.05, high=0.5)
+    table = pd.concat([table.assign(probe="p"), table.assign(probe="q", accuracy=0.9)])
+    shown = varied_tables.mixed_accuracies(table, "p")
+    assert shown.columns.tolist() == ["real images, %", "A", "B"] and shown.index.tolist() == ["4 synthetic", "4 real"]
+    assert shown.loc["4 real"].tolist() == ["86", "30.0 [5.0, 50.0]", ""]
+    assert shown.loc["4 synthetic"].tolist() == ["0", "10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]
+    assert varied_tables.real_share(table) == "Of the images of *4 real*, 86 % are real."

@@ -10,6 +10,7 @@ A chapter's module has
 - ``compute(p, asked)``, which reads these runs and returns the chapter's tables;
 - ``verdict(tables)``, which gives an :class:`stablerep.study.experiments.answers.Answer` for each claim;
 - where its headline is not of the primary probe, ``headline_probe(tables)``, the one that counts;
+- where a corpus may not have all of it, ``left_out(p, study)``, a sentence on what is left out and why, or an empty one;
 - where it tests less, or more, of a claim than others do, ``TESTED``, what that is, by the claim's name;
 - where the book's first page is to say more, ``in_short(tables)``, which returns sentences.
 

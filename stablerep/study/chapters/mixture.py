@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
@@ -24,7 +25,9 @@ from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
 QUESTION = "Do real and synthetic images together teach more than either alone?"
 CLAIMS = ("C13",)
-TESTED = {"C13": "whether StableRep learns more from both together than from either alone"}
+TESTED = {
+    "C13": "whether StableRep learns more from four images of each caption, two real and two synthetic, than from four of either kind"
+}
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 SYNTHETIC = {
     "stablerep": arm("StableRep synthetic"),
@@ -51,55 +54,92 @@ class Parameters(Pretraining):
 _EVERY = dict(methods=list(SYNTHETIC), few_share=0.1)
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
-    laptop=dict(methods=["stablerep"], real_counts=[0, 2], few_share=0.0),
-    smoke=_EVERY | dict(real_counts=[0, 1], few_share=0.25),
-    reference=_EVERY | dict(real_counts=[0, 1, 2, 3, 4]), workstation=_EVERY | dict(real_counts=[0, 1, 5, 10]),
-    paper=_EVERY | dict(real_counts=[0, 1, 5, 10]),
+    laptop=dict(methods=["stablerep"], real_counts=[0, 2, 4], few_share=0.0),  # what C13 names, and *added*
+    smoke=_EVERY | dict(real_counts=[0, 1, 2], few_share=0.25),
+    reference=_EVERY | dict(real_counts=[0, 1, 2, 3, 4]),
+    # an emoji has five designs to learn from, so that of ten images not half could be real
+    workstation=_EVERY | dict(images_per_caption=4, positives=4, real_counts=[0, 1, 2, 3, 4]),
+    paper=_EVERY | dict(real_counts=[0, 1]),  # photographs with captions from the web have one of each
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Asked:
-    arms: list[Evaluated]  # each kind alone, both together, and the floors
-    shares: dict[int, list[Evaluated]]  # by the number of real images among the l of a caption
+    arms: list[Evaluated]
+    real_images: Callable[[], pd.Series]  # gives how many each caption has to learn from
 
 
 def ask(p: Parameters, study: Study) -> Asked:
-    """Every method at every seed on real, on synthetic and on both kinds of images of the same captions, and the floors."""
-    length = p.images_per_caption
-    if (most := max(p.real_counts)) > length:
-        raise InputError(f"real_counts has {most}; a caption has {length} images in all (images_per_caption).")
-    captions, found, shares = study.captions(p.captions), [], {count: [] for count in sorted(p.real_counts)}
-    few = captions.first(max(1, round(p.few_share * len(captions)))) if p.few_share else None
+    """Every method at every seed on real and on synthetic images and on their mixtures, and the floors."""
+    length, most = p.images_per_caption, max(p.real_counts)
+    if most > length:
+        raise InputError(
+            f"real_counts has {most}; it takes 0 to {length}, as many images of a caption as there are (images_per_caption)."
+        )
+    if most > (there := study.most_images()):
+        raise InputError(
+            f"real_counts has {most}; it takes 0 to {there}, as many images of a caption as corpus {study.source!r} has to learn from."
+        )
+    captions, found = study.captions(p.captions), []
+    few = few_real(captions, p, study)
     for seed in range(p.seed, p.seed + p.seeds):
         for method in p.methods:
-            alone = study.evaluated(SYNTHETIC[method], captions, p, seed)
-            found.append(alone)
+            found.append(study.evaluated(SYNTHETIC[method], captions, p, seed))
             for kind, (images, learned) in kinds(method, captions, few, p, study).items():
                 found.append(study.evaluated_on(images, named(method, kind), learned, p, seed))
-            for count, some in shares.items():
-                which = shared(method, count, length)
-                if count:
-                    images = together(real(captions, count, study), method, captions, p, study, total=length)
-                    some.append(study.evaluated_on(images, which, captions, p, seed))
-                else:
-                    some.append(replace(alone, arm=which.name))
+            for count in sorted(set(p.real_counts) - {0}):  # none is the arm on synthetic images
+                images = together(real(captions, count, study), method, captions, p, study, total=length)
+                found.append(study.evaluated_on(images, exchanged(method, count, length), captions, p, seed))
         found += [study.evaluated(arm(name), captions, p, seed) for name in FLOOR_ARMS]
-    return Asked(found, shares)
+    return Asked(found, lambda: study.images_of(captions))
+
+
+def few_real(captions: Captions, p: Parameters, study: Study) -> tuple[Captions, int] | None:
+    """The captions that have real images where these are few, and how many each has; None where that is not asked, or cannot be.
+
+    Where captions repeat, all have real images, but fewer than synthetic ones.
+    """
+    if not p.few_share:
+        return None
+    if study.repeats_captions:
+        each = max(1, round(p.few_share * p.images_per_caption))
+        return (captions, each) if each < p.images_per_caption else None
+    few = captions.first(max(1, round(p.few_share * len(captions))))
+    return (few, 1) if all(study.fills_a_batch(SYNTHETIC[method], few, p) for method in p.methods) else None
+
+
+def left_out(p: Parameters, study: Study) -> str:
+    """A sentence where few real images are asked for and this corpus cannot show them."""
+    captions = study.captions(p.captions)
+    if not p.few_share or few_real(captions, p, study):
+        return ""
+    why = (
+        f"in whole images, {p.few_share:g} of the {p.images_per_caption} of a caption are all of them"
+        if study.repeats_captions
+        else f"{p.few_share:g} of {len(captions):,} captions do not fill a batch"
+    )
+    return f"The arms on few real images are left out: {why}."
+
+
+def images_named(real: int, synthetic: int) -> str:
+    """So many images of a caption, such as *2 real + 2 synthetic*."""
+    counts = {"real": real, "synthetic": synthetic}
+    return " + ".join(f"{count} {kind}" for kind, count in counts.items() if count)
 
 
 def named(method: str, kind: str) -> Arm:
-    """An arm on images of its own, such as *StableRep real + synthetic*."""
+    """An arm on images of its own, such as *StableRep few real + synthetic*."""
     return Arm(f"{METHODS[method].title} {kind}", method, kind)
 
 
-def shared(method: str, count: int, length: int) -> Arm:
-    """A method on ``length`` images of each caption, of which ``count`` are real; such as *SimCLR, 1 of 4 real*."""
-    return Arm(f"{METHODS[method].title}, {count} of {length} real", method, BOTH)
+def exchanged(method: str, count: int, length: int) -> Arm:
+    """A method on ``length`` images of each caption, of which ``count`` are real where the caption has so many; without any the arm on
+    synthetic images."""
+    return named(method, images_named(count, length - count)) if count else SYNTHETIC[method]
 
 
 def kinds(
-    method: str, captions: Captions, few: Captions | None, p: Parameters, study: Study
+    method: str, captions: Captions, few: tuple[Captions, int] | None, p: Parameters, study: Study
 ) -> dict[str, tuple[ImageSet, Captions]]:
     """By kind, the images that a method learns from beside the synthetic ones alone, and whose captions they are.
 
@@ -112,8 +152,8 @@ def kinds(
         BOTH: (together(drawings, method, captions, p, study), captions),
     }
     if few:
-        some = real(few, each, study)
-        found[FEW] = (study.seen(some), few)
+        some = real(*few, study)
+        found[FEW] = (study.seen(some), few[0])
         found[FEW_AND] = (together(some, method, captions, p, study), captions)
     return found
 
@@ -132,45 +172,56 @@ def together(
     return study.seen(drawings.mixed_with(made, total=total))
 
 
-def pairs(methods: list[str], counts: list[int], length: int) -> list[Pair]:
-    """What the claim compares, and what stands beside it and decides nothing."""
+def pairs(methods: list[str], length: int) -> list[Pair]:
+    """What the claim compares, and secondary pairs."""
     found = []
     for method in methods:
-        made = SYNTHETIC[method].name
+        made, whole = SYNTHETIC[method].name, exchanged(method, length, length).name
         alone, both, few, few_and = (named(method, kind).name for kind in (REAL, BOTH, FEW, FEW_AND))
-        claim = "C13" if method == "stablerep" else "both"
+        claim = "C13" if method == "stablerep" else "exchanged"
+        if length % 2 == 0:
+            half = exchanged(method, length // 2, length).name
+            found += [Pair(claim, half, made), Pair(claim, half, whole)]
+        if length > 2:
+            found.append(Pair("one real", exchanged(method, 1, length).name, made))
         found += [
-            Pair(claim, both, made), Pair(claim, both, alone),
-            Pair("few", few_and, few), Pair("few", few_and, made), Pair("few for all", few_and, alone), Pair("either", made, alone),
+            Pair("either", made, whole), Pair("added", both, made), Pair("added", both, alone),
+            Pair("few", few_and, few), Pair("few", few_and, made), Pair("few for all", few_and, alone),
         ]  # fmt: skip
-        names = [shared(method, count, length).name for count in sorted(counts)]
-        found.append(Pair("exchanged", names[-1], names[(len(names) - 1) // 2]))
     return found
 
 
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (an interval per arm and probe), ``differences`` (:func:`pairs`), ``floors`` (each trained arm against each floor),
-    ``seeds``, and ``shares``: as ``arms``, with ``method`` and ``real``, how many of a caption's images, ``total`` in all, are real ones."""
-    items, shares = items_of(asked.arms), {count: items_of(some) for count, some in asked.shares.items()}
-    trained = [name for name in dict.fromkeys(one.arm for one in asked.arms) if name not in FLOOR_ARMS]
-    both, wanted = pd.concat([items, *shares.values()]), pairs(p.methods, p.real_counts, p.images_per_caption)
-    titles = {shared(m, k, p.images_per_caption).name: METHODS[m].title for m in p.methods for k in p.real_counts}
-    summaries = [summarize(some).assign(real=count, total=p.images_per_caption) for count, some in shares.items()]
-    counted = pd.concat(summaries, ignore_index=True)
+    ``seeds``, and ``shares``: as ``arms``, with ``method``, ``images`` (in words), ``real``, how many of a caption's ``total`` images are
+    to be real ones, and ``share``, which share of all images is."""
+    items, length, there = items_of(asked.arms), p.images_per_caption, asked.real_images()
+    arms, trained = (
+        summarize(items),
+        [name for name in dict.fromkeys(one.arm for one in asked.arms) if name not in FLOOR_ARMS],
+    )
+    shares = [
+        arms[arms["arm"] == exchanged(method, count, length).name].assign(
+            method=METHODS[method].title, images=images_named(count, length - count), real=count, total=length,
+            share=there.clip(upper=count).mean() / length,
+        )
+        for method in p.methods for count in sorted(p.real_counts)
+    ]  # fmt: skip
     return {
-        "arms": summarize(items),
-        "differences": differences(both, wanted),
+        "arms": arms,
+        "differences": differences(items, pairs(p.methods, length)),
         "floors": against_floors(items, trained),
-        "seeds": seed_means(both),
-        "shares": counted.assign(method=counted["arm"].map(titles)),
+        "seeds": seed_means(items),
+        "shares": pd.concat(shares, ignore_index=True),
     }
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C13 on the primary probe."""
     rule = (
-        "reproduced when StableRep on both kinds of images lies above StableRep on either kind alone, by the whole interval; "
-        f"{RULE}"
+        "reproduced when StableRep on as many real as synthetic images of each caption lies above StableRep on synthetic images alone and above "
+        f"StableRep on real ones alone, the number of images being the same, by the whole interval; {RULE}"
     )
     probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
-    return [answer_by_pairs("C13", probe, pairs, floors, rule, needed=2, lacking="StableRep was not run")]
+    lacking = "StableRep was not run with none, half and all of a caption's images real"
+    return [answer_by_pairs("C13", probe, pairs, floors, rule, needed=2, lacking=lacking)]

@@ -13,7 +13,7 @@ from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.markdown import some_of
 
 LEARNED = "learned"  # the claim that an arm lies above a floor
-RULE = "an arm that is not above every floor by the smallest detectable difference settles no claim"
+RULE = "no verdict rests on an arm that is not above every floor by the smallest detectable difference"
 DEGRADED_RULE = "nothing is settled where the arm that should be better is not above every floor by the smallest detectable difference"
 
 

@@ -105,6 +105,17 @@ class Learning(Generators):
             head_statistics="per-view" if traits.projects else "joint",  # as the authors' code has it
         )  # fmt: skip
 
+    def fills_a_batch(self, which: Arm, captions: Captions, p: Pretraining) -> bool:
+        """Whether the captions, where each has images of its own, are enough for a batch of an arm's method, halved as often as it can be."""
+        apart = self.captions_apart(captions, p)
+        return self.recipe(which, p, p.seed, apart).captions_per_step <= apart
+
+    def captions_apart(self, captions: Captions, p: Parameters) -> int:
+        """How many of some captions may share a batch: all, or one of each concept."""
+        if p.one_per_concept and self.about.designs:
+            return len({self.clusters[one] for one in captions.texts})
+        return len(captions)
+
     def pretrained(self, which: Arm, captions: Captions, p: Pretraining, seed: int, *, first: int = 0) -> Run | None:
         """The pre-training run of one arm and seed; None for those that no training makes.
 
@@ -125,12 +136,11 @@ class Learning(Generators):
 
         Where captions repeat, methods that know images alone take each image as a caption of its own.
         """
-        apart = len(captions)
         if p.one_per_concept and self.about.designs:
-            images, apart = images.grouped(lambda: self.clusters), len({self.clusters[one] for one in captions.texts})
+            images = images.grouped(lambda: self.clusters)
         if self.repeats_captions and METHODS[method].traits.ids == "image":
             images = images.each_alone()
-        return images, apart
+        return images, self.captions_apart(captions, p)
 
     def pretraining(
         self, images: ImageSet, recipe: PretrainingRecipe, progress: str, *, label: str | None = None

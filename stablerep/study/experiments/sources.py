@@ -97,6 +97,14 @@ class Sources:
         """How many images and how many captions the corpus has."""
         return len(self.corpus), self.corpus.table["caption"].nunique()
 
+    def images_of(self, captions: Captions) -> pd.Series:
+        """How many images each of some captions has to learn from, by caption."""
+        return self.corpus.to_learn_from().table["caption"].value_counts().reindex(captions.texts)
+
+    def most_images(self) -> int:
+        """The largest number of images that a caption has to learn from; of a corpus that was not read, at most."""
+        return int(self.corpus.to_learn_from().table["caption"].value_counts().max())
+
     @property
     def repeats_captions(self) -> bool:
         """Whether images share a caption and are no designs of one thing, as where captions are made from classes."""

@@ -192,7 +192,8 @@ class Chapter:
 
     def notes(self) -> str:
         """Sentences on what this corpus cannot show, and on what reading it left out."""
-        sentences = [self.study.left_out(), *self.study.corpus.notes]
+        mine = getattr(chapter(self.name), "left_out", lambda p, study: "")(self.parameters, self.study)
+        sentences = [self.study.left_out(), mine, *self.study.corpus.notes]
         return " ".join(sentence for sentence in sentences if sentence)
 
     def parameter_table(self) -> pd.DataFrame:

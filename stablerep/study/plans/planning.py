@@ -112,6 +112,9 @@ class PlanningStudy(Study):
     def counts(self) -> tuple[int, int]:
         return (self.summary.images, self.summary.captions) if self.summary else super().counts()
 
+    def most_images(self) -> int:
+        return self.summary.images if self.summary else super().most_images()
+
     def available_captions(self) -> int:
         return self.summary.train_captions if self.summary else super().available_captions()
 

@@ -15,7 +15,9 @@ from PIL import Image
 from stablerep.errors import InputError
 from stablerep.study.chapters import quality, resolve
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
+from stablerep.study.experiments.floors import DEGRADED_RULE
 from stablerep.study.experiments.study import Study
+from stablerep.study.notebooks.chapter import Chapter
 from stablerep.study.store.runs import RunStore
 from stablerep.variants import coarser
 from tests.study.stand_ins import SIZE, AnsweringStudy, NotingStore, items, plain_corpus
@@ -106,13 +108,28 @@ def test_where_captions_repeat_stablerep_has_as_many_photographs_as_synthetic_im
     assert len(sets["real"].drawings.load().images) == len(sets["16 pixels"].drawings.load().images) == 36
 
 
-def test_a_corpus_of_single_images_has_none_for_stablerep(tmp_path):
-    with pytest.raises(
-        InputError, match="has one image of each caption; StableRep on real images needs several, so methods must be"
-    ):
-        asked(tmp_path, plain_corpus(12))
-    _, found, _ = asked(tmp_path, plain_corpus(12), methods=["simclr"])
-    assert [one.arm for one in found.evaluated] == [*SIMCLR, *FLOOR_ARMS]
+@pytest.mark.parametrize("preset", ["laptop", "smoke"])
+def test_a_corpus_of_single_images_leaves_out_stablerep_on_real_ones_with_a_sentence(tmp_path, preset):
+    """Its synthetic images are compared with those of fewer steps all the same."""
+    study = Study(NotingStore(tmp_path / "plan"), p := resolve("quality", {"preset": preset, "captions": 0}))
+    study.corpus = plain_corpus(64)
+    found = quality.ask(p, study)
+    steps = [MADE, f"{MADE}, 2 steps"]
+    single = [name for name in SIMCLR if "8" not in name] if "simclr" in p.methods else []
+    assert [one.arm for one in found.evaluated] == [*steps, *single, *FLOOR_ARMS]
+    assert quality.left_out(p, study) == (
+        "This corpus has one image of each caption; StableRep needs several, so its arms on real images are left out, without which C16 cannot "
+        "be tested."
+    )
+    page = Chapter("quality", p)
+    page.study.corpus = study.corpus
+    assert quality.left_out(p, study) in page.notes()
+    (answer,) = quality.verdict(computed(p, found, {f"{MADE}, 2 steps": 0.3}))
+    assert answer.word == "not testable at this scale" and "not all were tried" in answer.why
+    gaps = computed(p, found, {})["gaps"]
+    assert {*gaps["method"]} == ({"SimCLR"} if single else set())
+    p, _, study = asked(tmp_path, plain_corpus(12), methods=["simclr"])
+    assert quality.left_out(p, study) == ""
 
 
 @pytest.mark.parametrize(
@@ -173,6 +190,11 @@ def test_without_a_camera_there_are_no_scenes(tmp_path, emoji, stub):
 def tables_of(tmp_path, shares: dict[str, float], *, seeds: int = 3, floor: float = 0.0, **given) -> dict:
     """The chapter's tables where every arm that is asked for answers a share of the concepts rightly, half unless it is named."""
     p, found, _ = asked(tmp_path, **given)
+    return computed(p, found, shares, seeds=seeds, floor=floor)
+
+
+def computed(p, found, shares: dict[str, float], *, seeds: int = 3, floor: float = 0.0) -> dict:
+    """The tables of what was asked for, as :func:`tables_of`."""
     every = {one.arm: 0.5 for one in found.evaluated} | dict.fromkeys(FLOOR_ARMS, floor) | shares
     answers = SimpleNamespace(items=lambda: items(every, seeds=seeds, probe=PROBE))
     table = SimpleNamespace(table=lambda: pd.DataFrame({"caption": ["a"]}))
@@ -213,16 +235,22 @@ def test_what_was_not_tried_is_not_testable(tmp_path, given):
     assert answer.word == "not testable at this scale" and "not all were tried" in answer.why
 
 
-def test_two_seeds_and_arms_at_the_floor_are_not_testable(tmp_path):
-    for how in ({"seeds": 2}, {"floor": 0.3}):
+def test_two_seeds_and_better_images_at_the_floor_are_not_testable(tmp_path):
+    for how in ({"seeds": 2}, {"floor": 0.5}):
         (answer,) = quality.verdict(tables_of(tmp_path, dict.fromkeys(WORSE, 0.3), **how))
         assert answer.word == "not testable at this scale"
 
 
-def test_what_decides_nothing_stands_beside(tmp_path):
+def test_worse_images_may_lie_at_the_floor(tmp_path):
+    """That they teach nothing more is what the claim says."""
+    (answer,) = quality.verdict(tables_of(tmp_path, dict.fromkeys(WORSE, 0.3), floor=0.3))
+    assert answer.word == "reproduced" and DEGRADED_RULE in answer.rule
+
+
+def test_other_values_and_simclr_are_secondary(tmp_path):
     found = tables_of(tmp_path, {})["differences"]
-    beside = found[found["claim"] != "C16"]
-    assert beside[["claim", "first", "second"]].values.tolist() == [
+    secondary = found[found["claim"] != "C16"]
+    assert secondary[["claim", "first", "second"]].values.tolist() == [
         ["content", DECODED, MADE], ["content", SIMCLR[1], SIMCLR[4]],
         ["resolution", REAL, f"{REAL}, 8 pixels"], ["sampling steps", MADE, f"{MADE}, 6 steps"],
         ["autoencoder", SIMCLR[0], SIMCLR[1]], ["resolution", SIMCLR[0], SIMCLR[2]], ["resolution", SIMCLR[0], SIMCLR[3]],

@@ -281,6 +281,35 @@ def test_real_images_are_one_per_caption_or_every_design(study, emoji):
     assert one.fingerprint != every.fingerprint and first.name != second.name
 
 
+def test_images_of_captions_are_those_to_learn_from(study, emoji):
+    captions = study.captions(12)
+    learned = emoji.to_learn_from().table
+    found = study.images_of(captions)
+    assert found.index.tolist() == captions.texts
+    assert found.tolist() == [(learned["caption"] == one).sum() for one in captions.texts]
+    assert study.most_images() == learned.groupby("caption").size().max() > found.min()
+
+
+def test_a_batch_is_filled_by_as_many_captions_as_it_takes_when_it_is_halved(tmp_path):
+    """Two, where the number of views can be halved so often; and concepts where a batch holds one caption of each."""
+    study = Study(RunStore(tmp_path))
+    study.corpus = plain_corpus(12)
+    which, captions = arm("StableRep synthetic"), study.captions()
+
+    def filled(count: int, **given) -> bool:
+        p = resolve("compare", {"positives": 4} | given)
+        return study.fills_a_batch(which, captions.first(count), p)
+
+    assert [filled(count) for count in (1, 2, 12)] == [False, True, True]
+    assert [filled(count, views_per_step=24) for count in (5, 6)] == [
+        False,
+        True,
+    ]  # 12 views would be of three captions
+    study.corpus = replace(plain_corpus(12, designs=("ink", "chalk")), cluster="kind")  # three kinds
+    vars(study).pop("clusters", None)
+    assert [filled(12, views_per_step=views, one_per_concept=True) for views in (16, 24)] == [True, False]
+
+
 def test_names_of_real_images_are_known_before_a_pixel_is_read(tmp_path):
     read = []
     study = Study(RunStore(tmp_path))

@@ -24,6 +24,7 @@ from stablerep.study.plans.costs import Costs, duration, size
 from stablerep.study.plans.planning import (
     ChapterPlan,
     PlanningStore,
+    PlanningStudy,
     describe_plan,
     plan_chapters,
     preset_costs,
@@ -281,3 +282,10 @@ def test_the_store_of_a_plan_says_what_is_not_there(store):
     assert ran == ["needs"] and run.table().empty
     (planned,) = planning_store.planned.values()
     assert planned.what == "a probe on people" and not planned.exists and not store.root.exists()
+
+
+def test_of_a_corpus_that_a_plan_does_not_read_a_caption_may_have_any_number_of_images(store):
+    study = PlanningStudy(PlanningStore(store.root))
+    study.corpus = None  # which reading would need
+    study.summary = SimpleNamespace(images=5_000_000)
+    assert study.most_images() == 5_000_000
