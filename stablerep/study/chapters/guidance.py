@@ -38,7 +38,10 @@ SWEPT = {"simclr": 1, "stablerep": None, "mae": 1}  # how many images of a capti
 
 IMAGES = Step(
     "guided-images", 1, lambda p: f"how varied images are at {len(p['guidance_scales'])} guidance scales",
-    ("stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:measured"),
+    (
+        "stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.probes.extraction", "stablerep.camera",
+        f"{__name__}:measured",
+    ),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=2000.0, seconds=3.0,
 )  # fmt: skip
 
