@@ -234,7 +234,7 @@ def lead(known: pd.DataFrame, measure: str, other: str) -> list[dict]:
     return [*rows, about | {"set": ALL, "difference": every["iqm"], "low": every["low"], "high": every["high"]}]
 
 
-def left_out(scores: pd.DataFrame) -> str:
+def sets_left_out(scores: pd.DataFrame) -> str:
     """Which sets were not asked, and why; empty when all were."""
     absent = scores[scores["value"].isna()].drop_duplicates(["measure", "set"])
     said = [f"{row.set} by the {row.measure}: {row.reason}" for row in absent.itertuples()]

@@ -133,7 +133,7 @@ def test_scores_averages_and_leads_by_hand():
         (measure, OTHERS[0], name): 0.2 / (1 + (measure == FEW_SHOT)) for measure in (LINEAR, FEW_SHOT) for name in ("x", "y", ALL)
     }  # fmt: skip
     said = "Not asked: z by the linear probe: it is not there. z by the few-shot recognition: it is not there."
-    assert transfer.left_out(scores) == said and transfer.left_out(scores.dropna(subset=["value"])) == ""
+    assert transfer.sets_left_out(scores) == said and transfer.sets_left_out(scores.dropna(subset=["value"])) == ""
     assert transfer.verdict(tables) == []
 
 
