@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stablerep.study.parameters.base import Parameters
 
 _GENERATORS = {}  # what is kept in memory, by name
+_CAPTIONS: dict[str, list[str]] = {}  # in the order of a study, by corpus
 _PIXELS: dict[tuple, np.ndarray] = {}  # of what probes look at, which every encoder is asked about
 LARGEST = 300e6  # bytes of the images that are kept
 RUN = "run:"  # before the key of a run that trained a generator, in the place of a generator's name
@@ -48,6 +49,8 @@ class Sources:
 
     @cached_property
     def corpus(self) -> Corpus:
+        if self.source == "emoji" and not self._options:
+            return replace(embedded(), table=embedded().table.copy())
         return load_corpus(self.source, **self._options)
 
     @property
@@ -73,7 +76,10 @@ class Sources:
             thing = self.clusters[caption] if self.corpus.designs else ""
             return _rank(f"cluster:{thing}") if thing else "", _rank(f"caption:{caption}")
 
-        return sorted(set(self.corpus.to_learn_from().table["caption"]), key=rank)
+        name = self.corpus.fingerprint
+        if name not in _CAPTIONS:
+            _CAPTIONS[name] = sorted(set(self.corpus.to_learn_from().table["caption"]), key=rank)
+        return _CAPTIONS[name]
 
     @cached_property
     def clusters(self) -> dict[str, str]:
@@ -171,6 +177,12 @@ class Sources:
         if name not in self._fingerprints:
             self._fingerprints[name] = generators.generator_fingerprint(name)
         return self._fingerprints[name]
+
+
+@cache
+def embedded() -> Corpus:
+    """The emoji, opened once for all chapters of a process."""
+    return load_corpus("emoji")
 
 
 def drawn_once(corpus: Corpus) -> Corpus:

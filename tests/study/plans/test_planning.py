@@ -62,7 +62,7 @@ def test_comparison_by_hand(store):
     weights = {"clip": 2.4, "stablerep+": 1.35}  # captions are read: all of them, or one for each four images
     expected = (
         # at SimCLR's guidance scale and at that of all others: all images, and one of each caption; and one of each, and all, redrawn
-        (2 * (400 + 100) + 100 + 400) * 8 * 2 / SYNTHESIS.rate
+        (2 * (400 + 100) + 100 + 400) * 2 * p.sampling_steps / SYNTHESIS.rate
         + 100 / RECONSTRUCTED.rate
         + (2 * sum(weights.get(arm.method, 1) for arm in trained) - 2) * 640 / PRETRAINING.rate
         + evaluations * EVALUATION.seconds
