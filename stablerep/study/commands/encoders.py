@@ -121,7 +121,7 @@ def pretrain_command(
     method: Annotated[
         str, Option(help="simclr, clip, stablerep, stablerep+, caption-as-class, mae, byol, moco-v3 or dino.")
     ] = "stablerep",
-    steps: Annotated[int, Option(help="Optimizer steps.")] = 600,
+    steps: Annotated[int, Option(help="Optimizer steps.")] = 500,
     views_per_step: Annotated[int, Option(help="Augmented images in a step, of all processes together.")] = 128,
     positives: Annotated[int, Option(help="m: images of a caption in a batch, for StableRep and StableRep+.")] = 4,
     learning_rate: Annotated[float, Option(help="Peak.")] = 2e-3,

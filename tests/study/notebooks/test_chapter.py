@@ -255,7 +255,7 @@ def test_plain_papermill_stops_at_a_wrong_parameter(tmp_path, monkeypatch):
 def test_parameter_table_explains_every_parameter():
     table = Chapter("scaling", resolve("scaling", {})).parameter_table()
     assert table.index.tolist() == list(schemas()["scaling"].model_fields)
-    assert table.loc["caption_counts", "value"] == "160, 320, 640"
+    assert table.loc["caption_counts", "value"] == "320, 640"
     assert table.loc["views_per_step", ["value", "valid", "cost"]].tolist() == ["128", "4 or more views", "linear"]
     assert (table["meaning"].str.len() > 0).all()
     changed = Chapter("scaling", resolve("scaling", {"guidance_scale": 4})).parameter_table()

@@ -234,11 +234,11 @@ def test_a_plan_computes_nothing(store):
     )
     assert result.exit_code == 0, result.output
     first, second, counts, _ = result.stdout.splitlines()
-    # that scale is StableRep's and StableRep+'s: of the second, its set, a training and an evaluation of each, and the strip
-    assert first.startswith("[1/2] guidance_scale = 1: 33 runs of its own") and second.startswith(
-        "[2/2] guidance_scale = 2: 6 runs of its own"
+    # that scale is StableRep's and StableRep+'s: of the second, a training and an evaluation of each, and the strip; its set is CLIP's too
+    assert first.startswith("[1/2] guidance_scale = 1: 36 runs of its own") and second.startswith(
+        "[2/2] guidance_scale = 2: 5 runs of its own"
     )
-    assert counts == "Of 39 runs 0 exist and 39 would be computed; 2 notebooks would be executed."
+    assert counts == "Of 41 runs 0 exist and 41 would be computed; 2 notebooks would be executed."
     assert not store.root.exists() and not Path("sweeps").exists()
 
 
