@@ -8,6 +8,7 @@ Statistical Society B 16): all shifts that bring the lines together within the e
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,13 +55,15 @@ def exchange_rate(first: np.ndarray, second: np.ndarray, grid: Sequence[float]) 
     if not rises.interval()[0] > 0:
         return ExchangeRate(math.nan, math.nan, math.nan, apart)
     best = float(ahead.mean() / slope.mean())
-    together = [best, *(one for one in DOUBLINGS if _holds(crossed_mean(ahead - one * slope)))]
-    low = -math.inf if min(together) <= DOUBLINGS[0] else min(together)
-    high = math.inf if max(together) >= DOUBLINGS[-1] else max(together)
+
+    def together(shift: float) -> bool:
+        low, high = crossed_mean(ahead - shift * slope).interval()
+        return low <= 0 <= high
+
+    # what holds lies around the best shift without a gap, so that its ends are found by halving
+    below, above = DOUBLINGS[best >= DOUBLINGS], DOUBLINGS[best < DOUBLINGS]
+    first, after = bisect_left(below, True, key=together), bisect_left(above, True, key=lambda one: not together(one))
+    least, most = below[first] if first < len(below) else best, above[after - 1] if after else best
+    low = -math.inf if least <= DOUBLINGS[0] else float(least)
+    high = math.inf if most >= DOUBLINGS[-1] else float(most)
     return ExchangeRate(2.0**best, 2.0**low, 2.0**high, apart)
-
-
-def _holds(rest: CrossedMean) -> bool:
-    """Whether a difference may be zero."""
-    low, high = rest.interval()
-    return low <= 0 <= high
