@@ -21,6 +21,7 @@ from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
 from stablerep.study.experiments.images import Captions, ImageSet
+from stablerep.study.experiments.judged_images import CODE, SEEN, judged_images
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, NoiseLevel, Patched, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -32,16 +33,12 @@ CLAIMS = ("C3",)
 HEADLINE = Headline("guidance", ("arm", "guidance_scale", "probe"), "accuracy", "accuracy")
 COMPARED = ("StableRep synthetic", "SimCLR synthetic")  # of the claim: the first is to have the lower best scale
 LIMITED = Arm("StableRep synthetic, limited", "stablerep", "synthetic")  # guided at some noise levels alone
-SEEN = 1000  # captions whose images are measured, at most: all pairs of images are compared
 LEVELS = [0.28, 5.42]  # those of Kynkäänniemi et al. (2024) for Stable Diffusion XL
 SWEPT = {"simclr": 1, "stablerep": None, "mae": 1}  # how many images of a caption each method has
 
 IMAGES = Step(
     "guided-images", 1, lambda p: f"how varied images are at {len(p['guidance_scales'])} guidance scales",
-    (
-        "stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.probes.extraction", "stablerep.camera",
-        f"{__name__}:measured",
-    ),
+    (*CODE, f"{__name__}:measured"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=2000.0, seconds=3.0,
 )  # fmt: skip
 
@@ -135,25 +132,12 @@ def drawn(p: Parameters, study: Study, captions: Captions, w: float) -> ImageSet
 
 
 def measured(p: Parameters, study: Study, captions: Captions, judge: Run, which: Arm, folder: Path) -> dict:
-    """Tables of :mod:`stablerep.audits.faithfulness`: ``diversity`` and ``sets``, with the judge of the first seed."""
-    from stablerep.audits.equal_galleries import TRAINING, with_concepts
-    from stablerep.audits.faithfulness import compared, diverse
-    from stablerep.probes.extraction import features_of
-
-    backbone = study.backbone(judge, None, p.seed)
-
-    def queries(images: ImageSet):
-        loaded = images.load()
-        return features_of(backbone, loaded.images), [loaded.captions[place] for place in loaded.caption_ids.tolist()]
-
+    """Tables of :func:`stablerep.study.experiments.judged_images.judged_images`, with the judge of the first seed."""
     some = captions.first(min(len(captions), SEEN))
-    real = queries(study.real_images(captions, several=True).only(some, captions))
-    made = {w: queries(drawn(p, study, captions, w).only(some, captions)) for w in sorted(p.guidance_scales)}
-    about = with_concepts(study.corpus).table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
-    words = {"captions": TRAINING, "seed": p.seed}
-    diverse(real, made, about).assign(**words, gallery="none").to_parquet(folder / "diversity.parquet", index=False)
-    sets = compared(real, made, about, by_concept=bool(study.about.designs), seed=p.seed)
-    sets.assign(**words).to_parquet(folder / "sets.parquet", index=False)
+    real = study.real_images(captions, several=True).only(some, captions)
+    made = ((w, drawn(p, study, captions, w).only(some, captions)) for w in sorted(p.guidance_scales))
+    for name, table in judged_images(study, real, made, judge, p.seed).items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
     return {"judge": which.name}
 
 

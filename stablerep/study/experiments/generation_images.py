@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.study.experiments.images import Captions, ImageSet
+from stablerep.study.experiments.judged_images import CODE, SEEN, judged_images
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
@@ -16,15 +17,11 @@ if TYPE_CHECKING:
     from stablerep.study.experiments.study import Study
 
 Generation = tuple[str, int]  # way and number; generation 0 belongs to every way, and its way is empty
-SEEN = 1000  # captions whose images are measured, at most: all pairs of images are compared
 SHOWN = 6  # captions whose images are kept to look at
 
 IMAGES = Step(
     "generation-images", 1, lambda p: f"how varied images of {len(p['sets'])} generators are",
-    (
-        "stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.probes.extraction", "stablerep.camera",
-        f"{__name__}:compare",
-    ),
+    (*CODE, f"{__name__}:compare"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["sets"]), rate=2000.0, seconds=3.0,
 )  # fmt: skip
 
@@ -53,31 +50,23 @@ def measured(
 def compare(
     drawings: Mapping[Generation, ImageSet], captions: Captions, some: Captions, judge: Run, seed: int, study: Study, folder: Path
 ) -> dict:  # fmt: skip
-    """Tables of :mod:`stablerep.audits.faithfulness`, to the eyes of a judge: ``diversity``, how far apart images of a caption are; ``sets``, how a set of
-    images compares with real ones; and ``grid``, drawings to look at. In place of a guidance scale they have the place among ``drawings``."""
-    from stablerep.audits.equal_galleries import TRAINING, with_concepts
-    from stablerep.audits.faithfulness import compared, diverse, picture_grid
-    from stablerep.probes.extraction import features_of
+    """Tables of :func:`.judged_images.judged_images`, with the place among ``drawings`` instead of a guidance scale; and ``grid``, drawings to look at."""
+    from stablerep.audits.faithfulness import picture_grid
 
-    backbone = study.backbone(judge, None, seed)
+    def scenes(images: ImageSet) -> ImageSet:
+        return study.seen(images).only(some, captions)
+
     shown = {caption: caption for caption in some.texts[:SHOWN]}  # each a group of its own, so that each is in the grid
+    grid = []
 
-    def queries(images: ImageSet):
-        loaded = study.seen(images).only(some, captions).load()
-        return features_of(backbone, loaded.images), [loaded.captions[place] for place in loaded.caption_ids.tolist()]
+    def sets():
+        for place, images in enumerate(drawings.values()):
+            yield float(place), scenes(images)
+            loaded = images.load()  # once more at once, while it is kept in memory
+            grid.extend(picture_grid(loaded.images, loaded.caption_ids, loaded.captions, shown, float(place)))
 
-    real, made, grid = queries(study.real_drawings(captions, several=True)), {}, []
-    for place, images in enumerate(drawings.values()):
-        made[float(place)] = queries(images)
-        loaded = images.load()
-        grid += picture_grid(loaded.images, loaded.caption_ids, loaded.captions, shown, float(place))
-    about = with_concepts(study.corpus).table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
-    words = {"captions": TRAINING, "seed": seed}
-    tables = {
-        "diversity": diverse(real, made, about).assign(**words, gallery="none"),
-        "sets": compared(real, made, about, by_concept=bool(study.about.designs), seed=seed).assign(**words),
-        "grid": pd.DataFrame(grid),
-    }
+    tables = judged_images(study, scenes(study.real_drawings(captions, several=True)), sets(), judge, seed)
+    tables["grid"] = pd.DataFrame(grid)
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
     return {"sets": len(drawings)}
