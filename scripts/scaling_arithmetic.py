@@ -13,7 +13,7 @@ ASSUMED_BYTES = (
     450_000  # of a stored image of 512 pixels, PNG; an assumption: photographs of that size take 300 to 600 kB
 )
 BOOK_SECONDS = (
-    1701  # thirteen chapters at the laptop preset and the pages, from an empty store; measured once on two cores
+    1532  # seventeen chapters at the laptop preset and the pages, from an empty store; measured once on two cores
 )
 PAPER_VIEWS = 900_000_000  # crops of the paper's "35 epochs", which names an amount of computing (authors' repository)
 PAPER_VIEWS_PER_STEP = 43 * 6 * 32  # captions on a GPU, images of a caption, GPUs (authors' repository)
