@@ -28,7 +28,7 @@ def open_emoji(designs: Sequence[str] | None = None, flags: bool = False) -> Cor
     emoji = read_emoji()
     if not flags:
         emoji = emoji[emoji["group"] != "flags"]
-    parts = [emoji[emoji["emoji"].isin(read_svgs(design).keys())].assign(design=design) for design in designs]
+    parts = [emoji[emoji["emoji"].isin(_emoji_of(design))].assign(design=design) for design in designs]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "id", table["design"] + "/" + table["emoji"])
     table["held_out"] = table["new_combination"] | ((table["design"] == HELD_OUT) & (len(designs) > 1))
@@ -51,16 +51,21 @@ def emoji_fingerprint() -> str:
     return hashlib.sha256("".join(sorted(manifest()["sha256"].values())).encode()).hexdigest()[:16]
 
 
+def _emoji_of(design: str) -> np.ndarray:
+    """The emoji of a design, in the order of its file; kept, since unpacking all drawings for their names takes each process a second."""
+    key = manifest()["sha256"].get(f"{design}.jsonl.xz", "")[:12]
+    return cached_array(f"{design}-emoji-{key}", lambda: np.array(list(read_svgs(design))))
+
+
 def _draw_emoji(table: pd.DataFrame, size: int) -> np.ndarray:
     """Pixels of the given rows; each design is drawn whole once per size and cached."""
     images = np.empty((len(table), 3, size, size), np.uint8)
     for design, rows in table.reset_index(drop=True).groupby("design"):
         key = f"{manifest()['sha256'][f'{design}.jsonl.xz'][:12]}-resvg{version('resvg_py')}"
-        svgs = read_svgs(design)
         whole = cached_array(
             f"{design}-{size}px-{key}",
-            lambda: draw_many(svgs.values(), size, progress=f"drawing {design} at {size} px"),
+            lambda: draw_many(read_svgs(design).values(), size, progress=f"drawing {design} at {size} px"),
         )
-        place = {emoji: i for i, emoji in enumerate(svgs)}
+        place = {emoji: i for i, emoji in enumerate(_emoji_of(design))}
         images[rows.index] = whole[rows["emoji"].map(place)]
     return images

@@ -58,14 +58,14 @@ def mean_with_interval(
 
 def over_seeds(values: Sequence[float], *, level: float = 0.95) -> dict:
     """Mean and Student-t interval over seeds. One seed has no interval: ``low`` and ``high`` are NaN."""
-    from scipy import stats
+    from scipy.special import stdtrit
 
     values = np.asarray(values, float)
     if not len(values):
         raise ValueError("there are no values; a mean over seeds needs at least one.")
     half = np.nan
     if len(values) > 1:
-        half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        half = stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     return {
         "mean": float(values.mean()),
         "low": float(values.mean() - half),

@@ -80,14 +80,19 @@ def test_cache_leaves_nothing_else_behind_and_may_be_unwritable(cache, monkeypat
     np.testing.assert_array_equal(cached_array("one", lambda: np.zeros(3)), np.zeros(3))
 
 
-def test_cached_images_equal_fresh_ones(cache):
-    corpus = load_corpus(designs=["emojione"])
-    rows = corpus.where(corpus.table.index % 90 == 0)
-    first = rows.images(16)
-    assert [path.suffix for path in cache.iterdir()] == [".npy"]
-    again = rows.images(16)
+def test_cached_images_equal_fresh_ones(cache, monkeypatch):
+    from stablerep.corpus import embedded
     from stablerep.corpus.emoji import read_svgs
 
+    def opened():
+        corpus = load_corpus(designs=["emojione"])
+        return corpus.where(corpus.table.index % 90 == 0)
+
+    rows = opened()
+    first = rows.images(16)
+    assert sorted(path.name[:14] for path in cache.iterdir()) == ["emojione-16px-", "emojione-emoji"]
+    monkeypatch.setattr(embedded, "read_svgs", lambda design: pytest.fail("drawings are unpacked again"))
+    again = opened().images(16)
     fresh = draw_many([read_svgs("emojione")[code] for code in rows.table["emoji"]], 16)
     np.testing.assert_array_equal(first.numpy(), fresh)
     np.testing.assert_array_equal(again.numpy(), fresh)
