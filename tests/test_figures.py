@@ -213,6 +213,16 @@ def generation_sets():
     )
 
 
+def generation_shares():
+    rows = generation_sets().query("metric == 'coverage'").drop(columns="metric")
+    shares = rows.rename(columns={"value": "mean"}).assign(
+        source=rows["source"].replace("real, other concepts", "real")
+    )
+    return pd.concat(
+        [shares.assign(measure=name, group=group) for name in ("top1", "tone") for group in ("all", "food")]
+    )
+
+
 def generation_pictures():
     table = grid_table().rename(columns={"guidance_scale": "generation"})
     return table.assign(
@@ -310,7 +320,9 @@ CASES = {
     "sample_grid": figures.sample_grid,
     "retrieved": figures.retrieved,
     "strip": figures.strip,
-    "generations": lambda t, sets=generation_sets(), arms=arms_table(): figures.generations(t, sets, arms, "one-shot"),
+    "generations": lambda t, shares=generation_shares(), sets=generation_sets(), arms=arms_table(): figures.generations(
+        t, shares, sets, arms, "one-shot"
+    ),
     "generation_grid": figures.generation_grid,
     "shares": lambda t: figures.shares(t, "tone"),
     "confusion": lambda t: figures.confusion(t, "tone"),
@@ -501,12 +513,18 @@ def test_guidance_has_the_points_of_each_method_its_real_images_and_the_best_sca
 
 
 def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
-    table, sets = generations_table(), generation_sets()
+    table, shares, sets = generations_table(), generation_shares(), generation_sets()
     floors = arms_table().assign(views=[0 if arm == "Random initialization" else 1000 for arm in arms_table()["arm"]])
-    figure = figures.generations(table, sets, floors, "one-shot")
-    accuracy, coverage = figure.axes
-    assert len(accuracy.containers) == len(coverage.containers) == 5
+    figure = figures.generations(table, shares, sets, floors, "one-shot")
+    accuracy, faithful, coverage = figure.axes
+    assert len(accuracy.containers) == len(faithful.containers) == len(coverage.containers) == 5
     covered = sets[sets["metric"] == "coverage"]
+    first = shares[(shares["measure"] == "top1") & (shares["group"] == "all")]
+    for way, middle in zip(dict.fromkeys(table["way"]), faithful.containers):
+        made = first[(first["way"] == way) | (first["generation"] == 0)]
+        assert np.allclose(points(middle)[:, 1], 100 * made["mean"]) and len(made) == 3
+    (line,) = [line for line in faithful.lines if line.get_linestyle() == "--"]
+    assert np.allclose(line.get_ydata(), 100 * first[first["generation"].isna()]["mean"].item())
     for way, left, right in zip(dict.fromkeys(table["way"]), accuracy.containers, coverage.containers):
         mine = table[(table["way"] == way) & (table["probe"] == "one-shot")]
         assert np.allclose(points(left)[:, 1], 100 * mine["accuracy"]) and left.get_label() == way
@@ -514,13 +532,13 @@ def test_each_way_is_a_line_over_generations_that_begins_at_the_same_set():
         assert np.allclose(points(right)[:, 1], made["value"]) and len(made) == 3
     (named,) = figure.legends
     texts = [text.get_text() for text in named.get_texts()]
-    assert sorted(texts) == sorted([*dict.fromkeys(table["way"]), "best floor", "real, other concepts"])
+    assert sorted(texts) == sorted([*dict.fromkeys(table["way"]), "best floor", "real images"])
     last = covered[covered["generation"] == 2].set_index("way")["value"]
     said = ", ".join(f"{way} {last[way]:.2f}" for way in dict.fromkeys(table["way"]))
-    assert figure.get_label().endswith(f"; coverage at the last generation: {said}.")
-    none = figures.generations(table, sets[:0], floors, "one-shot")
-    assert "last generation" not in none.get_label()
-    assert "too few images" in [text.get_text() for text in none.axes[1].texts]
+    assert figure.get_label().endswith(f"; coverage: {said}.")
+    none = figures.generations(table, shares[:0], sets[:0], floors, "one-shot")
+    assert "last generation" not in none.get_label() and "coverage:" not in none.get_label()
+    assert [axis.texts[0].get_text() for axis in none.axes[1:]] == ["nothing to look up", "too few images"]
     none.canvas.draw()
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -84,7 +85,20 @@ def judges_part(corpus: Corpus) -> Corpus:
     return part.where(part.table["concept"].isin(judges_concepts(corpus.table))) if corpus.designs else part
 
 
-def caption_groups(corpus: Corpus, count: int) -> dict[str, Asked]:
+def training_group(corpus: Corpus, captions: Sequence[str]) -> Asked | None:
+    """Of some training captions those that the judge can be asked about, in their order; None where there are none."""
+    if not corpus.designs:
+        with suppress(InputError):  # no held-out images show what a caption names
+            return held_out_group(with_concepts(corpus), captions)[TRAINING]
+        return None
+    whole = caption_groups(corpus)[TRAINING]
+    asked = set(whole.captions)
+    chosen = [caption for caption in captions if caption in asked]
+    real = whole.real.where(whole.real.table["caption"].isin(chosen))
+    return replace(whole, captions=chosen, real=real) if chosen else None
+
+
+def caption_groups(corpus: Corpus, count: int | None = None) -> dict[str, Asked]:
     """Captions of a corpus with designs in three groups, at most ``count`` of each, one concept after the other.
 
     *Training captions*: the generator learned from them. *Unseen combinations*: captions with another skin tone or gender of training
@@ -104,7 +118,7 @@ def caption_groups(corpus: Corpus, count: int) -> dict[str, Asked]:
         gallery = corpus.where(part & ~known)
         rows = rows & known & table["caption"].isin(gallery.table["caption"])
         captions = in_turn(table[rows])
-        if name == TRAINING and count > len(captions):
+        if name == TRAINING and count and count > len(captions):
             raise InputError(f"captions is {count}; the judge can be asked about {len(captions)} training captions.")
         real = corpus.where(rows & table["caption"].isin(captions[:count]))
         groups[name] = Asked(captions[:count], gallery, real, _about(real.table))

@@ -100,7 +100,7 @@ def shares(values: pd.DataFrame) -> pd.DataFrame:
                 **dict(zip(keys, key)), "group": group, "mean": found.mean, "low": max(low, 0.0), "high": min(high, most),
                 "chance": mine["chance"].mean(), "concepts": found.clusters, "seeds": found.seeds,
             })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*keys, "group", "mean", "low", "high", "chance", "concepts", "seeds"])
 
 
 def in_all(values: pd.DataFrame) -> pd.DataFrame:

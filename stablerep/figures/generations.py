@@ -18,20 +18,25 @@ WAY_COLOURS = {"replaced": ORANGE, "mixed": PURPLE, "accumulated": GREEN, "filte
 SIGNS = dict(zip(WAY_COLOURS, "osD^v"))
 
 
-def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
-    """Over the generations, a line for each way: accuracy of StableRep on their images with the best floor, and coverage of real images by them, beside that by
-    another set of real images.
+def generations(
+    table: pd.DataFrame, shares: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, probe: str
+) -> Figure:
+    """Over the generations, a line for each way: accuracy of StableRep on their images with the best floor; how often an image shows what its caption
+    names, beside real images; and coverage of real images, beside that by another set of real ones.
 
     Args:
         table: of :func:`stablerep.statistics.summarize`, with ``way`` and ``generation``; each way begins at 0.
-        sets: ``way``, ``generation``, ``source``, ``metric``, ``value``, ``low`` and ``high``; generation 0 has no way, real images have neither.
+        shares: ``way``, ``generation``, ``source``, ``measure``, ``group``, ``mean``, ``low`` and ``high``. sets: ``way``, ``generation``, ``source``, ``metric``, ``value``, ``low`` and ``high``; generation 0 has no way, real images have neither.
         arms: as the table, of arms and floors.
     """
     mine, covered = table[table["probe"] == probe], sets[sets["metric"] == "coverage"]
+    faithful = shares[(shares["measure"] == "top1") & (shares["group"] == "all")]
+    faithful = faithful.assign(**{name: 100 * faithful[name] for name in ("low", "high")}, value=100 * faithful["mean"])
     floors = arms[(arms["probe"] == probe) & (arms["views"] == 0)]
-    figure, axes = canvas(2, height=3.4)
+    figure, axes = canvas(3, height=3.4)
     ways = [way for way in WAY_COLOURS if way in set(mine["way"])]
-    said, reached = [], []
+    below = [(axes.flat[1], faithful, "nothing to look up"), (axes.flat[2], covered, "too few images")]
+    said, shown, reached = [], [], []
     for way in ways:
         part = mine[mine["way"] == way].sort_values("generation")
         _line(axes.flat[0], way, ways, part["generation"], *(100 * part[one] for one in ("accuracy", "low", "high")))
@@ -39,16 +44,22 @@ def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, pro
         said.append(
             f"{way} {percent(last['accuracy'], last['low'], last['high'])} % at generation {last['generation']:g}"
         )
-        made = covered[(covered["way"] == way) | (covered["generation"] == 0)].sort_values("generation")
-        _line(axes.flat[1], way, ways, made["generation"], made["value"], made["low"], made["high"])
-        reached += [f"{way} {made['value'].iloc[-1]:.2f}"] if len(made) else []
+        for axis, values, _ in below:
+            made = values[(values["way"] == way) | (values["generation"] == 0)].sort_values("generation")
+            _line(axis, way, ways, made["generation"], made["value"], made["low"], made["high"])
+            if len(made):
+                top = made.iloc[-1]
+                (shown if values is faithful else reached).append(
+                    f"{way} {top['value']:{'.1f' if values is faithful else '.2f'}}"
+                )
     if len(floors):
         axes.flat[0].axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
-    for row in covered[covered["generation"].isna()].itertuples():
-        axes.flat[1].axhline(row.value, color=GREY, ls="--", label=row.source)
-    if covered.empty:
-        axes.flat[1].text(0.5, 0.5, "too few images", ha="center", va="center", transform=axes.flat[1].transAxes)
-    for axis, title in zip(axes.flat, (f"{probe} (%)", "coverage of real images")):
+    for axis, values, lacking in below:
+        for row in values[values["generation"].isna()].itertuples():
+            axis.axhline(row.value, color=GREY, ls="--", label="real images")
+        if values.empty:
+            axis.text(0.5, 0.5, lacking, ha="center", va="center", transform=axis.transAxes)
+    for axis, title in zip(axes.flat, (f"{probe} (%)", "concept first (%)", "coverage of real images")):
         axis.set_xticks(sorted(mine["generation"].unique()))
         axis.set_xlabel("generation")
         axis.set_title(title)
@@ -58,10 +69,11 @@ def generations(table: pd.DataFrame, sets: pd.DataFrame, arms: pd.DataFrame, pro
             named.setdefault(label, handle)
     figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=2 if is_narrow() else 4)
     start = mine[mine["generation"] == 0].iloc[0]
-    coverage = f"; coverage at the last generation: {', '.join(reached)}" if reached else ""
+    faith = f"; concept of the caption first, at the last generation: {', '.join(shown)} %" if shown else ""
+    coverage = f"; coverage: {', '.join(reached)}" if reached else ""
     figure.set_label(
-        f"Accuracy on {probe} and coverage over generations; generation 0 "
-        f"{percent(start['accuracy'], start['low'], start['high'])} %; {'; '.join(said)}{coverage}."
+        f"Accuracy on {probe}, faithfulness and coverage over generations; generation 0 "
+        f"{percent(start['accuracy'], start['low'], start['high'])} %; {'; '.join(said)}{faith}{coverage}."
     )
     return figure
 

@@ -98,12 +98,13 @@ def set_measures(sets: pd.DataFrame) -> pd.DataFrame:
     return _measures(sets, [_source(row) for row in sets.itertuples()])
 
 
-def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame) -> pd.DataFrame:
-    """The same for the images of each generation, with their distance within captions: a row for real images, and for each generation of each way.
+def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
+    """The same for the images of each generation, with how often they show what their caption names, and their distance within captions: a row for real
+    images, and for each generation of each way.
 
     Args:
-        sets: of :func:`stablerep.audits.faithfulness.over_seeds`, with ``way`` and ``generation``. diversity: of :func:`stablerep.audits.faithfulness.shares`, the
-            same; real images have no generation.
+        sets: of :func:`stablerep.audits.faithfulness.over_seeds`, with ``way`` and ``generation``. diversity, shares (of faithful
+            images): of :func:`stablerep.audits.faithfulness.shares`, the same; real images have no generation.
     """
 
     def names(table: pd.DataFrame) -> list[str]:
@@ -116,9 +117,12 @@ def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame) -> pd.DataF
     mine = diversity[diversity["group"] == "all"]
     text = [f"{row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in mine.itertuples()]
     found = pd.DataFrame({"distance within captions": text}, index=names(mine))
-    measures = _measures(sets, names(sets))
-    rows = list(dict.fromkeys([*found.index, *measures.index]))
-    return found.reindex(rows).join(measures).fillna("")
+    first = shares[(shares["group"] == "all") & (shares["measure"] == "top1")]
+    text = [percent(row.mean, row.low, row.high) for row in first.itertuples()]
+    measures = pd.DataFrame({MEASURES["top1"]: text}, index=names(first)).join(found, how="outer")
+    measures = measures.join(_measures(sets, names(sets)), how="outer")
+    rows = dict.fromkeys([*found.index, *measures.index])
+    return measures.reindex(list(rows)).astype(object).fillna("")
 
 
 def _measures(sets: pd.DataFrame, names: list[str]) -> pd.DataFrame:

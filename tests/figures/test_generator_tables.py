@@ -33,10 +33,13 @@ def test_generations_have_a_row_each_beside_real_images():
         [(source + ", other concepts" * (source == "real"), way, t, metric, 0.5, 0.4, 0.6) for source, way, t in about for metric in metrics],
         columns=["source", "way", "generation", "metric", "value", "low", "high"],
     )  # fmt: skip
-    shown = generator_tables.generation_measures(sets, diversity)
+    shares = diversity.assign(measure="top1")
+    shares = pd.concat([shares, shares.assign(measure="top10", mean=0.9)])
+    shown = generator_tables.generation_measures(sets, diversity, shares)
     assert shown.index.tolist() == ["real", "generation 0", "replaced, generation 1", "real, other concepts"]
-    assert shown.columns.tolist() == ["distance within captions", *generator_tables.SET_METRICS]
-    assert shown.loc["replaced, generation 1"].tolist()[:2] == ["0.25 [0.20, 0.30]", "0.500 [0.400, 0.600]"]
+    assert shown.columns.tolist() == ["concept first", "distance within captions", *generator_tables.SET_METRICS]
+    first = ["25.0 [20.0, 30.0]", "0.25 [0.20, 0.30]", "0.500 [0.400, 0.600]"]
+    assert shown.loc["replaced, generation 1"].tolist()[:3] == first
     assert shown.loc["real", "kid"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
-    few = generator_tables.generation_measures(sets[:0], diversity)
-    assert len(few) == 3 and (few["coverage"] == "").all()
+    few = generator_tables.generation_measures(sets[:0], diversity, shares[:0])
+    assert len(few) == 3 and (few[["coverage", "concept first"]] == "").all(axis=None)

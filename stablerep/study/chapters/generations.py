@@ -16,6 +16,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import DEGRADED_RULE, against_floors
 from stablerep.study.experiments.generation_images import measured, over_chains
 from stablerep.study.experiments.images import Captions, ImageSet
+from stablerep.study.experiments.judges import judge_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import GENERATED, PRETRAINING, chapter_presets
@@ -35,6 +36,7 @@ APART = 100  # from the seeds of one generation to those of the next: as many as
 class Parameters(Pretraining):
     # what no method of this chapter reads
     simclr_guidance_scale: ClassVar[float]
+    simclr_learning_rate: ClassVar[float]
     clip_guidance_scale: ClassVar[float]
     clip_learning_rate: ClassVar[float]
 
@@ -144,13 +146,12 @@ def lesson(way: str, drawn: list[ImageSet], captions: Captions, p: Parameters, s
 
 
 def images_of(p: Parameters, study: Study, captions: Captions, generators: dict[str, list[str]], seed: int) -> Run:
-    """What is measured of the images that StableRep learns from at a seed, to the eyes of SimCLR on real images."""
+    """What is measured of the images that StableRep learns from at a seed, as the judge of that seed sees them."""
     drawings = {("", 0): study.arm_drawings(FIRST, captions, p, seed)} | {
         (way, t): study.arm_drawings(named(way, t), captions, drawn_by(one, p), seed)
         for way, found in generators.items() for t, one in enumerate(found, 1)
     }  # fmt: skip
-    judge = study.pretrained(arm("SimCLR real"), captions, p, seed)
-    return measured(study, drawings, captions, judge, seed, p.images_per_caption)
+    return measured(study, drawings, captions, judge_of(p, study, seed), seed, p.images_per_caption)
 
 
 def pairs(last: int) -> list[Pair]:
@@ -169,7 +170,7 @@ def pairs(last: int) -> list[Pair]:
 def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``arms`` (an interval per arm and probe), ``differences`` (:func:`pairs`), ``floors`` (each trained arm against each floor),
     ``seeds``; ``generations``: as ``arms``, with ``way`` and ``generation``, generation 0 being the same for every way; and, of the images themselves,
-    ``diversity``, ``sets`` (:mod:`stablerep.audits.faithfulness`) and ``grid`` (PNG, of the first seed), with ``way`` and ``generation``."""
+    ``faithfulness``, ``diversity``, ``sets`` (:mod:`stablerep.audits.faithfulness`) and ``grid`` (PNG, of the first seed), with ``way`` and ``generation``."""
     first = items_of(asked.first)
     trained = {key: items_of(some) for key, some in asked.trained.items()}
     items = pd.concat([first, *trained.values()], ignore_index=True)

@@ -10,8 +10,9 @@ import pandas as pd
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters import Headline
 from stablerep.study.experiments.answers import Answer, effects_of
-from stablerep.study.experiments.arms import Arm
 from stablerep.study.experiments.images import Captions, ImageSet, Named
+from stablerep.study.experiments.judged_images import faithful
+from stablerep.study.experiments.judges import judge_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, chapter_presets
@@ -26,11 +27,11 @@ CLAIMS = ("C10",)
 HEADLINE = Headline(
     "faithfulness", ("captions", "source", "guidance_scale", "measure"), "mean", "share of images", ("group", "all")
 )
-JUDGE = Arm("Judge", "stablerep", "designs")
 
 JUDGEMENT = Step(
     "judgement", 5, lambda p: f"generated images before the judge, seed {p['seed']}",
-    ("stablerep.audits.faithfulness", "stablerep.training.backbones", f"{__name__}:judge", f"{__name__}:asked_about"),
+    ("stablerep.audits.faithfulness", "stablerep.training.backbones", f"{__name__}:judge", f"{__name__}:asked_about",
+     "stablerep.study.experiments.judged_images:faithful"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
 )  # fmt: skip
 RECONSTRUCTION = Step(
@@ -83,7 +84,7 @@ def ask(p: Parameters, study: Study) -> dict[str, list[Run]]:
     inputs = {"generator": study.generator_fingerprint(p.generator), "corpus": study.about.fingerprint}
     judgements = []
     for seed in range(p.seed, p.seed + p.seeds):
-        judge_run = study.pretraining(judges_images(study), recipe(p, study, seed), f"judge, seed {seed}")
+        judge_run = judge_of(p, study, seed)
         judgements.append(study.store.obtain(
             JUDGEMENT,
             parameters=how | {
@@ -137,26 +138,6 @@ def drawn_captions(p: Parameters, study: Study) -> Captions | Named:
     return Named([caption for group in asked_about(p, study).values() for caption in group.captions])
 
 
-def judges_images(study: Study) -> ImageSet:
-    """The drawings, or photographs, that a judge learns from."""
-    from stablerep.audits.equal_galleries import judges_part
-
-    if not study.about.designs:
-        return study.real_images(study.captions(), several=True)
-    return study.corpus_images(judges_part(study.corpus), "judge")
-
-
-def recipe(p: Parameters, study: Study, seed: int):
-    """A multi-positive loss over captions, with the study's crops."""
-    from stablerep.training import PretrainingRecipe
-    from stablerep.views import ViewRecipe
-
-    return PretrainingRecipe(
-        method=JUDGE.method, steps=p.steps, views_per_step=p.views_per_step, images_per_caption=4, seed=seed,
-        encoder=study.encoder_recipe(p), view=ViewRecipe(size=study.size, crop_min=0.35),
-    )  # fmt: skip
-
-
 def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> ImageSet:
     return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_caption, seed=p.seed)
 
@@ -164,7 +145,7 @@ def made(p: Parameters, study: Study, captions: Captions | Named, w: float) -> I
 def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Run, seed: int, folder: Path) -> dict:
     """What one judge says: tables of :mod:`stablerep.audits.faithfulness` for each group of captions, and a grid of images."""
     from stablerep.audits.equal_galleries import TRAINING
-    from stablerep.audits.faithfulness import compared, diverse, judged, picture_grid
+    from stablerep.audits.faithfulness import compared, diverse, picture_grid
     from stablerep.probes.extraction import features_of
 
     backbone, groups = study.backbone(judge_run, None, 0), asked_about(p, study)
@@ -176,16 +157,9 @@ def judge(p: Parameters, study: Study, captions: Captions | Named, judge_run: Ru
         grid += picture_grid(images.images, images.caption_ids, images.captions, group_of, w)
     tables = {"faithfulness": [], "diversity": [], "sets": []}
     for name, group in groups.items():
-        gallery, real = (
-            (features_of(backbone, one.images(study.size)), one.table) for one in (group.gallery, group.real)
-        )
-        real, mine = (real[0], real[1]["caption"].tolist()), {}
-        for w, (features, written) in generated.items():
-            rows = [place for place, caption in enumerate(written) if group_of.get(caption) == name]
-            mine[w] = features[rows], [written[place] for place in rows]
         words = {"captions": name, "gallery": group.name}
-        attributes = study.about.people if study.about.designs else ()
-        tables["faithfulness"].append(judged(gallery, real, mine, group.about, attributes).assign(**words))
+        found, real, mine = faithful(study, backbone, group, generated)
+        tables["faithfulness"].append(found.assign(**words))
         tables["diversity"].append(diverse(real, mine, group.about).assign(**words | {"gallery": "none"}))
         if name == TRAINING:
             by_concept = bool(study.about.designs)

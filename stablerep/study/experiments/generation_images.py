@@ -1,4 +1,4 @@
-"""Images that generations of a generator draw: how varied they are, and how they compare with real ones."""
+"""Images that generations of a generator draw: how faithful and how varied they are, and how they compare with real ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Generation = tuple[str, int]  # way and number; generation 0 belongs to every wa
 SHOWN = 6  # captions whose images are kept to look at
 
 IMAGES = Step(
-    "generation-images", 1, lambda p: f"how varied images of {len(p['sets'])} generators are",
+    "generation-images", 2, lambda p: f"how faithful and varied images of {len(p['sets'])} generators are",
     (*CODE, f"{__name__}:compare"),
     amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["sets"]), rate=2000.0, seconds=3.0,
 )  # fmt: skip
@@ -51,21 +51,21 @@ def compare(
     drawings: Mapping[Generation, ImageSet], captions: Captions, some: Captions, judge: Run, seed: int, study: Study, folder: Path
 ) -> dict:  # fmt: skip
     """Tables of :func:`.judged_images.judged_images`, with the place among ``drawings`` instead of a guidance scale; and ``grid``, drawings to look at."""
+    from stablerep.audits.equal_galleries import training_group
     from stablerep.audits.faithfulness import picture_grid
-
-    def scenes(images: ImageSet) -> ImageSet:
-        return study.seen(images).only(some, captions)
 
     shown = {caption: caption for caption in some.texts[:SHOWN]}  # each a group of its own, so that each is in the grid
     grid = []
 
     def sets():
         for place, images in enumerate(drawings.values()):
-            yield float(place), scenes(images)
+            yield float(place), images.only(some, captions)
             loaded = images.load()  # once more at once, while it is kept in memory
             grid.extend(picture_grid(loaded.images, loaded.caption_ids, loaded.captions, shown, float(place)))
 
-    tables = judged_images(study, scenes(study.real_drawings(captions, several=True)), sets(), judge, seed)
+    real = study.real_drawings(captions, several=True).only(some, captions)
+    tables = judged_images(study, real, sets(), judge, seed, training_group(study.corpus, some.texts))
+    tables.setdefault("faithfulness", tables["diversity"].iloc[:0])  # the same columns
     tables["grid"] = pd.DataFrame(grid)
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
@@ -80,10 +80,13 @@ def over_chains(runs: Sequence[Run], sets: Sequence[Generation]) -> dict[str, pd
     """
     from stablerep.audits.faithfulness import over_seeds, shares
 
-    diversity, found = (
-        pd.concat([run.table(name) for run in runs], ignore_index=True) for name in ("diversity", "sets")
+    faithfulness, diversity, found = (
+        pd.concat([run.table(name) for run in runs], ignore_index=True)
+        for name in ("faithfulness", "diversity", "sets")
     )
-    tables = {"diversity": shares(diversity), "sets": over_seeds(found), "grid": runs[0].table("grid")}
+    tables = {
+        "faithfulness": shares(faithfulness), "diversity": shares(diversity), "sets": over_seeds(found), "grid": runs[0].table("grid"),
+    }  # fmt: skip
     return {name: of_generations(table, sets) for name, table in tables.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,24 +11,33 @@ from stablerep.study.experiments.images import ImageSet
 from stablerep.study.store.runs import Run
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from stablerep.audits.equal_galleries import Asked
+    from stablerep.audits.faithfulness import Queries
     from stablerep.study.experiments.study import Study
 
 SEEN = 1000  # captions whose images are measured, at most: all pairs of images are compared
 CODE = (
     "stablerep.audits.faithfulness", "stablerep.training.backbones", "stablerep.probes.extraction", "stablerep.camera",
-    f"{__name__}:judged_images",
+    f"{__name__}:judged_images", f"{__name__}:faithful",
 )  # fmt: skip
 
 
 def judged_images(
-    study: Study, real: ImageSet, made: Iterable[tuple[float, ImageSet]], judge: Run, seed: int
+    study: Study,
+    real: ImageSet,
+    made: Iterable[tuple[float, ImageSet]],
+    judge: Run,
+    seed: int,
+    group: Asked | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Tables of :mod:`stablerep.audits.faithfulness`: ``diversity``, how far apart images of a caption are; ``sets``, how a set of images compares with
-    real ones.
+    real ones; with a ``group`` of captions that the judge can be asked about also ``faithfulness``, how often an image shows what its caption names.
 
     Args:
-        real: scenes of real images. made: the guidance scale, or a number in its place, and the scenes of each set of generated ones, of the same captions; a
-            set is loaded when its turn comes. judge: the pre-training of an encoder. seed: of that, and of the cut to sets of one size.
+        real: real images, scenes or drawings as the judge learned from. made: the guidance scale, or a number in its place, and each set of generated ones, of
+            the same captions; a set is loaded when its turn comes. judge: the pre-training of an encoder. seed: of that, and of the cut to sets of one size.
     """
     from stablerep.audits.equal_galleries import TRAINING, with_concepts
     from stablerep.audits.faithfulness import compared, diverse
@@ -43,7 +52,27 @@ def judged_images(
     asked, answers = queries(real), {number: queries(images) for number, images in made}
     about = with_concepts(study.corpus).table.drop_duplicates("caption").set_index("caption")[["concept", "group"]]
     words = {"captions": TRAINING, "seed": seed}
-    return {
+    tables = {
         "diversity": diverse(asked, answers, about).assign(**words, gallery="none"),
         "sets": compared(asked, answers, about, by_concept=bool(study.about.designs), seed=seed).assign(**words),
     }
+    if group:
+        tables["faithfulness"] = faithful(study, backbone, group, answers)[0].assign(**words, gallery=group.name)
+    return tables
+
+
+def faithful(
+    study: Study, backbone: Module, group: Asked, made: Mapping[float, Queries]
+) -> tuple[pd.DataFrame, Queries, dict[float, Queries]]:
+    """How often images show what the captions of a group name (:func:`stablerep.audits.faithfulness.judged`), and the images that were looked up: real
+    ones, and those of ``made``, in which other captions may occur."""
+    from stablerep.audits.faithfulness import judged
+    from stablerep.probes.extraction import features_of
+
+    gallery, real = (features_of(backbone, one.images(study.size)) for one in (group.gallery, group.real))
+    queries, mine, asked = (real, group.real.table["caption"].tolist()), {}, set(group.captions)
+    for number, (features, written) in made.items():
+        rows = [place for place, caption in enumerate(written) if caption in asked]
+        mine[number] = features[rows], [written[place] for place in rows]
+    attributes = study.about.people if study.about.designs else ()
+    return judged((gallery, group.gallery.table), queries, mine, group.about, attributes), queries, mine

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stablerep.audits.equal_galleries import judges_part, training_group
 from stablerep.camera import Camera
 from stablerep.captioned_images import CaptionedImages
+from stablerep.corpus.emoji import HELD_OUT
 from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
 from stablerep.statistics.arms import differences, seed_means, summarize
@@ -20,6 +22,7 @@ from stablerep.study.experiments import generation_images
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.floors import against_floors
 from stablerep.study.experiments.images import ImageSet
+from stablerep.study.experiments.judges import judge_of
 from stablerep.study.experiments.sources import RUN
 from stablerep.study.experiments.study import Study
 from stablerep.training import random_backbone
@@ -27,9 +30,16 @@ from stablerep.variants import mixed
 from tests.study.stand_ins import NotingStore, items, plain_corpus
 
 
+def with_things(corpus):
+    """Every caption names a thing of its own; nothing learns from the last design."""
+    table = corpus.table
+    thing = {"concept": table["caption"], "subgroup": "all", "group": "all", "held_out": table["design"] == HELD_OUT}
+    return replace(corpus, table=table.assign(**thing))
+
+
 def asked(tmp_path, **given):
     study = Study(NotingStore(tmp_path / "plan"))
-    study.corpus = plain_corpus(32, designs=("ink", "chalk", "oil"))
+    study.corpus = with_things(plain_corpus(32, designs=("ink", "chalk", "oil", HELD_OUT)))
     some = {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "generations": 2}
     p = resolve("generations", some | given)
     return p, generations.ask(p, study), study
@@ -48,7 +58,7 @@ def test_stablerep_learns_from_every_generation_of_every_way_at_every_seed(tmp_p
     assert {key: [(one.arm, one.seed) for one in some] for key, some in found.trained.items()} == {
         (way, t): [(f"StableRep, {way}, generation {t}", seed) for seed in (0, 1)] for way in WAYS for t in (1, 2)
     }
-    trained = [one for one in noted(study, "pretraining") if one.parameters["method"] == "stablerep"]
+    trained = stablerep_runs(study)
     assert (
         len({one.inputs["images"] for one in trained}) == 1 + 2 * 10 and len(trained) == 22
     )  # a chain for each seed, from one set
@@ -95,11 +105,16 @@ def test_every_seed_has_a_chain_and_no_two_sets_are_drawn_from_the_same_noise(tm
     for seed in (0, 1, 2):  # what StableRep learns from is what is measured
         (run,) = (one for one in noted(study, "generation-images") if one.parameters["seed"] == seed)
         learned = {
-            one.inputs["images"] for one in noted(study, "pretraining")
-            if one.parameters["method"] == "stablerep" and one.parameters["seed"] == seed
+            one.inputs["images"] for one in stablerep_runs(study) if one.parameters["seed"] == seed
         }  # fmt: skip
         mine = {run.inputs[f"{way or 'generation'} {t}"] for way, t in run.parameters["sets"]}
         assert {study._seen(name) for name in mine} == learned
+
+
+def stablerep_runs(study) -> list:
+    """The trainings of StableRep but for those of the judges, which learn from real drawings."""
+    trained = [one for one in noted(study, "pretraining") if one.parameters["method"] == "stablerep"]
+    return [one for one in trained if not one.inputs["images"].startswith("judge")]
 
 
 def test_lessons_are_drawn_at_a_guidance_scale_of_their_own(tmp_path):
@@ -188,18 +203,22 @@ def test_runs_that_the_comparison_has_are_its_runs(tmp_path):
     p, found, study = asked(tmp_path)
     captions = study.captions(p.captions)
     theirs = resolve("compare", {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4})
-    keys = [study.pretrained(arm(name), captions, theirs, 0).key for name in ("SimCLR real", "StableRep+ synthetic")]
+    key = study.pretrained(arm("StableRep+ synthetic"), captions, theirs, 0).key
     asked_for = study.store.planned
-    assert all(key in asked_for for key in keys)
+    assert key in asked_for
     before = len(asked_for)
     assert study.evaluated(FIRST, captions, theirs, 0).evaluation.key == found.first[0].evaluation.key
     assert len(asked_for) == before
 
 
-def test_images_of_every_generation_are_measured_by_simclr_on_real_images(tmp_path):
+def test_images_of_every_generation_are_measured_by_a_judge_of_other_concepts(tmp_path):
     p, found, study = asked(tmp_path, ways=["replaced", "only real"])
     (run,) = noted(study, "generation-images")
-    assert run.inputs["encoder"] == study.pretrained(arm("SimCLR real"), study.captions(0), p, 0).key
+    assert run.inputs["encoder"] == judge_of(p, study, 0).key
+    group = training_group(study.corpus, study.captions(0).texts)
+    known = set(judges_part(study.corpus).table["caption"])
+    assert known and group.captions and not known & set(group.captions) and len(known) + len(group.captions) == 32
+    assert set(group.gallery.table["design"]) == {HELD_OUT} and HELD_OUT not in set(group.real.table["design"])
     assert run.parameters["sets"] == [["", 0], ["replaced", 1], ["replaced", 2], ["only real", 1], ["only real", 2]]
     made = [run.inputs[f"{way or 'generation'} {t}"] for way, t in run.parameters["sets"]]
     assert len(set(made)) == 5
@@ -279,6 +298,10 @@ class Measured:
                 one | common | {"gallery": "none", "measure": "distance", "concept": concept, "group": "g", "value": 0.1 * (k + 1) + more, "chance": np.nan}
                 for k, one in enumerate(about) for concept in ("a", "b", "c")
             ]),
+            "faithfulness": pd.DataFrame([
+                one | common | {"gallery": "8 concepts", "measure": "top1", "concept": concept, "group": "g", "value": 0.1 * (k + 1) + more, "chance": 0.01}
+                for k, one in enumerate(about) for concept in ("a", "b", "c")
+            ]),
             "sets": pd.DataFrame([one | common | {"metric": "coverage", "value": 0.1 * k + more, "low": 0.0, "high": 1.0, "units": 3} for k, one in enumerate(about)]),
             "grid": pd.DataFrame([one | {"caption": f"x{seed}", "index": 0, "png": b""} for one in about[1:]]),
         }  # fmt: skip
@@ -290,8 +313,6 @@ class Measured:
 def test_every_set_is_measured_and_shown(tmp_path, monkeypatch):
     """A set that repeats one image of each caption is the least diverse; the grid has drawings of the same captions by all."""
     p, _, study = asked(tmp_path, images_per_caption=2, positives=2)
-    table = study.corpus.table
-    study.corpus = replace(study.corpus, table=table.assign(concept=table["caption"], group="all"))
     captions = study.captions(0)
     monkeypatch.setattr(study, "backbone", lambda *given: random_backbone(study.encoder_recipe(p), 0))
     real = study.real_drawings(captions, at_most=2)
@@ -305,6 +326,31 @@ def test_every_set_is_measured_and_shown(tmp_path, monkeypatch):
     assert means[1.0] < 1e-6 < means[0.0] and set(sets["guidance_scale"].dropna()) == {0.0, 1.0}
     shown = grid.groupby("guidance_scale")["caption"].unique()
     assert shown[0.0].tolist() == shown[1.0].tolist() and set(shown[0.0]) == set(captions.texts[:6])
+    faithful = pd.read_parquet(tmp_path / "faithfulness.parquet").query("measure == 'top1'")
+    group = training_group(study.corpus, captions.texts)
+    assert faithful["guidance_scale"].nunique(dropna=False) == 3 and set(faithful["concept"]) == set(group.captions)
+    assert faithful["chance"].round(6).unique().tolist() == [round(1 / group.gallery.table["concept"].nunique(), 6)]
+
+
+def test_without_images_to_look_up_there_is_no_faithfulness(tmp_path, monkeypatch):
+    """Photographs whose captions occur once: no held-out image shows what a caption names."""
+    study = Study(NotingStore(tmp_path / "plan"))
+    study.corpus = plain_corpus(8, images=2, labels=())
+    captions = study.captions(0)
+    monkeypatch.setattr(
+        study,
+        "backbone",
+        lambda *given: random_backbone(study.encoder_recipe(resolve("generations", {"preset": "smoke"})), 0),
+    )
+    real = study.real_drawings(captions, at_most=2)
+    generation_images.compare({("", 0): real}, captions, captions, SimpleNamespace(key="judge"), 0, study, tmp_path)
+    run = SimpleNamespace(table=lambda name: pd.read_parquet(tmp_path / f"{name}.parquet"))
+    found = generation_images.over_chains([run], [("", 0)])
+    assert (
+        found["faithfulness"].empty
+        and {"way", "generation", "mean"} <= set(found["faithfulness"])
+        and len(found["diversity"])
+    )
 
 
 def test_tables_tell_way_and_generation(tmp_path):
@@ -328,7 +374,7 @@ def test_tables_tell_way_and_generation(tmp_path):
     })  # fmt: skip
     assert set(tables["floors"]["first"]) == {FIRST.name, *(named(way, t).name for way, t in shares)}
     order = [("", 0.0), ("replaced", 1.0), ("replaced", 2.0), ("accumulated", 1.0), ("accumulated", 2.0)]
-    for name, value, real in (("sets", "value", 0.0), ("diversity", "mean", 0.1)):
+    for name, value, real in (("sets", "value", 0.0), ("diversity", "mean", 0.1), ("faithfulness", "mean", 0.1)):
         table = tables[name] if name == "sets" else tables[name].query("group == 'all'")
         known = table[table["generation"].notna()]
         assert dict(zip(zip(known["way"], known["generation"]), known[value])) == pytest.approx(

@@ -12,6 +12,7 @@ from stablerep.audits.equal_galleries import TEST, TRAINING, UNSEEN, caption_gro
 from stablerep.errors import InputError
 from stablerep.study.chapters import generator, resolve
 from stablerep.study.experiments.images import Captions, Named
+from stablerep.study.experiments.judges import judges_images
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore, plain_corpus
@@ -41,11 +42,11 @@ def test_captions_are_those_of_all_groups(study, emoji):
 
 
 def test_the_judge_learns_from_drawings_of_its_concepts(study, emoji):
-    images = generator.judges_images(study)
+    images = judges_images(study)
     small = Study(study.store)
     small.corpus = emoji.where(emoji.table["group"] == "food-drink")
-    seen, expected = generator.judges_images(small).load(), judges_part(small.corpus)
-    assert images.name != generator.judges_images(small).name
+    seen, expected = judges_images(small).load(), judges_part(small.corpus)
+    assert images.name != judges_images(small).name
     assert 0 < len(seen.images) == len(expected) and set(seen.captions) == set(expected.table["caption"])
 
 
@@ -70,7 +71,7 @@ def test_a_corpus_without_designs_is_judged_on_all_its_captions(tmp_path):
     study.corpus = plain_corpus(12, 3)
     captions = generator.drawn_captions(p, study)
     assert isinstance(captions, Captions) and len(captions) == 8
-    assert sorted(generator.judges_images(study).load().captions) == sorted(study.captions().texts)
+    assert sorted(judges_images(study).load().captions) == sorted(study.captions().texts)
     assert list(generator.asked_about(p, study)) == [TRAINING]
     assert set(generator.parts_of(study)) == {TRAINING, TEST}
     generator.ask(p, study)
