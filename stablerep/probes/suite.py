@@ -50,6 +50,7 @@ def evaluate(
     corpus = open_for(corpus, part)
     if corpus.designs:
         corpus = _one_of_each(corpus)
+    corpus = _without_idle(corpus, part)
     table = corpus.table
     several = bool(corpus.designs) and table["design"].nunique() > 1
     if not corpus.labels and not several:
@@ -118,6 +119,17 @@ def _one_of_each(corpus: Corpus) -> Corpus:
     })  # fmt: skip
     first = table.loc[order.sort_values(["toned", "variant", "id"]).index].drop_duplicates([corpus.cluster, "design"])
     return corpus.where(table.index.isin(first.index))
+
+
+def _without_idle(corpus: Corpus, part: str) -> Corpus:
+    """Without what is held out and not asked for: it fits no probe, and its features need not be computed."""
+    table = corpus.table
+    if "held_out" not in table:
+        return corpus
+    asked = (
+        part if (table["split"] == part).any() else "validation"
+    )  # a corpus without a test part is tested on that one
+    return corpus.where((table["split"] == asked) | ~table["held_out"])
 
 
 def _across_designs(features, about: pd.DataFrame, asked: np.ndarray, cluster: str) -> list[pd.DataFrame]:

@@ -177,6 +177,24 @@ def test_what_is_held_out_fits_no_probe_and_is_asked_for():
     assert set(labelled["design"]) == {"ink", "oil"} and labelled["correct"].all()
 
 
+@pytest.mark.parametrize("lacking", ["", "test"])
+def test_what_is_held_out_and_not_asked_for_is_not_looked_at(lacking):
+    table = rows((8, 3, 4), designs=("ink", "oil")).assign(held_out=lambda table: table["design"] == "oil")
+    table = table[table["split"] != lacking].reset_index(drop=True)
+    seen = []
+
+    class Counting(Mean):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    evaluate(
+        Counting(), Coloured(table, labels=("kind",), designs=("ink", "oil") if not lacking else ()), 8, part="test"
+    )
+    # without a test part the validation part is asked for
+    assert sum(seen) == 3 * ((8 + 3) + 4 * 2 if not lacking else 8 + 3 * 2)
+
+
 def test_the_part_is_asked_for_by_name():
     with pytest.raises(InputError, match="part is 'train'; it is test or validation"):
         evaluate(Mean(), Coloured(rows()), 8, part="train")
