@@ -18,7 +18,7 @@ from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import some_of
 from stablerep.study.protocol import protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT, STORED
-from stablerep.study.store.code import code_modules
+from stablerep.study.store.code import code_hash
 from stablerep.study.store.folder import write_json
 from stablerep.study.store.provenance import gather, git_state, hash_file
 from stablerep.study.store.runs import RunStore
@@ -138,7 +138,7 @@ def changed_modules(record: dict) -> list[str] | None:
     now = {}
     for name in record["modules"]:
         with suppress(ValueError):  # it is gone
-            now[name] = code_modules([name])[name]
+            now[name] = code_hash(name)
     return [name for name, digest in record["modules"].items() if now.get(name) != digest]
 
 

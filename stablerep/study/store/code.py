@@ -35,6 +35,13 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
     return dict(_reached(tuple(entries)))
 
 
+def code_hash(entry: str) -> str:
+    """The hash of one entry of :func:`code_modules` alone, without what it imports. Raises ``ValueError`` where it is not there."""
+    if ":" in entry:
+        return _line_hash(entry) if entry.endswith("]") else _function_hash(*entry.split(":"))
+    return _module(entry)[0]
+
+
 @functools.cache
 def _reached(entries: tuple[str, ...]) -> dict[str, str]:
     found, waiting = {}, list(entries)
@@ -42,16 +49,12 @@ def _reached(entries: tuple[str, ...]) -> dict[str, str]:
         name = waiting.pop()
         if name in found:
             continue
+        found[name] = code_hash(name)
         if ":" in name:
-            found[name] = _line_hash(name) if name.endswith("]") else _function_hash(*name.split(":"))
             continue
-        path = _module_path(name)
-        if path is None:
-            raise ValueError(f"code is {name!r}; it must name a module of {PACKAGE}, or a function as module:function.")
-        found[name], imported = _read(path, without=REGISTRIES.get(name, ""))
         if name != PACKAGE:
             waiting.append(name.rpartition(".")[0])
-        waiting += [one for one in imported if not f"{one}.".startswith(f"{STUDY}.") and _module_path(one)]
+        waiting += [one for one in _module(name)[1] if not f"{one}.".startswith(f"{STUDY}.") and _module_path(one)]
     return dict(sorted(found.items()))
 
 
@@ -77,12 +80,21 @@ def _top() -> Path:
     return Path(importlib.util.find_spec(PACKAGE).submodule_search_locations[0])
 
 
+@functools.cache
 def _module_path(name: str) -> Path | None:
     """The file of a module of the library; None for what is no module of it, such as a function."""
     first, *rest = name.split(".")
     place = _top().joinpath(*rest)
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     return file if first == PACKAGE and file.is_file() else None
+
+
+def _module(name: str) -> tuple[str, tuple[str, ...]]:
+    """:func:`_read` of a module by its name."""
+    path = _module_path(name)
+    if path is None:
+        raise ValueError(f"code is {name!r}; it must name a module of {PACKAGE}, or a function as module:function.")
+    return _read(path, without=REGISTRIES.get(name, ""))
 
 
 @functools.cache

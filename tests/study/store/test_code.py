@@ -44,8 +44,17 @@ def change(path, old: str, new: str) -> None:
 
 
 def forget() -> None:
-    for read in (code._content, code._read, code._reached, code.library_hash):
+    for read in (code._content, code._module_path, code._read, code._reached, code.library_hash):
         read.cache_clear()
+
+
+def test_a_hash_alone_is_that_among_all_that_is_reached(library):
+    entries = ["stablerep.loop", "stablerep.study.chapter:read"]
+    reached = code.code_modules(entries)
+    assert set(reached) > set(entries) and {name: code.code_hash(name) for name in reached} == reached
+    for gone in ("stablerep.gone", "stablerep.study.chapter:gone"):
+        with pytest.raises(ValueError, match="gone"):
+            code.code_hash(gone)
 
 
 def test_a_process_names_the_code_that_it_has_loaded(library):
