@@ -18,7 +18,7 @@ from .toys import ENCODER, recipe_of
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "simclr2"}, "method is 'simclr2'; valid methods are simclr, clip, stablerep, stablerep[+], supcon"),
+        ({"method": "simclr2"}, "method is 'simclr2'; valid methods are simclr, .*stablerep[+], .*dino"),
         ({"chunk": -1}, "chunk is -1"),
         ({"method": "mae", "chunk": 4}, "chunk is 4; gradient caching serves simclr"),
         ({"images_per_caption": 1}, "images_per_caption is 1; stablerep needs at least 2"),
@@ -43,9 +43,9 @@ def test_a_recipe_that_cannot_be_run_is_refused(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"crops_per_image": -1}, "crops_per_image is -1; it serves simclr, clip"),
-        ({"method": "mae", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, clip"),
-        ({"method": "byol", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, clip"),
+        ({"crops_per_image": -1}, "crops_per_image is -1; it serves simclr, .*supcon"),
+        ({"method": "mae", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, .*supcon"),
+        ({"method": "byol", "crops_per_image": 2}, "crops_per_image is 2; it serves simclr, .*supcon"),
         ({"method": "simclr", "crops_per_image": 1}, "crops_per_image is 1; simclr needs at least 2 views of an image"),
         (
             {"images_per_caption": 1, "crops_per_image": 1},

@@ -63,12 +63,13 @@ def chapter_command(name: str):
         ] = [],
         **own,
     ) -> None:
-        from stablerep.study.store.runs import ACCEPT
+        from stablerep.study.store.runs import ACCEPT, RunStore
 
         options = own | {"preset": preset, "live": live}
         given = given_parameters(parameter, file, fields=chapter_fields(name), options=options)
         if accept:  # in the notebook's process too
             os.environ[ACCEPT] = ",".join(accept)
+            RunStore().check_accept()
         execute(name, given, output=output, dry_run=dry_run, allow=allow)
 
     schema = chapter(name).Parameters

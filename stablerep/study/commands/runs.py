@@ -15,7 +15,7 @@ runs_app = typer.Typer(
 
 @runs_app.command("list")
 def list_runs() -> None:
-    """Every run: key, step, when, seconds, size."""
+    """Every run: key, step, when, seconds, size, and what it is."""
     from stablerep.study.plans.costs import size
     from stablerep.study.store.runs import RunStore
 

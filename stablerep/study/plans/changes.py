@@ -21,7 +21,7 @@ def why_new(identity: dict, modules: dict[str, str], records: Iterable[dict]) ->
     parts, info = min(alike, key=lambda one: len(one[0]), default=((), None))
     if info is None or len(parts) > CLOSE:
         return ""
-    return ", ".join([*_changed_code(info, identity, modules), *parts])
+    return ", ".join([*_changed_code(info, identity, modules, shared=bool(parts)), *parts])
 
 
 def _differing(old: dict, new: dict) -> list[str]:
@@ -35,13 +35,14 @@ def _changed(before: dict, now: dict) -> list[str]:
     return [name for name in before | now if before.get(name) != now.get(name)]
 
 
-def _changed_code(old: dict, new: dict, modules: dict[str, str]) -> list[str]:
+def _changed_code(old: dict, new: dict, modules: dict[str, str], *, shared: bool) -> list[str]:
+    """With ``shared`` only of modules that both have: other parameters, such as another method, call other modules, and none of these changed."""
     if old.get("code") == new.get("code"):
         return []
     before = old["provenance"].get("modules")
     if not before:
         return ["its code was not recorded"]
-    names = sorted(_changed(before, modules))
+    names = sorted(name for name in _changed(before, modules) if not shared or (name in before and name in modules))
     return [f"the code of {some_of(names)} has changed"] if names else []
 
 

@@ -51,6 +51,7 @@ class Planned:
     exists: bool
     cost: Cost | None  # None where it exists
     why: str = ""  # it is new, where an earlier run is much like it
+    old: str = ""  # key of the run of earlier code that serves in its place
 
 
 @dataclass
@@ -89,7 +90,8 @@ class PlanningStore(RunStore):
             cost = None if found else self.costs.of(step, identity["parameters"], inputs)
             why = "" if found else why_new(identity, step.modules(parameters), self.existing)
             what = step.describe(identity["parameters"])
-            self.planned[key] = Planned(key, step.name, what, found is not None, cost, why)
+            old = found.key if found and found.key != key else ""
+            self.planned[key] = Planned(key, step.name, what, found is not None, cost, why, old)
         return found or PlannedRun(key, self.root / key, {"step": step.name, "summary": {}})
 
 
@@ -177,7 +179,8 @@ def describe_plan(name: str, parameters: Parameters, store: RunStore | None = No
     for run in plan.runs:
         state = "exists" if run.exists else f"compute, about {duration(run.cost.seconds)}"
         state += f" (new: {run.why})" if run.why else ""
-        lines.append(f"  {run.step:14s} {run.key[-16:]}  {run.what}: {state}".rstrip())
+        state += ", made by earlier code" if run.old else ""
+        lines.append(f"  {run.step:14s} {(run.old or run.key)[-16:]}  {run.what}: {state}".rstrip())
     return "\n".join([*lines, summary([plan], store)])
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.errors import InputError
+from stablerep.errors import InputError, nearest
 from stablerep.study.store import folder as run_folder
 from stablerep.study.store.access import writing
 from stablerep.study.store.code import combined
@@ -110,6 +110,15 @@ class RunStore:
                 return run
         return None
 
+    def check_accept(self) -> None:
+        """Raises ``InputError`` for a name in :attr:`accept` by which no run here can be taken; an empty store has none to name."""
+        keys = self._names()
+        steps = sorted({key[:-17] for key in keys})
+        for name in self.accept if keys else ():
+            if name not in steps and not any(name.startswith(f"{key[:-17]}-") and key.startswith(name) for key in keys):
+                said = nearest(name, steps) or f"there are runs of {', '.join(steps)}."
+                raise InputError(f"{name!r} is to be accepted, but is neither the step nor the key of a run; {said}")
+
     def obtain(
         self, step: Step, *, parameters: dict, inputs: dict[str, str], compute: Callable[[Path], dict | None],
         needs: Callable[[], object] | None = None,
@@ -164,7 +173,7 @@ class RunStore:
 
     def list(self) -> pd.DataFrame:
         """A row a run, oldest first: ``key``, ``step``, ``created`` (ISO, UTC; empty while incomplete), ``seconds``
-        spent, ``size`` in bytes, ``complete``. Runs that were cut off or damaged are listed as incomplete."""
+        spent, ``size`` in bytes, ``complete``, and ``what`` it is in words. Runs that were cut off or damaged are listed as incomplete."""
         import pandas as pd
 
         rows = []
@@ -173,8 +182,10 @@ class RunStore:
             spent = sum(attempt["seconds"] for attempt in run_folder.read_attempts(partial))
             made = run.info["provenance"] if run else {"created": "", "seconds": spent}
             size = sum(stat.st_size for top in (self.root / key, partial) for stat in run_folder.file_stats(top))
-            rows.append([key, key[:-17], made["created"], float(made["seconds"]), size, run is not None])
-        table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete"])
+            rows.append(
+                [key, key[:-17], made["created"], float(made["seconds"]), size, run is not None, made.get("what", "")]
+            )
+        table = pd.DataFrame(rows, columns=["key", "step", "created", "seconds", "size", "complete", "what"])
         return table.sort_values(["complete", "created", "key"], ascending=[False, True, True], ignore_index=True)
 
     def records(self) -> Iterator[dict]:

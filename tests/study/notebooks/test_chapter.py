@@ -143,7 +143,8 @@ def test_chapter_follows_the_template(book):
     assert headings.index("Caveats") < headings.index("Exercises") < headings.index("Further reading")
     sources = [cell.source for cell in content.cells]
     assert "**Goals.**" in content.cells[4].source and sum("chapter.solutions(" in source for source in sources) == 1
-    assert ("chapter.verdict()" in sources) == bool(chapters.chapter(name).CLAIMS)
+    claims = chapters.chapter(name).CLAIMS
+    assert ("chapter.verdict()" in sources) == bool(claims), f"CLAIMS is {claims}; chapter.verdict() answers claims"
     assert f"stablerep run {name} -p" in text
 
 

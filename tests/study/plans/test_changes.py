@@ -29,6 +29,15 @@ def test_changed_code_is_named_by_its_modules():
     )
 
 
+def test_modules_that_another_method_calls_have_not_changed():
+    """Only what both runs call can have changed between them."""
+    new, old = record({"method": "mae"}, code="1" * 16), record({"method": "byol"})
+    called = {"stablerep.views": "bbbb", "stablerep.methods.mae": "dddd"}
+    assert why(new, old, modules=called) == "method mae instead of byol"
+    changed = called | {"stablerep.views": "eeee"}
+    assert why(new, old, modules=changed) == "the code of stablerep.views has changed, method mae instead of byol"
+
+
 def test_changed_parameters_and_inputs_are_named():
     new = record({"steps": 4, "encoder": {"name": "vit"}}, {"images": "b"})
     old = record({"steps": 3, "encoder": {"name": "vit"}})

@@ -13,7 +13,7 @@ from torch.utils.benchmark import Timer
 
 from stablerep.errors import InputError
 from stablerep.methods import METHODS
-from stablerep.study.chapters import resolve, schemas
+from stablerep.study.chapters import corpus, resolve, schemas
 from stablerep.study.chapters.compare import STRIP
 from stablerep.study.experiments.arms import ARMS
 from stablerep.study.experiments.steps import EVALUATION, PRETRAINING, RECONSTRUCTED, SYNTHESIS
@@ -149,6 +149,20 @@ def test_text_of_a_plan(store):
     assert counts == "Of 35 runs 0 exist and 35 would be computed; 1 notebook would be executed."
     assert "of memory" in cost and "on disk, of which" in cost
     assert not store.root.exists()
+
+
+def test_a_run_of_earlier_code_is_shown_by_the_key_that_it_has(store, monkeypatch):
+    captions = {"corpus": "a"}
+    old = store.obtain(Step("counting"), parameters={"n": 1}, inputs=captions, compute=lambda folder: {})
+    monkeypatch.setenv("STABLEREP_ACCEPT", "counting")
+    later = Step("counting", code=("stablerep.losses",))  # the same step, whose code is another
+
+    def ask(p, study):
+        assert study.store.obtain(later, parameters={"n": 1}, inputs=captions).key == old.key
+
+    monkeypatch.setattr(corpus, "ask", ask)
+    text = describe_plan("corpus", resolve("corpus", {}), store)
+    assert f"{old.key[-16:]}  : exists, made by earlier code" in text and "Of 1 runs 1 exist" in text
 
 
 def test_a_disk_that_is_too_small_is_said(store, monkeypatch):

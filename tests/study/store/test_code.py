@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stablerep.errors import InputError
 from stablerep.study.store import code
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
@@ -173,6 +174,22 @@ def test_runs_of_earlier_code_are_taken_when_they_are_named(library, tmp_path):
     new, accepted, _ = obtain("evaluation")
     assert new != old and accepted == []
     assert obtain("pretraining")[1] == []  # there is one of the present code now
+
+
+def test_a_name_by_which_no_run_can_be_taken_is_refused(tmp_path):
+    accepting = [RunStore(tmp_path / "runs", accept=(name,)) for name in ("pretraining", "pre", "training")]
+    for store in accepting:
+        store.check_accept()  # an empty store has nothing to name
+    key = (
+        RunStore(tmp_path / "runs").obtain(Step("pretraining"), parameters={}, inputs={}, compute=lambda folder: {}).key
+    )
+    accepting[0].check_accept()
+    RunStore(tmp_path / "runs", accept=(key[:16], key)).check_accept()
+    for store in accepting[1:]:
+        with pytest.raises(
+            InputError, match="is to be accepted, but is neither the step nor the key of a run; .*pretraining"
+        ):
+            store.check_accept()
 
 
 def test_the_name_of_the_library_follows_the_numbers_that_pages_quote(library):

@@ -438,7 +438,8 @@ def test_unknown_keys_are_refused_with_the_nearest(store, ask):
 
 
 def test_list_tells_size_time_and_state(store):
-    assert list(store.list()) == ["key", "step", "created", "seconds", "size", "complete"] and not store.root.exists()
+    columns = ["key", "step", "created", "seconds", "size", "complete", "what"]
+    assert list(store.list()) == columns and not store.root.exists()
     run = obtain(store, step="train-generator")
     with pytest.raises(RuntimeError, match="stop"):
         obtain(store, lambda folder: exec("raise RuntimeError('stop')"))
