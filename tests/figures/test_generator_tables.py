@@ -35,8 +35,8 @@ def test_generations_have_a_row_each_beside_real_images():
     )  # fmt: skip
     shown = generator_tables.generation_measures(sets, diversity)
     assert shown.index.tolist() == ["real", "generation 0", "replaced, generation 1", "real, other concepts"]
-    assert shown.columns.tolist() == ["distance within captions", *generator_tables.SET_METRICS]
+    assert shown.columns.tolist() == ["distance within captions", *generator_tables.TITLES]
     assert shown.loc["replaced, generation 1"].tolist()[:2] == ["0.25 [0.20, 0.30]", "0.500 [0.400, 0.600]"]
-    assert shown.loc["real", "kid"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
+    assert shown.loc["real", "KID"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
     few = generator_tables.generation_measures(sets[:0], diversity)
     assert len(few) == 3 and (few["coverage"] == "").all()
