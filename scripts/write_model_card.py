@@ -53,14 +53,14 @@ def card() -> str:
 
 ## What it is
 
-A `StableDiffusionPipeline` in miniature: it draws emoji-like pictures of 32 x 32 pixels from short English captions. It exists to let a class
+A `StableDiffusionPipeline` in miniature: it draws emoji-like pictures of 32 × 32 pixels from short English captions. It exists to let a class
 follow, on a laptop, what a text-to-image model does to representation learning. It is no tool for making pictures.
 
 :::{{table}} The parts of the generator.
 
 | part | architecture | weights |
 |---|---|---|
-| autoencoder | `AutoencoderTiny`, 8 x 8 x 10 latents | {weights["autoencoder"]:,} |
+| autoencoder | `AutoencoderTiny`, 8 × 8 × 10 latents | {weights["autoencoder"]:,} |
 | text encoder | `CLIPTextModel`, own byte-pair vocabulary, trained together with the denoiser | {weights["text_encoder"]:,} |
 | denoiser | `UNet2DConditionModel`, two levels with cross-attention | {weights["unet"]:,} |
 :::
@@ -77,7 +77,7 @@ model draws without a caption therefore differ from shares in the corpus.
 
 ## How it was trained
 
-Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} thread{"s" * (record["threads"] != 1)} of a {record["device"]}):
+Stage one, the autoencoder ({minutes["autoencoder"]:.0f} minutes, {record["threads"]} thread{"s" * (record["threads"] != 1)} of a {record["device"].upper()}):
 
 {recipe_table("autoencoder", record["autoencoder_recipe"])}
 
@@ -91,6 +91,7 @@ Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predictin
 ```{{figure}} /book/_static/generator-losses.png
 :alt: Two curves over training steps: the autoencoder's signal-to-noise ratio rises and levels off; the denoiser's error falls and levels off.
 :name: fig-generator-losses
+:class: lines-on-white
 
 The course of both stages of the training.
 ```

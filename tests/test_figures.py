@@ -612,6 +612,46 @@ def test_leads_have_a_sign_for_each_set_and_an_interval_over_all():
     assert "few-shot, minus SimCLR real +11.0 [+9.0, +13.0] points" in figure.get_label()
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_titles_of_leads_do_not_meet(phone):
+    table = transfer_leads().replace(
+        {"few-shot": "few-shot recognition", "StableRep+ synthetic": "StableRep synthetic"}
+    )
+    with figures.for_phones() if phone else nullcontext():
+        figure = figures.leads(table)
+    assert not overlapping([axis.title for axis in figure.axes])
+
+
+def test_names_of_few_arms_and_pairs_do_not_meet_on_a_phone():
+    differences, arms, seeds = evidence_tables()
+    with figures.for_phones():
+        figure = figures.evidence(differences.iloc[:1], arms, seeds, {"C2": "not testable at this scale"}, "one-shot")
+    for axis in figure.axes:
+        assert not overlapping(axis.get_yticklabels())
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_names_of_tones_do_not_meet_and_nothing_lies_on_the_bars(phone):
+    with figures.for_phones() if phone else nullcontext():
+        figure = figures.people(people_table(), [*TONES, "mixed"])
+    assert not overlapping(figure.axes[0].get_xticklabels()) and figure.axes[0].get_legend() is None
+
+
+def overlapping(texts):
+    """Pairs of texts of a figure that lie on each other as it is drawn."""
+    texts = list(texts)
+    texts[0].figure.canvas.draw()
+    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+    return [(a, b) for k, (a, one) in enumerate(boxes) for b, other in boxes[k + 1 :] if one.overlaps(other)]
+
+
+def test_panels_share_their_axis_on_a_phone_too_and_each_has_its_numbers():
+    with for_phones():
+        figure, axes = canvas(2, height=2.0, sharex=True, sharey=True)
+    axes[0, 0].set_xlim(0, 7)
+    assert axes[0, 1].get_xlim() == (0, 7) and all(one.get_visible() for one in axes[0, 0].get_xticklabels())
+
+
 def test_gaps_have_a_panel_for_each_method_and_a_row_for_each_part():
     table = gaps_table()
     figure = figures.gaps(table, "one-shot")
@@ -852,9 +892,12 @@ def test_positives_are_green_where_ids_agree_and_the_diagonal_is_empty():
 
 
 def test_curves_give_every_method_its_panel():
-    table = pd.DataFrame({"arm": ["A"] * 3 + ["B"] * 3, "step": [0, 1, 2] * 2, "loss": [3.0, 2.0, 1.0, 9.0, 8.0, 8.5]})
+    table = pd.DataFrame(
+        {"arm": ["A"] * 3 + ["CLIP"] * 3, "step": [0, 1, 2] * 2, "loss": [3.0, 2.0, 1.0, 9.0, 8.0, 8.5]}
+    )
     figure = figures.curves(table)
-    assert [axis.get_title() for axis in figure.axes] == ["A", "B"]
+    assert [axis.get_title() for axis in figure.axes] == ["A", "CLIP"]
+    assert [axis.lines[0].get_color() for axis in figure.axes] == [GREY, figures.METHOD_COLOURS["CLIP"]]
     assert figure.axes[1].lines[0].get_ydata().tolist() == [9.0, 8.0, 8.5]
     figure.canvas.draw()
 

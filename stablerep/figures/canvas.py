@@ -65,7 +65,7 @@ def canvas(columns: int = 1, rows: int = 1, *, panels: int = 0, height: float = 
 
     Args:
         panels: how many of the places are used, row by row; the others are None. 0: all. height: of a row of panels, in inches.
-        options: of :func:`matplotlib.pyplot.subplots`, for the page.
+        options: of :func:`matplotlib.pyplot.subplots`; on a phone, those by which panels share an axis.
     """
     places = rows * columns
     panels = panels or places
@@ -78,11 +78,16 @@ def canvas(columns: int = 1, rows: int = 1, *, panels: int = 0, height: float = 
         "xtick.labelsize": SMALL,
         "ytick.labelsize": SMALL,
         "legend.fontsize": SMALL,
+        "legend.title_fontsize": SMALL,
     }
     sns.set_theme(context="notebook", style="whitegrid", rc=style | {"grid.color": "#7777774D", "axes.edgecolor": GREY})
     if is_narrow() and stacks:
-        figure, axes = plt.subplots(panels, 1, figsize=(PHONE, height * panels), layout="constrained", squeeze=False)
+        shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
+        size = (PHONE, height * panels)
+        figure, axes = plt.subplots(panels, 1, figsize=size, layout="constrained", squeeze=False, **shared)
         used = list(axes.flat)
+        for axis in used:  # numbers at each panel, which may be all that a screen shows
+            axis.tick_params(labelbottom=True)
     else:
         size = (PHONE if is_narrow() else PAGE, height * rows)
         figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)

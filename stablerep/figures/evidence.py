@@ -42,9 +42,10 @@ def evidence(
     """
     arms = arms[arms["probe"] == probe].sort_values("accuracy", ascending=False, kind="stable")
     pairs = differences[differences["probe"] == probe]
+    words_of_a_panel = 1.2 if is_narrow() else 0.7  # height of its title and label, which have more lines on a phone
     heights = [
-        0.7 + 0.21 * len(arms),
-        0.7 + (0.6 if is_narrow() else 0.5 if in_three_lines(pairs) else 0.33) * len(pairs),
+        words_of_a_panel + 0.21 * len(arms),
+        words_of_a_panel + (0.6 if is_narrow() else 0.5 if in_three_lines(pairs) else 0.33) * len(pairs),
     ]
     figure, axes = canvas(1, 2, height=sum(heights) / 2)
     axes[0][0].get_subplotspec().get_gridspec().set_height_ratios(heights)
@@ -154,7 +155,7 @@ def leads(table: pd.DataFrame) -> Figure:
                 )
         name_rows(axis, others)
         axis.set_xlabel("points")
-        axis.set_title(wrapped(f"{measure}: {table['first'].iloc[0]} minus"))
+        axis.set_title(f"{measure}:\n{table['first'].iloc[0]} minus")  # in two lines, for want of room beside others
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3 if is_narrow() else 6)
     said = [
         f"{row.measure}, minus {row.second} {points(row.difference, row.low, row.high)} points"

@@ -10,6 +10,7 @@ from stablerep.figures.tables import percent, pivoted, points
 
 FEWEST_CONCEPTS = 5  # in a group, for an interval over concepts to mean anything
 SET_METRICS = ("kid", "precision", "density", "recall", "coverage")
+TITLES = ("KID", *SET_METRICS[1:])  # of their columns
 MEASURES = {
     "top1": "concept first", "top10": "concept among ten", "subgroup": "subgroup of the first", "tone": "skin tone", "gender": "gender",
 }  # fmt: skip
@@ -128,7 +129,7 @@ def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame, shares: pd.
 def _measures(sets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """A row per name of a set, a column per measure; no row where sets are too small to compare."""
     if sets.empty:
-        return pd.DataFrame(columns=list(SET_METRICS))
+        return pd.DataFrame(columns=list(TITLES))
     digits = {"kid": 3}  # a small distance; the others are shares, or of their size
     text = [
         f"{row.value:.{d}f} [{row.low:.{d}f}, {row.high:.{d}f}]"
@@ -136,7 +137,7 @@ def _measures(sets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         for d in [digits.get(row.metric, 2)]
     ]
     wide = pivoted(sets.assign(set=names), "set", "metric", text)
-    return wide[list(SET_METRICS)].rename_axis(columns=None)
+    return wide[list(SET_METRICS)].set_axis(TITLES, axis=1)
 
 
 def sets_sentence(sets: pd.DataFrame, *, size: int = 32) -> str:
@@ -154,7 +155,7 @@ def sets_sentence(sets: pd.DataFrame, *, size: int = 32) -> str:
     what = "images, each its own unit" if units == n else f"images; the first real set has {units} concepts"
     return (
         f"Sets are of {sets['captions'].iloc[0]}; each has n = {n:,} {what}. Neighbours: k = {k} for precision and recall, {k_coverage} for "
-        f"density and coverage. Features: the judges', of images at {size} x {size} pixels without resizing. Values for other n, k, units, "
+        f"density and coverage. Features: the judges', of images at {size} × {size} pixels without resizing. Values for other n, k, units, "
         "extractor or resizing are not comparable, published ones included."
     )
 

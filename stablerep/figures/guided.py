@@ -117,7 +117,7 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
         axis.set_xlabel(wrapped(f"{name.partition(',')[0]} ({first['captions']:,}{to} captions)"))
         axis.set_title(wrapped(name.partition(", ")[2]))
     axes[0][0].set_ylabel(f"{probe} (%)")
-    axes[0][0].legend()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center")  # no place inside is always free
     said = [
         f"a doubling of {row.panel}: {points(row.difference, row.low, row.high)} points" for row in slopes.itertuples()
     ]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from stablerep.figures.canvas import (
-    BLUE,
     GREEN,
     GREY,
     canvas,
@@ -232,7 +231,7 @@ def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
     figure, axes = canvas(columns, -(-len(arms) // columns), panels=len(arms), height=1.7)
     for axis, arm in zip(axes.flat, arms):
         part = table[table["arm"] == arm]
-        axis.plot(part["step"], part["loss"], color=BLUE)
+        axis.plot(part["step"], part["loss"], color=colour_of(arm))
         axis.set_title(arm)
     for axis in list(axes.flat)[: len(arms)][-columns:]:
         axis.set_xlabel("step")

@@ -35,6 +35,8 @@ REFERENCES = {  # sources in the table of shares that are no generated images: c
     "balance": (GREY, ":"),
 }
 
+WHITE_ON = 0.7  # share from which a cell is so dark that white is read better on it than black
+
 
 def shares(table: pd.DataFrame, attribute: str) -> Figure:
     """Shares of the classes of an attribute: references as lines, and generated images (as read, and corrected) over w.
@@ -97,10 +99,9 @@ def confusion(table: pd.DataFrame, attribute: str) -> Figure:
         ax=axes[0][0],
         annot_kws={"fontsize": 9},
     )
-    for one in axes[0][
-        0
-    ].texts:  # near black and white, which the page would change to its own, whatever the cell's colour
-        one.set_color("#f7f7f7" if one.get_color() == "w" else "#0a0a0a")
+    for one, share in zip(axes[0][0].texts, matrix.to_numpy().flat):  # in the order of the cells
+        # near black and white, which the page would change to its own, whatever the cell's colour
+        one.set_color("#f7f7f7" if share > WHITE_ON else "#0a0a0a")
     axes[0][0].set_xlabel("read as (%)")
     axes[0][0].set_ylabel("label")
     axes[0][0].tick_params(axis="y", rotation=0)
@@ -168,10 +169,10 @@ def people(table: pd.DataFrame, tones: Sequence[str]) -> Figure:
             table[table["gender"] == gender].set_index("skin_tone")["captions"].reindex(range(len(tones)), fill_value=0)
         )
         axes[0][0].bar(np.arange(len(tones)) + (k - 1) * 0.27, part, 0.25, color=colour, label=gender)
-    axes[0][0].set_xticks(range(len(tones)), tones)
+    name_columns(axes[0][0], tones)
     axes[0][0].set_xlabel("skin tone in the label")
     axes[0][0].set_ylabel("captions")
-    axes[0][0].legend(title="gender in the label")
+    figure.legend(title="gender in the label", loc="outside lower center", ncols=len(genders))
     said = "; ".join(f"{gender} {table.loc[table['gender'] == gender, 'captions'].sum():,}" for gender in genders)
     figure.set_label(f"Captions of people by skin tone and gender, over all tones: {said}.")
     return figure
@@ -184,13 +185,17 @@ def splits(table: pd.DataFrame) -> Figure:
     for k, (split, colour) in enumerate((("train", BLUE), ("validation", ORANGE), ("test", GREEN))):
         part = table[table["split"] == split].set_index("group")["concepts"].reindex(groups_, fill_value=0)
         axes[0][0].bar(np.arange(len(groups_)) + (k - 1) * 0.27, part, 0.25, color=colour, label=split)
-    axes[0][0].set_xticks(
-        range(len(groups_)), [g.replace("-", "-\n") for g in groups_], rotation=90 if is_narrow() else 0
-    )
+    name_columns(axes[0][0], groups_)
     axes[0][0].set_ylabel("concepts")
-    axes[0][0].legend()
+    figure.legend(loc="outside lower center", ncols=3)
     said = "; ".join(
         f"{split} {table.loc[table['split'] == split, 'concepts'].sum():,}" for split in ("train", "validation", "test")
     )
     figure.set_label(f"Concepts by group in each part; over all groups: {said}.")
     return figure
+
+
+def name_columns(axis, names: Sequence[str]) -> None:
+    """A column of the axis for each name, upright where there is no room."""
+    titles = [name.replace("-", "-\n") for name in names]
+    axis.set_xticks(range(len(names)), titles, rotation=90 if is_narrow() else 0)

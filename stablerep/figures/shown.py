@@ -70,7 +70,9 @@ def _files(figure: Figure, *formats: str) -> dict[str, str]:
         ]
         with plt.rc_context(_SALT):
             figure.savefig(file, format=one, transparent=one == "svg", dpi=144, metadata=metadata)
-        figure.set_layout_engine("none")  # the next format has the places of the first, which took half of the time to find
+        figure.set_layout_engine(
+            "none"
+        )  # the next format has the places of the first, which took half of the time to find
         found[one] = file.getvalue().decode() if one == "svg" else base64.b64encode(file.getvalue()).decode()
     plt.close(figure)
     return found

@@ -11,6 +11,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+SPELT_OUT = (  # what the table of published numbers abbreviates: column, pattern, and what a page has instead
+    ("exhibit", r"\bFig(?=\d)", "Figure "),
+    ("exhibit", r"\bTable(?=\d)", "Table "),
+    ("setting", r"\b([lw])=(?=\d)", r"\1 = "),
+)
+
 
 def percent(value: float, low: float, high: float, digits: int = 1) -> str:
     """A share in percent with its interval: ``12.3 [10.1, 14.5]``; what is NaN is left out."""
@@ -69,7 +75,7 @@ def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
         named = ", ".join(f"{arm} {100 * value:.1f}" for arm, value in above.items())
         said.append(
             f"On {name}, the best floor, {lowest.idxmax().lower()}, has {100 * lowest.max():.1f} %; "
-            + (f"above it lie {named}." if named else "no encoder lies above it.")
+            + (f"above it: {named}." if named else "no encoder lies above it.")
         )
     return " ".join(said)
 
@@ -131,7 +137,7 @@ def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
 
 def designs(table: pd.DataFrame) -> pd.DataFrame:
     """Images, captions and concepts of each design."""
-    return table.set_index("design").rename_axis(None)
+    return table.set_index("design")
 
 
 def corpus_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +190,8 @@ def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> p
     """
     mine = table[table["exhibit"].isin(exhibits) & table["metric"].str.contains(metric, regex=False)]
     mine = mine.assign(source=mine["source"].str.partition(";")[0])  # the first is the best
+    for column, pattern, shown in SPELT_OUT:
+        mine[column] = mine[column].str.replace(pattern, shown, regex=True)
     grade = [] if (mine["evidence"] == "primary").all() else ["evidence"]
     return (
         mine[["method", "exhibit", "data", "setting", "value", *grade, "source"]].drop_duplicates().set_index("method")
@@ -209,9 +217,13 @@ def upstream_sentence(table: pd.DataFrame) -> str:
         table: as for :func:`retrieved`, with ``removed``.
     """
     upstream, removed = (int(table[name].iloc[0]) for name in ("upstream", "removed"))
+    equal = "pixel for pixel equal to an image of a validation or test concept"
+    first = f"The corpus has {upstream + removed:,} images to learn from."
+    if not removed:
+        return f"{first} None of them is {equal}, so that all could be retrieved."
     return (
-        f"The corpus has {upstream + removed:,} images to learn from. Of these, {removed:,} {'is' if removed == 1 else 'are'} pixel for pixel equal to an image of a "
-        f"validation or test concept and {'was' if removed == 1 else 'were'} removed first, so that {upstream:,} could be retrieved."
+        f"{first} Of these, {removed:,} {'is' if removed == 1 else 'are'} {equal} and {'was' if removed == 1 else 'were'} removed first, so that "
+        f"{upstream:,} could be retrieved."
     )
 
 

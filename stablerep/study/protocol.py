@@ -34,8 +34,8 @@ def protocol_sentence(record: dict, rows: Iterable[str]) -> str:
     """Under which protocol stored results were computed, and whether it is today's; ``rows`` as in :func:`protocol_hash`."""
     under, today = record.get("protocol"), protocol_hash(rows)
     if not under:
-        return "**They were computed before there was a protocol.**"
+        return "**It was computed before there was a protocol.**"
     page = f"[protocol](/{PAGE})"
     if under == today:
-        return f"They follow the {page} {under}."
-    return f"**They follow an earlier {page} ({under}; today's is {today}).**"
+        return f"It follows the {page} {under}."
+    return f"**It follows an earlier {page} ({under}; today's is {today}).**"

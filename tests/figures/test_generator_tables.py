@@ -37,9 +37,9 @@ def test_generations_have_a_row_each_beside_real_images():
     shares = pd.concat([shares, shares.assign(measure="top10", mean=0.9)])
     shown = generator_tables.generation_measures(sets, diversity, shares)
     assert shown.index.tolist() == ["real", "generation 0", "replaced, generation 1", "real, other concepts"]
-    assert shown.columns.tolist() == ["concept first", "distance within captions", *generator_tables.SET_METRICS]
+    assert shown.columns.tolist() == ["concept first", "distance within captions", *generator_tables.TITLES]
     first = ["25.0 [20.0, 30.0]", "0.25 [0.20, 0.30]", "0.500 [0.400, 0.600]"]
     assert shown.loc["replaced, generation 1"].tolist()[:3] == first
-    assert shown.loc["real", "kid"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
+    assert shown.loc["real", "KID"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
     few = generator_tables.generation_measures(sets[:0], diversity, shares[:0])
     assert len(few) == 3 and (few[["coverage", "concept first"]] == "").all(axis=None)

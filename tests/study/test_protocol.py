@@ -98,10 +98,10 @@ def test_without_a_checkout_there_is_no_mark(tmp_path, monkeypatch):
 def test_a_record_says_whether_it_follows_the_protocol_of_today(monkeypatch):
     monkeypatch.setattr(protocol, "protocol_hash", lambda claims: "c0ffee" + "0" * 6 if claims == ("C1",) else "")
     assert protocol_sentence({"protocol": "c0ffee000000"}, ("C1",)) == (
-        "They follow the [protocol](/book/protocol.md) c0ffee000000."
+        "It follows the [protocol](/book/protocol.md) c0ffee000000."
     )
     assert protocol_sentence({"protocol": "beef00000000"}, ("C1",)) == (
-        "**They follow an earlier [protocol](/book/protocol.md) (beef00000000; today's is c0ffee000000).**"
+        "**It follows an earlier [protocol](/book/protocol.md) (beef00000000; today's is c0ffee000000).**"
     )
     for record in ({}, {"protocol": None}):  # of before there was one, or computed without a checkout
-        assert protocol_sentence(record, ("C1",)) == "**They were computed before there was a protocol.**"
+        assert protocol_sentence(record, ("C1",)) == "**It was computed before there was a protocol.**"

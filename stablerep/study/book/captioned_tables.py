@@ -11,7 +11,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")  # to Markdown, in a cell
 
 
 def caption_tables(notebook: dict) -> None:
-    """Let each table of a notebook be drawn as a numbered one, with the caption and the label in the metadata of its cell.
+    """Let each table of a notebook be drawn as a numbered one, with the caption and the label in the metadata of its cell. One without rows says that
+    what it would show was not run.
 
     Raises:
         ValueError: a cell shows a table and has no caption.
@@ -25,6 +26,7 @@ def caption_tables(notebook: dict) -> None:
                 header, *rows = [
                     [_SPECIAL.sub(r"\\\1", text) for text in row] for row in [kept["header"], *kept["rows"]]
                 ]
+                rows = rows or [["not run", *["–"] * (len(header) - 1)]]
                 output["data"] = {
                     "text/markdown": captioned(about["caption"], markdown_table(header, rows), about["name"])
                 }

@@ -14,7 +14,6 @@ from stablerep.figures.shown import FIGURE
 
 FOLDER = "_static/figures"
 _IMAGE = re.compile(r'<img\b[^>]*?\bsrc="[^"]*?_images/(?P<file>(?:[0-9a-f]{64}|strip)\.svg)"[^>]*?/?>')
-_INTERVAL = re.compile(r"(\[[+−-]?\d[\d.,]*), ([+−-]?\d[\d.,]*\])(?![^<]*>)")  # in text, not within a tag
 _ALT = re.compile(r'\balt="([^"]*)"')
 # What matplotlib draws black or white takes the colours of the page, so that a figure is read on a dark one too.
 _THEMED = (("#262626", "currentColor"), ("#000000", "currentColor"), ("#ffffff", "var(--pst-color-background, #fff)"))
@@ -77,20 +76,23 @@ def describe_images(notebook: dict) -> None:
 
 
 def finish_page(page: Path, images: Path, kept: Iterable[KeptFigure]) -> None:
-    """Draw the figures of a page into it, put links to their files below, and keep intervals on one line.
+    """Draw the figures of a page into it, and put links to their files below.
 
     Args:
         page: an HTML file. images: the folder of its images. kept: its figures.
     """
-    figures = {_plain(one.wide): one for one in kept}
+    figures: dict[str, list[KeptFigure]] = {}
+    for one in kept:  # two may look the same, as where a run gives what is stored
+        figures.setdefault(_plain(one.wide), []).append(one)
     text = page.read_text(encoding="utf-8")
     up = "../" * (len(page.relative_to(images.parent).parts) - 1)
 
     def drawn(found: re.Match) -> str:
         wide = (images / found["file"]).read_text(encoding="utf-8")
-        figure = figures.get(_plain(wide))
-        if figure is None:
+        alike = figures.get(_plain(wide))
+        if alike is None:
             return found[0]
+        figure = alike.pop(0) if len(alike) > 1 else alike[0]
         alt = html.unescape(_ALT.search(found[0])[1])
         kinds = figure.write(images.parent / FOLDER)
         links = " · ".join(f'<a href="{up}{FOLDER}/{figure.name}.{kind}" download>{kind.upper()}</a>' for kind in kinds)
@@ -99,7 +101,7 @@ def finish_page(page: Path, images: Path, kept: Iterable[KeptFigure]) -> None:
             + f'<span class="figure-files">{links}</span>'
         )  # fmt: skip
 
-    page.write_text(_INTERVAL.sub("\\1,&nbsp;\\2", _IMAGE.sub(drawn, text)), encoding="utf-8")
+    page.write_text(_IMAGE.sub(drawn, text), encoding="utf-8")
 
 
 def inline(svg: str, alt: str, kind: str, prefix: str) -> str:

@@ -14,6 +14,7 @@ from stablerep.study.book.figure_files import KeptFigure, describe_images, finis
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.book.terms import link_terms
+from stablerep.study.book.typesetting import set_page
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
 from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
 from stablerep.study.disagreements import MARK as DISAGREEMENTS
@@ -134,7 +135,7 @@ def require_alt_text(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Draw figures into the pages, and put the JSON Schema of each chapter's parameters beside them, where the page on rerunning links to it."""
+    """Draw figures into the pages, set their text, and put the JSON Schema of each chapter's parameters beside them, where the page on rerunning links to it."""
     from stablerep.study.notebooks.schema import write_schemas
 
     if error is None:
@@ -142,7 +143,9 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         finish_pages(Path(app.srcdir), built, chapter_names(), CHAPTERS)
         if strip := drawn_strip():
             finish_page(built / f"{app.config.root_doc}.html", built / "_images", [strip])
-        write_schemas(Path(app.outdir) / "_static" / "schemas")
+        for name in app.env.found_docs:
+            set_page(built / f"{name}.html")
+        write_schemas(built / "_static" / "schemas")
 
 
 def setup(app: Sphinx) -> dict[str, object]:

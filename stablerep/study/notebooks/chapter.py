@@ -137,7 +137,7 @@ class Chapter:
     def _how_sure(self) -> str:
         seeds = int(self.given.get("seeds", 1))
         if self.tables is self.stored:
-            return f", from {seeds} seeds; intervals are 95 %, over concepts and seeds"
+            return f", from {seeds} seeds; intervals are 95 %, over concepts and seeds" if seeds > 1 else ""
         few = ", on which no verdict rests" if seeds < SEEDS else ""
         return f", from {seeds} seed{'s' if seeds > 1 else ''}{few}; {self.reference[0].lower()}{self.reference[1:].removesuffix('.')}"
 

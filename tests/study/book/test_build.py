@@ -179,6 +179,12 @@ def test_a_figure_has_number_caption_and_alt_text(html):
     assert re.search(r"Figure \d", reference.get_text())
 
 
+def test_the_text_of_every_page_is_set(html):
+    assert "95\u00a0% interval" in (html / "book" / "introduction.html").read_text()
+    chapter = (html / CHAPTERS / "methods.html").read_text()
+    assert r"\(\tau = 0.1\)" in chapter and "# seeds of each arm" in chapter  # formulas and code as they were
+
+
 def test_schemas_of_the_parameters_lie_where_the_page_links_to(html):
     links = [a["href"] for a in page(html, "rerun").find_all("a") if a.get("href", "").endswith(".schema.json")]
     assert len(links) == len(chapter_names(ROOT))

@@ -34,6 +34,12 @@ def test_a_table_becomes_a_captioned_one_and_nothing_in_it_is_markup(cell):
     assert lines[5] == "| A | +1.2\u00a0\\[+0.1,\u00a0+2.3\\] | a\\|b\\_c \\*d\\* |"
 
 
+def test_a_table_without_rows_says_that_nothing_was_run(cell):
+    cell["outputs"] = [{"data": ShownTable(pd.DataFrame({"points": [], "note": []}))._repr_mimebundle_()}]
+    caption_tables({"cells": [cell]})
+    assert "| not run | – | – |" in cell["outputs"][0]["data"]["text/markdown"]
+
+
 def test_a_table_without_a_caption_is_a_fault(cell):
     cell["metadata"] = {}
     with pytest.raises(ValueError, match="without a caption"):

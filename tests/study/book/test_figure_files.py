@@ -77,14 +77,18 @@ def test_text_and_paper_take_the_colours_of_the_page(cell):
     (kept,) = kept_figures({"cells": [cell]})
     shown = inline(kept.wide, "alt", "figure-wide", "fig-a")
     assert "#262626" in kept.wide and "#262626" not in shown and "currentColor" in shown
-    assert "#0072b2" in shown.lower()  # of a mark, which stays
+    assert "#777777" in shown.lower()  # of a mark, which stays
 
 
-def test_intervals_stay_on_one_line(tmp_path):
-    page = tmp_path / "book" / "a.html"
+def test_two_figures_that_look_the_same_keep_names_of_their_own(cell, tmp_path):
+    kept = list(kept_figures({"cells": [{**cell, "outputs": cell["outputs"] * 2}]}))
+    images, page = tmp_path / "_images", tmp_path / "book" / "a.html"
+    images.mkdir()
     page.parent.mkdir()
-    page.write_text('<p title="[1.0, 2.0]">30.8 [27.6, 34.0], −0.6 [-1.2, +0.0]; [1, 2, 3] and [a, b]</p>')
-    finish_page(page, tmp_path / "_images", [])
-    assert page.read_text() == (
-        '<p title="[1.0, 2.0]">30.8 [27.6,&nbsp;34.0], −0.6 [-1.2,&nbsp;+0.0]; [1, 2, 3] and [a, b]</p>'
-    )
+    (images / NAME).write_text(kept[0].wide)
+    page.write_text(f'<img alt="A." src="../_images/{NAME}"/><img alt="A." src="../_images/{NAME}"/>')
+    finish_page(page, images, kept)
+    html = BeautifulSoup(page.read_text(), "html.parser")
+    ids = [one["id"] for one in html.find_all(id=True)]
+    assert len(html.find_all("svg")) == 4 and len(ids) == len(set(ids))
+    assert {link["href"].rpartition("/")[2] for link in html.find_all("a")} >= {"fig-a.svg", "fig-a-2.svg"}

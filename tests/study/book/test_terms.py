@@ -60,6 +60,7 @@ def test_a_term_that_the_author_has_linked_is_not_linked_again(page):
         ("arm", {"arm": True, "Arms": True, "army": False, "fore-arm": False, "ARM": False}),
         ("KID", {"KID": True, "kid": False, "Kid": False}),
         ("kNN", {"kNN": True, "KNN": False}),
+        ("StableRep", {"StableRep": True, "StableRep+": False, "StableRep’s": True}),
         ("run store", {"Run store": True, "run stores": True, "runstore": False}),
     ],
 )

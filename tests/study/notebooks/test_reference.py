@@ -52,7 +52,7 @@ def test_record_says_what_code_made_it(results):
     assert pd.read_parquet(folder / "compare" / "arms.parquet")["arm"].tolist() == ["a", "b"]
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference", "seeds": 1}))
     assert "with the same parameters" in text and "changed" not in text
-    assert f"They follow the [protocol](/book/protocol.md) {mark}." in text
+    assert f"It follows the [protocol](/book/protocol.md) {mark}." in text
     assert "seeds = 1" in reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
 
 
@@ -85,7 +85,7 @@ def test_results_of_before_a_protocol_and_of_an_earlier_one_say_so(results):
     path, p = folder / "compare" / "record.json", resolve("compare", {"preset": "reference"})
     record = stored_record("compare")
     path.write_text(json.dumps(record | {"protocol": "0123456789ab"}))
-    assert "**They follow an earlier [protocol](/book/protocol.md) (0123456789ab; today's is " in (
+    assert "**It follows an earlier [protocol](/book/protocol.md) (0123456789ab; today's is " in (
         reference.describe_reference("compare", p)
     )
     del record["protocol"]
