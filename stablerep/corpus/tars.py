@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stablerep.corpus.captioned import Corpus
+from stablerep.corpus.columns import CAPTION_COLUMNS
 from stablerep.corpus.hashing import content_hash
 from stablerep.corpus.locating import IMAGES, Found, short_name
 from stablerep.corpus.options import Options
 from stablerep.corpus.parquet import ParquetPart
 from stablerep.corpus.parts import open_parts
 from stablerep.corpus.splits import split_of_file
+from stablerep.corpus.text_files import decode_text
 from stablerep.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,11 +37,15 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class TarPart:
-    """One shard; ``name`` is its path inside the source, ``sidecar`` the path of the parquet file beside it, or empty."""
+    """One shard; ``name`` is its path inside the source, ``sidecar`` the path of the parquet file beside it, or empty.
+
+    ``written`` has the times of the last change of both: what was read of a shard is kept, and does not stand for one written anew.
+    """
 
     name: str
     path: str
     sidecar: str = ""
+    written: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(rows_of(self))
@@ -87,8 +93,10 @@ def tar_parts(found: Found) -> tuple[list[TarPart], list[str | None], str]:
     folder = found.root if found.root.is_dir() else found.root.parent
     parts = []
     for path in found.files:
-        sidecar = path.with_suffix(".parquet")
-        parts.append(TarPart(path.relative_to(folder).as_posix(), str(path), str(sidecar) if sidecar.is_file() else ""))
+        sidecar, name = path.with_suffix(".parquet"), path.relative_to(folder).as_posix()
+        there = [path, sidecar] if sidecar.is_file() else [path]
+        written = tuple(file.stat().st_mtime_ns for file in there)
+        parts.append(TarPart(name, str(path), str(sidecar) if sidecar in there else "", written))
     splits = [split_of_file(Path(part.name).stem, Path(part.name).parent.parts) for part in parts]
     return parts, splits, short_name(found.root.name if found.root.is_dir() else found.root.stem)
 
@@ -172,24 +180,30 @@ def _scanned(part: TarPart) -> tuple[list[dict[str, object]], dict[str, tuple[in
 
 
 def _described(data: bytes, kind: str, where: str) -> dict[str, object]:
+    text = decode_text(data, f"{where}.{kind}")
+    if kind == "txt":
+        return {"caption": text.strip()}
+    if kind == "cls":
+        return {"label": int(text) if text.strip().isdecimal() else text.strip()}
     try:
-        text = data.decode("utf-8-sig")
-        if kind == "txt":
-            return {"caption": text.strip()}
-        if kind == "cls":
-            return {"label": int(text) if text.strip().isdecimal() else text.strip()}
         values = json.loads(text)
     except ValueError as error:
         raise InputError(f"{where}: .{kind} cannot be read ({error}).") from error
     if not isinstance(values, dict):
         raise InputError(f"{where}: .json holds no object.")
-    plain = {name: value for name, value in values.items() if not isinstance(value, (list, dict))}
+    plain = {
+        name: value for name, value in values.items() if name in CAPTION_COLUMNS or not isinstance(value, (list, dict))
+    }  # of captions in a list it is said that they are one
     return {name: value for name, value in plain.items() if name not in ("id", "key", IMAGE)}
 
 
 def _column(values: list[object]) -> pa.Array:
     import pyarrow as pa
 
+    if any(
+        isinstance(value, (list, dict)) for value in values
+    ):  # of captions: in one row a list makes a column of lists
+        return pa.array([None if value is None else [json.dumps(value)] for value in values])
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers in some shards' rows, texts in others

@@ -71,15 +71,19 @@ def read_captions(path: Path | str, *, note: Callable[[str], object] = _to_stder
 
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, its lines ended by LF alone. Raises ``InputError`` with the line that is not UTF-8."""
-    data = path.read_bytes()
+    return decode_text(path.read_bytes(), path.name)
+
+
+def decode_text(data: bytes, where: str) -> str:
+    """The same of a file's bytes; ``where`` names the file in messages."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{path.name}, line 1: the file is in UTF-16; save it as UTF-8.")
+        raise InputError(f"{where}, line 1: the file is in UTF-16; save it as UTF-8.")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path.name}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8."
+            f"{where}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8."
         ) from error
 
 
@@ -123,17 +127,18 @@ def _read_delimited(path: Path, delimiter: str) -> pd.DataFrame:
 
 
 def _read_jsonl(path: Path, texts: bool) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip().splitlines(), 1):
+    rows, text = [], read_text(path).rstrip()
+    # By LF alone: other ends of lines that splitlines knows may stand inside a JSON text.
+    for number, line in enumerate(text.split("\n") if text else (), 1):
         try:
             row = json.loads(line)
             json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair passes for JSON but is no text
         except ValueError as error:
-            raise InputError(f"{path.name}, row {number}: not JSON in UTF-8 ({error}).") from error
+            raise InputError(f"{path.name}, row {number}: not JSON ({error}).") from error
         if texts and isinstance(row, str):
             row = {"text": row}
         if not isinstance(row, dict):
-            raise InputError(f"{path.name}, row {number}: an object was expected, not {line[:40].decode()}.")
+            raise InputError(f"{path.name}, row {number}: an object was expected, not {line[:40]}.")
         rows.append(row)
     table = pd.DataFrame(rows, dtype=object)
     for column in table:  # pandas would turn whole numbers with gaps into floats; with gaps they stay as they are

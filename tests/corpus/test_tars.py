@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import tarfile
 
@@ -95,7 +96,8 @@ def test_splits_labels_and_single_files(tmp_path):
     [
         ({"a.jpg": b"", "b.txt": b"x"}, "key b: the shard has a text of this key and no image"),
         ({"a.jpg": b"", "a.png": b"", "a.txt": b"x"}, "key a: the shard has two images of this key"),
-        ({"a.jpg": b"", "a.txt": b"\xff"}, "key a: .txt cannot be read"),
+        ({"a.jpg": b"", "a.txt": b"x\n\xff"}, "key a.txt, line 2: byte 0xff is not UTF-8; save the file as UTF-8"),
+        ({"a.jpg": b"", "a.txt": "x".encode("utf-16")}, "key a.txt, line 1: the file is in UTF-16; save it as UTF-8"),
         ({"a.jpg": b"", "a.json": b"{"}, "key a: .json cannot be read"),
         ({"a.jpg": b"", "a.json": b"[]"}, "key a: .json holds no object"),
         ({"a.npy": b""}, "has no images; a shard holds KEY.jpg"),
@@ -108,6 +110,31 @@ def test_what_is_wrong_in_a_shard_is_named(tmp_path, members, message):
     write_tar(tmp_path / "0.tar", members)
     with pytest.raises(ValueError, match=f"^0.tar.*{message}"):
         load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("more", [{}, {"b.jpg": b"", "b.txt": b"one alone"}])
+def test_captions_in_a_list_are_refused_with_the_remedy(tmp_path, more):
+    write_tar(tmp_path / "0.tar", {"a.jpg": b"", "a.json": b'{"caption": ["x", "y"]}', **more})
+    said = "^column 'caption' of 0.tar holds nested; a caption column holds text, one caption in each row"
+    with pytest.raises(ValueError, match=said):
+        load_corpus(tmp_path)
+
+
+def test_captions_in_a_list_do_no_harm_where_another_file_has_them(tmp_path):
+    write_tar(
+        tmp_path / "0.tar", {"a.png": png(1), "a.txt": b"\xef\xbb\xbfx\r\n", "a.json": b'{"caption": ["y", "z"]}'}
+    )
+    assert load_corpus(tmp_path).table["caption"].tolist() == ["x"]
+    write_tar(tmp_path / "1.tar", {"a.png": png(1), "a.json": b'{"caption": ["y", "z"]}'})
+    assert len(load_corpus(tmp_path / "1.tar", captions=False)) == 1
+
+
+def test_a_shard_that_was_written_anew_is_read_anew(tmp_path):
+    for number, caption in enumerate(("before", "after")):
+        path = write_tar(tmp_path / "0.tar", {"a.png": png(number), "a.txt": caption.encode()})
+        os.utime(path, ns=(number, number))
+        corpus = load_corpus(tmp_path)
+        assert corpus.table["caption"].tolist() == [caption] and corpus.images(8)[0, 0, 0, 0] == number
 
 
 def test_damaged_shards_and_images(tmp_path):

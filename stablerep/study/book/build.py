@@ -57,11 +57,13 @@ def check_pages(pages: Sequence[Path]) -> None:
     Raises:
         InputError, MissingError: the page, and what is wrong with it.
     """
+    from stablerep.corpus.text_files import read_text
+
     for page in pages:
         if page.suffix != ".md":
             raise InputError(f"{page} is not a Markdown file; add a page such as sweeps/NAME/summary.md.")
         with readable(page):
-            text = page.read_text(encoding="utf-8-sig")
+            text = read_text(page)
         if not re.search(
             r"^#{1,6}\s+\S|^[^\s#>-].*\n(=+|-+)\s*$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
         ):

@@ -57,9 +57,15 @@ def open_images(
     from stablerep.camera import Camera
     from stablerep.captioned_images import CaptionedImages
     from stablerep.corpus import load_corpus
+    from stablerep.corpus.sources import EMBEDDED
     from stablerep.synthesis import SyntheticSet
 
-    if (Path(source) / "plan.json").is_file():
+    finished = (Path(source) / "plan.json").is_file()
+    if finished and source in EMBEDDED:
+        typer.echo(
+            f"{source} is the embedded corpus; the synthetic set in the folder of this name is ./{source}.", err=True
+        )
+    elif finished:
         made = SyntheticSet(Path(source))
         if camera and not in_memory:
             raise InputError(f"camera is {camera}; it makes scenes of a synthetic set with --in-memory alone.")
@@ -202,8 +208,9 @@ def probe_command(
         items = evaluate(backbone, Camera.of_strength(camera).through(load_corpus("emoji")), size, part="test")
         for asked, part in items.groupby("probe", sort=False):
             found = mean_with_interval(part["correct"], part["cluster"])
-            mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
-            typer.echo(f"{asked:18s} {mean:5.1f} % [{low:.1f}, {high:.1f}] {found['n']} items")
+            typer.echo(
+                f"{asked:18s} {_share(found['mean'], found['low'], found['high'], found['n'])} {found['n']} items"
+            )
     _keep(items, output)
 
 
@@ -244,7 +251,16 @@ def _score(row) -> str:
     """A row of ``transfer_scores`` in words: the score with its interval, or why there is none."""
     if row.reason:
         return f"skipped: {row.reason}"
-    return f"{100 * row.value:5.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] {row.metric}, {row.items} items"
+    return f"{_share(row.value, row.low, row.high, row.items)} {row.metric}, {row.items} items"
+
+
+def _share(value: float, low: float, high: float, items: int) -> str:
+    """A share in percent with its interval; from few items, of which all may be right, an interval says more than is known."""
+    from stablerep.audits.groups import FEWEST
+
+    return f"{100 * value:5.1f} %" + (
+        f" [{100 * low:.1f}, {100 * high:.1f}]" if items >= FEWEST else " (too few for an interval)"
+    )
 
 
 def _keep(items: pd.DataFrame, output: Path | None) -> None:

@@ -59,8 +59,10 @@ def _read_mapping(file: Path) -> dict[str, Any]:
     import yaml
     from papermill.iorw import NoDatesSafeLoader  # a date stays the text that was written
 
+    from stablerep.corpus.text_files import read_text
+
     with readable(file):
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file)
     try:
         found = yaml.load(text, NoDatesSafeLoader) or {}
     except (yaml.YAMLError, ValueError) as error:

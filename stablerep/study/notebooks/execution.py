@@ -169,10 +169,12 @@ def read_notebook(path: Path) -> NotebookNode:
     """
     import nbformat
 
+    from stablerep.corpus.text_files import read_text
+
     if Path(path).suffix != ".ipynb":
         raise InputError(f"{path} is not a notebook; give the path of an .ipynb file.")
     with readable(path):
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(Path(path))
     try:
         with warnings.catch_warnings(action="ignore"):  # of cells without ids, which the upgrade gives them
             notebook = nbformat.from_dict(nbformat.reads(text, as_version=4))

@@ -27,7 +27,7 @@ def test_the_contents_name_every_chapter_in_order():
     ("name", "content", "said"),
     [
         ("a.txt", b"# Title", "a.txt is not a Markdown file"),
-        ("a.md", b"# Caf\xe9", "a.md is not text in UTF-8"),
+        ("a.md", b"# Title\n\ncaf\xe9", "a.md, line 3: byte 0xe9 is not UTF-8; save the file as UTF-8."),
         ("a.md", b"No title at all.\n", "a.md has no title; begin it with a line such as '# My notes'."),
         ("a.md", b"```\n# a comment\n```\n", "a.md has no title"),
         ("a.md", b"# Title\n\n![x](plots/absent.png)\n", "a.md shows plots/absent.png, which is not there."),

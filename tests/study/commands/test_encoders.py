@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,22 @@ def test_a_folder_of_any_name_holds_an_encoder_and_its_items(made, tmp_path, mon
     assert result.exit_code == 0, result.output
     for table in ("log", "items"):
         assert len(pd.read_parquet(tmp_path / name / f"{table}.parquet"))
+
+
+def test_a_score_of_few_items_has_no_interval(trained):
+    """All of one item are right or wrong, which says next to nothing of others."""
+    few, enough = (call("probe", trained, "-s", "digits", "--limit", str(count)).stdout for count in (29, 30))
+    assert "% (too few for an interval) top-1, 29 items" in few and "[" not in few
+    assert "% [" in enough and "top-1, 30 items" in enough
+
+
+def test_a_folder_that_is_called_like_the_embedded_corpus(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made, "emoji")
+    assert open_images("./emoji", 16).fingerprint == open_images(str(made), 16).fingerprint
+    assert capsys.readouterr().err == ""
+    assert open_images("emoji", 16).fingerprint != open_images(str(made), 16).fingerprint
+    assert "the synthetic set in the folder of this name is ./emoji." in capsys.readouterr().err
 
 
 def test_a_set_with_several_labels_is_scored_by_what_is_kept(trained, tmp_path):

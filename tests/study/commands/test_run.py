@@ -248,7 +248,10 @@ def test_unreadable_values_and_files(tmp_path):
     with pytest.raises(InputError, match="cannot be read: is a directory"):
         given([], tmp_path)
     file.write_bytes(b"encoder: \xe9")
-    with pytest.raises(InputError, match="run.yaml is not text in UTF-8: byte 9 is 0xe9"):
+    with pytest.raises(InputError, match="^run.yaml, line 1: byte 0xe9 is not UTF-8; save the file as UTF-8"):
+        given([], file)
+    file.write_text("seed: 1\n", encoding="utf-16")
+    with pytest.raises(InputError, match="^run.yaml, line 1: the file is in UTF-16; save it as UTF-8"):
         given([], file)
     file.write_text("a: [1")
     with pytest.raises(InputError, match="could not be read as YAML") as error:

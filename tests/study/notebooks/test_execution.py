@@ -199,6 +199,9 @@ def test_notebooks_from_elsewhere_need_trust(tmp_path, executed):
         (tmp_path / name).write_text(content)
         with pytest.raises(ValueError, match="could not be read as a notebook"):
             execution.execute_file(tmp_path / name, {}, out, trust=True)
+    (tmp_path / "latin.ipynb").write_bytes(b'{\n "metadata": "caf\xe9"}')
+    with pytest.raises(ValueError, match="^latin.ipynb, line 2: byte 0xe9 is not UTF-8; save the file as UTF-8"):
+        execution.execute_file(tmp_path / "latin.ipynb", {}, out, trust=True)
     with pytest.raises(MissingError, match="there is no file .*absent.ipynb"):
         execution.execute_file(tmp_path / "absent.ipynb", {}, out, trust=True)
     with pytest.raises(ValueError, match="notes.txt is not a notebook; give the path of an .ipynb file"):

@@ -257,6 +257,9 @@ def test_views_must_fit_the_positives():
         "views_per_step is 250; it must be even and a multiple of positives, 4."
     ]  # fmt: skip
     assert "multiple of positives, 6" in problems("compare", positives=6)[0]
+    assert problems("compare", views_per_step=4) == [
+        "views_per_step is 4 with 4 positives; a step needs at least two captions, or it has no negatives."
+    ]
     assert resolve("compare", {"positives": 8}).positives == 8
     assert problems("self_supervised", views_per_step=5) == ["views_per_step is 5; it must be even."]
 
