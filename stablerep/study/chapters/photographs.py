@@ -176,15 +176,17 @@ def of_cifar(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 def of_faces(faces: Opened, asked: Asked) -> dict[str, pd.DataFrame]:
     """Arms, floors, and accuracies and contrasts by group."""
     from stablerep.audits.groups import FEWEST, group_accuracy, group_contrasts, in_blocks
-    from stablerep.audits.people import classes_of
 
     items, names = answers(asked.faces), list(FACES.labels)
-    about = faces.study.corpus.table.set_index("id")[names].astype(str)
+    table = faces.study.corpus.table.set_index("id")[names]
+    classes = {
+        name: [str(one) for one in pd.Categorical(table[name]).categories] for name in names
+    }  # ages in their order
+    about = table.astype(str)
     asked_about = about.loc[items["id"].unique()]
     items = items.join(about, on="id")
     blocks = in_blocks(asked_about, names[::-1], BLOCKS)
     in_block = items.assign(cluster=items["id"].map(blocks))
-    classes = classes_of(asked_about, names)
     many = {
         name: [one for one in found if (asked_about[name] == one).sum() >= FEWEST] for name, found in classes.items()
     }

@@ -169,6 +169,8 @@ def describe_reference(name: str, parameters: Parameters) -> str:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
         shown = some_of([f"`{one}`" for one in modules])
-        check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
+        check = f"`stablerep reference {name}` computes it anew"
+        if record.get("check"):
+            check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
         sentences.append(f"**The code behind it has changed since** ({shown}); {check}.")
     return " ".join(sentences)
