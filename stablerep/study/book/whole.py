@@ -194,13 +194,9 @@ def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore, wor
     width = max(len(plan.name) for plan in plans)
     lines = [f"{record.title}, at preset {record.preset}{source}{': ' + changes if changes else ''}"]
     for plan in plans:
-        state = (
-            "no results"
-            if plan.empty
-            else "executed before"
-            if plan.executed
-            else f"about {duration(total([plan]).seconds / workers)}"
-        )
+        state = f"about {duration(total([plan]).seconds / workers)}"
+        if not plan.waits:
+            state = "no results" if plan.empty else "executed before"
         runs = f"{len(plan.missing)} of {len(plan.runs)} runs to compute" if plan.runs else "no runs of its own"
         lines.append(f"  {plan.name:{width}s}  {state:15s}  {runs}")
     return [*lines, summary(plans, store, workers)]

@@ -31,7 +31,6 @@ TESTED = {
 CLUSTERS = "test photographs"
 HEADLINE = Headline("arms", ("data", "arm", "probe"), "accuracy", "accuracy")
 
-
 CIFAR = Photographs("CIFAR-10", "cifar10", ("label",), "cifar10_generator")
 FACES = Photographs("FairFace", "fairface64", ("race", "gender", "age"), "fairface_generator")
 SETS = (CIFAR, FACES)
@@ -179,9 +178,8 @@ def of_faces(faces: Opened, asked: Asked) -> dict[str, pd.DataFrame]:
 
     items, names = answers(asked.faces), list(FACES.labels)
     table = faces.study.corpus.table.set_index("id")[names]
-    classes = {
-        name: [str(one) for one in pd.Categorical(table[name]).categories] for name in names
-    }  # ages in their order
+    # categories have an order, such as that of ages
+    classes = {name: [str(one) for one in pd.Categorical(table[name]).categories] for name in names}
     about = table.astype(str)
     asked_about = about.loc[items["id"].unique()]
     items = items.join(about, on="id")

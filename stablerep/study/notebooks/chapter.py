@@ -157,8 +157,8 @@ class Chapter:
         from IPython.display import Markdown
 
         if self.own is None:
-            drawn = "This page was drawn from stored results; nothing was computed for it."
-            return Markdown(f"{drawn} {lacking(self.name, self.parameters)}".rstrip())
+            why = lacking(self.name, self.parameters)
+            return Markdown(f"This page was drawn from stored results; nothing was computed for it. {why}".rstrip())
         changed = preset_differences(self.name, self.parameters)
         told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
         said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."

@@ -214,6 +214,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "quality",
         "longer_larger",
         "mixture",
+        "photographs",
         "retrieval",
         "transfer",
     }
@@ -236,6 +237,7 @@ def test_plain_papermill_runs_every_notebook(name, store, tmp_path, monkeypatch)
     """Without our command line; what the notebooks need was computed above."""
     monkeypatch.chdir(project_root())
     command = [f"notebooks/{name}.ipynb", str(tmp_path / "out.ipynb"), "--no-progress-bar", "-p", "preset", "smoke"]
+    command += [word for key, value in NEEDED.get(name, {}).items() for word in ("-p", key, value)]
     before = set(store.list()["key"])
     papermill.main(command, standalone_mode=False)
     cells = [c for c in json.loads((tmp_path / "out.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
