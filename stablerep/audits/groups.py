@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
@@ -110,6 +111,28 @@ def _answers(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         lost = answers.index[answers.isna().any(axis=1)][0]
         raise ValueError(f"item {lost!r} has no answer in some seed; every seed answers the same items.")
     return answers, items.drop_duplicates("id").set_index("id").loc[answers.index]
+
+
+def in_blocks(about: pd.DataFrame, attributes: Sequence[str], most: int) -> pd.Series:
+    """The block of each item: random groups of items that are alike in their attributes, to stand for clusters where each item shows one
+    group alone (Wolter 2007, chapter 2). :func:`group_contrasts` then compares groups within a block, and its interval is over blocks.
+
+    Items are sorted by their attributes, within the same ones by a hash of their id, and dealt out one by one.
+
+    Args:
+        about: a row per item, by id, with a column for each attribute. attributes: the first is dealt out most evenly.
+        most: blocks; fewer where the smallest group of ``FEWEST`` items or more has fewer, so that each block may show it.
+
+    Returns:
+        text, by id.
+    """
+    if about.empty:
+        return pd.Series(dtype=str, index=about.index)
+    rank = [hashlib.sha256(f"block:{one}".encode()).hexdigest() for one in about.index]
+    dealt = about.assign(rank=rank).sort_values([*attributes, "rank"]).index
+    sizes = [int(size) for name in attributes for size in about[name].value_counts() if size >= FEWEST]
+    count = min([most, *sizes])
+    return pd.Series([f"block {place % count}" for place in range(len(dealt))], index=dealt)
 
 
 def judge_contrasts(contrasts: pd.DataFrame, *, margin: float = MARGIN, alpha: float = 0.05) -> tuple[str, str]:

@@ -102,7 +102,7 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
     name_rows(axis, names)
     legend = "difference (points)", "dots: single seeds", "grey: the margin of a point"
     axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend), loc=_side())
-    axis.set_title(wrapped("first minus second, on the same concepts and seeds"), loc=_side())
+    axis.set_title(wrapped("first minus second, on the same test images and seeds"), loc=_side())
 
 
 def _side() -> str:

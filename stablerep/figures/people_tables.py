@@ -93,21 +93,21 @@ def against_floors(table: pd.DataFrame) -> pd.DataFrame:
     return pivoted(table, "first", "second", text).rename_axis(index=None, columns=None)
 
 
-def contrasts(table: pd.DataFrame) -> pd.DataFrame:
+def contrasts(table: pd.DataFrame, clusters: str = "concepts") -> pd.DataFrame:
     """What the choice of an arm changes in a group against the others, in points: a row per pair and group.
 
     Args:
-        table: of :func:`stablerep.audits.groups.group_contrasts`.
+        table: of :func:`stablerep.audits.groups.group_contrasts`. clusters: within what groups were compared.
     """
     shown = table.assign(
         contrast=[points(row.difference, row.low, row.high) for row in table.itertuples()],
         visible=[f"{100 * row.visible:.1f}" for row in table.itertuples()],
         adjusted=[p_value(row.adjusted) for row in table.itertuples()],
     ).rename(columns={
-        "label": "group", "contrast": "points", "visible": "smallest detectable", "adjusted": "p (Holm)", "clusters": "concepts",
+        "label": "group", "contrast": "points", "visible": "smallest detectable", "adjusted": "p (Holm)", "clusters": clusters,
     })  # fmt: skip
     return shown.set_index("attribute")[
-        ["group", "first", "second", "points", "smallest detectable", "p (Holm)", "concepts", "seeds"]
+        ["group", "first", "second", "points", "smallest detectable", "p (Holm)", clusters, "seeds"]
     ]
 
 

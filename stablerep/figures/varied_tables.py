@@ -187,3 +187,19 @@ def peaks(table: pd.DataFrame) -> pd.DataFrame:
     best = [f"{row.best:.1f} [{row.low:.1f}, {row.high:.1f}]" for row in table.itertuples()]
     lost = [points(row.bend, row.bend_low, row.bend_high) for row in table.itertuples()]
     return pd.DataFrame({"best w": best, "points lost a factor of two from it": lost}, index=table["arm"].rename(None))
+
+
+def photographs(table: pd.DataFrame) -> pd.DataFrame:
+    """What each data set of photographs offers to learn from and to test on.
+
+    Args:
+        table: ``data``, ``captions``, ``images_per_caption``, ``synthetic``, ``real``, ``short`` (captions with fewer photographs than synthetic
+            images), ``part`` and ``tested``.
+    """
+    short = [f" ({row.short:,} captions with fewer)" if row.short else "" for row in table.itertuples()]
+    return pd.DataFrame({
+        "captions": [f"{count:,}" for count in table["captions"]], "images of each": [f"{count:,}" for count in table["images_per_caption"]],
+        "synthetic images": [f"{count:,}" for count in table["synthetic"]],
+        "photographs": [f"{count:,}{few}" for count, few in zip(table["real"], short)],
+        "tested on": [f"{count:,} ({part})" for count, part in zip(table["tested"], table["part"])],
+    }, index=table["data"].rename(None))  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stablerep.audits.groups import FEWEST, group_accuracy, group_contrasts, judge_contrasts
+from stablerep.audits.groups import FEWEST, group_accuracy, group_contrasts, in_blocks, judge_contrasts
 
 CLASSES = {"gender": ("woman", "man", "person")}
 PAIR = ("synthetic", "real")
@@ -128,3 +128,52 @@ def test_no_effect_is_seldom_taken_for_one():
         for _ in range(25)
     ]
     assert words.count("reproduced") <= 4 and set(words) <= {"reproduced", "undecided"}
+
+
+def about(**sizes) -> pd.DataFrame:
+    """Items of two attributes by id: so many of each gender, half of them old."""
+    genders = [gender for gender, size in sizes.items() for _ in range(size)]
+    ages = [("young", "old")[k % 2] for k in range(len(genders))]
+    return pd.DataFrame({"gender": genders, "age": ages}, index=[f"i{k}" for k in range(len(genders))])
+
+
+def test_blocks_are_alike_in_their_groups():
+    items = about(woman=60, man=140)
+    blocks = in_blocks(items, ["gender", "age"], 20)
+    assert set(blocks.index) == set(items.index) and blocks.nunique() == 20
+    shown = items.assign(block=blocks).groupby(["block", "gender"]).size().unstack()
+    assert set(shown["woman"]) == {3} and set(shown["man"]) == {7}
+    by_age = items.assign(block=blocks).groupby(["block", "age"]).size()
+    assert by_age.max() - by_age.min() <= 2
+    assert in_blocks(items.sample(frac=1, random_state=0), ["gender", "age"], 20).to_dict() == blocks.to_dict()
+
+
+def test_there_are_no_more_blocks_than_the_smallest_group_can_fill():
+    assert in_blocks(about(woman=FEWEST, man=200), ["gender", "age"], 50).nunique() == FEWEST
+    assert in_blocks(about(woman=FEWEST - 1, man=200), ["gender"], 50).nunique() == 50  # a group that is not shown
+    assert in_blocks(about(), ["gender"], 50).empty
+
+
+def test_groups_of_single_items_are_compared_within_blocks():
+    """What no cluster of one item could say, and with the true difference within the interval in nearly all of many studies."""
+    items, missed, studies = about(woman=100, man=100), 0, 60
+    blocks = in_blocks(items, ["gender", "age"], 50)
+    for number in range(studies):
+        rng = np.random.default_rng(number)
+        rows = []
+        for arm, gain in zip(PAIR, (0.15, 0.0)):
+            share = 0.5 + gain * (items["gender"] == "woman").to_numpy()
+            rows += [
+                items.assign(arm=arm, seed=seed, id=items.index, correct=rng.random(len(items)) < share)
+                for seed in range(3)
+            ]
+        answered = pd.concat(rows, ignore_index=True)
+        classes = {"gender": ("woman", "man")}
+        assert group_contrasts(answered.assign(cluster=answered["id"]), [PAIR], classes).empty
+        found = (
+            group_contrasts(answered.assign(cluster=answered["id"].map(blocks)), [PAIR], classes)
+            .set_index("label")
+            .loc["woman"]
+        )
+        missed += not found["low"] <= 0.15 <= found["high"]
+    assert missed <= 6

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 
 from stablerep.errors import MissingError
-from stablerep.study.chapters import chapter, resolve, stored_tables
+from stablerep.study.chapters import chapter, is_computed, lacking, resolve, stored_tables
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identity, place_chapter
 from stablerep.study.parameters.base import Parameters
@@ -68,6 +68,9 @@ def place_early(name: str, parameters: Parameters, seconds: float, store: RunSto
     try:
         stored_tables(name)
     except MissingError:
+        if not is_computed(name, parameters):
+            place_without_results(name, parameters, folder)
+            return
         coming = f"and its run is still going on: about {duration(seconds)}. The page takes its place when it is done."
         path.write_text(json.dumps(announcement(name, coming)), encoding="utf-8")
         return
@@ -79,9 +82,10 @@ def place_early(name: str, parameters: Parameters, seconds: float, store: RunSto
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def place_without_results(name: str, folder: Path) -> None:
+def place_without_results(name: str, parameters: Parameters, folder: Path) -> None:
     """A page for a chapter that is to be drawn from stored results, of which there are none."""
-    remedy = f"and none was computed for this book. `stablerep run {name}` computes the chapter at the preset `laptop`."
+    how = lacking(name, parameters) or f"`stablerep run {name}` computes the chapter at the preset `laptop`."
+    remedy = f"and none was computed for this book. {how}"
     (folder / f"{name}.ipynb").write_text(json.dumps(announcement(name, remedy)), encoding="utf-8")
 
 

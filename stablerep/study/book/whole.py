@@ -16,7 +16,15 @@ from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
 from stablerep.study.book.early import place_all_early, place_without_results, waited_for
 from stablerep.study.book.record import TITLE, Record
-from stablerep.study.chapters import CHAPTERS, chapter_names, has_stored_results, preset_differences, resolve, schemas
+from stablerep.study.chapters import (
+    CHAPTERS,
+    chapter_names,
+    has_stored_results,
+    is_computed,
+    preset_differences,
+    resolve,
+    schemas,
+)
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
@@ -105,7 +113,7 @@ def make_book(
     log("\n".join(describe_book(record, plans, store, workers)))
     began, executed, estimates = time.monotonic(), [], {plan.name: total([plan]).seconds / workers for plan in plans}
     waiting = waited_for(plans, workers)
-    without = {name for name, p in parameters.items() if not p.live and not has_stored_results(name)}
+    without = {name for name, p in parameters.items() if not is_computed(name, p) and not has_stored_results(name)}
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
         build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
         if waiting:
@@ -117,7 +125,7 @@ def make_book(
             started, place = time.monotonic(), f"[{len(executed) + 1}/{len(parameters)}] {name}"
             log(place)
             if name in without:
-                place_without_results(name, Path(scratch))
+                place_without_results(name, parameters[name], Path(scratch))
                 log(f"{place}: there are no stored results; its page says so")
             else:
                 run = execute_notebook(name, parameters[name].model_dump(), store=store)
@@ -186,7 +194,9 @@ def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore, wor
     width = max(len(plan.name) for plan in plans)
     lines = [f"{record.title}, at preset {record.preset}{source}{': ' + changes if changes else ''}"]
     for plan in plans:
-        state = "executed before" if plan.executed else f"about {duration(total([plan]).seconds / workers)}"
+        state = f"about {duration(total([plan]).seconds / workers)}"
+        if not plan.waits:
+            state = "no results" if plan.empty else "executed before"
         runs = f"{len(plan.missing)} of {len(plan.runs)} runs to compute" if plan.runs else "no runs of its own"
         lines.append(f"  {plan.name:{width}s}  {state:15s}  {runs}")
     return [*lines, summary(plans, store, workers)]

@@ -11,6 +11,11 @@ A chapter's module has
 - ``verdict(tables)``, which gives an :class:`stablerep.study.experiments.answers.Answer` for each claim;
 - where its headline is not of the primary probe, ``headline_probe(tables)``, the one that counts;
 - where a corpus may not have all of it, ``left_out(p, study)``, a sentence on what is left out and why, or an empty one;
+- where it needs what does not come with the project, ``lacking(p)``, what a run of these parameters lacks and how to get it, in
+  sentences, or nothing; such a run computes nothing, and its page is drawn from stored results;
+- where its corpora and generators are not those of the parameters ``corpus`` and ``generator``, ``sources(p)``, their fingerprints,
+  under these two names;
+- where its intervals are not over concepts, ``CLUSTERS``, over what they are;
 - where it tests less, or more, of a claim than others do, ``TESTED``, what that is, by the claim's name;
 - where the book's first page is to say more, ``in_short(tables)``, which returns sentences.
 
@@ -100,6 +105,16 @@ def resolve(name: str, given: dict[str, Any]) -> Parameters:
     from stablerep.study.parameters.presets import merge
 
     return merge(name, chapter(name).Parameters, chapter(name).PRESETS, given)
+
+
+def lacking(name: str, parameters: Parameters) -> str:
+    """What a run of a chapter lacks, in sentences; empty where it can be computed."""
+    return getattr(chapter(name), "lacking", lambda p: "")(parameters)
+
+
+def is_computed(name: str, parameters: Parameters) -> bool:
+    """Whether a chapter computes tables of its own: it is to, and nothing is lacking."""
+    return parameters.live and not lacking(name, parameters)
 
 
 def preset_differences(name: str, parameters: Parameters) -> dict[str, tuple[Any, Any]]:

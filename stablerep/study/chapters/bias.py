@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from stablerep.statistics import WORDS
 from stablerep.study.chapters import Headline
-from stablerep.study.experiments.answers import Answer, Effect
+from stablerep.study.experiments.answers import Answer, answer_by_contrasts
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
-from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor, short_of_floors
+from stablerep.study.experiments.floors import against_floors
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
@@ -228,24 +226,4 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C8 by the contrasts of the groups, for SimCLR; those of the other pairs stand beside. An arm at the floor decides nothing."""
-    from stablerep.audits.groups import judge_contrasts
-
-    contrasts, said = tables["contrasts"], []
-    for first, second in PAIRS:
-        mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
-        word, why = judge_contrasts(mine)
-        if low := at_the_floor(tables["floors"], PROBE, (first, second)):
-            short = short_of_floors(tables["floors"], PROBE, low)
-            word, why = WORDS[-1], f"not clearly above the floors on people: {short} ({why})"
-        said.append((f"{first} against {second}", word, why, mine))
-    (name, word, why, mine), *others = said
-    p, effects = mine["adjusted"].min(), [] if word == WORDS[-1] else [
-        Effect(f"{one.label} ({one.attribute})", one.difference, one.low, one.high, one.visible)
-        for one in mine.sort_values("adjusted").itertuples()
-    ]  # fmt: skip
-    rule = (
-        "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
-        f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
-    )
-    lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
-    return [Answer("C8", word, f"{name}: {why}", rule, lines, p if word == "reproduced" else nan, effects)]
+    return [answer_by_contrasts("C8", PROBE, PAIRS, tables["contrasts"], tables["floors"])]

@@ -218,10 +218,14 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C13 on the primary probe."""
+    return [answer(tables, probe_of(tables["arms"]))]
+
+
+def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:
+    """C13 on one probe, by ``differences`` and ``floors``."""
     rule = (
         "reproduced when StableRep on as many real as synthetic images of each caption lies above StableRep on synthetic images alone and above "
         f"StableRep on real ones alone, the number of images being the same, by the whole interval; {RULE}"
     )
-    probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
     lacking = "StableRep was not run with none, half and all of a caption's images real"
-    return [answer_by_pairs("C13", probe, pairs, floors, rule, needed=2, lacking=lacking)]
+    return answer_by_pairs("C13", probe, tables["differences"], tables["floors"], rule, needed=2, lacking=lacking)

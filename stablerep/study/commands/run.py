@@ -111,26 +111,31 @@ def _option(row, laptop: dict[str, Any]) -> Any:
 def check_plan(name: str, parameters) -> None:
     """Ask for everything that a chapter would need, and compute nothing: what it must refuse, such as a corpus without
     people, is refused before anything starts. So is a page of stored results that are not there."""
-    from stablerep.study.chapters import stored_tables
+    from stablerep.errors import InputError
+    from stablerep.study.chapters import has_stored_results, lacking, stored_tables
     from stablerep.study.plans.planning import plan_chapters
 
-    if parameters.live:
-        plan_chapters([(name, parameters)])
-    else:
+    if not parameters.live:
         stored_tables(name)
+    elif not (why := lacking(name, parameters)):
+        plan_chapters([(name, parameters)])
+    elif has_stored_results(name):
+        typer.echo(f"{why} The page is drawn from stored results.", err=True)
+    else:
+        raise InputError(why)
 
 
 def execute(name: str, given: dict[str, Any], *, output: Path | None, dry_run: bool, allow: list[Path]) -> None:
     """Check, then plan or execute one chapter, and say where it is."""
     from stablerep.checkpoint import written_aside
-    from stablerep.study.chapters import resolve
+    from stablerep.study.chapters import is_computed, resolve
     from stablerep.study.parameters.paths import allow_paths, anchor_paths
 
     allow_paths(allow)
     resolve(name, given)  # the sentences show the values as they were given
     given = anchor_paths(given)
     parameters = resolve(name, given)
-    if not (dry_run and parameters.live):  # whose plan asks for the same
+    if not (dry_run and is_computed(name, parameters)):  # whose plan asks for the same
         check_plan(name, parameters)
     if dry_run:
         from stablerep.study.plans.planning import describe_plan

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from stablerep.statistics import WORDS, verdict
-from stablerep.study.experiments.floors import held_to_floors
+from stablerep.study.experiments.floors import RULE, at_the_floor, held_to_floors, short_of_floors
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,37 @@ def answer_by_pairs(
         return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines))
     said = held_to_floors(verdict(mine), mine[["first"]] if degraded else mine, floors, probe)
     return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine))
+
+
+def answer_by_contrasts(
+    claim: str, probe: str, pairs: Sequence[tuple[str, str]], contrasts: pd.DataFrame, floors: pd.DataFrame
+) -> Answer:
+    """The answer on a claim about groups of people, by the contrasts of the first pair of arms; those of the others stand beside.
+
+    Args:
+        pairs: first and second arm. contrasts: of :func:`stablerep.audits.groups.group_contrasts`, on one probe.
+        floors: of :func:`stablerep.study.experiments.floors.against_floors`. An arm at the floor decides nothing.
+    """
+    from stablerep.audits.groups import judge_contrasts
+
+    said = []
+    for first, second in pairs:
+        mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
+        word, why = judge_contrasts(mine)
+        if low := at_the_floor(floors, probe, (first, second)):
+            word, why = (
+                WORDS[-1],
+                f"not clearly above the floors on people: {short_of_floors(floors, probe, low)} ({why})",
+            )
+        said.append((f"{first} against {second}", word, why, mine))
+    (name, word, why, mine), *others = said
+    p, effects = mine["adjusted"].min(), [] if word == WORDS[-1] else [
+        Effect(f"{one.label} ({one.attribute})", one.difference, one.low, one.high, one.visible)
+        for one in mine.sort_values("adjusted").itertuples()
+    ]  # fmt: skip
+    rule = (
+        "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
+        f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
+    )
+    lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
+    return Answer(claim, word, f"{name}: {why}", rule, lines, p if word == "reproduced" else math.nan, effects)

@@ -21,6 +21,8 @@ from stablerep.study.experiments.images import Captions
 from stablerep.study.store.runs import RunStore
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import pandas as pd
 
     from stablerep.study.parameters.base import Parameters
@@ -46,6 +48,10 @@ class Sources:
         self._strength = getattr(parameters, "camera", 0.0)
         self._options = corpus_options(parameters)
         self._fingerprints: dict[str, str] = {}
+
+    def of(self, parameters: Parameters) -> Self:
+        """A study of the same kind, with the same store, of what other parameters name."""
+        return type(self)(self.store, parameters)
 
     @cached_property
     def corpus(self) -> Corpus:

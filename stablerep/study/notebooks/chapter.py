@@ -21,6 +21,8 @@ from stablerep.statistics.verdict import SEEDS, WORDS
 from stablerep.study.chapters import (
     chapter,
     compute_tables,
+    is_computed,
+    lacking,
     preset_differences,
     probe_of,
     resolve,
@@ -69,11 +71,11 @@ class Chapter:
 
     @cached_property
     def own(self) -> dict[str, pd.DataFrame] | None:
-        """The tables of this run, computed now; None when nothing is to be computed (``live`` is false).
+        """The tables of this run, computed now; None when nothing is to be computed (``live`` is false), or something is lacking for it.
 
         They are left, with the keys of the runs behind them, where the executor of the notebook wants them.
         """
-        if not self.parameters.live:
+        if not is_computed(self.name, self.parameters):
             return None
         tables = compute_tables(self.name, self.parameters, self.study)
         self._leave(tables)
@@ -82,7 +84,7 @@ class Chapter:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that the page draws: the stored reference, or this run's own where there is none."""
-        if self.parameters.live:
+        if is_computed(self.name, self.parameters):
             return self.stored or self.own
         tables = self.stored or stored_tables(self.name)
         self._leave(tables)
@@ -137,7 +139,8 @@ class Chapter:
     def _how_sure(self) -> str:
         seeds = int(self.given.get("seeds", 1))
         if self.tables is self.stored:
-            return f", from {seeds} seeds; intervals are 95 %, over concepts and seeds" if seeds > 1 else ""
+            over = getattr(chapter(self.name), "CLUSTERS", "concepts")
+            return f", from {seeds} seeds; intervals are 95 %, over {over} and seeds" if seeds > 1 else ""
         few = ", on which no verdict rests" if seeds < SEEDS else ""
         return f", from {seeds} seed{'s' if seeds > 1 else ''}{few}; {self.reference[0].lower()}{self.reference[1:].removesuffix('.')}"
 
@@ -154,7 +157,8 @@ class Chapter:
         from IPython.display import Markdown
 
         if self.own is None:
-            return Markdown("This page was drawn from stored results; nothing was computed for it.")
+            why = lacking(self.name, self.parameters)
+            return Markdown(f"This page was drawn from stored results; nothing was computed for it. {why}".rstrip())
         changed = preset_differences(self.name, self.parameters)
         told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
         said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."

@@ -21,7 +21,7 @@ from stablerep.study.chapters import chapter, preset_differences, resolve
 from stablerep.study.experiments.sources import corpus_options
 from stablerep.study.notebooks.chapter import ASKED, RECORD_FOLDER, notebook_path, source_text
 from stablerep.study.parameters.base import Parameters
-from stablerep.study.parameters.paths import anchor_paths
+from stablerep.study.parameters.paths import NAMING, anchor_paths
 from stablerep.study.root import STORED, project_root
 from stablerep.study.store.provenance import installed_version
 from stablerep.study.store.runs import Run, RunStore
@@ -61,7 +61,7 @@ def current_inputs(name: str, parameters: Parameters) -> dict[str, str]:
     }
     if hasattr(parameters, "generator"):
         inputs["generator"] = generator_fingerprint(parameters.generator)
-    return inputs
+    return inputs | getattr(chapter(name), "sources", lambda p: {})(parameters)
 
 
 def notebook_identity(name: str, parameters: Parameters, store: RunStore | None = None) -> dict:
@@ -76,7 +76,7 @@ def notebook_identities(wanted: Iterable[tuple[str, Parameters]], store: RunStor
     inputs, found = {}, []
     for name, p in wanted:
         about = p.model_dump()
-        read = (name, *(str(about.get(one)) for one in ("generator", "corpus", "labels", "cluster", "split")))
+        read = (name, *(str(about.get(one)) for one in (*NAMING, "labels", "cluster", "split")))
         if read not in inputs:
             inputs[read] = current_inputs(name, p) | ({"accepted": ", ".join(accept)} if accept else {})
         found.append({"step": NOTEBOOK, "parameters": {"name": name, **about}, "inputs": inputs[read]})

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import save_table
-from stablerep.errors import FailedError, MissingError
-from stablerep.study.chapters import chapter, compute_tables, resolve, stored_record
+from stablerep.errors import FailedError, InputError, MissingError
+from stablerep.study.chapters import chapter, compute_tables, lacking, resolve, stored_record
 from stablerep.study.experiments.study import Study
 from stablerep.study.markdown import some_of
+from stablerep.study.parameters.paths import published_paths
 from stablerep.study.protocol import protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT, STORED
 from stablerep.study.store.code import code_hash
@@ -43,8 +44,11 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
 
     Raises:
         FailedError: the checkout has changes that no commit holds, so that nobody could compute these numbers again.
+        InputError: something is lacking for it.
     """
     parameters = resolve(name, {"preset": "reference"} | (given or {}))
+    if why := lacking(name, parameters):
+        raise InputError(why)
     state = committed_state()
     study = Study(parameters=parameters)
     began = datetime.now(UTC)
@@ -55,7 +59,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
         sums[path.name] = hash_file(path)
     record = {
         "notebook": name,
-        "parameters": parameters.model_dump(),
+        "parameters": published_paths(parameters.model_dump()),
         "protocol": protocol_hash([*chapter(name).CLAIMS, name]),
         "corpus": study.about.fingerprint,
         "provenance": {**gather(), "git": state, "created": began.isoformat(timespec="seconds")},
@@ -65,6 +69,7 @@ def make_reference(name: str, given: dict | None = None) -> list[str]:
     }
     if hasattr(parameters, "generator"):
         record["generator"] = study.generator_fingerprint(parameters.generator)
+    record |= getattr(chapter(name), "sources", lambda p: {})(parameters)
     write_json(STORED / name / "record.json", record)
     return [*sums, "record.json"]
 
@@ -164,6 +169,8 @@ def describe_reference(name: str, parameters: Parameters) -> str:
         sentences.append(f"It does not say by which code; `stablerep reference {name}` computes it anew.")
     elif modules:
         shown = some_of([f"`{one}`" for one in modules])
-        check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
+        check = f"`stablerep reference {name}` computes it anew"
+        if record.get("check"):
+            check = f"`stablerep reference {name} --check` tells whether its numbers still hold"
         sentences.append(f"**The code behind it has changed since** ({shown}); {check}.")
     return " ".join(sentences)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from stablerep.corpus.emoji import DESIGNS
 from stablerep.generator.sampling import GUIDANCE_SCALES, SAMPLERS, STEPS
-from stablerep.study.parameters.paths import PATHS, outside_path
+from stablerep.study.parameters.paths import NAMING, PATHS, outside_path
 
 Preset = Literal["smoke", "laptop", "reference", "workstation", "paper"]
 Design = Literal[DESIGNS]
@@ -40,7 +40,7 @@ class Parameters(BaseModel):
             raise ValueError("true and false are neither numbers nor names")
         return value
 
-    @field_validator("generator", "encoder", "encoders", "patch_encoder", "corpus", check_fields=False)
+    @field_validator(*NAMING, "encoder", "encoders", "patch_encoder", check_fields=False)
     @classmethod
     def _inside(cls, value):
         if any(map(outside_path, value if isinstance(value, list) else [value])):
@@ -82,7 +82,7 @@ class Generated(Seeded):
         "noise levels above the first and up to the second, where w applies; none given: everywhere", max_length=2
     )
 
-    @field_validator("guidance_interval")
+    @field_validator("guidance_interval", check_fields=False)
     @classmethod
     def _two_levels(cls, value):
         if value and not (len(value) == 2 and value[0] < value[1]):

@@ -14,7 +14,7 @@ from stablerep.study.root import PROJECT
 # what separates them
 PATHS = "STABLEREP_PATHS"
 DATA = "STABLEREP_DATA"  # the folder of photographs, which corpora may name
-NAMING = ("generator", "corpus")  # parameters that may name a folder
+NAMING = ("generator", "corpus", "cifar10_generator", "fairface_generator")  # parameters that may name a folder
 
 
 def allow_paths(folders: list[Path]) -> None:
@@ -50,6 +50,17 @@ def outside_path(value: str) -> Path | None:
     inside = (os.getcwd(), PROJECT, *allowed)
     path = Path(os.path.realpath(text))
     return None if any(path.is_relative_to(os.path.realpath(folder)) for folder in inside) else path
+
+
+def published_paths(given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as a record may show them: a folder is named from the project's on, and one outside by its last part alone."""
+    found = {}
+    for name in NAMING:
+        value = given.get(name)
+        if isinstance(value, str) and os.path.isabs(text := os.path.expanduser(value)):
+            path = Path(os.path.realpath(text))
+            found[name] = str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else path.name
+    return given | found
 
 
 def anchor_paths(given: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from stablerep.corpus.emoji import DESIGNS
 from stablerep.errors import nearest
-from stablerep.study.parameters.base import AnyCorpus, Parameters, Preset, Seeded
+from stablerep.study.parameters.base import Parameters, Preset, Seeded
 from stablerep.study.parameters.errors import ParameterError
 
 PRESETS = get_args(Preset)
@@ -110,7 +110,7 @@ def merge(chapter: str, schema: type[Parameters], presets: Presets, given: dict[
     unknown = [name for name in given if name not in known]
     problems = [f"{chapter} has no parameter {name!r}; {nearest(name, known) or instead}" for name in unknown]
     values = preset_values(schema, presets, given.get("preset", "laptop"))
-    if issubclass(schema, AnyCorpus) and values["preset"] == "paper" and "corpus" not in given:
+    if "corpus" in known and values["preset"] == "paper" and "corpus" not in given:
         problems.append(
             f"the preset paper needs corpus, for {chapter} too: a folder of shards or parquet files with captions by "
             "the million, such as --corpus ~/cc12m; the embedded emoji have 1,694 captions to learn from."

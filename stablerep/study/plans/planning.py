@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stablerep.study.chapters import chapter, chapter_names, preset_differences, resolve
+from stablerep.study.chapters import (
+    chapter,
+    chapter_names,
+    has_stored_results,
+    is_computed,
+    preset_differences,
+    resolve,
+)
 from stablerep.study.experiments.sources import RUN
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.execution import NOTEBOOK, notebook_identities
@@ -58,12 +65,19 @@ class Planned:
 class ChapterPlan:
     """A chapter's runs in the order of asking. Those that an earlier chapter of the same plan asks for are left out.
 
-    ``executed``: the notebook itself was executed with these parameters, so that nothing at all would run.
+    ``executed``: the notebook itself was executed with these parameters, so that nothing at all would run; ``empty``: nothing can run, as
+    nothing is to be computed and no results are stored.
     """
 
     name: str
     executed: bool
     runs: list[Planned] = field(default_factory=list)
+    empty: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the notebook would be executed."""
+        return not self.executed and not self.empty
 
     @property
     def missing(self) -> list[Planned]:
@@ -150,10 +164,12 @@ def plan_chapters(
     planning = PlanningStore(store.root, Costs(store, speed=speed, threads=threads))
     plans, seen, wanted = [], set(), list(wanted)
     for (name, parameters), identity in zip(wanted, notebook_identities(wanted, planning)):
-        if parameters.live:
+        computed = is_computed(name, parameters)
+        if computed:
             chapter(name).ask(parameters, PlanningStudy(planning, parameters))
         executed = store.find(store.key(**identity)) is not None
-        plans.append(ChapterPlan(name, executed, [run for key, run in planning.planned.items() if key not in seen]))
+        runs = [run for key, run in planning.planned.items() if key not in seen]
+        plans.append(ChapterPlan(name, executed, runs, empty=not computed and not has_stored_results(name)))
         seen.update(planning.planned)
     return plans
 
@@ -161,7 +177,7 @@ def plan_chapters(
 def total(plans: list[ChapterPlan]) -> Cost:
     """Seconds and disk add up over what is missing, notebooks included; memory is that of the largest."""
     missing = [run.cost for plan in plans for run in plan.missing]
-    notebooks = [Costs().of(NOTEBOOK, {}, {}) for plan in plans if not plan.executed]
+    notebooks = [Costs().of(NOTEBOOK, {}, {}) for plan in plans if plan.waits]
     return Cost(
         seconds=sum(cost.seconds for cost in missing + notebooks),
         memory=max((cost.memory for cost in missing), default=0.0),
@@ -189,11 +205,12 @@ def summary(plans: list[ChapterPlan], store: RunStore, workers: int = 1) -> str:
     runs = [run for plan in plans for run in plan.runs]
     there = sum(run.exists for run in runs)
     missing = sum(len(plan.missing) for plan in plans)
-    waiting = sum(not plan.executed for plan in plans)
+    waiting = sum(plan.waits for plan in plans)
     notebooks = f"{waiting} notebook{'' if waiting == 1 else 's'}"
     lines = [f"Of {len(runs)} runs {there} exist and {missing} would be computed; {notebooks} would be executed."]
     if not waiting:
-        return "\n".join([*lines, "Everything was executed before with these parameters: nothing would be computed."])
+        what = "All that can be executed" if any(plan.empty for plan in plans) else "Everything"
+        return "\n".join([*lines, f"{what} was executed before with these parameters: nothing would be computed."])
     cost = total(plans)
     existing = next((folder for folder in (store.root, *store.root.parents) if folder.exists()), Path("."))
     free = shutil.disk_usage(existing).free

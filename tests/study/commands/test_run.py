@@ -77,6 +77,22 @@ def test_stored_results_that_are_not_there_are_told_before_anything_starts(asked
     assert result.stderr == "results/corpus holds no stored results; `stablerep reference corpus` makes them.\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_is_lacking_is_told_before_anything_starts(asked, monkeypatch, tmp_path, more):
+    """Where there are stored results, the page is drawn from them."""
+    monkeypatch.setattr("stablerep.study.chapters.STORED", tmp_path / "results")
+    result = call("photographs", *more)
+    assert result.exit_code == 2 and asked == []
+    assert (
+        result.stderr.startswith("The chapter photographs needs photographs and a generator")
+        and result.stderr.count("\n") == 1
+    )
+    (tmp_path / "results" / "photographs").mkdir(parents=True)
+    (tmp_path / "results" / "photographs" / "record.json").write_text("{}")
+    result = call("photographs", *more)
+    assert len(asked) == (not more) and "The page is drawn from stored results.\n" in result.stderr
+
+
 def test_options_win_over_the_file(asked, tmp_path):
     (tmp_path / "p.yml").write_text("preset: laptop\nguidance_scale: 4\nseeds: 2\n")
     call("compare", "-f", str(tmp_path / "p.yml"), "--preset", "smoke", "--guidance-scale", "3", "-p", "seeds=5")

@@ -392,6 +392,21 @@ def test_notes_say_what_is_left_out(emoji):
     )
 
 
+def test_a_run_that_lacks_something_draws_the_stored_results(monkeypatch):
+    stored = stand_in(monkeypatch)
+    monkeypatch.setattr(
+        chapters.chapter("photographs"), "compute", lambda p, asked: pytest.fail("nothing is to be computed")
+    )
+    page = Chapter("photographs", resolve("photographs", {}))
+    assert page.own is None and page.tables is page.stored is stored
+    assert page.own_run().data.startswith(
+        "This page was drawn from stored results; nothing was computed for it. The chapter photographs needs"
+    )
+    monkeypatch.setattr(Chapter, "answers", [Answer("C1", "undecided", "few")])
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 3}})
+    assert "intervals are 95 %, over test photographs and seeds" in page.opening().data
+
+
 def test_root_and_sources():
     assert project_root() == ROOT
     assert source_text("bias") == path_of("bias").read_bytes() and notebook_path("bias") == path_of("bias")

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from stablerep.errors import FailedError, MissingError
+from stablerep.errors import FailedError, InputError, MissingError
 from stablerep.study.chapters import resolve, stored_record
 from stablerep.study.notebooks import reference
 from stablerep.study.protocol import protocol_hash
@@ -15,6 +15,7 @@ from stablerep.study.root import PROJECT
 from stablerep.study.store.code import code_modules
 from stablerep.study.store.runs import RunStore
 from stablerep.study.store.step import Step
+from tests.study.stand_ins import write_photographs
 
 CLEAN = {"commit": "c0ffee", "dirty": False}
 
@@ -70,6 +71,22 @@ def test_a_dirty_checkout_is_refused_before_anything_is_computed(results, monkey
         reference.make_reference("compare")
     assert asked == [(PROJECT, "results/")]  # whose own changes do not count
     assert not folder.exists()
+
+
+def test_a_reference_that_lacks_something_is_refused_in_a_sentence(results):
+    folder, _ = results
+    with pytest.raises(InputError, match="The chapter photographs needs photographs and a generator"):
+        reference.make_reference("photographs")
+    assert not folder.exists()
+
+
+def test_a_record_says_of_which_corpora_and_generators_it_is(results, tmp_path, monkeypatch):
+    """Where they are not those of the parameters `corpus` and `generator`."""
+    monkeypatch.setenv("STABLEREP_DATA", str(write_photographs(tmp_path / "data")))
+    reference.make_reference("photographs", {"cifar10_generator": "emoji"})
+    record = stored_record("photographs")
+    assert record["corpus"].startswith("cifar10 ") and record["generator"].startswith("cifar10 ")
+    assert record["parameters"]["cifar10_generator"] == "emoji"
 
 
 def test_without_a_checkout_a_reference_can_be_computed(results, monkeypatch):
@@ -130,6 +147,13 @@ def test_references_without_a_check(results):
     text = reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
     assert "It was scored by another probe. It does not say by which code" in text
     assert "protocol" in text.partition("It was scored")[0]
+    other = record | {
+        "check": {},
+        "modules": {"stablerep.losses": "of before"},
+    }  # at the preset smoke there is nothing to compute
+    (folder / "compare" / "record.json").write_text(json.dumps(other))
+    text = reference.describe_reference("compare", resolve("compare", {"preset": "reference"}))
+    assert "(`stablerep.losses`); `stablerep reference compare` computes it anew." in text
 
 
 def test_modules_are_those_of_the_runs(tmp_path):

@@ -25,7 +25,7 @@ from stablerep.study.notebooks import execution
 from stablerep.study.parameters import presets
 from stablerep.study.parameters.base import Preset
 from stablerep.study.parameters.errors import ParameterError
-from stablerep.study.parameters.paths import PATHS, allow_paths, anchor_paths, outside_path
+from stablerep.study.parameters.paths import PATHS, allow_paths, anchor_paths, outside_path, published_paths
 from stablerep.study.parameters.text_values import schema_value
 from stablerep.study.root import PROJECT
 
@@ -384,6 +384,18 @@ def test_relative_folders_are_anchored(workspace):
     assert anchor_paths({"generator": 3}) == {"generator": 3} and anchor_paths({}) == {}
     os.chdir(PROJECT)
     assert anchor_paths({"generator": "notebooks"}) == {"generator": "notebooks"}  # there it means the same
+
+
+def test_records_name_no_folder_of_a_machine(workspace):
+    """Within the project by the path from there, elsewhere by the last part."""
+    given = {
+        "cifar10_generator": f"{PROJECT}/generators/cifar10/pipeline",
+        "generator": f"{workspace}/inside/mine",
+        "encoder": "/a/b",
+    }
+    assert published_paths(given) == given | {"cifar10_generator": "generators/cifar10/pipeline", "generator": "mine"}
+    same = {"generator": "generators/mine/pipeline", "corpus": "emoji", "fairface_generator": "", "seeds": 2}
+    assert published_paths(same) == same and published_paths({"generator": "~/mine"}) == {"generator": "mine"}
 
 
 def test_allowed_folders(workspace):

@@ -303,3 +303,11 @@ def test_of_a_corpus_that_a_plan_does_not_read_a_caption_may_have_any_number_of_
     study.corpus = None  # which reading would need
     study.summary = SimpleNamespace(images=5_000_000)
     assert study.most_images() == 5_000_000
+
+
+def test_a_chapter_that_computes_nothing_and_has_nothing_stored_costs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("stablerep.study.chapters.STORED", tmp_path / "results")
+    wanted = [(name, resolve(name, {"live": name != "corpus"})) for name in ("photographs", "corpus")]
+    plans = plan_chapters(wanted, RunStore(tmp_path / "runs"))
+    assert all(plan.empty and not plan.waits and plan.runs == [] for plan in plans)
+    assert total(plans).seconds == 0 and "nothing would be computed" in summary(plans, RunStore(tmp_path / "runs"))
