@@ -32,8 +32,10 @@ def stale_inputs(name: str, notebook: dict) -> list[str] | None:
     from stablerep.study.notebooks.execution import current_inputs
 
     about = notebook["metadata"].get("stablerep")
-    if not about or about.get("announced"):
+    if not about:
         return None
+    if about.get("announced"):  # it shows no results, and says so itself
+        return []
     try:
         now = current_inputs(name, SimpleNamespace(**about["parameters"]))
     except UserError:  # a corpus or a generator that is no longer there

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from stablerep.study.book.early import announcement
 from stablerep.study.book.notes import WORDS, add_chapter_notes, add_front_note, stale_chapters, stale_inputs
 from stablerep.study.book.record import Record
 from stablerep.study.chapters import resolve
@@ -54,6 +55,11 @@ def test_each_input_makes_a_page_stale(notebook, changed):
 def test_a_change_of_the_library_makes_every_page_stale(notebook, monkeypatch):
     monkeypatch.setattr("stablerep.study.store.code.library_hash", lambda: "another")
     assert stale_inputs("compare", notebook) == ["the library"]
+
+
+def test_a_page_that_announces_a_chapter_without_results_is_not_stale(tmp_path):
+    (tmp_path / "photographs.ipynb").write_text(json.dumps(announcement("photographs", "and none was computed.")))
+    assert stale_chapters(tmp_path, ["photographs"]) == []
 
 
 def test_a_page_of_unknown_make_says_so(notebook):
