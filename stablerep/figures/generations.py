@@ -35,8 +35,10 @@ def generations(
     floors = arms[(arms["probe"] == probe) & (arms["views"] == 0)]
     figure, axes = canvas(3, height=3.4)
     ways = [way for way in WAY_COLOURS if way in set(mine["way"])]
-    below = [(axes.flat[1], faithful, "nothing to look up"), (axes.flat[2], covered, "too few images")]
     said, shown, reached = [], [], []
+    of_images = [
+        (axes.flat[1], faithful, "nothing to look up", shown, 1), (axes.flat[2], covered, "too few images", reached, 2),
+    ]  # fmt: skip
     for way in ways:
         part = mine[mine["way"] == way].sort_values("generation")
         _line(axes.flat[0], way, ways, part["generation"], *(100 * part[one] for one in ("accuracy", "low", "high")))
@@ -44,17 +46,14 @@ def generations(
         said.append(
             f"{way} {percent(last['accuracy'], last['low'], last['high'])} % at generation {last['generation']:g}"
         )
-        for axis, values, _ in below:
+        for axis, values, _, last_ones, digits in of_images:
             made = values[(values["way"] == way) | (values["generation"] == 0)].sort_values("generation")
             _line(axis, way, ways, made["generation"], made["value"], made["low"], made["high"])
             if len(made):
-                top = made.iloc[-1]
-                (shown if values is faithful else reached).append(
-                    f"{way} {top['value']:{'.1f' if values is faithful else '.2f'}}"
-                )
+                last_ones.append(f"{way} {made['value'].iloc[-1]:.{digits}f}")
     if len(floors):
         axes.flat[0].axhline(100 * floors["accuracy"].max(), color=GREY, ls=":", label="best floor")
-    for axis, values, lacking in below:
+    for axis, values, lacking, _, _ in of_images:
         for row in values[values["generation"].isna()].itertuples():
             axis.axhline(row.value, color=GREY, ls="--", label="real images")
         if values.empty:

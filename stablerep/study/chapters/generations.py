@@ -16,7 +16,7 @@ from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import DEGRADED_RULE, against_floors
 from stablerep.study.experiments.generation_images import measured, over_chains
 from stablerep.study.experiments.images import Captions, ImageSet
-from stablerep.study.experiments.judges import judge_of
+from stablerep.study.experiments.judged_images import judge_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import GENERATED, PRETRAINING, chapter_presets

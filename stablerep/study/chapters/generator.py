@@ -11,8 +11,7 @@ from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters import Headline
 from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.images import Captions, ImageSet, Named
-from stablerep.study.experiments.judged_images import faithful
-from stablerep.study.experiments.judges import judge_of
+from stablerep.study.experiments.judged_images import faithful, judge_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import AnyCorpus, Generated, GuidanceScale, Stem, knob
 from stablerep.study.parameters.presets import CORPUS, GENERATED, STABLE_DIFFUSION, chapter_presets

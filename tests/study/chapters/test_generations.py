@@ -22,7 +22,7 @@ from stablerep.study.experiments import generation_images
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.floors import against_floors
 from stablerep.study.experiments.images import ImageSet
-from stablerep.study.experiments.judges import judge_of
+from stablerep.study.experiments.judged_images import judge_of
 from stablerep.study.experiments.sources import RUN
 from stablerep.study.experiments.study import Study
 from stablerep.training import random_backbone

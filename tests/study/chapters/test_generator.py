@@ -12,7 +12,7 @@ from stablerep.audits.equal_galleries import TEST, TRAINING, UNSEEN, caption_gro
 from stablerep.errors import InputError
 from stablerep.study.chapters import generator, resolve
 from stablerep.study.experiments.images import Captions, Named
-from stablerep.study.experiments.judges import judges_images
+from stablerep.study.experiments.judged_images import judges_images
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore, plain_corpus
