@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from stablerep.checkpoint import written_aside
@@ -112,10 +111,20 @@ def make_book(
     plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
     log("\n".join(describe_book(record, plans, store, workers)))
     began, executed, estimates = time.monotonic(), [], {plan.name: total([plan]).seconds / workers for plan in plans}
-    waiting = waited_for(plans, workers)
+    waiting, computing = waited_for(plans, workers), {plan.name for plan in plans if plan.missing}
     without = {name for name, p in parameters.items() if not is_computed(name, p) and not has_stored_results(name)}
+    took = {
+        "notebook": 0.0,
+        "pages": 0.0,
+    }  # seconds of the last one, and of the last building, which both follow the last run
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
-        build = partial(build_book, root, output, Path(scratch), record=record, pages=pages)
+
+        def build(**how) -> Path:
+            started = time.monotonic()
+            index = build_book(root, output, Path(scratch), record=record, pages=pages, **how)
+            took["pages"] = time.monotonic() - started
+            return index
+
         if waiting:
             log("first the pages as far as they are known")
             place_all_early(parameters, estimates, store, Path(scratch), workers)
@@ -132,10 +141,11 @@ def make_book(
                 place_chapter(run, name, Path(scratch))
             executed.append(name)
             now = time.monotonic()
+            took["notebook"] = now - started
             left = time_left(estimates, executed, now - began) if workers == 1 else 0.0
-            more = f", about {duration(left)} left" if left else ""
+            more = f", about {duration(left + took['pages'])} left" if left else ""
             log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
-            if name in waiting and len(executed) < len(parameters):
+            if name in waiting and computing - set(executed):  # after the last runs the pages are built anyway
                 build()
 
         if workers == 1 or not any(plan.missing for plan in plans):
@@ -143,7 +153,7 @@ def make_book(
                 execute(name)
         else:
             wanted = [(name, p.model_dump()) for name, p in parameters.items()]
-            compute_together(wanted, workers, plans, complete=execute, log=log)
+            compute_together(wanted, workers, plans, complete=execute, afterwards=lambda: sum(took.values()), log=log)
         log("building the pages")
         index = build(strict=strict)
         if plain:

@@ -98,11 +98,13 @@ class SharingStore(RunStore):
 
 
 class Remaining:
-    """How long the runs of some plans will still take, corrected as they end."""
+    """How long the runs of some plans will still take, corrected as they end, and ``afterwards`` what follows the last of them, in seconds."""
 
-    def __init__(self, plans: Sequence[ChapterPlan], workers: int) -> None:
+    def __init__(
+        self, plans: Sequence[ChapterPlan], workers: int, afterwards: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.costs = {run.key: run.cost.seconds for plan in plans for run in plan.missing}
-        self.workers, self.done, self.began = workers, set(), time.monotonic()
+        self.workers, self.afterwards, self.done, self.began = workers, afterwards, set(), time.monotonic()
 
     def seconds(self) -> float:
         """Of waiting: by the plan until a twentieth of it is done, then by how long that took. Where a run has ended, those that the other
@@ -118,7 +120,7 @@ class Remaining:
         """A run has ended; what is to be said of it."""
         self.done.add(key)
         count = len(self.costs.keys() & self.done)
-        return f"{count} of {len(self.costs)} runs, about {duration(self.seconds())} left: {what}"
+        return f"{count} of {len(self.costs)} runs, about {duration(self.seconds() + self.afterwards())} left: {what}"
 
 
 def compute_together(
@@ -127,6 +129,7 @@ def compute_together(
     plans: Sequence[ChapterPlan],
     *,
     complete: Callable[[str], object] = lambda name: None,
+    afterwards: Callable[[], float] = lambda: 0.0,
     log: Callable = print,
 ) -> None:
     """Compute every run that some chapters ask for, and say how far they have come.
@@ -135,12 +138,13 @@ def compute_together(
         wanted: chapters and what is given of their parameters. workers: processes; the processor's threads are divided among them.
         plans: of these chapters, in their order.
         complete: called with the name of each chapter, in their order, as soon as all its runs are there, while those of others go on.
+        afterwards: gives the seconds that the caller takes after the last run, which belong to the time left.
 
     Raises:
         FailedError: a process failed, with what it said. What is computed stays in the store.
     """
     context = multiprocessing.get_context("spawn")  # a GPU cannot be shared with a fork
-    told, remaining, said, ended = context.Queue(), Remaining(plans, workers), time.monotonic(), 0
+    told, remaining, said, ended = context.Queue(), Remaining(plans, workers, afterwards), time.monotonic(), 0
     waiting = [(plan.name, {run.key for run in plan.missing}) for plan in plans]
     with environment(_shared(workers)):
         processes = [context.Process(target=_work, args=(list(wanted), told), daemon=True) for _ in range(workers)]

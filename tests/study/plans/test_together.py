@@ -184,6 +184,8 @@ def test_time_left_follows_the_plan_then_the_pace():
     # of four equal runs one has ended and another is half done after 30 seconds: 250 of 400 are left
     assert remaining.end("a", "this").startswith("1 of 4 runs, about 50 s left: this")
     assert remaining.end("unknown", "that").startswith("1 of 4 runs")
+    remaining.afterwards = lambda: 20.0  # such as to build pages
+    assert "about 70 s left" in remaining.end("a", "this")
 
 
 def test_bars_are_left_out_and_lines_are_kept():
