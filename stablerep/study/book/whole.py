@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from stablerep.checkpoint import written_aside
@@ -113,16 +114,14 @@ def make_book(
     began, executed, estimates = time.monotonic(), [], {plan.name: total([plan]).seconds / workers for plan in plans}
     waiting, computing = waited_for(plans, workers), {plan.name for plan in plans if plan.missing}
     without = {name for name, p in parameters.items() if not is_computed(name, p) and not has_stored_results(name)}
-    took = {
-        "notebook": 0.0,
-        "pages": 0.0,
-    }  # seconds of the last one, and of the last building, which both follow the last run
+    # seconds of a notebook and of building the pages, which follow the last run; the fewest, since nothing else goes on then
+    took: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="stablerep-book-") as scratch:
 
         def build(**how) -> Path:
             started = time.monotonic()
             index = build_book(root, output, Path(scratch), record=record, pages=pages, **how)
-            took["pages"] = time.monotonic() - started
+            took["pages"] = min(time.monotonic() - started, took.get("pages", inf))
             return index
 
         if waiting:
@@ -141,9 +140,9 @@ def make_book(
                 place_chapter(run, name, Path(scratch))
             executed.append(name)
             now = time.monotonic()
-            took["notebook"] = now - started
+            took["notebook"] = min(now - started, took.get("notebook", inf))
             left = time_left(estimates, executed, now - began) if workers == 1 else 0.0
-            more = f", about {duration(left + took['pages'])} left" if left else ""
+            more = f", about {duration(left + took.get('pages', 0.0))} left" if left else ""
             log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
             if name in waiting and computing - set(executed):  # after the last runs the pages are built anyway
                 build()
