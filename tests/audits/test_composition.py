@@ -213,6 +213,17 @@ def test_kinds_at_chance_do_not_count_whatever_their_difference():
     assert one.word == "reproduced" and len(one.kinds) == 2  # one arm above chance is enough
 
 
+def test_a_kind_that_one_concept_shows_has_no_interval_and_does_not_count():
+    """However well it is told, and whatever lies on its side."""
+    apart = items({"tone": (0.8, 0.6), "gender": (0.9, 0.7)}, noise=0.1)
+    alone = items({"people": (0.7, 0.9)}, concepts=1)
+    some = pd.concat([apart, alone], ignore_index=True)
+    arms, pairs = (one.assign(kind=one["probe"]) for one in (accuracies(some), differences(some, [Pair("C9", *ARMS)])))
+    found = judge_kinds(pairs, arms)
+    assert found.word == "contradicted" and found.why.endswith("neither arm is above chance on people")
+    assert arms[arms["kind"] == "people"]["low"].isna().all() and found.kinds["kind"].tolist() == ["tone", "gender"]
+
+
 def test_holm_is_over_the_kinds_that_count():
     found = judged({"tone": (0.8, 0.6), "gender": (0.71, 0.7), "order": (0.7, 0.705), "people": (0.2, 0.3)}, noise=0.3)
     p = found.kinds.set_index("kind")["p"].sort_values()

@@ -47,6 +47,23 @@ def test_the_figure_says_its_numbers():
     plt.close(figure)
 
 
+def test_a_kind_without_an_interval_is_drawn_and_shown_all_the_same():
+    ends = ["low", "high", "text_low", "text_high"]
+    alone, compared = accuracy(), pairs()
+    alone.loc[alone["kind"] == "skin tone", ends] = float("nan")
+    compared.loc[compared["kind"] == "skin tone", ["low", "high", "visible"]] = float("nan")
+    figure = figures.preferred_captions(alone, compared, SHOWN)
+    figure.canvas.draw()
+    assert "CLIP real, skin tone 75.0 %" in figure.get_label()
+    plt.close(figure)
+    assert composition_tables.preferences(alone, SHOWN).loc[("skin tone", "CLIP real")].tolist() == [
+        "75.0",
+        "50.0",
+        "12.5",
+    ]
+    assert composition_tables.differences(compared, SHOWN).loc["skin tone"].iloc[0] == "+3.1"
+
+
 def test_preferences_stand_beside_what_the_text_gives_away():
     shown = composition_tables.preferences(accuracy(), SHOWN)
     assert shown.loc[("order of words", "CLIP real")].tolist() == ["75.0 [73.0, 77.0]", "90.0 [89.0, 91.0]", "12.5"]

@@ -103,7 +103,7 @@ def ask(p: Parameters, study: Study) -> list[Asked]:
 def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
     """Tables: ``accuracy`` (:func:`stablerep.audits.composition.accuracies` by arm, ``images_of`` and ``kind`` of foil), ``differences`` (of :data:`PAIRS`, by
     the same), ``seeds``, and ``foils`` (:func:`stablerep.audits.foils.described`, with ``images_of``). Of files, where some are named: ``files``,
-    ``file_accuracy`` (with ``groups`` and ``over_groups`` of :func:`stablerep.audits.composition.over_groups`) and ``file_differences``."""
+    and ``file_accuracy`` (with ``groups`` and ``over_groups`` of :func:`stablerep.audits.composition.over_groups`)."""
     from stablerep.audits.composition import accuracies, over_groups
 
     items = pd.concat([one.items(one.foiled) for one in asked], ignore_index=True)
@@ -117,7 +117,6 @@ def compute(p: Parameters, asked: list[Asked]) -> dict[str, pd.DataFrame]:
     if tables["files"]["questions"].sum():
         items = pd.concat([one.items(one.files) for one in asked], ignore_index=True)
         tables["file_accuracy"] = accuracies(items).merge(over_groups(items), on=["arm", "probe"])
-        tables["file_differences"] = differences(items, PAIRS)
     return tables
 
 
