@@ -5,6 +5,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
+from stablerep.figures.composition import foil_examples, preferred_captions
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
@@ -36,6 +37,7 @@ __all__ = [
     "diversity",
     "evidence",
     "faithfulness",
+    "foil_examples",
     "for_phones",
     "gaps",
     "generation_grid",
@@ -51,6 +53,7 @@ __all__ = [
     "people",
     "people_tables",
     "positives",
+    "preferred_captions",
     "qualities",
     "retrieved",
     "sample_grid",
