@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stablerep.audits.copies import EMBEDDING, PIXELS, RATIO, RATIO_OTHERS, gap_ratio
+from stablerep.audits.areas import area_row, influence
+from stablerep.audits.copies import DETECTORS, EMBEDDING, PIXELS, RATIO, RATIO_OTHERS, gap_ratio
+from stablerep.audits.unseen import RATE, is_counted, thresholds_at
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.seeding import generator_for
@@ -103,3 +105,36 @@ def to_own(
         PIXELS: -distance, EMBEDDING: F.cosine_similarity(features, of_own, dim=1).double().numpy(),
         RATIO: -gap_ratio(distance, near["first"]), RATIO_OTHERS: -gap_ratio(distance, near["first"].where(~same, near["other"])),
     })  # fmt: skip
+
+
+def told_apart(scores: pd.DataFrame) -> pd.DataFrame:
+    """How well planted images are found in what a generator draws of their captions, among images of captions of which nothing was planted.
+
+    Args:
+        scores: ``seed``, ``times`` (planted; 0 for captions of which nothing was), ``concept``, ``seen`` and the columns of :func:`to_own`.
+
+    Returns:
+        ``times``, ``detector``, the columns of :func:`stablerep.audits.areas.area_row`; ``called``, the share of images called copies, at a threshold above which
+        one in a hundred images of half of the captions that were not planted lies; and the mean of ``seen``. The row of 0 times holds the other half against
+        that half.
+    """
+    rows = []
+    for times in sorted(scores["times"].unique()):
+        for name in DETECTORS:
+            found, share = [], []
+            for _, part in scores.groupby("seed"):
+                none = part[part["times"] == 0]
+                counted, setting = _halves(none)
+                (least,) = thresholds_at(setting[name], setting["concept"], [RATE])
+                mine, others = (part[part["times"] == times], none) if times else (counted, setting)
+                share.append(mine[name].gt(least).mean())
+                found.append(influence(mine[name], mine["concept"], others[name], others["concept"]))
+            row = {"times": int(times), "detector": name, "called": sum(share) / len(share)}
+            rows.append(row | area_row(found) | {"seen": scores.loc[scores["times"] == times, "seen"].mean()})
+    return pd.DataFrame(rows)
+
+
+def _halves(none: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Images of concepts that are counted, and of those that set thresholds; all of them twice where a half has none."""
+    counted = is_counted(none["concept"])
+    return (none[counted], none[~counted]) if 0 < counted.sum() < len(none) else (none, none)

@@ -7,8 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from stablerep.audits.copies import EMBEDDING, PIXELS, RATIO, RATIO_OTHERS, nearest_by_pixels
-from stablerep.audits.planting import CHANGES, DARKER, LEVELS, NOISE, SHIFT, changed, to_own, with_duplicates
+from stablerep.audits.copies import DETECTORS, EMBEDDING, PIXELS, RATIO, RATIO_OTHERS, nearest_by_pixels
+from stablerep.audits.planting import (
+    CHANGES,
+    DARKER,
+    LEVELS,
+    NOISE,
+    SHIFT,
+    _halves,
+    changed,
+    to_own,
+    told_apart,
+    with_duplicates,
+)
+from stablerep.audits.unseen import is_counted
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 
@@ -97,3 +109,32 @@ def test_likeness_to_a_planted_image_by_hand():
     assert found[RATIO].tolist() == pytest.approx([0.0, -1.0, -9.0])
     assert found[RATIO_OTHERS].tolist() == pytest.approx([0.0, -10 / 90, -9.0])
     assert isinstance(found, pd.DataFrame) and len(found) == 3
+
+
+def duplicated(seed: int, effect: float) -> pd.DataFrame:
+    rng, rows = np.random.default_rng(seed), []
+    for times in (0, 1, 50):
+        for k in range(40):
+            for _ in range(3):
+                rows.append(
+                    {"times": times, "concept": f"{times}-{k}", "seen": times / 2}
+                    | {name: rng.normal(effect * times) for name in DETECTORS}
+                )
+    return pd.DataFrame(rows).assign(seed=seed)
+
+
+def test_duplicates_are_told_from_what_was_not_planted_by_their_scores():
+    found = told_apart(pd.concat([duplicated(seed, 0.1) for seed in range(3)])).set_index(["times", "detector"])
+    for name in DETECTORS:
+        assert found.loc[(50, name), "low"] > 0.99 and found.loc[(50, name), "called"] > 0.9
+        assert abs(found.loc[(0, name), "area"] - 0.5) < 0.15 and found.loc[(1, name), "area"] < 0.7
+    assert found.loc[(50, PIXELS), "seen"] == 25 and found.loc[(50, PIXELS), "seeds"] == 3
+    none = told_apart(pd.concat([duplicated(seed, 0.0) for seed in range(3)]))
+    assert ((none["low"] < 0.5) & (none["high"] > 0.5)).mean() > 0.7
+
+
+def test_one_half_without_captions_that_set_a_threshold_takes_all():
+    same = [one for one in (f"c{k}" for k in range(40)) if is_counted([one])[0]][:6]
+    none = pd.DataFrame({"concept": same})
+    first, second = _halves(none)
+    assert len(first) == len(second) == 6

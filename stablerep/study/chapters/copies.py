@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar
 import pandas as pd
 from pydantic import Field
 
-from stablerep.audits.areas import ALL, area_row, areas, curves, influence
+from stablerep.audits.areas import ALL, areas, curves
 from stablerep.audits.called import called, comparable, hidden, shares, without_copies
-from stablerep.audits.copies import DETECTORS, EMBEDDING, GAP, PIXELS, RATIO_OTHERS
-from stablerep.audits.unseen import COMBINATIONS, RATE, UNSEEN, is_counted, thresholds_at, thresholds_of
+from stablerep.audits.copies import EMBEDDING, GAP, PIXELS, RATIO_OTHERS
+from stablerep.audits.planting import told_apart
+from stablerep.audits.unseen import COMBINATIONS, RATE, UNSEEN, thresholds_of
 from stablerep.statistics import MARGIN, WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, summarize
@@ -46,6 +47,7 @@ class Parameters(Pretraining):
     caption_colour: ClassVar[float]
 
     guidance_scales: list[GuidanceScale] = knob("values of w to compare, beside guidance_scale", cost="linear")
+    embedding_steps: int = knob("training steps of the copy-detection embedding", cost="linear", ge=1)
     planted: int = knob(
         "captions of which a training drawing is planted as a copy, with every change", cost="linear", ge=8
     )
@@ -74,18 +76,18 @@ class Parameters(Pretraining):
 
 
 _EVERY = dict(
-    guidance_scales=[1.0, 4.0, 8.0], planted=512, multiplicities=[1, 10, 50], duplicated=100, images_per_duplicate=4, training_steps=400,
+    guidance_scales=[1.0, 4.0, 8.0], embedding_steps=1600, planted=512, multiplicities=[1, 10, 50], duplicated=100, images_per_duplicate=4, training_steps=400,
     set_sizes=[8, 32, 128], set_steps=[100, 300, 900], extraction_captions=64, extraction_images=64,
 )  # fmt: skip
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
     # beside the comparison's runs an embedding, and what it sees: no generator is trained
     laptop=dict(
-        guidance_scales=[], planted=240, multiplicities=[], duplicated=24, images_per_duplicate=4, training_steps=60, training_rate=3e-4,
+        guidance_scales=[], embedding_steps=300, planted=240, multiplicities=[], duplicated=24, images_per_duplicate=4, training_steps=60, training_rate=3e-4,
         set_sizes=[], set_steps=[60], extraction_captions=0, extraction_images=32,
     ),
     smoke=dict(
-        guidance_scales=[1.0], planted=16, multiplicities=[1, 10], duplicated=4, images_per_duplicate=2, training_steps=2, set_sizes=[4],
+        guidance_scales=[1.0], embedding_steps=4, planted=16, multiplicities=[1, 10], duplicated=4, images_per_duplicate=2, training_steps=2, set_sizes=[4],
         set_steps=[2], extraction_captions=2, extraction_images=4,
     ),
     reference=_EVERY, workstation=_EVERY, paper=_EVERY | GENERATED,
@@ -152,7 +154,7 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
         "areas": areas(scores, PLANTED, backgrounds), "curves": curves(scores, PLANTED, backgrounds), "hidden": hidden(items, PLANTED[0]),
         "contamination": contamination(items_of(asked.evaluated), items[items["arm"] == TEST_DRAWINGS]),
         "upstream": asked.upstream, "pictures": asked.scored[p.seed].table("pictures"),
-        "duplicates": duplicates(asked.duplicates), "sizes": sizes(asked.sizes, thresholds),
+        "duplicates": told_apart(over_seeds(asked.duplicates, "results")) if asked.duplicates else pd.DataFrame(), "sizes": sizes(asked.sizes, thresholds),
         "extraction": pd.concat([run.table() for run in asked.extraction.values()] or [pd.DataFrame()], ignore_index=True),
     }  # fmt: skip
 
@@ -174,34 +176,6 @@ def contamination(items: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
                 found.assign(left_out=name, drawings=share, synthetic=accuracy[AUDITED.name], real=accuracy[REAL.name])
             )
     return pd.concat(rows, ignore_index=True)
-
-
-def duplicates(runs: dict[int, Run]) -> pd.DataFrame:
-    """How well planted duplicates are found: ``times``, ``detector``, the columns of :func:`stablerep.audits.areas.area_row` among captions that were not
-    planted, ``seen`` (how often a drawing was shown on average), and ``called``, the share of images called copies, at a threshold above which one in a hundred images
-    of half of the captions that were not planted lies. The row of ``times`` 0 holds the other half against that half."""
-    if not runs:
-        return pd.DataFrame()
-    rows, every = [], over_seeds(runs, "results")
-    for times in sorted(every["times"].unique()):
-        for name in DETECTORS:
-            found, share = [], []
-            for _, part in every.groupby("seed"):
-                mine, counted, setting = part[part["times"] == times], *_halves(part[part["times"] == 0])
-                (least,) = thresholds_at(setting[name], setting["concept"], [RATE])
-                share.append((mine if times else counted)[name].gt(least).mean())
-                others = part[part["times"] == 0] if times else setting
-                mine = mine if times else counted
-                found.append(influence(mine[name], mine["concept"], others[name], others["concept"]))
-            row = {"times": int(times), "detector": name, "called": sum(share) / len(share)}
-            rows.append(row | area_row(found) | {"seen": every.loc[every["times"] == times, "seen"].mean()})
-    return pd.DataFrame(rows)
-
-
-def _halves(none: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Images of captions that were not planted: of concepts that are counted, and of those that set thresholds; all of them twice where a half has none."""
-    counted = is_counted(none["concept"])
-    return (none[counted], none[~counted]) if 0 < counted.sum() < len(none) else (none, none)
 
 
 def sizes(runs: dict[int, Run], thresholds: pd.DataFrame) -> pd.DataFrame:

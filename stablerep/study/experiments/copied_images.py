@@ -101,8 +101,9 @@ class CopyAudit:
         return self.study.corpus_images(self.drawings.learned, "learned")
 
     def embedding(self, seed: int) -> Run:
-        """The pre-training of the copy-detection embedding: SimCLR on every training drawing by itself, with the steps and views of the parameters."""
-        recipe = self.study.recipe(COPY_DETECTION, self.p, seed, len(self.drawings.learned))
+        """The pre-training of the copy-detection embedding: SimCLR on every training drawing by itself, with as many views a step as other encoders."""
+        p = self.p.model_copy(update={"steps": self.p.embedding_steps})
+        recipe = self.study.recipe(COPY_DETECTION, p, seed, len(self.drawings.learned))
         return self.study.pretraining(self.learned_images.each_alone(), recipe, f"copy detection, seed {seed}")
 
     def features(self, run: Run) -> Callable[[Tensor], Tensor]:
@@ -206,6 +207,15 @@ def standing(audit: CopyAudit) -> Corpus:
     table = table.assign(variant=table["id"] != table["design"] + "/" + table["concept"])
     first = table.sort_values(["toned", "variant", "id"]).drop_duplicates(["concept", "design"])
     return part.where(table.index.isin(first.index))
+
+
+def at_size(made: ImageSet, size: int) -> tuple[Tensor, list[str]]:
+    """The images of a synthetic set at the size of the study, uint8 [N, 3, size, size], and the caption of each."""
+    from stablerep.variants import resized
+
+    data = made.load()
+    images = data.images if data.images.shape[-1] == size else resized(data.images, size)
+    return images, [data.captions[place] for place in data.caption_ids.tolist()]
 
 
 def over_seeds(runs: Mapping[int, Run], name: str) -> pd.DataFrame:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.errors import InputError
-from stablerep.study.experiments.copied_images import LOOKED_AT, CopyAudit
+from stablerep.study.experiments.copied_images import LOOKED_AT, CopyAudit, at_size
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.steps import GENERATOR_BATCH
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from stablerep.captioned_images import CaptionedImages
     from stablerep.study.parameters.base import Pretraining
 
@@ -203,15 +201,6 @@ def times_shown(audit: CopyingGenerators, times: dict[str, int]) -> dict[str, fl
     )  # the same for all images of a concept
     shown = audit.p.training_steps * GENERATOR_BATCH
     return {caption: shown * weight[audit.study.clusters[caption]] * count for caption, count in times.items()}
-
-
-def at_size(made: ImageSet, size: int) -> tuple[Tensor, list[str]]:
-    """The images of a synthetic set at the size of the study, uint8 [N, 3, size, size], and the caption of each."""
-    from stablerep.variants import resized
-
-    data = made.load()
-    images = data.images if data.images.shape[-1] == size else resized(data.images, size)
-    return images, [data.captions[place] for place in data.caption_ids.tolist()]
 
 
 def score_sizes(

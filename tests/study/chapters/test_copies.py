@@ -218,36 +218,6 @@ def test_an_embedding_that_misses_planted_copies_decides_nothing():
     assert copies.verdict(tables)[0].word == "reproduced"
 
 
-def duplicated(seed: int, effect: float) -> Scored:
-    rng, rows = np.random.default_rng(seed), []
-    for times in (0, 1, 50):
-        for k in range(40):
-            for _ in range(3):
-                rows.append(
-                    {"times": times, "concept": f"{times}-{k}", "seen": times / 2}
-                    | {name: rng.normal(effect * times) for name in DETECTORS}
-                )
-    return Scored(results=pd.DataFrame(rows))
-
-
-def test_duplicates_are_told_from_what_was_not_planted_by_their_scores():
-    found = copies.duplicates({seed: duplicated(seed, 0.1) for seed in range(3)}).set_index(["times", "detector"])
-    for name in DETECTORS:
-        assert found.loc[(50, name), "low"] > 0.99 and found.loc[(50, name), "called"] > 0.9
-        assert abs(found.loc[(0, name), "area"] - 0.5) < 0.15 and found.loc[(1, name), "area"] < 0.7
-    assert found.loc[(50, PIXELS), "seen"] == 25 and found.loc[(50, PIXELS), "seeds"] == 3
-    none = copies.duplicates({seed: duplicated(seed, 0.0) for seed in range(3)})
-    assert ((none["low"] < 0.5) & (none["high"] > 0.5)).mean() > 0.7
-    assert copies.duplicates({}).empty
-
-
-def test_one_half_without_captions_that_set_a_threshold_takes_all():
-    same = [one for one in (f"c{k}" for k in range(40)) if is_counted([one])[0]][:6]
-    none = pd.DataFrame({"concept": same})
-    first, second = copies._halves(none)
-    assert len(first) == len(second) == 6
-
-
 def test_sizes_have_a_row_for_each_measure():
     made = pd.DataFrame([
         {"set_size": count, "steps": step, "id": f"{k}", "concept": f"c{k}", EMBEDDING: float(step > 0), RATIO_OTHERS: -1.0}
