@@ -76,8 +76,8 @@ class Parameters(Pretraining):
 
 
 _EVERY = dict(
-    guidance_scales=[1.0, 4.0, 8.0], embedding_steps=1600, planted=512, multiplicities=[1, 10, 50], duplicated=100, images_per_duplicate=4, training_steps=400,
-    set_sizes=[8, 32, 128], set_steps=[100, 300, 900], extraction_captions=64, extraction_images=64,
+    guidance_scales=[1.0, 4.0, 8.0], embedding_steps=1600, planted=512, multiplicities=[1, 10, 50], duplicated=100, images_per_duplicate=4, training_steps=300,
+    set_sizes=[8, 32, 128], set_steps=[75, 200, 600], extraction_captions=64, extraction_images=64,
 )  # fmt: skip
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
