@@ -133,7 +133,7 @@ def ask(p: Parameters, study: Study) -> Asked:
 def pairs(p: Parameters, sets: set[str]) -> list[Pair]:
     """What the claim compares, other guidance scales, and unseen combinations, of those that were drawn."""
     found = [
-        # the claim's bound is plus a point: "as good to within the margin" of minus one point, see compute
+        # the claim's bound is plus a point, which is "as good to within the margin" where the margin is minus a point
         Pair("C11" if w == p.guidance_scale else f"w = {w:g}", generated_at(w), UNSEEN, at_least=w == p.guidance_scale)
         for w in p.scales
     ]
