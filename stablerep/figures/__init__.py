@@ -6,6 +6,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.composition import foil_examples, preferred_captions
+from stablerep.figures.copies import copies, copy_curves, copy_pictures, planted_duplicates, set_sizes
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
@@ -31,6 +32,9 @@ __all__ = [
     "comparison",
     "confusion",
     "contrasts",
+    "copies",
+    "copy_curves",
+    "copy_pictures",
     "counted",
     "curves",
     "designs_of",
@@ -52,6 +56,7 @@ __all__ = [
     "of_first_method",
     "people",
     "people_tables",
+    "planted_duplicates",
     "positives",
     "preferred_captions",
     "qualities",
@@ -61,6 +66,7 @@ __all__ = [
     "scaling",
     "scenes_of",
     "set_measures",
+    "set_sizes",
     "shares",
     "show",
     "show_table",
