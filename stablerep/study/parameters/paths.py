@@ -14,7 +14,13 @@ from stablerep.study.root import PROJECT
 # what separates them
 PATHS = "STABLEREP_PATHS"
 DATA = "STABLEREP_DATA"  # the folder of photographs, which corpora may name
-NAMING = ("generator", "corpus", "cifar10_generator", "fairface_generator")  # parameters that may name a folder
+NAMING = (
+    "generator",
+    "corpus",
+    "cifar10_generator",
+    "fairface_generator",
+    "clip_model",
+)  # parameters that may name a folder
 
 
 def allow_paths(folders: list[Path]) -> None:
