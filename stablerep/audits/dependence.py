@@ -47,7 +47,9 @@ def dependence(
         :func:`stablerep.statistics.slopes.slopes`. A frequency of zero has no logarithm: groups in which it occurs have no slope over it.
     """
     binned, lines = [], []
-    for (group, source), mine in found.groupby(["captions", "source"], sort=False):
+    sources = found["source"].unique()
+    for group, source in ((one, other) for one in found["captions"].unique() for other in sources):
+        mine = found[(found["captions"] == group) & (found["source"] == source)]
         for part in parts:
             values = caption_values(mine, part)
             if values.empty:

@@ -98,8 +98,9 @@ def outcomes(images: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
 def measured(found: pd.DataFrame, asked: pd.DataFrame, classes: Mapping[str, int]) -> pd.DataFrame:
     """Shares of images by concept, for :func:`stablerep.audits.faithfulness.shares`; captions of a concept count the same.
 
-    Measures are the parts (*cannot tell* is not right), ``..., where told`` (it is left out) and ``..., cannot tell`` (its share). A concept counts in a
-    measure where it has a value from every judge, of real images and at every guidance scale.
+    Measures are the parts (*cannot tell* is not right); ``..., where told``, without the images of which a reader cannot tell an attribute, whatever else is wrong
+    with them; and ``..., cannot tell``, the share of these. A concept counts in a measure where it has a value from every judge, of real images and at every
+    guidance scale.
 
     Args:
         found: of :func:`outcomes`, with ``captions`` (the name of their group), ``gallery``, ``source``, ``guidance_scale``, ``seed`` (of the judge) and
@@ -118,12 +119,13 @@ def measured(found: pd.DataFrame, asked: pd.DataFrame, classes: Mapping[str, int
     chances[WHOLE] = of_whole
     rows = []
     for part in PARTS:
-        outcome = found[part]
+        outcome, read = found[part], [part] if part in NAMED else list(NAMED)
         measures = [(part, outcome != "", outcome == RIGHT, chances[part])]
         if part != CONCEPT:
+            untold = (found[read] == CANNOT_TELL).any(axis=1)
             measures += [
-                (part + TOLD, outcome.isin([RIGHT, WRONG]), outcome == RIGHT, chances[part]),
-                (part + UNTOLD, outcome != "", outcome == CANNOT_TELL, np.full(len(found), np.nan)),
+                (part + TOLD, (outcome != "") & ~untold, outcome == RIGHT, chances[part]),
+                (part + UNTOLD, outcome != "", untold, np.full(len(found), np.nan)),
             ]
         for measure, counts, hits, chance in measures:
             values = found[[*keys, "caption"]].assign(value=hits.astype(float), chance=chance)[counts]

@@ -110,8 +110,8 @@ def test_shares_by_hand():
     values = measured(outcomes(seen(IMAGES), ASKED), ASKED, {"tone": 6, "gender": 3}).set_index(["measure", "concept"])
     assert values.loc[(CONCEPT, "pilot"), "value"] == (3 / 4 + 1) / 2
     assert values.loc[(WHOLE, "pilot"), "value"] == (1 / 4 + 1) / 2
-    assert values.loc[(WHOLE + TOLD, "pilot"), "value"] == (1 / 3 + 1) / 2
-    assert values.loc[(WHOLE + UNTOLD, "pilot"), "value"] == (1 / 4 + 0) / 2
+    assert values.loc[(WHOLE + TOLD, "pilot"), "value"] == (1 / 2 + 1) / 2
+    assert values.loc[(WHOLE + UNTOLD, "pilot"), "value"] == (2 / 4 + 0) / 2
     assert values.loc[("gender", "pilot"), "value"] == 2 / 4 and values.loc[("gender" + TOLD, "pilot"), "value"] == 1
     assert values.loc[("gender" + UNTOLD, "pilot"), "value"] == 1 / 2
     assert (WHOLE, "fist") not in values.index and values.loc[(CONCEPT, "fist"), "value"] == 1
@@ -184,3 +184,16 @@ def test_judges_vote_and_half_of_them_are_not_enough():
     assert two.to_dict() == {"woman pilot: dark": WRONG, "pilot": RIGHT}
     three = by_majority(pd.concat([*judges, seen(rows, seed=2)]), ASKED).set_index("caption")[WHOLE]
     assert three.to_dict() == {"woman pilot: dark": RIGHT, "pilot": RIGHT}
+
+
+def test_what_cannot_be_told_is_left_out_whatever_the_judge_finds():
+    """Else wrong images would stay and right ones go: a reader that is silent at random changes no share of what is told."""
+    rng, images = np.random.default_rng(1), study(seeds=1, concepts=400, better=0.6)[0]
+    asked = study(concepts=400)[1]
+    silent = rng.random(len(images)) < 0.25
+    values = measured(outcomes(images.assign(tone=np.where(silent, CANNOT_TELL, "dark")), asked), asked, {"tone": 6})
+    means = values[values["source"] == "real"].groupby("measure")["value"].mean()
+    assert means[WHOLE + TOLD] == pytest.approx(means[CONCEPT], abs=0.03) and means[WHOLE + UNTOLD] == pytest.approx(
+        0.25, abs=0.03
+    )
+    assert means[WHOLE] == pytest.approx(0.75 * means[CONCEPT], abs=0.03)
