@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
+from stablerep import figures
 from stablerep.audits.equal_galleries import TEST, TRAINING, UNSEEN, caption_groups, training_group
 from stablerep.audits.named_attributes import attributes_asked
 from stablerep.audits.whole_captions import CONCEPT, WHOLE
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
+from stablerep.figures import caption_tables, people_tables
+from stablerep.figures.table_cells import ShownTable
 from stablerep.study.chapters import faithfulness, generator, resolve
 from stablerep.study.chapters.bias import people_in
 from stablerep.study.experiments import whole_captions
@@ -305,3 +308,30 @@ def test_the_parameters_of_the_generators_chapter_are_its_own():
         mine = faithfulness.of_generator(resolve("faithfulness", {"preset": preset}))
         theirs = resolve("generator", {"preset": preset})
         assert mine == theirs and isinstance(mine, generator.Parameters)
+
+
+@pytest.mark.slow
+def test_photographs_are_asked_for_their_class_alone(tmp_path, stub):
+    """From images to the page's tables, where no caption names a tone and there are no designs."""
+    p = resolve("faithfulness", {"preset": "smoke", "captions": 0, "judged_captions": 8, "generator": "stub"})
+    study = Study(RunStore(tmp_path / "runs"), p)
+    study.corpus = plain_corpus(12, 4)
+    tables = faithfulness.compute(p, faithfulness.ask(p, study))
+    assert set(tables["shares"]["captions"]) == {TRAINING} and tables["readers"].empty
+    means = tables["shares"].set_index(["measure", "source", "guidance_scale"])["mean"]
+    assert means[CONCEPT, "generated", 2.0] == means[WHOLE, "generated", 2.0]
+    assert set(tables["scores"]["source"]) == {"real", "generated"} and len(tables["grid"])
+    assert set(tables["truth"]["source"]) <= {LEARNED, FRESH}
+    (answer,) = faithfulness.verdict(tables)
+    assert answer.word == "not testable at this scale" and "has no unseen combinations" in answer.why
+    shown = [
+        caption_tables.outcomes(tables["shares"], (CONCEPT, "tone", WHOLE)), caption_tables.outcomes(tables["shares"], ("tone, where told", "gender, cannot tell")),
+        caption_tables.gaps(tables["differences"], UNSEEN), caption_tables.slopes(tables["slopes"]), caption_tables.scores(tables["scores"]),
+        caption_tables.asked(tables["asked"]), people_tables.readers(tables["readers"]),
+    ]  # fmt: skip
+    rows = [len(ShownTable(one).rows) for one in shown]
+    assert all(rows[place] for place in (0, 2, 4, 5)) and rows[1] == rows[6] == 0
+    for draw, table, *how in (
+        (figures.parts_of_captions, "shares", 2.0), (figures.properties, "properties", TRAINING, CONCEPT, 2.0), (figures.extremes, "grid", TRAINING), (figures.ranks, "knows"),
+    ):  # fmt: skip
+        assert draw(tables[table], *how).get_label().endswith(".")
