@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from stablerep.audits.shares import kept_off_the_boundary
 from stablerep.audits.whole_captions import RIGHT
 from stablerep.statistics import crossed_mean
 from stablerep.statistics.slopes import slopes
@@ -83,7 +84,7 @@ def shares_by(values: pd.DataFrame, numbers: np.ndarray, concepts: np.ndarray) -
         inside = numbers[at]
         means = values.loc[:, at].T.groupby(concepts[at]).mean().T
         found = crossed_mean(means.to_numpy())
-        low, high = np.clip(found.interval(), 0, 1)
+        low, high = kept_off_the_boundary(found.mean, *found.interval(), found.clusters)
         first, last = int(inside.min()), int(inside.max())
         rows.append([
             str(first) if first == last else f"{first} to {last}", float(inside.mean()), found.mean, float(low), float(high), found.clusters, int(at.sum()),

@@ -11,6 +11,7 @@ from stablerep.audits.caption_scores import ranking
 from stablerep.audits.dependence import dependence
 from stablerep.audits.faithfulness import GENERATED, REAL, gaps, in_all, shares
 from stablerep.audits.named_attributes import NAMED
+from stablerep.audits.shares import kept_off_the_boundary
 from stablerep.audits.whole_captions import CONCEPT, IMAGE, RIGHT, TOLD, WHOLE, WRONG, by_majority, measured, outcomes
 from stablerep.statistics import crossed_mean
 from stablerep.statistics.arms import Pair, differences
@@ -41,7 +42,7 @@ def image_tables(
             measure *whole caption*; other rows have none.
 
     Returns:
-        ``shares`` (:func:`stablerep.audits.faithfulness.shares` of every measure of :func:`stablerep.audits.whole_captions.measured`, over all groups of emoji), ``differences``
+        ``shares`` (:func:`stablerep.audits.faithfulness.shares` of every measure of :func:`stablerep.audits.whole_captions.measured`, over all groups of emoji, :func:`bounded`), ``differences``
         (:func:`stablerep.audits.faithfulness.gaps`, with ``measure``), ``properties`` and ``slopes`` (:func:`stablerep.audits.dependence.dependence`), and
         ``asked``: by group of captions, how many ``captions`` and ``concepts`` there are, how many name each attribute that is read, and how many name one
         that no reader reads (``left_out``).
@@ -65,9 +66,16 @@ def image_tables(
             }
         )
     return {
-        "shares": table.assign(high=table["high"].clip(upper=1.0)), "differences": pd.concat(pairs, ignore_index=True), "properties": binned,
+        "shares": bounded(table), "differences": pd.concat(pairs, ignore_index=True), "properties": binned,
         "slopes": lines, "asked": pd.DataFrame(rows),
     }  # fmt: skip
+
+
+def bounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares whose intervals are within 0 and 1, and at 0 and 1 reach as far as the exact bound for the number of concepts
+    (:func:`stablerep.audits.shares.kept_off_the_boundary`): where all are wrong, nothing varies, and resampling would see no error."""
+    ends = [kept_off_the_boundary(row.mean, row.low, row.high, row.concepts) for row in table.itertuples()]
+    return table.assign(low=[float(low) for low, _ in ends], high=[float(high) for _, high in ends])
 
 
 def knowledge(

@@ -134,3 +134,14 @@ def test_scores_by_hand():
     assert (found["concepts"] == 2).all() and (found["seeds"] == 2).all()
     one = score_means(scores[scores["caption"] == "c0"], ASKED["concept"])
     assert one["low"].isna().all() or (one["low"] == one["mean"]).all()
+
+
+def test_where_all_are_wrong_the_interval_is_that_of_so_many_concepts():
+    """Of n concepts none: up to 1 - 0.05^(1/n)."""
+    judged, read = looked(SOURCES, share=0.0)
+    tables = image_tables(joined(judged, read), ASKED, {"tone": 6, "gender": 3}, "C10", 2.0, "unseen")
+    row = tables["shares"].query("measure == 'concept' and source == 'real'").iloc[0]
+    assert (row["mean"], row["low"]) == (0, 0) and row["high"] == pytest.approx(1 - 0.05 ** (2 / COUNT))
+    bins = tables["properties"].query("part == 'concept' and source == 'real'")
+    assert bins["high"].to_numpy() == pytest.approx(1 - 0.05 ** (1 / bins["concepts"].to_numpy()))
+    assert tables["shares"].query("measure == 'tone'")["high"].max() < 1
