@@ -304,6 +304,46 @@ def transfer_leads():
     ])  # fmt: skip
 
 
+def whole_shares():
+    rows = [
+        {"captions": g, "source": source, "guidance_scale": w, "measure": m}
+        for g in CAPTIONS for source, w in (("real", np.nan), ("generated", 2.0), ("generated", 8.0))
+        for m in ("concept", "tone", "gender", "whole caption", "whole caption, where told", "tone, cannot tell")
+    ]  # fmt: skip
+    return with_interval(rows, "mean").assign(chance=0.1)
+
+
+def property_shares():
+    rows = [
+        {"captions": CAPTIONS[0], "part": "concept", "property": name, "source": source, "guidance_scale": w, "bin": text, "middle": middle}
+        for name in ("training images of the concept", "words of the caption")
+        for source, w in (("real", np.nan), ("generated", 2.0), ("generated", 8.0)) for middle, text in ((9, "8 to 10"), (2, "1 to 3"))
+    ]  # fmt: skip
+    return with_interval(rows, "mean")
+
+
+def extremes_table():
+    png = grid_table()["png"].iloc[0]
+    rows = [
+        {"captions": CAPTIONS[0], "kind": kind, "caption": f"woman health worker: dark skin tone {k}", "found": "pie", "lead": lead - 0.01 * k}
+        for kind, lead in (("surest", 0.4), ("furthest", -0.3)) for k in range(5)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(png=png, png_named=png, png_found=png)
+
+
+def ranks_table():
+    rows = [
+        ("StableRep+ synthetic", "learned from"),
+        ("StableRep+ synthetic", "fresh"),
+        ("CLIP real", "fresh"),
+        ("Pixels", "learned from"),
+        ("Pixels", "fresh"),
+    ]
+    return with_interval([dict(zip(("arm", "source"), one)) for one in rows], "mean").assign(
+        concepts=9, captions=12, seeds=1
+    )
+
+
 CASES = {
     "leads": figures.leads,
     "gaps": lambda t: figures.gaps(t, "one-shot"),
@@ -331,6 +371,10 @@ CASES = {
     "people": lambda t: figures.people(t, TONES),
     "splits": figures.splits,
     "sweep": lambda t: figures.sweep(t, "guidance_scale", ["arm", "probe"], "accuracy"),
+    "parts_of_captions": lambda t: figures.parts_of_captions(t, 2.0),
+    "properties": lambda t: figures.properties(t, CAPTIONS[0], "concept", 2.0),
+    "extremes": lambda t: figures.extremes(t, CAPTIONS[0]),
+    "ranks": figures.ranks,
 }
 TABLES = {
     "leads": transfer_leads, "gaps": gaps_table, "qualities": qualities_table, "grown": grown_table, "counted": counted_table, "guidance": guidance_table, "scaled": guidance_table,
@@ -338,6 +382,7 @@ TABLES = {
     "groups": groups_table, "contrasts": contrasts_table, "sample_grid": grid_table, "retrieved": retrieved_table, "strip": strip_table, "people": people_table, "splits": splits_table,
     "faithfulness": over_scales, "diversity": over_scales,
     "set_measures": sets_table, "sweep": sweep_table, "generations": generations_table, "generation_grid": generation_pictures,
+    "parts_of_captions": whole_shares, "properties": property_shares, "extremes": extremes_table, "ranks": ranks_table,
 }  # fmt: skip
 
 
@@ -1046,3 +1091,39 @@ def test_mixtures_have_a_line_for_each_method_over_the_images_that_are_to_be_rea
     assert floor.get_ydata()[0] == pytest.approx(5)
     assert axis.get_xlabel() == "real images asked for, of the 4 of a caption"
     assert "StableRep" in figure.get_label() and "with 4" in figure.get_label()
+
+
+def test_each_part_of_captions_is_drawn_at_its_share_real_images_hollow():
+    table = whole_shares()
+    figure = figures.parts_of_captions(table, 2.0)
+    names = ["concept", "tone", "gender", "whole caption", "whole caption, where told"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == names
+    for axis, group in zip(figure.axes, CAPTIONS, strict=True):
+        mine = table[(table["captions"] == group) & table["measure"].isin(names) & (table["guidance_scale"] != 8)]
+        assert axis.get_title() == group and len(axis.containers) == len(mine) == 10
+        for container, row in zip(axis.containers, mine.itertuples()):
+            x, y = points(container)[0]
+            assert x == pytest.approx(100 * row.mean) and round(y) == names.index(row.measure)
+            assert (container.lines[0].get_markerfacecolor() == "white") == (row.source == "real")
+
+
+def test_bins_are_in_the_order_of_their_values():
+    table = property_shares()
+    for axis, name in zip(
+        figures.properties(table, CAPTIONS[0], "concept", 2.0).axes, dict.fromkeys(table["property"]), strict=True
+    ):
+        assert [text.get_text() for text in axis.get_xticklabels()] == [
+            "1 to 3",
+            "8 to 10",
+        ] and axis.get_xlabel() == name
+        assert [container.get_label() for container in axis.containers] == ["real images", "generated images"]
+        made = table[(table["property"] == name) & (table["guidance_scale"] == 2)].sort_values("middle")
+        np.testing.assert_allclose(points(axis.containers[1])[:, 1], 100 * made["mean"])
+
+
+def test_an_encoder_that_was_not_asked_leaves_its_row_free():
+    learned, fresh = figures.ranks(ranks_table()).axes
+    assert len(learned.containers) == 2 and len(fresh.containers) == 3
+    assert [text.get_text() for text in learned.get_yticklabels()] == ["StableRep+ synthetic", "CLIP real", "Pixels"]
+    none = figures.ranks(ranks_table()[:0])
+    assert none.axes[0].texts[0].get_text() == "no caption with right and wrong images"

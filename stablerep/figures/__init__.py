@@ -25,6 +25,7 @@ from stablerep.figures.people import confusion, contrasts, groups, people, share
 from stablerep.figures.shown import show
 from stablerep.figures.strips import retrieved, strip
 from stablerep.figures.table_cells import show_table
+from stablerep.figures.whole_captions import extremes, parts_of_captions, properties, ranks
 
 __all__ = [
     "METHOD_COLOURS",
@@ -40,6 +41,7 @@ __all__ = [
     "designs_of",
     "diversity",
     "evidence",
+    "extremes",
     "faithfulness",
     "foil_examples",
     "for_phones",
@@ -54,12 +56,15 @@ __all__ = [
     "leads",
     "mixtures",
     "of_first_method",
+    "parts_of_captions",
     "people",
     "people_tables",
     "planted_duplicates",
     "positives",
     "preferred_captions",
+    "properties",
     "qualities",
+    "ranks",
     "retrieved",
     "sample_grid",
     "scaled",

@@ -8,6 +8,7 @@
 | what do several data sets, proportions or claims say together? | :mod:`stablerep.statistics.aggregate` |
 | how does the error fall with size, and does that hold for the largest? | :mod:`stablerep.statistics.power_law` |
 | where over a grid does an arm peak, and how fast does it rise? | :mod:`stablerep.statistics.peaks` |
+| how much does a share change with each of several properties? | :mod:`stablerep.statistics.slopes` |
 | how many of one thing are worth one of another? | :mod:`stablerep.statistics.exchange` |
 | is a claim reproduced? | :mod:`stablerep.statistics.verdict` |
 """

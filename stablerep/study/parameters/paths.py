@@ -20,6 +20,7 @@ NAMING = (
     "cifar10_generator",
     "fairface_generator",
     "files",
+    "clip_model",
 )  # parameters that may name a folder
 
 
