@@ -5,6 +5,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 
 from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
+from stablerep.figures.edits import edit_gaps, edit_grid, edit_shares
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
@@ -34,6 +35,9 @@ __all__ = [
     "curves",
     "designs_of",
     "diversity",
+    "edit_gaps",
+    "edit_grid",
+    "edit_shares",
     "evidence",
     "faithfulness",
     "for_phones",
