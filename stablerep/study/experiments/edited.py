@@ -60,7 +60,7 @@ def save_edited(
 
     pipeline = load_generator(study.generator_place(start), precision="float32").pipeline
     maps = edit(pipeline, edits, preserved, preservation=preservation)
-    for part in (pipeline.unet, pipeline.vae):
+    for part in (pipeline, pipeline.unet, pipeline.vae):
         part.register_to_config(_name_or_path="")  # where the start lay, which is private
     pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
     told = {one.caption: dict(one.towards) for one in edits}
