@@ -15,7 +15,7 @@ from stablerep.study.chapters import Headline
 from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.edit_captions import EDITED, PLAIN, Lesson, balance, erasure
-from stablerep.study.experiments.edited import edited_generator
+from stablerep.study.experiments.edited import at, edited_at, skewed_generators
 from stablerep.study.experiments.edited_images import (
     CONCEPT_FIRST,
     changes_of,
@@ -28,7 +28,6 @@ from stablerep.study.experiments.evaluated import Evaluated
 from stablerep.study.experiments.evaluated import items_of as answers_of
 from stablerep.study.experiments.images import Named
 from stablerep.study.experiments.judged_images import judge_of
-from stablerep.study.experiments.skewed import skewed
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -41,8 +40,6 @@ HEADLINE = Headline("shares", ("generator", "measure"), "share", "share of image
 BEFORE = "before the edit"
 NAMED_TONE, NOT_TOLD = "named tone", "tone not told"
 TARGET, DAMAGE = f"{NAMED_TONE}, {EDITED}", f"{CONCEPT_FIRST}, {PLAIN}"  # on which the verdict rests
-ORIGINAL, SKEWED = "before the skew", "skewed"  # of the generators with a planted skew, beside those after an edit
-BALANCED, RELABELLED = "trained on balanced drawings", "trained on captions that name what is drawn"
 FIRST_ARM = arm("StableRep synthetic")  # on images of the generator before the edit
 EDITED_ARM = replace(FIRST_ARM, name="StableRep synthetic, edited")
 LEAST = 0.5  # of what is read rightly, and of images read as a named tone before the edit, for a verdict
@@ -124,45 +121,25 @@ def ask(p: Parameters, study: Study) -> Asked:
         looked=p.looked_captions,
         plain=p.plain_captions,
     )
-    generators = {BEFORE: p.generator} | {
-        at(dose): edited(p, study, p.generator, lesson, dose) for dose in p.every_dose
-    }
+    generators = {BEFORE: p.generator} | edited_at(
+        p.every_dose, study, p.generator, lesson, preservation=p.preservation
+    )
     erased = looked_at(p, study, lesson, generators, judges, "tone")
     balanced = None
     if p.debias:
         lesson = balance(study, seed=p.seed, preserved=p.preserved_captions, looked=p.looked_captions)
-        balanced = looked_at(p, study, lesson, skewed_generators(p, study, lesson), judges, "gender")
+        skewed = skewed_generators(
+            study, p.generator, lesson, doses=p.balance_doses, preservation=p.preservation, share=p.skew, seed=p.seed,
+            at_most=p.drawings_per_caption, steps=p.training_steps, learning_rate=p.training_rate,
+        )  # fmt: skip
+        balanced = looked_at(p, study, lesson, skewed, judges, "gender")
     encoders = learned(p, study, generators[at(p.dose)], seeds) if p.train_encoders else []
     return Asked(erased, balanced, encoders)
-
-
-def at(dose: float) -> str:
-    """What an edited generator is called."""
-    return f"dose {dose:g}"
 
 
 def drawn_by(generator: str, p: Parameters) -> Parameters:
     """The same parameters with another generator."""
     return p.model_copy(update={"generator": generator})
-
-
-def edited(p: Parameters, study: Study, start: str, lesson: Lesson, dose: float) -> str:
-    return edited_generator(study, start, lesson.edits(dose), lesson.preserved, preservation=p.preservation)
-
-
-def skewed_generators(p: Parameters, study: Study, lesson: Lesson) -> dict[str, str]:
-    """The generator before and after a skew was planted, that one edited, and that one trained further without the skew in two ways, as long as with it."""
-
-    def trained(start: str, share: float, *, relabelled: bool = False) -> str:
-        images = skewed(study, share=share, seed=p.seed, relabelled=relabelled, at_most=p.drawings_per_caption)
-        return study.trained_further(start, images, steps=p.training_steps, learning_rate=p.training_rate, seed=p.seed)
-
-    start = trained(p.generator, p.skew)
-    return (
-        {ORIGINAL: p.generator, SKEWED: start}
-        | {at(dose): edited(p, study, start, lesson, dose) for dose in p.balance_doses}
-        | {BALANCED: trained(start, 0.5), RELABELLED: trained(start, p.skew, relabelled=True)}
-    )
 
 
 def looked_at(
@@ -199,6 +176,8 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     from stablerep.audits.readers import CANNOT_TELL
 
     items = items_of(asked.erased, {NAMED_TONE: NAMED_TONES, NOT_TOLD: (CANNOT_TELL,)})
+    of_things = [f"{measure}, {PLAIN}" for measure in (NAMED_TONE, NOT_TOLD)]  # the reader knows people alone
+    items = items[~items["probe"].isin(of_things)]
     pairs = [Pair("", BEFORE, at(dose)) for dose in p.every_dose]
     found = [differences(items[~items["probe"].str.startswith(CONCEPT_FIRST)], pairs)]
     damage = [Pair("", at(dose), BEFORE, at_least=True) for dose in p.every_dose]

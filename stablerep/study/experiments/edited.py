@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stablerep.study.experiments.skewed import skewed
 from stablerep.study.experiments.sources import RUN
 from stablerep.study.store.step import Step
 
 if TYPE_CHECKING:
     from stablerep.audits.editing import Edit
+    from stablerep.study.experiments.edit_captions import Lesson
     from stablerep.study.experiments.study import Study
+
+ORIGINAL, SKEWED = "before the skew", "skewed"  # of the generators with a planted skew, beside those after an edit
+BALANCED, RELABELLED = "trained on balanced drawings", "trained on captions that name what is drawn"
 
 EDITED = Step(  # no hyphen in its name: its keys are inputs of other runs, and traces find them by their form
     "edited", 1, lambda p: f"a generator that reads {p['edits']:,} captions as others, {p['preserved']:,} preserved",
@@ -43,6 +48,48 @@ def edited_generator(
         compute=lambda folder: save_edited(study, start, edits, preserved, preservation, folder),
     )
     return f"{RUN}{run.key}"
+
+
+def at(dose: float) -> str:
+    """What a generator that was edited at a dose is called."""
+    return f"dose {dose:g}"
+
+
+def edited_at(
+    doses: Sequence[float], study: Study, start: str, lesson: Lesson, *, preservation: float
+) -> dict[str, str]:
+    """A generator after the edit of a lesson at each of some doses, by :func:`at`."""
+    return {
+        at(dose): edited_generator(study, start, lesson.edits(dose), lesson.preserved, preservation=preservation)
+        for dose in doses
+    }
+
+
+def skewed_generators(
+    study: Study, start: str, lesson: Lesson, *, doses: Sequence[float], preservation: float, share: float, seed: int, at_most: int, steps: int,
+    learning_rate: float,
+) -> dict[str, str]:  # fmt: skip
+    """A generator before and after a skew was planted, the skewed one after edits, and the skewed one trained further without the skew in two ways,
+    as long as with it.
+
+    Args:
+        lesson, doses, preservation: of the edits. share, seed, at_most: of :func:`stablerep.study.experiments.skewed.skewed`.
+        steps, learning_rate: of each training.
+
+    Raises:
+        InputError: a corpus in which no skew can be planted; when it is computed, a start that cannot be trained further.
+    """
+
+    def trained(before: str, share: float, *, relabelled: bool = False) -> str:
+        images = skewed(study, share=share, seed=seed, relabelled=relabelled, at_most=at_most)
+        return study.trained_further(before, images, steps=steps, learning_rate=learning_rate, seed=seed)
+
+    planted = trained(start, share)
+    return (
+        {ORIGINAL: start, SKEWED: planted}
+        | edited_at(doses, study, planted, lesson, preservation=preservation)
+        | {BALANCED: trained(planted, 0.5), RELABELLED: trained(planted, share, relabelled=True)}
+    )
 
 
 def name_of(edits: Sequence[Edit], preserved: Sequence[str]) -> str:

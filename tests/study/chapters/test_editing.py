@@ -16,6 +16,7 @@ from stablerep.study.chapters import editing, resolve
 from stablerep.study.chapters.editing import BEFORE, DAMAGE, EDITED_ARM, FIRST_ARM, TARGET, at
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.edit_captions import EDITED, OTHERS, PLAIN
+from stablerep.study.experiments.edited import BALANCED, RELABELLED
 from stablerep.study.experiments.judged_images import judge_of
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.errors import ParameterError
@@ -68,7 +69,7 @@ def test_a_skew_is_planted_edited_and_trained_away_by_as_many_steps(study):
     edits = [one for one in noted(study, "edited") if one.inputs["start"] == balanced.inputs["start"]]
     assert len(edits) == 2
     (looked,) = (one for one in noted(study, "edit-images") if one.parameters["attribute"] == "gender")
-    places = ["before the skew", "skewed", "dose 0.25", "dose 0.75", editing.BALANCED, editing.RELABELLED]
+    places = ["before the skew", "skewed", "dose 0.25", "dose 0.75", BALANCED, RELABELLED]
     assert looked.parameters["places"] == places
 
 
@@ -209,6 +210,7 @@ def test_tables_by_hand():
     assert shares[BEFORE, TARGET] == pytest.approx(0.9) and shares[at(1), TARGET] == pytest.approx(0.1)
     assert shares[at(1), f"tone not told, {EDITED}"] == pytest.approx(18 / 40)
     assert shares[at(1), DAMAGE] == pytest.approx(0.75)
+    assert (at(1), f"named tone, {OTHERS}") in shares and (at(1), f"named tone, {PLAIN}") not in shares
     mine = tables["differences"].query("claim == 'C12'").set_index("probe")
     assert mine["difference"].to_dict() == pytest.approx({TARGET: 0.8, DAMAGE: -0.05})
     assert (mine.loc[TARGET, "first"], mine.loc[DAMAGE, "first"]) == (BEFORE, at(1))
