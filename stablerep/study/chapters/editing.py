@@ -65,7 +65,9 @@ class Parameters(Pretraining):
     images_per_looked_caption: int = knob("images of each of them and generator", unit="images", cost="linear", ge=1, le=100)  # fmt: skip
     debias: bool = knob("whether a generator is trained on a planted skew, and debiased", cost="linear (training)")
     skew: float = knob("share of drawings of men in that training, for captions that name no gender", ge=0, le=1)
-    balance_doses: list[Dose] = knob("part of the way from such a caption to the one that names a woman", min_length=1)
+    balance_doses: list[Dose] = knob(
+        "how far such a caption is moved towards the one that names a woman; 1 is all the way", min_length=1
+    )
     training_steps: int = knob("steps by which a generator is trained further", cost="linear", ge=1)
     training_rate: float = knob("peak learning rate of that training", gt=0, le=1)
     drawings_per_caption: int = knob("drawings of each caption in that training, at most; 0 takes all", ge=0)
@@ -86,11 +88,11 @@ PRESETS = chapter_presets(
         captions=32, looked_captions=6, plain_captions=8, images_per_looked_caption=1, doses=[0.5], debias=True, training_steps=2, drawings_per_caption=1, train_encoders=True,
     ),
     reference=dict(
-        doses=[0.5], looked_captions=48, plain_captions=200, images_per_looked_caption=4, debias=True, balance_doses=[0.25, 0.5, 0.75],
+        doses=[0.5], looked_captions=48, plain_captions=200, images_per_looked_caption=4, debias=True, balance_doses=[0.5, 1.0, 1.5],
         training_steps=600, train_encoders=True,
     ),
     workstation=dict(
-        doses=[0.25, 0.5, 0.75], looked_captions=64, plain_captions=200, images_per_looked_caption=8, debias=True, balance_doses=[0.25, 0.5, 0.75],
+        doses=[0.25, 0.5, 0.75], looked_captions=64, plain_captions=200, images_per_looked_caption=8, debias=True, balance_doses=[0.5, 1.0, 1.5],
         training_steps=2000, train_encoders=True,
     ),
 )  # fmt: skip
