@@ -7,6 +7,7 @@ from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.composition import foil_examples, preferred_captions
 from stablerep.figures.copies import copies, copy_curves, copy_pictures, planted_duplicates, set_sizes
+from stablerep.figures.edits import edit_gaps, edit_grid, edit_shares
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
@@ -40,6 +41,9 @@ __all__ = [
     "curves",
     "designs_of",
     "diversity",
+    "edit_gaps",
+    "edit_grid",
+    "edit_shares",
     "evidence",
     "extremes",
     "faithfulness",

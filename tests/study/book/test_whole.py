@@ -220,6 +220,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "transfer",
         "copies",
         "faithfulness",
+        "editing",
     }
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert (
