@@ -18,7 +18,10 @@ from stablerep.probes.extraction import progress
 
 BLOCK = 1024  # images after which what was found is kept for an attempt that goes on
 EACH = 8  # images of a caption in the sample, before any caption gives more
-SHOWN, SHOWN_SIDE = 24, 96  # images to look at, each of another caption where there are so many; their side in pixels, at most
+SHOWN, SHOWN_SIDE = (
+    24,
+    96,
+)  # images to look at, each of another caption where there are so many; their side in pixels, at most
 BLANK = 4.0  # grey levels: an image that deviates less from its mean colour is blank
 SMALL = 32  # pixels: an image whose shorter side is below is very small
 

@@ -47,7 +47,9 @@ def spread(features: Tensor, captions: Sequence[str], *, seed: int = 0) -> pd.Da
         InputError: no images, or not one caption for each.
     """
     if not len(features) or len(features) != len(captions):
-        raise InputError(f"{len(features)} images have {len(captions)} captions; each needs one, and one image at least.")
+        raise InputError(
+            f"{len(features)} images have {len(captions)} captions; each needs one, and one image at least."
+        )
     z = directions(features).double()
     codes, names = pd.factorize(np.asarray(captions, object))
     sums = torch.zeros(len(names), z.shape[1], dtype=torch.double).index_add_(0, torch.from_numpy(codes), z).numpy()

@@ -18,7 +18,9 @@ def test_features_that_name_the_caption_have_it_first_always_and_others_by_chanc
     random = torch.randn(2000, 20, generator=torch.Generator().manual_seed(0))
     found = own_first(gallery, {"audited": (torch.eye(20), CAPTIONS), "real": (random, CAPTIONS * 100)}, NAMES).set_index("source")  # fmt: skip
     assert found.loc["audited", ["share", "images", "names", "among"]].tolist() == [1, 20, 20, 20]
-    assert found.loc["audited", "low"] < 1 == found.loc["audited", "high"]  # twenty captions do not say that all others are so
+    assert (
+        found.loc["audited", "low"] < 1 == found.loc["audited", "high"]
+    )  # twenty captions do not say that all others are so
     assert found.loc["real", "share"] == pytest.approx(0.05, abs=0.02)
     assert found["chance"].tolist() == [0.05, 0.05]
 
@@ -39,7 +41,11 @@ def test_captions_that_name_one_thing_are_one_answer():
 
 def test_what_the_gallery_lacks_is_not_asked_about():
     found = own_first((torch.eye(20)[:5], CAPTIONS[:5]), {"audited": (torch.eye(20), CAPTIONS), "real": (torch.eye(20)[9:], CAPTIONS[9:])}, NAMES)  # fmt: skip
-    assert found["source"].tolist() == ["audited"] and found["images"].tolist() == [5] and found["chance"].tolist() == [0.2]
+    assert (
+        found["source"].tolist() == ["audited"]
+        and found["images"].tolist() == [5]
+        and found["chance"].tolist() == [0.2]
+    )
 
 
 def test_no_image_of_a_prototype_is_asked_about():

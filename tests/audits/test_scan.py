@@ -41,7 +41,9 @@ def noise(count: int, side: int = 8, seed: int = 0) -> list[np.ndarray]:
 
 def test_pixels_have_the_same_hash_where_they_are_the_same_and_only_there():
     first, second = noise(2)
-    assert pixel_hash(first) == pixel_hash(first.copy()) == pixel_hash(first.transpose(0, 2, 1).copy().transpose(0, 2, 1))
+    assert (
+        pixel_hash(first) == pixel_hash(first.copy()) == pixel_hash(first.transpose(0, 2, 1).copy().transpose(0, 2, 1))
+    )
     assert pixel_hash(first) != pixel_hash(second)
     assert pixel_hash(np.zeros((3, 4, 4), np.uint8)) != pixel_hash(np.zeros((3, 2, 8), np.uint8))
 
@@ -110,7 +112,11 @@ def files_of(folder):
 
 def test_a_pass_keeps_what_it_found(small_blocks, tmp_path):
     pixels, captions = noise(11, side=8), [f"caption {k % 3}" for k in range(11)]
-    assert scan(stored(pixels, captions), tmp_path, sample=7, sizes=[4, 8]) == {"images": 11, "captions": 3, "sample": 7}
+    assert scan(stored(pixels, captions), tmp_path, sample=7, sizes=[4, 8]) == {
+        "images": 11,
+        "captions": 3,
+        "sample": 7,
+    }
     tables, sample = files_of(tmp_path)
     assert tables["images"]["pixels"].tolist() == [pixel_hash(one) for one in pixels]
     assert tables["images"]["id"].tolist() == [f"image {k}" for k in range(11)]

@@ -30,7 +30,9 @@ def test_distances_are_those_of_all_pairs():
     captions = [f"caption {k % 7}" for k in range(28)] + ["alone", "caption 0"]
     found = spread(features, captions).set_index("measure")
     within, between = slow(features, captions)
-    assert found["value"].to_dict() == pytest.approx({"within": within, "between": between, "ratio": within / between}, rel=1e-5)
+    assert found["value"].to_dict() == pytest.approx(
+        {"within": within, "between": between, "ratio": within / between}, rel=1e-5
+    )
     assert found["captions"].to_dict() == {"within": 7, "between": 8, "ratio": 7}
     assert (found["low"] < found["value"]).all() and (found["value"] < found["high"]).all()
 
@@ -39,7 +41,9 @@ def test_a_caption_that_always_gives_the_same_image_has_no_distance():
     features = torch.eye(4).repeat_interleave(3, 0)
     found = spread(features, [f"{k // 3}" for k in range(12)]).set_index("measure")
     assert found.loc["within", ["value", "low", "high"]].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
-    assert found.loc["between", "value"] == pytest.approx(1) and found.loc["ratio", "value"] == pytest.approx(0, abs=1e-12)
+    assert found.loc["between", "value"] == pytest.approx(1) and found.loc["ratio", "value"] == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 def test_images_without_any_gradient_are_alike():

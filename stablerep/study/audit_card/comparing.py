@@ -89,7 +89,9 @@ def copies(against: Against, features: Features, images: Run, diversity: Run, be
     return summary
 
 
-def let_pass(corpus: Corpus, features: Features, halves: np.ndarray, finders: list[MostAlike], checkpoint: Path) -> None:
+def let_pass(
+    corpus: Corpus, features: Features, halves: np.ndarray, finders: list[MostAlike], checkpoint: Path
+) -> None:
     """Show a corpus to finders block by block; what was cut goes on from the checkpoint."""
     backbone, state = features.open(), load_checkpoint(checkpoint)
     for finder, stored in zip(finders, state["finders"] if state else ()):

@@ -46,7 +46,11 @@ def diversity(measured: Measured, features: Features, against: Against | None) -
     """Images of one caption beside images of different captions, and near-duplicates, with the same of the corpus."""
     found = measured.diversity.table("spread").set_index("measure")
     real = measured.background.table("spread").set_index("measure") if measured.background else None
-    titles = {"within": "between images of one caption", "between": "between images of different captions", "ratio": "the first over the second"}
+    titles = {
+        "within": "between images of one caption",
+        "between": "between images of different captions",
+        "ratio": "the first over the second",
+    }
     numbers = [
         _spread(f"diversity.{name}", title, found.loc[name], RATIO if name == "ratio" else DISTANCE,
                 (_spread(f"diversity.{name}_real", f"real images of {against.name}", real.loc[name], RATIO if name == "ratio" else DISTANCE),) if against else ())
@@ -58,16 +62,16 @@ def diversity(measured: Measured, features: Features, against: Against | None) -
         others = measured.background.table("near"), measured.background.table("sample")["caption"]
     for by, which in ((by, which) for by in (PIXELS, FEATURES) for which in ("same caption", "other caption")):
         column, key = f"{by}, {which}", f"diversity.near_{by}_{which.split()[0]}"
-        beside = (share(f"{key}_real", f"real images of {against.name}", others[0][column], others[1]),) if others else ()
+        beside = (
+            (share(f"{key}_real", f"real images of {against.name}", others[0][column], others[1]),) if others else ()
+        )
         limit = f"{NEAR:g} grey levels at {SIDE} pixels" if by == PIXELS else f"a cosine of {ALIKE:g} of features"
         title = f"nearly the same as another sampled image of {'the same' if which.startswith('same') else 'another'} caption (within {limit})"
         numbers.append(share(key, title, near[column], mine, beside))
     several = int(found.loc["within", "captions"])
     notes = [f"Distances are cosine distances of {features.title}. {interval_over(mine)}"]
     if not several:
-        notes.append(
-            "No caption has two images in the sample, so that nothing can be said of images of one caption."
-        )
+        notes.append("No caption has two images in the sample, so that nothing can be said of images of one caption.")
     return Section(
         "diversity", "Diversity", f"{len(mine):,} images of {mine.nunique():,} captions, chosen by hash, were compared with each other: images of one caption "
         f"({several:,} captions have two or more), and images of different captions. A ratio of 0 means that a caption always gives the same image, 1 that it says nothing of it.",
@@ -76,9 +80,7 @@ def diversity(measured: Measured, features: Features, against: Against | None) -
     )  # fmt: skip
 
 
-WEAK = (
-    "Oriented gradients (HOG) have learned nothing: they see edges and no meaning, and are weak. An encoder (--encoder) sees more."
-)
+WEAK = "Oriented gradients (HOG) have learned nothing: they see edges and no meaning, and are weak. An encoder (--encoder) sees more."
 
 
 def _spread(name: str, title: str, row: pd.Series, unit: str, beside: tuple[Number, ...] = ()) -> Number:
@@ -103,7 +105,9 @@ def copies(measured: Measured, features: Features, against: Against | None) -> S
         real = others[f"{by}, likeness"].to_numpy() * sign
         bars = [np.nan if bar is None else bar * sign for bar in summary[f"{by}, bars"]]
         word = "distance to" if by == PIXELS else "cosine with"
-        beside = Number(f"copies.{by}_median_real", f"images of one half of {against.name} and the other", _median(real), unit)
+        beside = Number(
+            f"copies.{by}_median_real", f"images of one half of {against.name} and the other", _median(real), unit
+        )
         numbers += [
             share(f"copies.{by}_called", f"called copies by {by}", table[f"{by}, called"], table["caption"], (_renamed(chance, f"copies.{by}_chance"),)),
             Number(f"copies.{by}_median", f"median {word} the most similar image of a half, by {by}", _median(mine), unit, beside=(beside,)),
@@ -200,7 +204,10 @@ def group_shares(measured: Measured, against: Against | None) -> Section:
     shares, fits, numbers, shown, notes = measured.people.table("shares"), measured.people.table("fits"), [], [], []
     for attribute, part in shares.groupby("attribute", sort=False):
         rows, corrected = [], part[part["source"] == CORRECTED].set_index("label")
-        known = {source: part[part["source"] == source].set_index("label")["share"] for source in (OF_CAPTION, OF_CONCEPT, BALANCE)}
+        known = {
+            source: part[part["source"] == source].set_index("label")["share"]
+            for source in (OF_CAPTION, OF_CONCEPT, BALANCE)
+        }
         source = OF_CAPTION if len(known[OF_CAPTION]) else OF_CONCEPT
         for row in part[part["source"] == AS_READ].itertuples():
             key, beside = f"groups.{attribute}.{row.label}".replace(" ", "_"), ()
@@ -210,11 +217,24 @@ def group_shares(measured: Measured, against: Against | None) -> Section:
                     Number(f"{key}.corrected", "corrected for the reader's errors", fixed["share"], SHARE, fixed["low"], fixed["high"]),
                     Number(f"{key}.corpus", f"{source} in {against.name}", float(known[source][row.label]), SHARE),
                 )  # fmt: skip
-            numbers.append(Number(key, f"{attribute}: {row.label}, as read", row.share, SHARE, row.low, row.high, beside))
-            rows.append((f"{row.label}, as read", "two" if beside else "other", row.share, row.low, row.high, numbers[-1].text))
+            numbers.append(
+                Number(key, f"{attribute}: {row.label}, as read", row.share, SHARE, row.low, row.high, beside)
+            )
+            rows.append(
+                (f"{row.label}, as read", "two" if beside else "other", row.share, row.low, row.high, numbers[-1].text)
+            )
             if beside:
                 one = beside[0]
-                rows.append((f"{row.label}, corrected", "one", one.value, one.low, one.high, "refused" if one.value != one.value else one.text))
+                rows.append(
+                    (
+                        f"{row.label}, corrected",
+                        "one",
+                        one.value,
+                        one.low,
+                        one.high,
+                        "refused" if one.value != one.value else one.text,
+                    )
+                )
         shown.append(drawing.intervals(f"Shares of {attribute} among the images", rows))
         fit = fits[fits["attribute"] == attribute].iloc[0]
         if fit["refused"]:

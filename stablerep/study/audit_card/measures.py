@@ -15,7 +15,12 @@ from stablerep.study.store.runs import Run, RunStore
 from stablerep.study.store.step import Step, Values
 
 _COMPARING, _MEANING = (f"stablerep.study.audit_card.{name}" for name in ("comparing", "meaning"))
-_LOOKING = ("stablerep.audits.spread", "stablerep.probes.floors", "stablerep.probes.extraction", "stablerep.training.backbones")
+_LOOKING = (
+    "stablerep.audits.spread",
+    "stablerep.probes.floors",
+    "stablerep.probes.extraction",
+    "stablerep.training.backbones",
+)
 _PASSING = ("let_pass", "copies", "pairs", "small", "seen")
 _BIAS = tuple(f"stablerep.study.chapters.bias:{name}" for name in ("people_in", "with_clusters"))
 IMAGES, DIVERSITY, BACKGROUND, COPIES, OWN_CAPTION, PEOPLE = (

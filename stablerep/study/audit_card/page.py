@@ -72,7 +72,9 @@ def card_of(
     if against:
         corpus = f"{against.name}, the {len(against.corpus):,} images that may be learned from (fingerprint {against.corpus.fingerprint})"
         corpus += "" if against.asked_for else "; taken because the embedded generator drew the images"
-    weak = " (weak: nothing was learned)" if features.weak else "; images are shown to it as they are, without the camera"
+    weak = (
+        " (weak: nothing was learned)" if features.weak else "; images are shown to it as they are, without the camera"
+    )
     made = (
         ("held against", corpus), ("features", f"{features.title}{weak}"), ("images that are compared, at most", f"{sample:,}"), ("seed of intervals", str(seed)),
         ("stablerep", stablerep.__version__), ("written", datetime.now(UTC).isoformat(timespec="minutes")),

@@ -50,9 +50,7 @@ def audit_command(
             help="Of a pipeline, what it draws: emoji, or a file of captions; those of --against when left out, else of the emoji."
         ),
     ] = "",
-    count: Annotated[
-        int, Option(help="Of a pipeline: only the first captions, so many; 0 takes all.", min=0)
-    ] = 64,
+    count: Annotated[int, Option(help="Of a pipeline: only the first captions, so many; 0 takes all.", min=0)] = 64,
     images_per_caption: Annotated[int, Option("-l", "--images-per-caption", help="Of a pipeline.", min=1)] = 8,
     guidance_scale: Annotated[float, Option("-w", "--guidance-scale", help="Of a pipeline; 1 is no guidance.")] = 2.0,
     steps: Annotated[int, Option(help="Of a pipeline: denoising steps.")] = 12,
@@ -105,9 +103,7 @@ def audit_command(
     typer.echo(f"Audit card: {page}\nIts numbers: {data}")
 
 
-def described_plan(
-    store: RunStore, audited: Audited, against: Against | None, features: Features, folder: Path
-) -> str:
+def described_plan(store: RunStore, audited: Audited, against: Against | None, features: Features, folder: Path) -> str:
     """What would be done, as text: what is read, each run, and the time in all.
 
     Args:

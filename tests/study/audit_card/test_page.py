@@ -55,7 +55,10 @@ def test_a_card_is_replaced_by_one_of_the_same_images_or_where_that_is_asked_for
     assert check_place(tmp_path, "a", overwrite=False) == ""
     write(small_card("a"), tmp_path)
     assert "same images" in check_place(tmp_path, "a", overwrite=False)
-    with pytest.raises(InputError, match=r"holds the card of other images; name another folder by --out, or replace it by --overwrite\."):
+    with pytest.raises(
+        InputError,
+        match=r"holds the card of other images; name another folder by --out, or replace it by --overwrite\.",
+    ):
         check_place(tmp_path, "b", overwrite=False)
     assert "is replaced" in check_place(tmp_path, "b", overwrite=True)
     (tmp_path / "card.json").write_text("[1]")

@@ -42,7 +42,9 @@ def test_what_is_not_known_is_null_in_json():
 
 
 def test_a_section_is_written_without_its_figures():
-    section = Section("what", "What", "How.", "Limits.", (Number("n", "t", 1, "images"),), (("term", "text"),), ("note",), ("<svg/>",))
+    section = Section(
+        "what", "What", "How.", "Limits.", (Number("n", "t", 1, "images"),), (("term", "text"),), ("note",), ("<svg/>",)
+    )
     assert section.json == {
         "title": "What", "how": "How.", "limits": "Limits.", "left_out": "", "facts": {"term": "text"}, "notes": ["note"],
         "numbers": [{"name": "n", "title": "t", "value": 1, "low": None, "high": None, "unit": "images", "beside": []}],
@@ -54,7 +56,9 @@ def test_captions_are_text_whatever_they_hold():
     for html in (grid([PNG], [caption]), pairs("Pairs", [(PNG, caption, PNG, caption, caption)])):
         page = BeautifulSoup(html, "html.parser")
         assert page.find("script") is None and caption in page.get_text()
-        assert all(caption in one["alt"] and one["src"].startswith("data:image/png;base64,") for one in page.find_all("img"))
+        assert all(
+            caption in one["alt"] and one["src"].startswith("data:image/png;base64,") for one in page.find_all("img")
+        )
     rows = [(caption, "one", 0.5, 0.4, 0.6, caption)]
     assert BeautifulSoup(intervals(caption, rows), "html.parser").find("script") is None
 

@@ -99,7 +99,9 @@ def card(folder: Path) -> dict:
     page, data = BeautifulSoup(text, "html.parser"), json.loads((folder / "card.json").read_text())
     every = [n for section in data["sections"].values() for number in section["numbers"] for n in (number, *number["beside"])]  # fmt: skip
     assert len({one["name"] for one in every}) == len(every)
-    said = {one["name"]: Number(*(one[k] for k in ("name", "title", "value", "unit", "low", "high"))).text for one in every}
+    said = {
+        one["name"]: Number(*(one[k] for k in ("name", "title", "value", "unit", "low", "high"))).text for one in every
+    }
     assert {tag["data-number"]: tag.get_text() for tag in page.select("[data-number]")} == said
     assert [one["id"] for one in page.select("section")] == list(data["sections"])
     assert check_offline(folder) == []
@@ -137,7 +139,12 @@ def test_a_synthetic_set_against_a_corpus_that_has_copies_of_it(made, place):
     assert found["copies.identical"] == pytest.approx(1 / 3) and found["copies.pixels_called"] >= 1 / 3
     assert 1 / 16 <= found["faithfulness.chance"] <= 1 / 10  # of captions of which the half for prototypes has an image
     facts = data["sections"]["what"]["facts"]
-    assert (facts["guidance scale w"], facts["denoising steps"], facts["sampler"], facts["seed"]) == ("1.5", "2", "dpm++", "0")
+    assert (facts["guidance scale w"], facts["denoising steps"], facts["sampler"], facts["seed"]) == (
+        "1.5",
+        "2",
+        "dpm++",
+        "0",
+    )
     assert facts["fingerprint of the generator"] == SyntheticSet(made).plan["generator"]
     assert facts["width × height, in pixels"] == "32 × 32 (48)" and facts["versions"] == "not recorded"
     assert "declares no attributes of people" in data["sections"]["groups"]["left_out"]
@@ -152,7 +159,11 @@ def test_a_synthetic_set_against_a_corpus_that_has_copies_of_it(made, place):
 def test_a_folder_of_captioned_images(place):
     pixels = photographs(20)
     images = [(f"photograph {k % 4}", one) for k, one in enumerate(pixels)]
-    images += [("photograph 0", pixels[0]), ("photograph 1", pixels[0]), ("a blank, and <b>", np.full((40, 40, 3), 90, np.uint8))]
+    images += [
+        ("photograph 0", pixels[0]),
+        ("photograph 1", pixels[0]),
+        ("a blank, and <b>", np.full((40, 40, 3), 90, np.uint8)),
+    ]
     images += [("small", photographs(1, 5, 12)[0])]
     folder = write_folder(place / "photos", images)
     result = call(folder, *SMALL, "--out", "here")
@@ -163,12 +174,16 @@ def test_a_folder_of_captioned_images(place):
     assert {k: found[f"flagged.{k}"] for k in ("blank", "repeated", "shared", "empty", "small")} == {
         "blank": 1, "repeated": 1, "shared": 3, "empty": 0, "small": 1,
     }  # fmt: skip
-    assert all("--against names one" in data["sections"][name]["left_out"] for name in ("copies", "faithfulness", "groups"))
+    assert all(
+        "--against names one" in data["sections"][name]["left_out"] for name in ("copies", "faithfulness", "groups")
+    )
     assert any("70 % are for training" in note for note in data["sections"]["what"]["notes"])
     assert "flagged.safety" not in found and str(place) not in json.dumps(data)
 
     write_folder(place / "others", images[:20])
-    assert refused("others", *SMALL, "--out", "here").startswith("here holds the card of other images; name another folder")
+    assert refused("others", *SMALL, "--out", "here").startswith(
+        "here holds the card of other images; name another folder"
+    )
     replaced = call("others", *SMALL, "--out", "here", "--overwrite")
     assert replaced.exit_code == 0 and "is replaced." in replaced.stderr
     assert numbers(card(place / "here"))["what.images"] == 20
@@ -180,7 +195,9 @@ def test_the_embedded_pipeline_is_held_against_what_it_learned_from(few, place):
     (place / "captions.txt").write_text("\n".join(sorted(set(few.to_learn_from().table["caption"]))[:60]))
     planned = call("emoji", "--captions", "captions.txt", *small, "--dry-run")
     assert planned.exit_code == 0, planned.output
-    assert "emoji: pipeline, 48 images" in planned.stdout and "from which the embedded generator learned" in planned.stdout
+    assert (
+        "emoji: pipeline, 48 images" in planned.stdout and "from which the embedded generator learned" in planned.stdout
+    )
     assert "Of 7 runs 0 exist and 7 would be computed" in planned.stdout
     assert not (place / "runs").exists() and not (place / "audits").exists()
 
@@ -194,10 +211,16 @@ def test_the_embedded_pipeline_is_held_against_what_it_learned_from(few, place):
     assert not groups["left_out"], groups
     attributes = {one["name"].split(".")[1] for one in groups["numbers"]}
     assert attributes == {"tone", "gender"} and any("Perceived attributes" in note for note in groups["notes"])
-    assert "Of 7 runs 7 exist and 0 would be computed" in call("emoji", "--captions", "captions.txt", *small, "--dry-run").stdout
+    assert (
+        "Of 7 runs 7 exist and 0 would be computed"
+        in call("emoji", "--captions", "captions.txt", *small, "--dry-run").stdout
+    )
 
     (key,) = [key for key in RunStore().list()["key"] if key.startswith("synthesis-")]
-    for source in (key[:16], place / "runs" / key):  # by key and by folder it is the same set, and nothing is measured again
+    for source in (
+        key[:16],
+        place / "runs" / key,
+    ):  # by key and by folder it is the same set, and nothing is measured again
         again = call(source, *SMALL, "--out", "again", "--overwrite")
         assert again.exit_code == 0 and "audit:" not in again.stderr, again.output
         assert numbers(card(place / "again"))["diversity.ratio"] == numbers(data)["diversity.ratio"]
@@ -225,7 +248,10 @@ def test_an_encoder_of_a_run_may_look(made, place):
     run = Study(store).pretraining(ImageSet("made", lambda: SyntheticSet(made).in_memory()), recipe, "test")
     result = call(made, "--encoder", run.key[:18], *SMALL)
     assert result.exit_code == 0, result.output
-    assert f"the encoder of {run.key} (simclr, test_resnet, 1 steps)" in card(place / "audits" / "made")["made"]["features"]
+    assert (
+        f"the encoder of {run.key} (simclr, test_resnet, 1 steps)"
+        in card(place / "audits" / "made")["made"]["features"]
+    )
     assert "there is no complete pre-training 'pretraining-0a'" in refused(made, "--encoder", "pretraining-0a", *SMALL)
     assert f"{run.key} is a run of the step pretraining; a card is of" in refused(run.key)
 
@@ -242,7 +268,9 @@ def test_what_cannot_be_audited_is_refused_in_a_sentence(made, tiny_pipeline, pl
     assert "no column text or caption and no labels" in refused("bare")
     (place / "notes.txt").write_text("x")
     assert "notes.txt is no .parquet or .tar file" in refused("notes.txt")
-    assert refused("nothing").startswith("'nothing' is no run of synthesis, synthetic set or pipeline, and unknown source 'nothing'")
+    assert refused("nothing").startswith(
+        "'nothing' is no run of synthesis, synthetic set or pipeline, and unknown source 'nothing'"
+    )
     assert "there is no complete run 'synthesis-0a1b'" in refused("synthesis-0a1b")
     cut = shutil.copytree(made, place / "cut")
     (cut / "set.json").unlink()
