@@ -3,8 +3,8 @@
 No likeness is large or small in itself: where a corpus holds near-duplicates, images that nothing copied are alike too. So a part of the corpus is
 asked about the rest. The corpus falls into two halves, by a hash of what belongs together, such as the designs of one concept. Images of each half
 are looked up in the other, which holds no copy of them but by chance; the bar of a half is the likeness that ``LEVEL / 2`` of these exceed. An image is
-called a copy where it exceeds the bar of either half, so that about ``LEVEL`` of images without any copy are called. (Carlini et al. 2023, section 4, and
-Somepalli et al. 2023, section 3, take one bar for all corpora.)
+called a copy where it exceeds the bar of either half, so that about ``LEVEL`` are called of images that show other things than the corpus. More may be of
+images that show the same things, although none was copied.
 """
 
 from __future__ import annotations

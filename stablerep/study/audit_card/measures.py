@@ -27,12 +27,12 @@ IMAGES, DIVERSITY, BACKGROUND, COPIES, OWN_CAPTION, PEOPLE = (
     "images", "diversity", "background", "copies", "own caption", "people",
 )  # fmt: skip
 MEASURES = {  # words, nominal seconds for an image, and the code that a measure calls
-    IMAGES: ("every image, once", 0.001, ("stablerep.audits.scan",)),
-    DIVERSITY: ("how varied a sample is", 0.003, (*_LOOKING, f"{_COMPARING}:varied", f"{_COMPARING}:small")),
-    BACKGROUND: ("a sample of the corpus", 0.003, ("stablerep.audits.scan", *_LOOKING, f"{_COMPARING}:background")),
-    COPIES: ("the corpus passes, for copies", 0.006, ("stablerep.audits.resemblance", *_LOOKING, *(f"{_COMPARING}:{name}" for name in _PASSING))),
-    OWN_CAPTION: ("what captions name", 0.003, ("stablerep.audits.own_caption", *_LOOKING, f"{_MEANING}:own_caption")),
-    PEOPLE: ("people", 0.006, ("stablerep.audits.people", *_BIAS, f"{_MEANING}:people", f"{_MEANING}:to_read")),
+    IMAGES: ("every image, once", 0.0006, ("stablerep.audits.scan",)),
+    DIVERSITY: ("how varied a sample is", 0.001, (*_LOOKING, f"{_COMPARING}:varied", f"{_COMPARING}:small")),
+    BACKGROUND: ("a sample of the corpus", 0.001, ("stablerep.audits.scan", *_LOOKING, f"{_COMPARING}:background")),
+    COPIES: ("the corpus passes, for copies", 0.0015, ("stablerep.audits.resemblance", *_LOOKING, *(f"{_COMPARING}:{name}" for name in _PASSING))),
+    OWN_CAPTION: ("what captions name", 0.0004, ("stablerep.audits.own_caption", *_LOOKING, f"{_MEANING}:own_caption")),
+    PEOPLE: ("people", 0.002, ("stablerep.audits.people", *_BIAS, f"{_MEANING}:people", f"{_MEANING}:to_read")),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import stablerep
 from stablerep.checkpoint import written_aside
 from stablerep.errors import InputError
-from stablerep.study.audit_card import described, measured
+from stablerep.study.audit_card import described, named, variety
 from stablerep.study.audit_card.against import Against, Features
 from stablerep.study.audit_card.inputs import Audited
 from stablerep.study.audit_card.measures import Measured
@@ -65,8 +65,8 @@ def card_of(
 ) -> Card:
     """The card of what was measured."""
     sections = (
-        described.what(audited, found), described.look(found), described.flags(audited, found), measured.diversity(found, features, against),
-        measured.copies(found, features, against), measured.faithfulness(found, features, against), measured.group_shares(found, against),
+        described.what(audited, found), described.look(found), described.flags(audited, found), variety.diversity(found, features, against),
+        variety.copies(found, features, against), named.faithfulness(found, features, against), named.group_shares(found, against),
     )  # fmt: skip
     corpus = "none"
     if against:
@@ -99,7 +99,7 @@ def glance(card: Card) -> list[tuple[str, str]]:
     if "copies.pixels_called" in known:
         found.append((
             "copies", f"called copies: {said('copies.pixels_called')} by pixels, {said('copies.features_called')} by features, where about "
-                      f"{said('copies.pixels_chance')} would be without any",
+                      f"{said('copies.pixels_chance')} of images of other things would be, without any copy",
         ))  # fmt: skip
     if "faithfulness.own_first" in known:
         found.append((

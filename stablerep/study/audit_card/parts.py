@@ -67,7 +67,7 @@ class Section:
 
     Attributes:
         name: in the JSON and in addresses within the page. title: its heading.
-        how: what was measured and how. limits: what it cannot say.
+        how: what was measured and how. opening: what has to be known before the numbers. limits: what it cannot say.
         numbers: in a table. facts: terms and what they are. notes: further sentences. shown: figures and grids, as HTML.
         left_out: why there is nothing else, where that is so.
     """
@@ -81,11 +81,12 @@ class Section:
     notes: tuple[str, ...] = ()
     shown: tuple[str, ...] = field(default=(), repr=False)
     left_out: str = ""
+    opening: str = ""
 
     @property
     def json(self) -> dict[str, Any]:
         """All but the figures."""
         return {
-            "title": self.title, "how": self.how, "limits": self.limits, "left_out": self.left_out, "facts": dict(self.facts),
+            "title": self.title, "how": self.how, "opening": self.opening, "limits": self.limits, "left_out": self.left_out, "facts": dict(self.facts),
             "notes": list(self.notes), "numbers": [one.json for one in self.numbers],
         }  # fmt: skip

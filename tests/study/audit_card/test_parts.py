@@ -46,7 +46,7 @@ def test_a_section_is_written_without_its_figures():
         "what", "What", "How.", "Limits.", (Number("n", "t", 1, "images"),), (("term", "text"),), ("note",), ("<svg/>",)
     )
     assert section.json == {
-        "title": "What", "how": "How.", "limits": "Limits.", "left_out": "", "facts": {"term": "text"}, "notes": ["note"],
+        "title": "What", "how": "How.", "opening": "", "limits": "Limits.", "left_out": "", "facts": {"term": "text"}, "notes": ["note"],
         "numbers": [{"name": "n", "title": "t", "value": 1, "low": None, "high": None, "unit": "images", "beside": []}],
     }  # fmt: skip
 

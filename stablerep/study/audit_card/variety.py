@@ -1,4 +1,4 @@
-"""The further sections of a card: how varied a sample is, whether copies, whether it shows what its captions name, and whom."""
+"""The sections of a card that compare images with images: how varied a sample is, and whether any are copies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 
 from stablerep.audits.groups import FEWEST
-from stablerep.audits.people import AS_READ, BALANCE, CORRECTED, OF_CAPTION, OF_CONCEPT
-from stablerep.audits.readers import CANNOT_TELL
 from stablerep.audits.resemblance import LEVEL
 from stablerep.audits.shares import kept_off_the_boundary
 from stablerep.audits.spread import ALIKE, FEATURES, NEAR, PIXELS
@@ -15,15 +13,10 @@ from stablerep.statistics import mean_with_interval
 from stablerep.study.audit_card import drawing
 from stablerep.study.audit_card.against import Against, Features
 from stablerep.study.audit_card.comparing import SIDE
-from stablerep.study.audit_card.meaning import AUDITED
 from stablerep.study.audit_card.measures import Measured
 from stablerep.study.audit_card.parts import COSINE, DISTANCE, GREYS, RATIO, SHARE, Number, Section
 
 NOTHING = "The card is held against no corpus; --against names one."
-NOTE = (
-    "Perceived attributes: the words below are labels that somebody gave to images of the corpus, of drawings the official labels. A reader says which of them an image "
-    "looks like. That is no statement on anybody's identity, and images of no real person have none."
-)  # fmt: skip
 
 
 def share(name: str, title: str, values: pd.Series, captions: pd.Series, beside: tuple[Number, ...] = ()) -> Number:
@@ -65,8 +58,12 @@ def diversity(measured: Measured, features: Features, against: Against | None) -
         beside = (
             (share(f"{key}_real", f"real images of {against.name}", others[0][column], others[1]),) if others else ()
         )
-        limit = f"{NEAR:g} grey levels at {SIDE} pixels" if by == PIXELS else f"a cosine of {ALIKE:g} of features"
-        title = f"nearly the same as another sampled image of {'the same' if which.startswith('same') else 'another'} caption (within {limit})"
+        limit = (
+            f"at most {NEAR:g} grey levels apart at {SIDE} pixels"
+            if by == PIXELS
+            else f"a cosine of features of {ALIKE:g} or more"
+        )
+        title = f"nearly the same as another sampled image of {'the same' if which.startswith('same') else 'another'} caption ({limit})"
         numbers.append(share(key, title, near[column], mine, beside))
     several = int(found.loc["within", "captions"])
     notes = [f"Distances are cosine distances of {features.title}. {interval_over(mine)}"]
@@ -91,15 +88,17 @@ def copies(measured: Measured, features: Features, against: Against | None) -> S
     """Which images look too much like one of the corpus, against what the corpus does by itself."""
     title = "Copies"
     how = (
-        f"Each sampled image was looked up among all images of the corpus, by pixels at {SIDE} × {SIDE} and by features. The corpus set the bar itself: its "
-        f"images of one half were looked up in the other half, and about {100 * LEVEL:g} % of images that copy nothing would be called copies."
+        f"Each sampled image was looked up among all images of the corpus, by pixels at {SIDE} × {SIDE} and by features. The corpus sets the bar itself: its "
+        f"images of one half were looked up in the other half, which shows other things. Of images that show what the corpus does not, about {100 * LEVEL:g} % would be "
+        "called copies. Images of captions that the corpus has are more alike to it for that reason alone, and more of them are called without being copied."
     )
     if against is None:
         return Section("copies", title, how, left_out=NOTHING)
     table, others = measured.copies.table("copies"), measured.copies.table("background")
-    chance = Number("copies.chance", "without any copy, about", LEVEL, SHARE)
+    chance = Number("copies.chance", "of images of other things, without any copy, about", LEVEL, SHARE)
     numbers, shown, summary = [], [], measured.copies.info["summary"]
-    for by, unit in ((PIXELS, GREYS), (FEATURES, COSINE)):
+    notes = [interval_over(table["caption"])]
+    for by, unit, highest in ((PIXELS, GREYS, 0.0), (FEATURES, COSINE, 1.0)):
         sign = -1 if by == PIXELS else 1  # distances in pixels are shown as distances
         mine = pd.concat([table[f"{by}, half {k}"] for k in (0, 1)]).to_numpy() * sign
         real = others[f"{by}, likeness"].to_numpy() * sign
@@ -113,6 +112,10 @@ def copies(measured: Measured, features: Features, against: Against | None) -> S
             Number(f"copies.{by}_median", f"median {word} the most similar image of a half, by {by}", _median(mine), unit, beside=(beside,)),
         ]  # fmt: skip
         called = f"{numbers[-2].text} are called copies"
+        if any(bar * sign >= highest - 1e-4 for bar in bars):
+            notes.append(
+                f"By {by} a half calls nothing a copy: more than {100 * LEVEL / 2:g} % of the corpus's images look the same as one of the other half."
+            )
         shown.append(drawing.outlines(
             f"{'Distance to' if by == PIXELS else 'Cosine with'} the most similar image of a half, by {by}",
             {"audited images": mine, f"{against.name}, half against half": real}, bars, unit,
@@ -124,7 +127,6 @@ def copies(measured: Measured, features: Features, against: Against | None) -> S
         share("copies.identical", "the same at 32 pixels, but for rounding", same, table["caption"], (beside,))
     )
     shown += _pairs(measured.copies.table("pairs"))
-    notes = [interval_over(table["caption"])]
     notes += [] if against.asked_for else [
         f"No corpus was named. The embedded generator drew these images, so that the card is held against what it learned from, {against.name}."
     ]  # fmt: skip
@@ -160,96 +162,3 @@ def _pairs(table: pd.DataFrame) -> list[str]:
 
 def _likeness(by: str, value: float) -> str:
     return f"{max(-value, 0):.1f} grey levels apart" if by == PIXELS else f"cosine {value:.3f}"
-
-
-def faithfulness(measured: Measured, features: Features, against: Against | None) -> Section:
-    """How often an image's own caption comes first."""
-    how = (
-        f"Prototypes of captions were made of one half of the corpus's images, by {features.title}. An image counts as faithful where what its own caption "
-        "names comes first among all that were asked about."
-    )
-    if against is None:
-        return Section("faithfulness", "Faithfulness", how, left_out=NOTHING)
-    summary = measured.own_caption.info["summary"]
-    if summary.get("left_out"):
-        return Section("faithfulness", "Faithfulness", how, left_out=summary["left_out"])
-    table = measured.own_caption.table("own").set_index("source")
-    named = "the caption" if summary["named"] == "caption" else f"the label {summary['named']!r} of the caption"
-    mine, beside = table.loc[AUDITED], []
-    for source, row in table.drop(index=AUDITED).iterrows():
-        beside.append(Number(f"faithfulness.{source}", f"real images of {against.name}, the other half", row["share"], SHARE, row["low"], row["high"]))  # fmt: skip
-    beside.append(Number("faithfulness.chance", "chance", mine["chance"], SHARE))
-    number = Number("faithfulness.own_first", "images whose own comes first", mine["share"], SHARE, mine["low"], mine["high"], tuple(beside))  # fmt: skip
-    rows = [("audited images", "one", mine["share"], mine["low"], mine["high"], number.text)]
-    rows += [(one.title, "two" if one.name != "faithfulness.chance" else "other", one.value, one.low if one.low is not None else np.nan,
-              one.high if one.high is not None else np.nan, one.text) for one in beside]  # fmt: skip
-    return Section(
-        "faithfulness", "Faithfulness", how, numbers=(number,), shown=(drawing.intervals("Share of images whose own comes first", rows),),
-        facts=(("what is recognized", f"{named}, one of {int(mine['among']):,}"), ("audited images", f"{int(mine['images']):,} of {int(mine['names']):,} kinds"),
-               ("captions that the corpus has too", f"{summary['shared']:,}")),
-        notes=("Every caption, or label, weighs the same; intervals are over these.",),
-        limits="whether an image shows everything that its caption says. The number is as much one of the features as of the images: compare it with that of real images, not "
-        "with 100 %. A copy of a corpus's image is faithful too. " + (WEAK if features.weak else "An encoder that learned from the corpus knows its real images better."),
-    )  # fmt: skip
-
-
-def group_shares(measured: Measured, against: Against | None) -> Section:
-    """Whom the images show, as read and corrected for the reader's errors."""
-    how = "A reader for each attribute learned from images of the corpus, and its errors were counted on images of concepts that it had not seen (cross-fitting)."
-    if against is None:
-        return Section("groups", "Group shares", how, left_out=NOTHING)
-    summary = measured.people.info["summary"]
-    if summary.get("left_out"):
-        return Section("groups", "Group shares", how, left_out=summary["left_out"])
-    shares, fits, numbers, shown, notes = measured.people.table("shares"), measured.people.table("fits"), [], [], []
-    for attribute, part in shares.groupby("attribute", sort=False):
-        rows, corrected = [], part[part["source"] == CORRECTED].set_index("label")
-        known = {
-            source: part[part["source"] == source].set_index("label")["share"]
-            for source in (OF_CAPTION, OF_CONCEPT, BALANCE)
-        }
-        source = OF_CAPTION if len(known[OF_CAPTION]) else OF_CONCEPT
-        for row in part[part["source"] == AS_READ].itertuples():
-            key, beside = f"groups.{attribute}.{row.label}".replace(" ", "_"), ()
-            if row.label != CANNOT_TELL:
-                fixed = corrected.loc[row.label]
-                beside = (
-                    Number(f"{key}.corrected", "corrected for the reader's errors", fixed["share"], SHARE, fixed["low"], fixed["high"]),
-                    Number(f"{key}.corpus", f"{source} in {against.name}", float(known[source][row.label]), SHARE),
-                )  # fmt: skip
-            numbers.append(
-                Number(key, f"{attribute}: {row.label}, as read", row.share, SHARE, row.low, row.high, beside)
-            )
-            rows.append(
-                (f"{row.label}, as read", "two" if beside else "other", row.share, row.low, row.high, numbers[-1].text)
-            )
-            if beside:
-                one = beside[0]
-                rows.append(
-                    (
-                        f"{row.label}, corrected",
-                        "one",
-                        one.value,
-                        one.low,
-                        one.high,
-                        "refused" if one.value != one.value else one.text,
-                    )
-                )
-        shown.append(drawing.intervals(f"Shares of {attribute} among the images", rows))
-        fit = fits[fits["attribute"] == attribute].iloc[0]
-        if fit["refused"]:
-            notes.append(
-                f"The correction for {attribute} is refused: no shares explain what was read (p = {fit['p']:.3f}), so that these images differ from those on which "
-                "the reader's errors were counted."
-            )  # fmt: skip
-    for row in measured.people.table("readers").itertuples():
-        notes.append(
-            f"The reader of {row.attribute} learned from {row.images:,} images; cross-fitted, it reads {100 * row.read:.0f} % of them, "
-            f"and {100 * row.accuracy:.0f} % of these rightly."
-        )
-    return Section(
-        "groups", "Group shares", how, numbers=tuple(numbers), shown=tuple(shown), notes=(NOTE, *notes),
-        facts=(("images of people", f"{summary['images']:,} of {summary['captions']:,} captions"), ("the readers learned from", f"{summary['learned']:,} images of {against.name}")),
-        limits="who anybody is, or whether the shares are fair: that depends on what the images are for. Shares of captions that name a group follow the captions. Groups that the "
-        "corpus does not label are not seen.",
-    )  # fmt: skip
