@@ -36,7 +36,7 @@ def grid(pngs: Sequence[bytes], captions: Sequence[str]) -> str:
 def pairs(title: str, rows: Sequence[tuple[bytes, str, bytes, str, str]]) -> str:
     """Pairs side by side: an image and its caption, what it is like and the caption of that, and what is said of both."""
     items = (
-        f'<li class="pair"><span class="two">{picture(png, f"audited image: {shortened(caption)}")}'
+        f'<li class="pair"><span class="both">{picture(png, f"audited image: {shortened(caption)}")}'
         f"{picture(other, f'most alike in the corpus: {shortened(of)}')}</span>"
         f"<span>{escape(shortened(caption, 60))} / {escape(shortened(of, 60))}</span><strong>{escape(said)}</strong></li>"
         for png, caption, other, of, said in rows

@@ -49,16 +49,16 @@ class Number:
     @property
     def json(self) -> dict[str, Any]:
         """The same as JSON values; what is not known is null."""
-        known = {name: _known(getattr(self, name)) for name in ("value", "low", "high")}
+        known = {name: _known(getattr(self, name), self.unit) for name in ("value", "low", "high")}
         return {
             "name": self.name, "title": self.title, **known, "unit": self.unit, "beside": [one.json for one in self.beside],
         }  # fmt: skip
 
 
-def _known(value: float | None) -> float | int | None:
+def _known(value: float | None, unit: str) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
-    return int(value) if float(value).is_integer() and abs(value) >= 1 else float(value)
+    return int(value) if unit in COUNTS else float(value)
 
 
 @dataclass(frozen=True)

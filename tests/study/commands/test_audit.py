@@ -28,6 +28,7 @@ from stablerep.training import PretrainingRecipe
 from stablerep.views import ViewRecipe
 from tests.conftest import TINY_CAPTIONS
 from tests.study.book.offline import check_offline
+from tests.study.stand_ins import write_photographs
 
 SMALL = ("--sample", "64")
 
@@ -237,6 +238,21 @@ def test_a_pipeline_folder_draws_captions_of_the_corpus(tiny_pipeline, place):
     assert "5 captions; 10 are needed" in data["sections"]["faithfulness"]["left_out"]
     made = call(tiny_pipeline, "--against", corpus, "--count", "5", "-l", "2", "--steps", "2", *SMALL, "--dry-run")
     assert "Of 7 runs 7 exist and 0 would be computed." in made.stdout
+
+
+def test_people_are_read_where_the_corpus_is_of_people_alone(place, monkeypatch):
+    """Whatever the captions are: no caption of the corpus has to be among them."""
+    monkeypatch.setenv("STABLEREP_DATA", str(write_photographs(place / "data")))
+    folder = write_folder(place / "faces", [("a photo of a person", one) for one in photographs(24)])
+    result = call(folder, "--against", "fairface64", "--people", "race,gender", *SMALL)
+    assert result.exit_code == 0, result.output
+    groups = card(place / "audits" / "faces")["sections"]["groups"]
+    assert groups["facts"]["images of people"] == "24 of 1 captions"
+    assert {one["name"].split(".")[1] for one in groups["numbers"]} == {"race", "gender"}
+    assert {one["title"] for one in groups["numbers"] if "gender" in one["name"]} == {
+        "gender: Female, as read", "gender: Male, as read", "gender: cannot tell, as read",
+    }  # fmt: skip
+    assert "people is 'mood'" in refused(folder, "--against", "fairface64", "--people", "mood", "--out", "x")
 
 
 def test_an_encoder_of_a_run_may_look(made, place):
