@@ -32,7 +32,9 @@ def faithfulness(measured: Measured, features: Features, against: Against | None
     if summary.get("left_out"):
         return Section("faithfulness", "Faithfulness", how, left_out=summary["left_out"])
     table = measured.own_caption.table("own").set_index("source")
-    named = "the caption" if summary["named"] == "caption" else f"the label {summary['named']!r} of the caption"
+    named = (
+        "the caption" if summary["named"] == "caption" else f"what the caption names of the column {summary['named']!r}"
+    )
     mine, beside = table.loc[AUDITED], []
     for source, row in table.drop(index=AUDITED).iterrows():
         beside.append(Number(f"faithfulness.{source}", f"real images of {against.name}, the other half", row["share"], SHARE, row["low"], row["high"]))  # fmt: skip
@@ -48,7 +50,7 @@ def faithfulness(measured: Measured, features: Features, against: Against | None
                ("captions that the corpus has too", f"{summary['shared']:,}")),
         notes=("Every caption, or label, weighs the same; intervals are over these.",),
         limits="whether an image shows everything that its caption says. The number is as much one of the features as of the images: compare it with that of real images, not "
-        "with 100 %. A copy of a corpus's image is faithful too. " + (WEAK if features.weak else "An encoder that learned from the corpus knows its real images better."),
+        "with 100 %. Made images may come first more often than real ones, because they are more typical or because they copy. " + (WEAK if features.weak else "An encoder that learned from the corpus knows its real images better."),
     )  # fmt: skip
 
 
