@@ -67,6 +67,8 @@ def diversity(measured: Measured, features: Features, against: Against | None) -
         numbers.append(share(key, title, near[column], mine, beside))
     several = int(found.loc["within", "captions"])
     notes = [f"Distances are cosine distances of {features.title}. {interval_over(mine)}"]
+    if against:
+        notes.append(f"The real images are of any captions of {against.name}, chosen in the same way.")
     if not several:
         notes.append("No caption has two images in the sample, so that nothing can be said of images of one caption.")
     return Section(
