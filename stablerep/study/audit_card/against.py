@@ -56,11 +56,11 @@ def _rank(text: str) -> str:
     return hashlib.sha256(f"caption:{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def open_against(source: str | None, by_embedded: bool, *, labels: list[str], people: list[str]) -> Against | None:
+def open_against(source: str | None, by_embedded: bool, people: list[str]) -> Against | None:
     """The corpus of a name; for no name the emoji where the embedded generator drew the images, else nothing, as for ``none``.
 
     Args:
-        labels: columns of classes. people: columns with attributes of people. Both of a corpus that is read from files.
+        people: columns with attributes of people, of a corpus that is read from files.
 
     Raises:
         InputError: as :func:`stablerep.corpus.load_corpus` does; or a corpus without images that may be learned from.
@@ -73,8 +73,6 @@ def open_against(source: str | None, by_embedded: bool, *, labels: list[str], pe
             )
         return None
     options = {"people": people} if people else {}
-    if name != "emoji" and labels:
-        options["labels"] = labels
     whole = embedded() if name == "emoji" and not options else load_corpus(name, **options)
     part = whole.to_learn_from()
     if not len(part):

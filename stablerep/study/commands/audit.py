@@ -37,7 +37,9 @@ def audit_command(
     sample: Annotated[int, Option(help="Images that are compared with each other, at most.", min=16)] = 4096,
     labels: Annotated[
         str,
-        Option(metavar="A,B,...", help="Columns of classes, of images that are read from files and have no captions."),
+        Option(
+            metavar="A,B,...", help="Columns of classes from which captions are made, of audited images that have none."
+        ),
     ] = "",
     people: Annotated[
         str, Option(metavar="A,B,...", help="Columns of --against with attributes of people; the emoji have theirs.")
@@ -72,10 +74,10 @@ def audit_command(
     from stablerep.study.plans.planning import PlanningStore
     from stablerep.study.store.runs import RunStore
 
-    named = {name: [one for one in text.split(",") if one] for name, text in (("labels", labels), ("people", people))}
+    classes, attributes = ([one for one in text.split(",") if one] for text in (labels, people))
     study = Study(PlanningStore() if dry_run else RunStore())
     features = open_features(encoder, study)
-    opened = functools.cache(lambda by_embedded: open_against(against, by_embedded, **named))
+    opened = functools.cache(lambda by_embedded: open_against(against, by_embedded, attributes))
 
     def held_against(by_embedded: bool) -> Against | None:
         return opened(by_embedded and against is None)
@@ -83,7 +85,7 @@ def audit_command(
     if against is not None:
         held_against(False)  # refused before anything is drawn
     drawn = Drawn(captions, count, images_per_caption, guidance_scale, steps, sampler, seed)
-    audited = open_source(source, study, drawn, held_against, named["labels"])
+    audited = open_source(source, study, drawn, held_against, classes)
     real = held_against(audited.by_embedded)
     if real and real.whole == audited.fingerprint:
         raise InputError(

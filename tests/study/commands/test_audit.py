@@ -211,7 +211,7 @@ def test_the_embedded_pipeline_is_held_against_what_it_learned_from(few, place):
     groups = data["sections"]["groups"]
     assert not groups["left_out"], groups
     attributes = {one["name"].split(".")[1] for one in groups["numbers"]}
-    assert attributes == {"tone", "gender"} and any("Perceived attributes" in note for note in groups["notes"])
+    assert attributes == {"tone", "gender"} and "Perceived attributes" in groups["opening"]
     assert (
         "Of 7 runs 7 exist and 0 would be computed"
         in call("emoji", "--captions", "captions.txt", *small, "--dry-run").stdout
