@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stablerep.audits.own_caption import FEWEST, own_first, two_halves, what_is_named
+from stablerep.audits.groups import FEWEST
+from stablerep.audits.own_caption import FEWEST as FEWEST_SHARED
+from stablerep.audits.own_caption import own_first, two_halves, what_is_named
 from stablerep.checkpoint import save_table
 from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.errors import InputError
@@ -28,15 +30,15 @@ def own_caption(against: Against, features: Features, images: Run, diversity: Ru
     """How often what a caption names comes first, where the corpus has the captions too; else why that is not said."""
     corpus, captions = against.corpus, images.table("sample")["caption"].tolist()
     shared = set(captions) & set(corpus.table["caption"])
-    if len(shared) < FEWEST:
+    if len(shared) < FEWEST_SHARED:
         return {
-            "left_out": f"{against.name} has {len(shared)} of the {len(set(captions))} captions; {FEWEST} are needed."
+            "left_out": f"{against.name} has {len(shared)} of the {len(set(captions))} captions; {FEWEST_SHARED} are needed."
         }
     column = what_is_named(corpus)
     names = dict(zip(corpus.table["caption"], corpus.table[column].astype(str)))
     gallery, others = two_halves(corpus, sorted(shared))
-    if gallery.table["caption"].nunique() < FEWEST:
-        return {"left_out": f"half of the images of {against.name} have fewer than {FEWEST} of the captions."}
+    if gallery.table["caption"].nunique() < FEWEST_SHARED:
+        return {"left_out": f"half of the images of {against.name} have fewer than {FEWEST_SHARED} of the captions."}
     backbone = features.open()
     looked = {
         name: (features_of(backbone, OnDemandImages(part, features.size)), part.table["caption"].tolist())
@@ -81,7 +83,10 @@ def people(against: Against, images: Run, seed: int, folder: Path) -> dict:
         return {"left_out": f"{how}; {FEWEST_READ} are needed."}
     known = people_in(against.corpus).where(learned)
     rows = with_clusters(known)
-    ids, names = pd.factorize(captions[mine])
+    asked = captions[mine].tolist()
+    ids, names = pd.factorize(pd.Series(asked))
+    if few := len(names) < FEWEST:  # too few captions to resample: every image stands for itself
+        ids, names = np.arange(len(asked)), asked
     drawn = small(images, SIDE)[torch.from_numpy(np.flatnonzero(mine))]
     try:
         found = read_people(
@@ -91,4 +96,9 @@ def people(against: Against, images: Run, seed: int, folder: Path) -> dict:
         return {"left_out": f"no reader can learn from {against.name}: {error}"}
     for name, table in found.items():
         save_table(folder / f"{name}.parquet", table)
-    return {"images": int(mine.sum()), "captions": len(names), "learned": len(known)}
+    return {
+        "images": len(asked),
+        "captions": len(set(asked)),
+        "learned": len(known),
+        "over": "images" if few else "captions",
+    }

@@ -79,6 +79,10 @@ def group_shares(measured: Measured, against: Against | None) -> Section:
                 f"The correction for {attribute} is refused: no shares explain what was read (p = {fit['p']:.3f}), so that these images differ from those on which "
                 "the reader's errors were counted. What was read may be wrong by more than its interval."
             )  # fmt: skip
+    over = {
+        "captions": "over captions", "images": f"over images, as if each were independent: there are {summary['captions']} captions, too few to resample",
+    }  # fmt: skip
+    notes.append(f"Intervals are {over[summary['over']]}.")
     notes += [
         f"The reader of {row.attribute} learned from {row.images:,} images; cross-fitted, it reads {100 * row.read:.0f} % of them, "
         f"and {100 * row.accuracy:.0f} % of these rightly."
@@ -87,7 +91,7 @@ def group_shares(measured: Measured, against: Against | None) -> Section:
     return Section(
         "groups", "Group shares", how, opening=NOTE, numbers=tuple(numbers), shown=tuple(shown), notes=tuple(notes),
         facts=(("images of people", f"{summary['images']:,} of {summary['captions']:,} captions"), ("the readers learned from", f"{summary['learned']:,} images of {against.name}")),
-        limits="who anybody is, or whether the shares are fair: that depends on what the images are for. Shares of captions that name a group follow the captions. Groups that the "
+        limits="who anybody is, or whether the shares are fair: that depends on what the images are for. A reader that is often wrong leaves corrected shares all but open. Shares of captions that name a group follow the captions. Groups that the "
         "corpus does not label are not seen.",
     )  # fmt: skip
 
