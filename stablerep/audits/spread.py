@@ -15,6 +15,7 @@ from stablerep.seeding import seed_for
 from stablerep.statistics import interval
 
 DRAWS = 1000  # of captions, for intervals
+FEWEST = 5  # captions, of fewer of which a bootstrap says nothing
 ALIKE = 0.98  # cosine of features, from which two images count as nearly the same
 NEAR = 8.0  # grey levels at 32 pixels (root mean square), up to which they do
 BLOCK = 512  # images that are compared at once
@@ -40,7 +41,7 @@ def spread(features: Tensor, captions: Sequence[str], *, seed: int = 0) -> pd.Da
         features: float [N, D]. captions: [N].
 
     Returns:
-        Rows ``measure`` = within, between, ratio: ``value``, ``low`` and ``high`` (95 % bootstrap of captions), ``captions`` (for within and ratio those of
+        Rows ``measure`` = within, between, ratio: ``value``, ``low`` and ``high`` (95 % bootstrap of captions, NaN of fewer than ``FEWEST``), ``captions`` (for within and ratio those of
         two images or more). What needs a second image of a caption, or a second caption, is NaN where there is none.
 
     Raises:
@@ -66,9 +67,9 @@ def spread(features: Tensor, captions: Sequence[str], *, seed: int = 0) -> pd.Da
     rows = []
     for name, values in found.items():
         finite = values[1:][np.isfinite(values[1:])]
-        known = np.isfinite(values[0]) and len(finite) and (several.sum() if name != "between" else len(n)) > 1
-        low, high = interval(finite) if known else (np.nan, np.nan)
         count = len(n) if name == "between" else int(several.sum())
+        known = np.isfinite(values[0]) and len(finite) and count >= FEWEST
+        low, high = interval(finite) if known else (np.nan, np.nan)
         rows.append({"measure": name, "value": values[0], "low": low, "high": high, "captions": count})
     return pd.DataFrame(rows)
 

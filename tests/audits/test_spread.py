@@ -38,8 +38,8 @@ def test_distances_are_those_of_all_pairs():
 
 
 def test_a_caption_that_always_gives_the_same_image_has_no_distance():
-    features = torch.eye(4).repeat_interleave(3, 0)
-    found = spread(features, [f"{k // 3}" for k in range(12)]).set_index("measure")
+    features = torch.eye(6).repeat_interleave(3, 0)
+    found = spread(features, [f"{k // 3}" for k in range(18)]).set_index("measure")
     assert found.loc["within", ["value", "low", "high"]].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
     assert found.loc["between", "value"] == pytest.approx(1) and found.loc["ratio", "value"] == pytest.approx(
         0, abs=1e-12
@@ -66,6 +66,8 @@ def test_what_cannot_be_known_is_not():
     one = spread(features, ["a", "a", "a"]).set_index("measure")
     assert one["value"].isna().to_dict() == {"within": False, "between": True, "ratio": True}
     assert one.loc["within", ["low", "high"]].isna().all()  # one caption says nothing of others
+    four = spread(torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), [*"aabbccdd"])
+    assert four["value"].notna().all() and four[["low", "high"]].isna().all(axis=None)  # and four say too little
     with pytest.raises(InputError, match="0 images have 0 captions"):
         spread(torch.zeros(0, 4), [])
     with pytest.raises(InputError, match="3 images have 2 captions"):

@@ -104,6 +104,9 @@ def _shares_of(attribute: str, part: pd.DataFrame, corpus: str, *, refused: bool
     """
     known = {source: rows.set_index("label") for source, rows in part.groupby("source")}
     source, found = OF_CAPTION if OF_CAPTION in known else OF_CONCEPT, []
+    told = (
+        source if source == OF_CAPTION else "training images of people"
+    )  # all of them: the corpus has none of the captions
     for row in known[AS_READ].itertuples():
         key, beside = f"groups.{attribute}.{row.Index}".replace(" ", "_"), ()
         if row.Index != CANNOT_TELL:
@@ -111,7 +114,7 @@ def _shares_of(attribute: str, part: pd.DataFrame, corpus: str, *, refused: bool
             title = f"corrected for the reader's errors{' (refused)' if refused else ''}"
             beside = (
                 Number(f"{key}.corrected", title, fixed["share"], SHARE, fixed["low"], fixed["high"]),
-                Number(f"{key}.corpus", f"{source} in {corpus}", real["share"], SHARE),
+                Number(f"{key}.corpus", f"{told} in {corpus}", real["share"], SHARE),
             )  # fmt: skip
         found.append(Number(key, f"{attribute}: {row.Index}, as read", row.share, SHARE, row.low, row.high, beside))
     return found

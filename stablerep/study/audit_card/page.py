@@ -107,8 +107,8 @@ def glance(card: Card) -> list[tuple[str, str]]:
         ))  # fmt: skip
     unread = [name for name in known if name.startswith("groups.") and name.endswith(".cannot_tell")]
     if unread:
-        shares = ", ".join(f"{said(name)} ({name.split('.')[1]})" for name in unread)
-        found.append(("groups", f"of images of people so many show what a reader cannot tell: {shares}"))
+        shares = ", ".join(f"the {name.split('.')[1]} of {said(name)}" for name in unread)
+        found.append(("groups", f"of the images of people a reader cannot tell {shares}"))
     for section in card.sections:
         if section.left_out:
             found.append((section.name, f"{section.title}: left out"))
