@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from stablerep.errors import UserError
+from stablerep.study.commands.audit import audit_command
 from stablerep.study.commands.book import book_app
 from stablerep.study.commands.encoders import pretrain_command, probe_command, transfer_command
 from stablerep.study.commands.generator import synthesize_command, train_generator_command
@@ -42,7 +43,7 @@ GROUPS = {"run": run_app, "book": book_app, "notebooks": notebooks_app, "runs": 
 COMMANDS = {
     "sweep": sweep_command, "execute": execute_command, "reference": reference_command,
     "synthesize": synthesize_command, "train-generator": train_generator_command,
-    "pretrain": pretrain_command, "probe": probe_command, "transfer": transfer_command,
+    "audit": audit_command, "pretrain": pretrain_command, "probe": probe_command, "transfer": transfer_command,
     "trace": trace_command, "export": export_command, "verify": verify_command,
 }  # fmt: skip
 for name, group in GROUPS.items():

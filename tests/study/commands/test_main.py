@@ -47,7 +47,7 @@ def refused(*arguments: str) -> str:
 
 COMMANDS = [
     "run", "execute", "sweep", "book", "notebooks", "trace", "export", "verify", "pretrain", "probe", "reference", "synthesize",
-    "train-generator", "transfer", "doctor", "runs",
+    "train-generator", "transfer", "doctor", "runs", "audit",
 ]  # fmt: skip
 
 
