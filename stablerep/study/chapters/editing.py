@@ -85,7 +85,7 @@ PRESETS = chapter_presets(
         images_per_looked_caption=2, debias=False, skew=0.9, balance_doses=[0.5], training_steps=20, training_rate=3e-4, drawings_per_caption=0, train_encoders=False,
     ),
     smoke=dict(
-        captions=32, looked_captions=6, plain_captions=8, images_per_looked_caption=1, doses=[0.5], debias=True, training_steps=2, drawings_per_caption=1, train_encoders=True,
+        captions=32, looked_captions=6, plain_captions=8, images_per_looked_caption=1, doses=[0.5], training_steps=2, drawings_per_caption=1, train_encoders=True,
     ),
     reference=dict(
         doses=[0.5], looked_captions=48, plain_captions=200, images_per_looked_caption=4, debias=True, balance_doses=[0.5, 1.0, 1.5],

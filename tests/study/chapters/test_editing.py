@@ -57,7 +57,14 @@ def test_every_dose_is_an_edit_of_the_same_generator_and_draws_from_the_same_noi
 
 def test_a_skew_is_planted_edited_and_trained_away_by_as_many_steps(study):
     p = resolve(
-        "editing", {"preset": "smoke", "train_encoders": False, "balance_doses": [0.25, 0.75], "training_steps": 7}
+        "editing",
+        {
+            "preset": "smoke",
+            "debias": True,
+            "train_encoders": False,
+            "balance_doses": [0.25, 0.75],
+            "training_steps": 7,
+        },
     )
     editing.ask(p, study)
     planted, balanced, relabelled = noted(study, "generator")
@@ -99,7 +106,7 @@ def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path
     study = Study(NotingStore(tmp_path))
     study.corpus = plain_corpus()
     with pytest.raises(InputError, match="declares no attributes of people"):
-        editing.ask(resolve("editing", {"preset": "smoke"}), study)
+        editing.ask(resolve("editing", {"preset": "smoke", "debias": True}), study)
     study.corpus = plain_corpus(people=("gender",))
     with pytest.raises(InputError, match="whose captions name the skin tones of drawings"):
         editing.ask(resolve("editing", {"preset": "smoke", "debias": False}), study)
@@ -107,7 +114,7 @@ def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path
 
 def test_a_generator_that_cannot_be_trained_further_is_refused_where_a_skew_is_to_be_planted(study):
     with pytest.raises(InputError, match="to be trained further it must be emoji or"):
-        editing.ask(resolve("editing", {"preset": "smoke", "generator": "owner/name"}), study)
+        editing.ask(resolve("editing", {"preset": "smoke", "debias": True, "generator": "owner/name"}), study)
     assert study.store.noted == []
 
 
@@ -160,7 +167,7 @@ def run_of(
 
 
 def tables_of(before=0.9, after=0.1, faithful=0.8, still=0.8, *, accuracy=0.9, **how):
-    p = resolve("editing", {"preset": "smoke", "doses": []})
+    p = resolve("editing", {"preset": "smoke", "debias": True, "doses": []})
     run = run_of({BEFORE: before, at(1): after}, {BEFORE: faithful, at(1): still}, **how)
     tables = editing.compute(p, editing.Asked(run, None, []))
     return tables | {"reader": tables["reader"].assign(accuracy=accuracy)}
@@ -220,7 +227,7 @@ def test_tables_by_hand():
 
 
 def test_only_the_dose_of_the_verdict_answers():
-    p = resolve("editing", {"preset": "smoke", "doses": [0.5]})
+    p = resolve("editing", {"preset": "smoke", "debias": True, "doses": [0.5]})
     shares, faithful = {BEFORE: 0.9, at(0.5): 0.9, at(1): 0.1}, dict.fromkeys((BEFORE, at(0.5), at(1)), 0.8)
     tables = editing.compute(p, editing.Asked(run_of(shares, faithful), None, []))
     claimed = tables["differences"].query("claim == 'C12'")
@@ -229,7 +236,7 @@ def test_only_the_dose_of_the_verdict_answers():
 
 
 def test_what_was_skewed_and_what_was_learned_stand_beside():
-    p = resolve("editing", {"preset": "smoke", "doses": []})
+    p = resolve("editing", {"preset": "smoke", "debias": True, "doses": []})
     erased = run_of({BEFORE: 0.9, at(1): 0.1}, {BEFORE: 0.8, at(1): 0.8})
     skewed = run_of({"skewed": 0.5}, {"skewed": 0.5}, attribute="gender")
     found = items({FIRST_ARM.name: 0.5, EDITED_ARM.name: 0.4} | dict.fromkeys(FLOOR_ARMS, 0.1), seeds=3)
