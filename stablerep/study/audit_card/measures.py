@@ -49,7 +49,7 @@ AUDIT = Step(
 
 @dataclass(frozen=True)
 class Measured:
-    """The runs of a card; those of a corpus are None where the card is held against none."""
+    """The runs of a card; those of a corpus are None where the card is held against none, that of people where the corpus declares none."""
 
     images: Run
     diversity: Run
@@ -97,10 +97,15 @@ def measure(
         lambda folder: background(against, features, sample, seed, folder), sample=sample, **looked,
     )  # fmt: skip
     mine = {"diversity": diversity.key, "corpus": corpus}
+    whom = None
+    if against.corpus.people:
+        whom = ask(
+            PEOPLE, min(MOST_READ, count), {"images": images.key, "corpus": corpus}, lambda folder: people(against, images, seed, folder),
+            seed=seed, attributes=list(against.corpus.people),
+        )  # fmt: skip
     return Measured(
         images, diversity, beside,
         ask(COPIES, count, mine | {"background": beside.key}, lambda folder: copies(against, features, images, diversity, beside, folder), **looked),
         ask(OWN_CAPTION, min(sample, count), mine, lambda folder: own_caption(against, features, images, diversity, folder), **looked),
-        ask(PEOPLE, min(MOST_READ, count) if against.corpus.people else 1, {"images": images.key, "corpus": corpus},
-            lambda folder: people(against, images, seed, folder), seed=seed, attributes=list(against.corpus.people)),
+        whom,
     )  # fmt: skip

@@ -62,6 +62,9 @@ def group_shares(measured: Measured, against: Against | None) -> Section:
     )
     if against is None:
         return Section("groups", "Group shares", how, opening=NOTE, left_out=NOTHING)
+    if measured.people is None:
+        nothing = f"{against.name} declares no attributes of people; --people names its columns that have some."
+        return Section("groups", "Group shares", how, opening=NOTE, left_out=nothing)
     summary = measured.people.info["summary"]
     if summary.get("left_out"):
         return Section("groups", "Group shares", how, opening=NOTE, left_out=summary["left_out"])
