@@ -89,13 +89,13 @@ def ask(p: Parameters, study: Study) -> list[Asked]:
     Raises:
         MissingError, InputError: the folder of the files is not there, or holds none that is known.
     """
-    captions, named, found = study.captions(p.captions), sources(p), []
+    captions, named, questions, found = study.captions(p.captions), sources(p), p.questions_per_file, []
     for seed in range(p.seed, p.seed + p.seeds):
         runs = {name: study.pretrained(arm(name), captions, p, seed) for name in (REAL, CLAIMED, PLUS)}
         for name, run in (runs | {UNTRAINED: runs[REAL]}).items():
             trained = name != UNTRAINED
             how = run, TRAINED if trained else INITIAL
-            files = asked_of_files(*how, p.files, named["files"], p.questions_per_file, study) if named else None
+            files = asked_of_files(*how, p.files, named["files"], questions, study) if named else None
             found.append(Asked(name, seed, run if trained else None, foiled(*how, captions, p, study), files))
     return found
 

@@ -90,7 +90,7 @@ def of_generator(p: Parameters) -> generator.Parameters:
     """The parameters under which the generator's chapter has the same judges and images."""
     shared = set(generator.Parameters.model_fields) & set(Parameters.model_fields)
     own = dict(
-        captions=p.judged_captions, images_per_caption=p.judged_images, sampling_steps=p.judged_sampling_steps, steps=p.judge_steps,
+        guidance_scales=p.guidance_scales, captions=p.judged_captions, images_per_caption=p.judged_images, sampling_steps=p.judged_sampling_steps, steps=p.judge_steps,
         views_per_step=p.judge_views,
     )  # fmt: skip
     return generator.Parameters(**p.model_dump(include=shared) | own)

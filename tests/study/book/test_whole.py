@@ -36,6 +36,12 @@ FIGURES = {
 
 # What a chapter needs to compute anything, where the presets do not have it.
 NEEDED = {"photographs": {"cifar10_generator": "emoji", "fairface_generator": "emoji"}}
+# What makes a chapter read all of its parameters, where it reads some only then.
+WHOLE = {
+    "composition": {"probe_part": "validation"},
+    "copies": {"multiplicities": [1, 10]},
+    "editing": {"debias": True},
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def test_every_parameter_is_read_and_every_run_was_planned(name, store, monkeypa
     """A parameter that changes nothing would be a lie, and so would a plan that lists other runs than are asked for, keys and all. What is
     computed here, the notebooks below find. Some parameters are read only where captions repeat, as their descriptions say."""
     store = RunStore(store.root)  # which notes what is asked of it from now on
-    read, planned = set(), resolve(name, {"preset": "smoke"} | NEEDED.get(name, {}))
+    read, planned = set(), resolve(name, {"preset": "smoke"} | NEEDED.get(name, {}) | WHOLE.get(name, {}))
 
     class Recording(schemas()[name]):
         def __getattribute__(self, attribute):
@@ -221,6 +227,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "copies",
         "faithfulness",
         "editing",
+        "composition",
     }
     assert all(p.guidance_scale == 4 for p in found.values() if hasattr(p, "guidance_scale"))
     assert (

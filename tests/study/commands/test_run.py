@@ -194,7 +194,7 @@ def completed(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("stablerep run co", {"corpus", "compare"}),
+        ("stablerep run co", {"corpus", "compare", "composition", "copies"}),
         ("stablerep run compare --guid", {"--guidance-scale", "--guidance-interval"}),
         ("stablerep run compare --sampler d", {"dpm++", "ddim"}),
         ("stablerep run compare --preset s", {"smoke"}),
