@@ -109,6 +109,11 @@ def test_a_claim_of_two_chapters_has_a_row_for_each(stored):
     assert rows(untested())["C1"][2] == "no chapter yet"
 
 
+def test_without_an_untested_claim_there_is_a_sentence():
+    assert {claim for name in chapter_names() for claim in chapter(name).CLAIMS} == {claim.name for claim in CLAIMS}
+    assert untested().startswith("Every claim has a chapter that tests it")
+
+
 def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch):
     """From the numbers of a table to the row: the pair that speaks least for the claim, its interval, and the smallest visible effect."""
 
