@@ -21,7 +21,7 @@ from stablerep.study.plans.together import end_with_parent
 from stablerep.study.store.runs import RunStore
 
 WORTH = 60.0  # seconds of computing for which a page comes early,
-WHOLE = 600.0  # where the whole book takes longer than this
+WHOLE = 900.0  # where the whole book takes longer than this: smoke is there in a few minutes
 
 
 def waited_for(plans: list[ChapterPlan], workers: int) -> set[str]:
