@@ -80,5 +80,6 @@ def foil_examples(table: pd.DataFrame, images_of: str) -> Figure:
         axis.set_xlabel("\n".join(said))
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.set_label("; ".join(f"{row.kind}: {row.caption}, not {row.foil}" for row in shown.itertuples()) + ".")
+    each = "; ".join(f"{row.kind}: {row.caption}, not {row.foil}" for row in shown.itertuples())
+    figure.set_label(f"An image of each of {len(shown)} kinds of foils. {each}.")
     return figure
