@@ -142,5 +142,6 @@ def test_examples_are_those_of_the_part_that_have_an_image():
     ]  # fmt: skip
     figure = figures.foil_examples(pd.DataFrame(rows), SHOWN)
     said = figure.get_label()
-    assert said.count("red heart, not blue heart") == 4 and said.startswith("colour word: ") and "gender" not in said
+    assert said.count("red heart, not blue heart") == 4 and "gender" not in said
+    assert said.startswith("An image of each of 4 kinds of foils. colour word: ")
     plt.close(figure)
