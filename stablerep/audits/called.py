@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from stablerep.audits.copies import DETECTORS, EMBEDDING, RATIO, RATIO_OTHERS
 from stablerep.audits.unseen import UNSEEN, is_counted
+from stablerep.png import png_of
 from stablerep.statistics.arms import summarize
 
 PICTURED = 8  # images that look most like copies, kept to look at
@@ -110,16 +110,8 @@ def picture_rows(images: Tensor, found: pd.DataFrame, learned: Tensor, about: pd
     top = found.sort_values(EMBEDDING, ascending=False, kind="stable").drop_duplicates("concept").head(PICTURED)
     rows = []
     for place, one in zip(top.index, top.itertuples()):
-        rows.append({"caption": one.caption, "kind": "generated", "shows": one.caption, "png": _png(images[place])})
+        rows.append({"caption": one.caption, "kind": "generated", "shows": one.caption, "png": png_of(images[place])})
         for kind, at in (("nearest, embedding", one.alike), ("nearest, pixels", one.nearest)):
             shows = f"{about['caption'].iloc[at]} ({about['design'].iloc[at]})"
-            rows.append({"caption": one.caption, "kind": kind, "shows": shows, "png": _png(learned[at])})
+            rows.append({"caption": one.caption, "kind": kind, "shows": shows, "png": png_of(learned[at])})
     return rows
-
-
-def _png(image: Tensor) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(file, "PNG")
-    return file.getvalue()

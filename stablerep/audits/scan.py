@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from stablerep.audits.stored_images import StoredImage, StoredImages
 from stablerep.checkpoint import save_table, save_weights, written_aside
+from stablerep.png import png_of
 from stablerep.probes.extraction import progress
 
 BLOCK = 1024  # images after which what was found is kept for an attempt that goes on
@@ -139,15 +139,6 @@ def _joined(paths: Sequence[Path]) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as stored:
             parts.append(dict(stored))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def png_of(image: np.ndarray) -> bytes:
-    """An image uint8 [3, H, W] as a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(file, "PNG")
-    return file.getvalue()
 
 
 def flagged(images: pd.DataFrame) -> dict[str, int]:

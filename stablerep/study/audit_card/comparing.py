@@ -9,12 +9,13 @@ import pandas as pd
 from torch import Tensor
 
 from stablerep.audits.resemblance import MostAlike, call_copies
-from stablerep.audits.scan import picked, png_of
+from stablerep.audits.scan import picked
 from stablerep.audits.spread import FEATURES, PIXELS, directions, levels, near_duplicates, spread
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_table, save_weights
 from stablerep.corpus import Corpus
 from stablerep.corpus.on_demand import OnDemandImages
 from stablerep.encoders import extract_features
+from stablerep.png import png_of
 from stablerep.probes.extraction import features_of, progress
 from stablerep.study.audit_card.against import Against, Features
 from stablerep.study.store.runs import Run

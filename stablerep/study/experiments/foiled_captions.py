@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pandas as pd
 
 from stablerep.corpus.emoji import HELD_OUT
 from stablerep.errors import InputError
+from stablerep.png import png_of
 from stablerep.study.store.step import Step
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ BATCH = 1024  # drawings whose pixels are compared at a time
 _SHARED = ("stablerep.training.joint_space", "stablerep.audits.composition", "stablerep.probes.extraction", f"{__name__}:space_of", f"{__name__}:answered")  # fmt: skip
 FOILED = Step(
     "foiled-captions", 1, lambda p: f"captions against foils, {p['weights']} weights",
-    (*_SHARED, "stablerep.audits.foils", "stablerep.camera", *(f"{__name__}:{one}" for one in ("ask_foils", "parts_of", "designs_of", "foils_in", "digests_of", "png_of"))),
+    (*_SHARED, "stablerep.audits.foils", "stablerep.camera", "stablerep.png", *(f"{__name__}:{one}" for one in ("ask_foils", "parts_of", "designs_of", "foils_in", "digests_of"))),
     seconds=5.0,
 )  # fmt: skip
 FILES = Step(
@@ -179,15 +179,6 @@ def ask_foils(space: JointSpace, p: Pretraining, captions: Captions, study: Stud
     found.to_parquet(folder / "results.parquet", index=False)
     pd.concat(about, ignore_index=True).to_parquet(folder / "foils.parquet", index=False)
     return found.groupby("probe")["correct"].mean().to_dict()
-
-
-def png_of(image: Tensor) -> bytes:
-    """A picture for a page, of uint8 [3, H, W]."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(file, "PNG")
-    return file.getvalue()
 
 
 def ask_files(space: JointSpace, source: str, questions: int, study: Study, folder: Path) -> dict[str, float]:

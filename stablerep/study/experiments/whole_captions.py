@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stablerep.png import png_of
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import Run
@@ -39,7 +39,7 @@ READING = Step(
 )  # fmt: skip
 JUDGED = Step(
     "caption-judgement", 1, lambda p: f"images of {p['captions']:,} captions before the judge, seed {p['seed']}",
-    ("stablerep.audits.whole_captions", "stablerep.training.backbones", *_SEES, *_HERE, f"{__name__}:judge", f"{__name__}:pictures", f"{__name__}:png_of"),
+    ("stablerep.audits.whole_captions", "stablerep.training.backbones", *_SEES, *_HERE, f"{__name__}:judge", f"{__name__}:pictures", "stablerep.png"),
     amount=lambda p: p["images"], rate=2000.0, seconds=2.0,
 )  # fmt: skip
 
@@ -205,12 +205,3 @@ def pictures(study: Study, found: pd.DataFrame, about: pd.DataFrame, images: Ten
         ],  # of photographs, one of the same class
         png_found=[png_of(drawn[place[one]]) for one in rows["found"]],
     ).drop(columns="place")
-
-
-def png_of(image: Tensor) -> bytes:
-    """An image, uint8 [3, H, W], as the bytes of a PNG."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(file, "PNG")
-    return file.getvalue()

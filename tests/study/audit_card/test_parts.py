@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from stablerep.audits.scan import png_of
+from stablerep.png import png_of
 from stablerep.study.audit_card.drawing import grid, intervals, outlines, pairs, shortened
 from stablerep.study.audit_card.parts import Number, Section
 
