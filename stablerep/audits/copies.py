@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.audits.spread import levels
 from stablerep.errors import InputError
 
 PIXELS, EMBEDDING, RATIO, RATIO_OTHERS = "pixels", "embedding", "gap ratio", "gap ratio, other concepts"
@@ -107,10 +108,10 @@ def nearest_by_pixels(images: Tensor, others: Tensor, concepts: np.ndarray) -> p
         N rows: ``place`` of the nearest; ``first`` and ``second``, the distances to the nearest two; ``other``, the distance to the nearest that shows
         another concept than the nearest. Distances are root mean squares over pixels and channels, in grey levels from 0 to 255.
     """
-    known, of_known = _levels(others), torch.from_numpy(pd.factorize(concepts)[0])
+    known, of_known = levels(others), torch.from_numpy(pd.factorize(concepts)[0])
     lengths, found = known.square().sum(1), []
     for some in images.split(BLOCK):
-        asking = _levels(some)
+        asking = levels(some)
         squares = asking.square().sum(1, keepdim=True) + lengths - 2 * asking @ known.T
         distances, places = _nearest(asking, known, squares, 2)
         same = of_known[places[:, :1]] == of_known[None]
@@ -118,11 +119,6 @@ def nearest_by_pixels(images: Tensor, others: Tensor, concepts: np.ndarray) -> p
         found.append(torch.cat([places[:, :1].double(), distances, apart], 1))
     table = pd.DataFrame(torch.cat(found).numpy(), columns=["place", "first", "second", "other"])
     return table.assign(place=table["place"].astype(int))
-
-
-def _levels(images: Tensor) -> Tensor:
-    """Pixels as float [N, D] about zero, where single precision is finest."""
-    return images.flatten(1).float() - 127.5
 
 
 def _nearest(asking: Tensor, known: Tensor, squares: Tensor, count: int) -> tuple[Tensor, Tensor]:
