@@ -43,11 +43,12 @@ def generated(given: dict) -> tuple[np.ndarray, pd.DataFrame]:
     ``IMAGE``. Those that are missing are made, and kept where the chapter finds them."""
     from stablerep.study.chapters import bias, resolve
     from stablerep.study.experiments.images import Named
+    from stablerep.study.experiments.people_images import people_in
     from stablerep.study.experiments.study import Study
 
     p = resolve("bias", given)
     study = Study(parameters=p)
-    table = bias.people_in(study.corpus).to_learn_from().table
+    table = people_in(study.corpus).to_learn_from().table
     captions = Named(neutral_captions(table, p.neutral_captions))
     images, about = [], []
     for w in p.guidance_scales:

@@ -11,7 +11,7 @@ from stablerep.audits.equal_galleries import UNSEEN, caption_groups
 from stablerep.audits.named_attributes import attributes_asked, fit_readers, how_well, read_images
 from stablerep.audits.readers import CANNOT_TELL
 from stablerep.errors import InputError
-from stablerep.study.chapters.bias import people_in
+from stablerep.study.experiments.people_images import people_in
 
 ROWS = [  # caption, concept, tone, gender, shows one person
     ("pilot", "pilot", "none", "person", True), ("woman pilot: dark", "pilot", "dark", "woman", True), ("man pilot: light", "pilot", "light", "man", True),

@@ -13,7 +13,7 @@ import numpy as np
 from stablerep.audits.resemblance import halves_of
 from stablerep.corpus import Corpus, load_corpus
 from stablerep.errors import InputError
-from stablerep.study.chapters.bias import with_clusters
+from stablerep.study.experiments.people_images import with_clusters
 from stablerep.study.experiments.sources import embedded
 from stablerep.study.experiments.study import Study
 

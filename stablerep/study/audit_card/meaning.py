@@ -18,7 +18,7 @@ from stablerep.errors import InputError
 from stablerep.probes.extraction import features_of
 from stablerep.study.audit_card.against import Against, Features
 from stablerep.study.audit_card.comparing import SIDE, seen, small
-from stablerep.study.chapters.bias import people_in, with_clusters
+from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.store.runs import Run
 
 MOST_READ = 6000  # images of people from which a reader learns, at most

@@ -22,7 +22,7 @@ _LOOKING = (
     "stablerep.training.backbones",
 )
 _PASSING = ("let_pass", "copies", "pairs", "small", "seen")
-_BIAS = tuple(f"stablerep.study.chapters.bias:{name}" for name in ("people_in", "with_clusters"))
+_WHO = tuple(f"stablerep.study.experiments.people_images:{name}" for name in ("people_in", "with_clusters"))
 IMAGES, DIVERSITY, BACKGROUND, COPIES, OWN_CAPTION, PEOPLE = (
     "images", "diversity", "background", "copies", "own caption", "people",
 )  # fmt: skip
@@ -32,7 +32,7 @@ MEASURES = {  # words, nominal seconds for an image, and the code that a measure
     BACKGROUND: ("a sample of the corpus", 0.001, ("stablerep.audits.scan", *_LOOKING, f"{_COMPARING}:background")),
     COPIES: ("the corpus passes, for copies", 0.0015, ("stablerep.audits.resemblance", *_LOOKING, *(f"{_COMPARING}:{name}" for name in _PASSING))),
     OWN_CAPTION: ("what captions name", 0.0004, ("stablerep.audits.own_caption", *_LOOKING, f"{_MEANING}:own_caption")),
-    PEOPLE: ("people", 0.002, ("stablerep.audits.people", *_BIAS, f"{_MEANING}:people", f"{_MEANING}:to_read")),
+    PEOPLE: ("people", 0.002, ("stablerep.audits.people", *_WHO, f"{_MEANING}:people", f"{_MEANING}:to_read")),
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from stablerep.study.experiments.answers import Answer, answer_by_contrasts
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm
 from stablerep.study.experiments.floors import against_floors
 from stablerep.study.experiments.images import ImageSet, Named
+from stablerep.study.experiments.people_images import at_size, people_in, with_clusters
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
@@ -21,7 +22,6 @@ from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
     from stablerep.corpus import Corpus
@@ -39,17 +39,18 @@ PAIRS = (  # synthetic and real; the first is that of the claim
 )
 COMPARED = tuple(dict.fromkeys(name for pair in PAIRS for name in pair))
 PROBE = "linear, people"
+_PEOPLE = "stablerep.study.experiments.people_images"
 
 READING = Step(
     "reading", 4, lambda p: "people in neutral images",
-    ("stablerep.audits.people", f"{__name__}:read", f"{__name__}:people_in", f"{__name__}:with_clusters", f"{__name__}:at_size"),
+    ("stablerep.audits.people", f"{__name__}:read", f"{_PEOPLE}:people_in", f"{_PEOPLE}:with_clusters", f"{_PEOPLE}:at_size"),
     amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
     rate=400.0, seconds=30.0,
 )  # fmt: skip
 PEOPLE = Step(
     "people", 4, lambda p: "a probe on people",
     ("stablerep.probes", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:probe_people",
-     f"{__name__}:people_in"),
+     f"{_PEOPLE}:people_in"),
     seconds=8.0,
 )  # fmt: skip
 
@@ -121,34 +122,9 @@ def probed(study: Study, people: Corpus, arm: Arm, run: Run | None, p: Parameter
     )
 
 
-def people_in(corpus: Corpus) -> Corpus:
-    """The images of people whose attributes are known."""
-    table = corpus.table
-    shown = (table[list(corpus.people)].notna() & (table[list(corpus.people)].astype(str) != "")).all(axis=1)
-    if "subgroup" in table:  # of the emoji, whose families and symbols are left out, and pairs in two tones
-        shown &= table["subgroup"].str.startswith("person") & (table["tone"] != "mixed")
-    return corpus.where(shown.to_numpy())
-
-
 def made(p: Parameters, study: Study, captions: Named, w: float) -> ImageSet:
     """Drawings of neutral captions at one guidance scale."""
     return study.synthetic_images(captions, p, w, images_per_caption=p.images_per_neutral_caption, seed=p.seed)
-
-
-def with_clusters(corpus: Corpus) -> pd.DataFrame:
-    """The rows of a corpus, with ``cluster``: what belongs together. Images are alone where the corpus has labels for clusters."""
-    by = "id" if corpus.cluster in (*corpus.labels, *corpus.people) else corpus.cluster
-    return corpus.table.assign(cluster=corpus.table[by].astype(str))
-
-
-def at_size(images: Tensor, size: int) -> Tensor:
-    """Images of any size as uint8 [N, 3, size, size]."""
-    from torch.nn.functional import interpolate
-
-    if images.shape[-1] == size:
-        return images
-    scaled = interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
-    return scaled.round().clamp(0, 255).byte()
 
 
 def sampled(p: Parameters) -> dict:

@@ -13,7 +13,7 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair
 from stablerep.study.chapters import Headline, generator
-from stablerep.study.chapters.bias import people_in
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.arms import arm
 from stablerep.study.experiments.caption_closeness import ENCODERS, PIXELS, READS, REAL_CLIP, UNTRAINED, close, scored

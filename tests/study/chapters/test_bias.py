@@ -15,6 +15,7 @@ from stablerep.errors import InputError
 from stablerep.study.chapters import bias, resolve
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.images import ImageSet, Named
+from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.store.runs import RunStore
@@ -29,7 +30,7 @@ def study(tmp_path, emoji) -> Study:
 
 
 def test_people_have_words_for_tones_and_known_genders(study):
-    people = bias.people_in(study.corpus)
+    people = people_in(study.corpus)
     assert set(people.table["tone"]) == set(KNOWN_CLASSES["tone"])
     assert set(people.table["gender"]) == set(KNOWN_CLASSES["gender"])
     assert (people.table["tone"] == "none").equals(people.table["skin_tone"] == 0)
@@ -44,7 +45,7 @@ def test_people_of_photographs_are_those_whose_attributes_are_all_known(tmp_path
         gender=corpus.table["gender"].where(corpus.table["number"] % 4 > 1).where(corpus.table["number"] % 4 < 3, "")
     )
     faces = type(corpus)(table, "faces", "faces", corpus.draw, labels=("kind",), people=("gender",))
-    assert bias.people_in(faces).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
+    assert people_in(faces).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
 
 
 def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path):
@@ -69,7 +70,7 @@ def test_neutral_images_are_asked_for_at_every_scale_by_their_texts(study):
 
 
 def test_no_preset_asks_for_more_neutral_captions_than_there_are(study):
-    table = bias.people_in(study.corpus).to_learn_from().table
+    table = people_in(study.corpus).to_learn_from().table
     asked = {preset: resolve("bias", {"preset": preset, "corpus": "emoji"}).neutral_captions for preset in PRESETS}
     for count in asked.values():
         assert len(neutral_captions(table, count)) == count
@@ -100,7 +101,7 @@ def test_the_encoders_are_those_of_the_comparison(study):
 
 
 def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
-    people = bias.people_in(study.corpus)
+    people = people_in(study.corpus)
     mixed = emoji.table[emoji.table["tone"] == "mixed"]
     assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
 
@@ -110,7 +111,7 @@ def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, mon
     p = resolve("bias", {"preset": "smoke", "guidance_scales": [1.0]})
     study = Study(RunStore(tmp_path), p)
     study.corpus = emoji.where(emoji.table["subgroup"] == "person-role")
-    people = bias.people_in(study.corpus)
+    people = people_in(study.corpus)
     neutral = Named(neutral_captions(people.to_learn_from().table, 4))
     images = torch.full((4, 3, 64, 64), 120, dtype=torch.uint8)
     drawings = CaptionedImages(images, torch.arange(4), neutral.texts, "made")
@@ -131,14 +132,14 @@ def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, mon
 def test_images_are_alone_where_the_cluster_is_a_label(emoji):
     table = pd.DataFrame({"id": ["a", "b"], "caption": "one", "split": "train", "race": ["x", "y"]})
     faces = type(emoji)(table, "faces", "faces", None, labels=("race",), cluster="race", people=("race",))
-    assert bias.with_clusters(faces)["cluster"].tolist() == ["a", "b"]
+    assert with_clusters(faces)["cluster"].tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_encoders_learn_from_what_may_be_learned_from_and_are_asked_about_others(tmp_path, emoji, monkeypatch, part):
     """With features that tell everything, labels are found; items carry the attributes by which they are grouped."""
     study = Study(RunStore(tmp_path))
-    people = bias.people_in(emoji.where(emoji.table["design"].isin(["twemoji", "noto"])))
+    people = people_in(emoji.where(emoji.table["design"].isin(["twemoji", "noto"])))
     kinds = {kind: k for k, kind in enumerate(sorted(people.table["subgroup"].unique()))}
     asked, learned = [], []
 

@@ -18,7 +18,7 @@ from stablerep.errors import InputError
 from stablerep.figures import caption_tables, people_tables
 from stablerep.figures.table_cells import ShownTable
 from stablerep.study.chapters import faithfulness, generator, resolve
-from stablerep.study.chapters.bias import people_in
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments import whole_captions
 from stablerep.study.experiments.caption_closeness import ENCODERS, PIXELS, UNTRAINED, score
 from stablerep.study.experiments.images import ImageSet
