@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
 
 from stablerep.errors import MissingError
+from stablerep.study.book.side_by_side import notebook_pool
 from stablerep.study.chapters import chapter, is_computed, lacking, resolve, stored_tables
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identity, place_chapter
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, total
-from stablerep.study.plans.together import end_with_parent
 from stablerep.study.store.runs import RunStore
 
 WORTH = 60.0  # seconds of computing for which a page comes early,
@@ -39,8 +37,7 @@ def place_all_early(
         for name, p in parameters.items():
             place_early(name, p, seconds[name], store, folder)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(parameters)), context, initializer=end_with_parent) as pool:
+    with notebook_pool(min(workers, len(parameters))) as pool:
         jobs = [
             pool.submit(_place_early, name, p.model_dump(), seconds[name], store.root, store.accept, folder)
             for name, p in parameters.items()

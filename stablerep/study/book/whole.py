@@ -16,6 +16,7 @@ from stablerep.errors import nearest
 from stablerep.study.book.build import build_book, check_chapters, check_pages
 from stablerep.study.book.early import place_all_early, place_without_results, waited_for
 from stablerep.study.book.record import TITLE, Record
+from stablerep.study.book.side_by_side import execute_side_by_side
 from stablerep.study.chapters import (
     CHAPTERS,
     chapter_names,
@@ -98,7 +99,8 @@ def make_book(
     (:mod:`stablerep.study.book.early`), and again whenever such a chapter is done.
 
     ``workers`` processes compute the runs (:mod:`stablerep.study.plans.together`), each chapter's before the next one's, while a
-    chapter whose runs are there is executed; by default as many as :func:`default_workers` says. With one, chapters compute their own.
+    chapter whose runs are there is executed, and execute the chapters that are left then; by default as many as :func:`default_workers` says.
+    With one, chapters compute their own.
     """
     from filelock import FileLock
 
@@ -129,27 +131,38 @@ def make_book(
             place_all_early(parameters, estimates, store, Path(scratch), workers)
             log(f"{build()} can be read; its pages are built again as their runs end")
 
-        def execute(name: str) -> None:
-            started, place = time.monotonic(), f"[{len(executed) + 1}/{len(parameters)}] {name}"
-            log(place)
-            if name in without:
+        def execute(names: Sequence[str]) -> None:
+            for name in filter(without.__contains__, names):
                 place_without_results(name, parameters[name], Path(scratch))
-                log(f"{place}: there are no stored results; its page says so")
-            else:
-                run = execute_notebook(name, parameters[name].model_dump(), store=store)
-                place_chapter(run, name, Path(scratch))
+                log(f"{place(name)}: there are no stored results; its page says so")
+                executed.append(name)
+            rest = {name: parameters[name] for name in names if name not in without}
+            if workers > 1 and len(rest) > 1:
+                for name, seconds in execute_side_by_side(rest, store, Path(scratch), workers):
+                    finish(name, seconds)
+                return
+            for name, p in rest.items():
+                started = time.monotonic()
+                log(place(name))
+                place_chapter(execute_notebook(name, p.model_dump(), store=store), name, Path(scratch))
+                finish(name, time.monotonic() - started)
+
+        def place(name: str) -> str:
+            return f"[{len(executed) + 1}/{len(parameters)}] {name}"
+
+        def finish(name: str, seconds: float) -> None:
+            at = place(name)
             executed.append(name)
-            now = time.monotonic()
-            took["notebook"] = min(now - started, took.get("notebook", inf))
-            left = time_left(estimates, executed, now - began) if workers == 1 else 0.0
+            took["notebook"] = min(seconds, took.get("notebook", inf))
+            spent = time.monotonic() - began
+            left = time_left(estimates, executed, spent) if workers == 1 else 0.0
             more = f", about {duration(left + took.get('pages', 0.0))} left" if left else ""
-            log(f"{place}: {now - started:.0f} s, {now - began:.0f} s in all{more}")
+            log(f"{at}: {seconds:.0f} s, {spent:.0f} s in all{more}")
             if name in waiting and computing - set(executed):  # after the last runs the pages are built anyway
                 build()
 
         if workers == 1 or not any(plan.missing for plan in plans):
-            for name in parameters:
-                execute(name)
+            execute(list(parameters))
         else:
             wanted = [(name, p.model_dump()) for name, p in parameters.items()]
             compute_together(wanted, workers, plans, complete=execute, afterwards=lambda: sum(took.values()), log=log)

@@ -128,7 +128,7 @@ def compute_together(
     workers: int,
     plans: Sequence[ChapterPlan],
     *,
-    complete: Callable[[str], object] = lambda name: None,
+    complete: Callable[[list[str]], object] = lambda names: None,
     afterwards: Callable[[], float] = lambda: 0.0,
     log: Callable = print,
 ) -> None:
@@ -137,7 +137,8 @@ def compute_together(
     Args:
         wanted: chapters and what is given of their parameters. workers: processes; the processor's threads are divided among them.
         plans: of these chapters, in their order.
-        complete: called with the name of each chapter, in their order, as soon as all its runs are there, while those of others go on.
+        complete: called with the names of chapters, in their order, as soon as all their runs are there: one at a time while those of others
+            go on, and all that are left when none does.
         afterwards: gives the seconds that the caller takes after the last run, which belong to the time left.
 
     Raises:
@@ -152,8 +153,11 @@ def compute_together(
             process.start()
     try:
         while waiting:
-            if waiting[0][1] <= remaining.done or ended == workers:
-                complete(waiting.pop(0)[0])
+            if ended == workers:
+                complete([name for name, _ in waiting])
+                return
+            if waiting[0][1] <= remaining.done:
+                complete([waiting.pop(0)[0]])
                 continue
             try:
                 kind, *about = told.get(timeout=1.0)

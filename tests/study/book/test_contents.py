@@ -159,7 +159,7 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
 
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(
-        whole, "compute_together", lambda wanted, *rest, complete, **how: [complete(name) for name, _ in wanted]
+        whole, "compute_together", lambda wanted, *rest, complete, **how: [complete([name]) for name, _ in wanted]
     )
     monkeypatch.setattr(whole, "waited_for", lambda plans, workers: {"generator", "methods"})
     monkeypatch.setattr(

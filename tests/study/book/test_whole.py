@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from papermill.cli import papermill
 
 from stablerep.study.book.whole import book_parameters, make_book
-from stablerep.study.chapters import chapter, chapter_names, compute_tables, has_stored_results, resolve, schemas
+from stablerep.study.chapters import chapter, compute_tables, has_stored_results, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
 from stablerep.study.notebooks.execution import execute_notebook
@@ -72,8 +72,7 @@ def test_a_chapter_without_stored_results_has_a_page_that_says_so(store, tmp_pat
     assert "`stablerep run compare` computes the chapter" in pages["compare"]
     (new,) = set(store.list()["key"]) - before
     assert new.startswith("notebook-")
-    place = f"[{chapter_names().index('compare') + 1}/{len(chapter_names())}]"
-    assert f"{place} compare: there are no stored results; its page says so" in lines
+    assert sum(line.endswith("] compare: there are no stored results; its page says so") for line in lines) == 1
 
 
 # In an empty store: before the comparison, with which the chapter on scaling shares runs; and the generator, which reads runs inside of others.
