@@ -21,13 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stablerep.audits.spread import levels
+from stablerep.audits.pixels import levels, nearest, squared_distances
 from stablerep.errors import InputError
 
 PIXELS, EMBEDDING, RATIO, RATIO_OTHERS = "pixels", "embedding", "gap ratio", "gap ratio, other concepts"
 DETECTORS = (PIXELS, EMBEDDING, RATIO, RATIO_OTHERS)
 GAP = 1 / 3  # a ratio below it is called a copy, by the rule of the papers
-CANDIDATES = 4  # of the nearest, whose distances are found once more without the errors of rounding
 BLOCK = 256  # images that are compared at once
 
 
@@ -108,26 +107,13 @@ def nearest_by_pixels(images: Tensor, others: Tensor, concepts: np.ndarray) -> p
         N rows: ``place`` of the nearest; ``first`` and ``second``, the distances to the nearest two; ``other``, the distance to the nearest that shows
         another concept than the nearest. Distances are root mean squares over pixels and channels, in grey levels from 0 to 255.
     """
-    known, of_known = levels(others), torch.from_numpy(pd.factorize(concepts)[0])
-    lengths, found = known.square().sum(1), []
+    known, of_known, found = levels(others), torch.from_numpy(pd.factorize(concepts)[0]), []
     for some in images.split(BLOCK):
         asking = levels(some)
-        squares = asking.square().sum(1, keepdim=True) + lengths - 2 * asking @ known.T
-        distances, places = _nearest(asking, known, squares, 2)
+        squares = squared_distances(asking, known)
+        distances, places = nearest(asking, known, squares, 2)
         same = of_known[places[:, :1]] == of_known[None]
-        apart, _ = _nearest(asking, known, squares.masked_fill(same, torch.inf), 1)
+        apart, _ = nearest(asking, known, squares.masked_fill(same, torch.inf), 1)
         found.append(torch.cat([places[:, :1].double(), distances, apart], 1))
     table = pd.DataFrame(torch.cat(found).numpy(), columns=["place", "first", "second", "other"])
     return table.assign(place=table["place"].astype(int))
-
-
-def _nearest(asking: Tensor, known: Tensor, squares: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Distances and places, double and int64 [N, count], of the nearest, those of the best candidates computed from differences.
-
-    Squared distances from products are off by some grey levels where images are alike, which is where it matters here.
-    """
-    rough, places = squares.topk(min(CANDIDATES, len(known)), dim=1, largest=False)
-    exact = (asking[:, None] - known[places]).double().square().mean(2).sqrt()
-    exact = exact.masked_fill(rough.isinf(), torch.inf)
-    order = exact.argsort(dim=1, stable=True)[:, :count]
-    return exact.gather(1, order), places.gather(1, order)

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from stablerep.audits.equal_galleries import half_of
+from stablerep.audits.pixels import nearest, squared_distances
 from stablerep.audits.spread import FEATURES, PIXELS
 from stablerep.errors import InputError
 
 LEVEL = 0.01  # of images without copies that are called copies
-CANDIDATES = 2  # of the nearest in pixels, whose distances are found once more without the errors of rounding
 BLOCK = 512  # images that are looked up at once
 ROUNDING = 1e-5  # by which a likeness has to exceed a bar, so that no rounding decides
 
@@ -38,7 +38,7 @@ class MostAlike:
     """Of each half of a corpus the image that is most like each of some images, found while the corpus passes block by block.
 
     Attributes:
-        queries: float [Q, D], of :func:`stablerep.audits.spread.levels` or :func:`~stablerep.audits.spread.directions`.
+        queries: float [Q, D], of :func:`stablerep.audits.pixels.levels` or :func:`stablerep.audits.spread.directions`.
         by: ``PIXELS``, where a likeness is minus the root mean square difference in grey levels, or ``FEATURES``, where it is a cosine.
         likeness: float [2, Q], by half; minus infinity where nothing has passed. places: int64 [2, Q], of what is most alike; -1 for nothing.
     """
@@ -77,12 +77,8 @@ class MostAlike:
         if self.by == FEATURES:
             found = (queries @ block.T).max(1)
             return found.values, found.indices
-        squares = queries.square().sum(1, keepdim=True) + block.square().sum(1) - 2 * queries @ block.T
-        near = squares.topk(min(CANDIDATES, len(block)), dim=1, largest=False).indices
-        # squares from products are off by some grey levels where images are alike, which is where it matters
-        exact = (queries[:, None] - block[near]).square().mean(2).sqrt()
-        best = exact.min(1)
-        return -best.values, near.gather(1, best.indices[:, None])[:, 0]
+        distances, places = nearest(queries, block, squared_distances(queries, block), 1)
+        return -distances[:, 0].float(), places[:, 0]
 
     @property
     def state(self) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stablerep.audits.pixels import levels, squared_distances
 from stablerep.errors import InputError
 from stablerep.seeding import seed_for
 from stablerep.statistics import interval
@@ -26,11 +27,6 @@ def directions(features: Tensor) -> Tensor:
     """Features float [N, D] on the unit sphere, [N, D + 1]. What has none, such as gradients of one colour, shares a direction of its own."""
     empty = (features == 0).all(1, keepdim=True).float()
     return torch.cat([F.normalize(features.float(), dim=1), empty], 1)
-
-
-def levels(images: Tensor) -> Tensor:
-    """Pixels of uint8 [N, 3, H, W] as float [N, D] about zero, where single precision is finest."""
-    return images.flatten(1).float() - 127.5
 
 
 def spread(features: Tensor, captions: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
@@ -85,11 +81,10 @@ def near_duplicates(features: Tensor, images: Tensor, captions: Sequence[str]) -
     """
     codes = torch.from_numpy(pd.factorize(np.asarray(captions, object))[0])
     z, x = directions(features), levels(images)
-    lengths = x.square().sum(1)
     parts = []
     for first in range(0, len(z), BLOCK):
         some = slice(first, first + BLOCK)
-        squares = (x[some].square().sum(1, keepdim=True) + lengths - 2 * x[some] @ x.T) / x.shape[1]
+        squares = squared_distances(x[some], x) / x.shape[1]
         alike = {FEATURES: z[some] @ z.T >= ALIKE, PIXELS: squares <= NEAR**2}
         same = codes[some, None] == codes[None]
         itself = torch.arange(len(z))[some, None] == torch.arange(len(z))[None]

@@ -13,7 +13,7 @@
 | is a claim reproduced? | :mod:`stablerep.statistics.verdict` |
 """
 
-from stablerep.statistics.aggregate import holm, interquartile_mean, iqm_with_interval, proportion_with_interval
+from stablerep.statistics.aggregate import holm, interquartile_mean, iqm_with_interval
 from stablerep.statistics.arms import Pair, costs, differences, seed_means, summarize, views_sentence
 from stablerep.statistics.crossed import CrossedMean, crossed_mean
 from stablerep.statistics.power_law import PowerLaw, fit_power_law, power_law_sentences, power_laws
@@ -23,5 +23,5 @@ from stablerep.statistics.verdict import MARGIN, WORDS, Verdict, family, verdict
 __all__ = [
     "MARGIN", "WORDS", "CrossedMean", "Pair", "PowerLaw", "Verdict", "bootstrap_mean", "costs", "crossed_mean", "differences", "family",
     "fit_power_law", "holm", "interquartile_mean", "interval", "iqm_with_interval", "mean_with_interval", "over_seeds",
-    "power_law_sentences", "power_laws", "proportion_with_interval", "seed_means", "summarize", "verdict", "views_sentence",
+    "power_law_sentences", "power_laws", "seed_means", "summarize", "verdict", "views_sentence",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Many numbers, one statement: an average over data sets, a proportion, a family of claims."""
+"""Many numbers, one statement: an average over data sets, a family of claims."""
 
 from __future__ import annotations
 
@@ -70,29 +70,6 @@ def iqm_with_interval(table: pd.DataFrame, *, level: float = 0.95) -> dict:
     return {
         "iqm": found["mean"], "low": found["low"], "high": found["high"], "data_sets": values.shape[1], "seeds": len(values),
     }  # fmt: skip
-
-
-def proportion_with_interval(successes: int, n: int, *, level: float = 0.95) -> dict:
-    """A proportion and its Wilson score interval (Wilson 1927), which holds near 0 and 1 and for small n, where mean +- 1.96 errors fails.
-
-    For independent trials. Images of one concept are not: resample concepts instead (:func:`stablerep.statistics.mean_with_interval`).
-
-    Returns:
-        ``mean``, ``low``, ``high`` and ``n``.
-
-    Raises:
-        ValueError: numbers that are not whole, n below 1, successes outside of 0 to n, or a level outside of 0 to 1.
-    """
-    from scipy import stats
-
-    if n != int(n) or n < 1 or successes != int(successes) or not 0 <= successes <= n:
-        raise ValueError(
-            f"there are {successes} successes of {n}; whole numbers with 0 <= successes <= n and n at least 1 are needed."
-        )
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1.")
-    found = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")
-    return {"mean": successes / n, "low": float(found.low), "high": float(found.high), "n": int(n)}
 
 
 def holm(p_values: Mapping[str, float] | pd.Series, *, alpha: float = 0.05) -> pd.DataFrame:

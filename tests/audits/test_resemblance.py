@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from stablerep.audits.pixels import levels
 from stablerep.audits.resemblance import LEVEL, Calls, MostAlike, bar_of, call_copies, halves_of
-from stablerep.audits.spread import FEATURES, PIXELS, directions, levels
+from stablerep.audits.spread import FEATURES, PIXELS, directions
 from stablerep.errors import InputError
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from stablerep.audits.spread import ALIKE, NEAR, directions, levels, near_duplicates, spread
+from stablerep.audits.pixels import levels
+from stablerep.audits.spread import ALIKE, NEAR, directions, near_duplicates, spread
 from stablerep.errors import InputError
 
 

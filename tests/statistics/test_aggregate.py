@@ -1,4 +1,4 @@
-"""Averages over data sets, proportions and families of claims, against slow or other ways to the same number."""
+"""Averages over data sets and families of claims, against slow or other ways to the same number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stablerep.statistics import holm, interquartile_mean, iqm_with_interval, proportion_with_interval
+from stablerep.statistics import holm, interquartile_mean, iqm_with_interval
 
 finite = st.floats(-1e6, 1e6)
 
@@ -105,40 +105,6 @@ def test_one_seed_has_no_interval():
     )
 
 
-# Wilson's interval
-
-
-@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 10), (10, 10), (3, 10), (27, 40), (500, 1867)])
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_wilsons_interval_by_formula(k, n, level):
-    z, p = stats.norm.ppf((1 + level) / 2), k / n
-    centre, half = (
-        (p + z**2 / (2 * n)) / (1 + z**2 / n),
-        z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)),
-    )
-    expected = {"mean": p, "low": centre - half, "high": centre + half, "n": n}
-    assert proportion_with_interval(k, n, level=level) == pytest.approx(expected, abs=1e-12)
-
-
-@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilsons_interval_lies_in_0_to_1_and_mirrors(case):
-    k, n = case
-    found, back = proportion_with_interval(k, n), proportion_with_interval(n - k, n)
-    assert 0 <= found["low"] <= found["mean"] <= found["high"] <= 1
-    assert (back["low"], back["high"]) == pytest.approx((1 - found["high"], 1 - found["low"]))
-
-
-@pytest.mark.parametrize("truth", [0.02, 0.1, 0.5, 0.93])
-def test_wilsons_interval_holds_the_truth_also_near_the_ends(truth):
-    """Exactly, over all outcomes of 60 trials; the interval of mean +- 1.96 errors holds 0.02 in 70 % of studies only."""
-    chances = stats.binom.pmf(np.arange(61), 60, truth)
-    found = [proportion_with_interval(k, 60) for k in range(61)]
-    assert 0.90 <= sum(c for c, f in zip(chances, found) if f["low"] <= truth <= f["high"]) <= 0.99
-    shares = np.arange(61) / 60
-    naive = np.abs(shares - truth) <= 1.96 * np.sqrt(shares * (1 - shares) / 60)
-    assert truth != 0.02 or chances[naive].sum() < 0.75
-
-
 # Holm's adjustment
 
 
@@ -222,11 +188,6 @@ TABLE = scores(np.ones((2, 2)))
         (lambda: iqm_with_interval(pd.concat([TABLE, TABLE])), "'d0' has seed 0 twice"),
         (lambda: iqm_with_interval(TABLE[:3]), "seed 1 has 1 of 2 data sets"),
         (lambda: iqm_with_interval(TABLE.assign(value=np.nan)), "not all finite"),
-        (lambda: proportion_with_interval(0, 0), "0 successes of 0"),
-        (lambda: proportion_with_interval(4, 3), "4 successes of 3"),
-        (lambda: proportion_with_interval(-1, 3), "-1 successes of 3"),
-        (lambda: proportion_with_interval(0.5, 3), "0.5 successes of 3"),
-        (lambda: proportion_with_interval(1, 3, level=95), "level is 95"),
         (lambda: holm({}), "no p-values"),
         (lambda: holm({"C1": 1.5}), "p of 'C1' is 1.5"),
         (lambda: holm({"C1": 0.5, "C2": np.nan}), "p of 'C2' is nan"),

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from stablerep.audits.pixels import levels
 from stablerep.audits.resemblance import MostAlike, call_copies
 from stablerep.audits.scan import picked
-from stablerep.audits.spread import FEATURES, PIXELS, directions, levels, near_duplicates, spread
+from stablerep.audits.spread import FEATURES, PIXELS, directions, near_duplicates, spread
 from stablerep.checkpoint import load_checkpoint, save_checkpoint, save_table, save_weights
 from stablerep.corpus import Corpus
 from stablerep.corpus.on_demand import OnDemandImages

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from stablerep.audits.pixels import levels
 from stablerep.audits.resemblance import MostAlike, halves_of
-from stablerep.audits.spread import FEATURES, PIXELS, directions, levels
+from stablerep.audits.spread import FEATURES, PIXELS, directions
 from stablerep.encoders import extract_features
 from stablerep.study.audit_card import comparing
 from stablerep.study.audit_card.against import Features
