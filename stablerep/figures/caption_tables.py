@@ -143,7 +143,7 @@ def truth_sentence(truth: pd.DataFrame) -> str:
         truth: of :func:`stablerep.audits.whole_caption_tables.knowledge`.
     """
     each = [
-        f"of {row.images:,} images ({row.source}) {row.right:,} count as right and {row.wrong:,} as wrong"
+        f"of {row.images:,} images *{row.source}*, {row.right:,} count as right and {row.wrong:,} as wrong"
         for row in truth.itertuples()
     ]
     said = "; ".join(each)
@@ -170,15 +170,6 @@ def steepest(table: pd.DataFrame, captions: str, part: str) -> str:
         f"*{one['property']}*: {points(one['slope'], one['low'], one['high'])} points with the others held fixed, and "
         f"{points(beside['slope'], beside['low'], beside['high'])} alone"
     )
-
-
-def best_of(knows: pd.DataFrame, source: str) -> str:
-    """The encoder, or floor, that most often ranks a right image above a wrong one of its caption among the images of a source."""
-    mine = knows[knows["source"] == source]
-    if mine.empty:
-        return "not run with these parameters"
-    best = mine.loc[mine["mean"].idxmax()]
-    return f"{best['arm']}, {percent(best['mean'], best['low'], best['high'])} %"
 
 
 def costliest(

@@ -17,8 +17,8 @@ def foils(table: pd.DataFrame, images_of: str | None = None) -> pd.DataFrame:
         table: of :func:`stablerep.audits.foils.described`, with ``images_of``. images_of: the part that is shown; None: all.
     """
     mine = table if images_of is None else table[table["images_of"] == images_of]
-    names = {"clusters": "concepts", "left_out": "foil is true too", "caption": "a caption", "foil": "its foil"}
-    columns = ["images", "concepts", "foil is true too", "a caption", "its foil"]
+    names = {"clusters": "concepts", "left_out": "no false foil found", "caption": "a caption", "foil": "its foil"}
+    columns = ["images", "concepts", "no false foil found", "a caption", "its foil"]
     keys = ["kind"] if images_of else ["images_of", "kind"]
     shown = mine.rename(columns=names).set_index(keys)[columns]
     return shown.rename_axis(index={"images_of": "images of", "kind": "kind of foil"})

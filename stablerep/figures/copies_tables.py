@@ -102,8 +102,9 @@ def extraction_sentence(table: pd.DataFrame, least: float = 0.5) -> str:
     alike = table[table["share"] >= least]
     return (
         f"Of {len(table)} captions with {table['images'].max():,} images each, {len(alike)} have a group of nearly identical images that holds {100 * least:.0f} % of them "
-        f"or more; the middle of {int(alike['copied'].sum())} of these groups lies as near to a training drawing. The largest group holds "
-        f"{100 * table['share'].max():.0f} % of a caption's images, the median {100 * table['share'].median():.0f} %."
+        f"or more; in {int(alike['copied'].sum())} of these groups the central image lies as near to a training drawing. The largest group holds "
+        f"{100 * table['share'].max():.0f} % of a caption's images, the median {100 * table['share'].median():.0f} %. "
+        "Captions that were not tried may give back images too, and a group need not be a copy where a caption has few drawings."
     )
 
 

@@ -17,7 +17,7 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def changes(differences: pd.DataFrame) -> pd.DataFrame:
-    """What an edit changed, in points: a row for each measure, a column for each edit; after the edit less before, whichever way the pair was compared.
+    """What an edit changed, in points: a row for each measure, a column for each edit; after the edit minus before, whichever way the pair was compared.
 
     Args:
         differences: ``probe`` (the measure), ``first``, ``second``, ``difference``, ``low`` and ``high``; one of both is ``BEFORE``.
@@ -49,7 +49,7 @@ def pixels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps(table: pd.DataFrame) -> pd.DataFrame:
-    """Men less women in points, among images in which one of both is read: a row for each generator, a column for each group of captions."""
+    """Share read as men minus share read as women in points, among images in which one of both is read: a row for each generator, a column for each group of captions."""
     text = [
         "" if pd.isna(row.gap) else f"{points(row.gap, row.low, row.high)} ({100 * row.read:.0f} % read)"
         for row in table.itertuples()
@@ -92,5 +92,6 @@ def reached(table: pd.DataFrame, reader: pd.DataFrame) -> str:
     if len(others):
         best = others.loc[others["gap"].abs().idxmin()]
         said += f"; nearest to zero: {best.name}, {points(best['gap'], best['low'], best['high'])} points"
+        said += f", of {len(others)} tries, so that chance may have picked it" if len(others) > 1 else ""
     right = reader.set_index("attribute")["accuracy"].get("gender")
     return f"{said} (gender is read rightly in {100 * right:.0f} % of the drawings)" if right is not None else said

@@ -81,13 +81,15 @@ def edit_gaps(gaps: pd.DataFrame) -> Figure:
         axis.plot([], [], "o", color=colour, label=group)
     name_rows(axis, [wrapped(name) for name in places])
     axis.set_xlim(-105, 105)
-    axis.set_xlabel("men less women (points)")
+    axis.set_xlabel("men minus women (points)")
     figure.legend(loc="outside lower center", ncols=1 if is_narrow() else 3)
     said = [
         f"{row.place}, {row.group} {points(row.gap, row.low, row.high)}"
         for row in gaps[gaps["gap"].notna()].itertuples()
     ]
-    figure.set_label(f"Men less women, in points, among images of {len(groups)} groups of captions: {'; '.join(said)}.")
+    figure.set_label(
+        f"Share read as men minus share read as women, in points, among images of {len(groups)} groups of captions: {'; '.join(said)}."
+    )
     return figure
 
 

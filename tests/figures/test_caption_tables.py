@@ -107,8 +107,6 @@ def test_encoders_have_a_row_and_sources_a_column():
     shown = caption_tables.knows(knows)
     assert shown.loc["CLIP real"].tolist() == ["60.0 [50.0, 70.0] (12 captions, 9 concepts)", ""]
     assert shown.loc["Pixels", "learned from"] == "70.0 (1 captions, 1 concepts)"
-    assert caption_tables.best_of(knows, "fresh") == "CLIP real, 60.0 [50.0, 70.0] %"
-    assert caption_tables.best_of(knows[:0], "fresh") == "not run with these parameters"
     more = pd.DataFrame(
         {
             "claim": ["pixels"],
@@ -156,7 +154,7 @@ def test_sentences_on_readers_and_truth():
     )
     assert caption_tables.readers_sentence(readers[:0]) == ""
     truth = pd.DataFrame({"source": ["fresh"], "images": [1200], "right": [300], "wrong": [800]})
-    assert caption_tables.truth_sentence(truth) == "Of 1,200 images (fresh) 300 count as right and 800 as wrong."
+    assert caption_tables.truth_sentence(truth) == "Of 1,200 images *fresh*, 300 count as right and 800 as wrong."
 
 
 def test_captions_are_counted():

@@ -158,8 +158,9 @@ def test_duplicates_have_a_row_for_each_number_of_times():
 def test_sentences_with_numbers_of_groups_and_shares():
     table = pd.DataFrame({"share": [1.0, 0.6, 0.1], "copied": [True, False, True], "images": 64})
     assert copies_tables.extraction_sentence(table) == (
-        "Of 3 captions with 64 images each, 2 have a group of nearly identical images that holds 50 % of them or more; the middle of 1 of these groups lies as near to a "
-        "training drawing. The largest group holds 100 % of a caption's images, the median 60 %."
+        "Of 3 captions with 64 images each, 2 have a group of nearly identical images that holds 50 % of them or more; in 1 of these groups the central image lies as "
+        "near to a training drawing. The largest group holds 100 % of a caption's images, the median 60 %. Captions that were not tried may give back images too, and a group "
+        "need not be a copy where a caption has few drawings."
     )
     assert copies_tables.gap(shares(), EMBEDDING, SETS[0], SETS[1]) == (
         "generated, w = 2 1.0 [0.0, 5.0] %, unseen design 11.0 [10.0, 15.0] %"

@@ -15,16 +15,17 @@ from stablerep.study.audit_card.parts import SHARE, Number, Section
 from stablerep.study.audit_card.variety import NOTHING, WEAK
 
 NOTE = (
-    "Perceived attributes: the words below are labels that somebody gave to images of the corpus, of drawings the official labels. A reader says which of them an image "
-    "looks like. That is no statement on anybody's identity, and images of no real person have none."
+    "Perceived attributes: the words below are labels. Of photographs, somebody gave them by looking; of drawings, they are official names. A reader says which label an image "
+    "resembles. It says nothing about the identity of anybody. A generated image shows no person who could have one. What is read of a single image is often wrong, and must not "
+    "be used to label, sort or identify anybody."
 )  # fmt: skip
 
 
 def faithfulness(measured: Measured, features: Features, against: Against | None) -> Section:
     """How often an image's own caption comes first."""
     how = (
-        f"Prototypes of captions were made of one half of the corpus's images, by {features.title}. An image counts as faithful where what its own caption "
-        "names comes first among all that were asked about."
+        f"Prototypes of captions were made of one half of the corpus's images, by {features.title}. An image counts as recognized where what its own caption "
+        "names comes first among all that were asked about. This is a weak sign of faithfulness."
     )
     if against is None:
         return Section("faithfulness", "Faithfulness", how, left_out=NOTHING)
@@ -50,7 +51,7 @@ def faithfulness(measured: Measured, features: Features, against: Against | None
                ("captions that the corpus has too", f"{summary['shared']:,}")),
         notes=("Every caption, or label, weighs the same; intervals are over these.",),
         limits="whether an image shows everything that its caption says. The number is as much one of the features as of the images: compare it with that of real images, not "
-        "with 100 %. Made images may come first more often than real ones, because they are more typical or because they copy. " + (WEAK if features.weak else "An encoder that learned from the corpus knows its real images better."),
+        "with 100 %. Generated images may come first more often than real ones, because they are more typical or because they copy. " + (WEAK if features.weak else "An encoder that learned from the corpus knows its real images better."),
     )  # fmt: skip
 
 

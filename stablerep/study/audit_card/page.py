@@ -54,7 +54,7 @@ class Card:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         engine = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-        lead = "What a lab should know of these images before it trains on them: measured, with what each number is held against. No number here is a mark; read what it cannot say."
+        lead = "Some of what a lab should know of these images before it trains on them, with what each number is compared with. No number here is a grade, and a card without findings is no clearance: each section ends with what it cannot say."
         return engine.get_template("page.html").render(
             title=self.title, lead=lead, glance=glance(self), sections=self.sections, made=self.made
         )
@@ -99,7 +99,7 @@ def glance(card: Card) -> list[tuple[str, str]]:
     if "copies.pixels_called" in known:
         found.append((
             "copies", f"called copies: {said('copies.pixels_called')} by pixels, {said('copies.features_called')} by features, where about "
-                      f"{said('copies.pixels_chance')} of images of other things would be, without any copy",
+                      f"{said('copies.pixels_chance')} of images of other things would be, without any copy; none called does not mean none there",
         ))  # fmt: skip
     if "faithfulness.own_first" in known:
         found.append((

@@ -134,7 +134,7 @@ def copies(measured: Measured, features: Features, against: Against | None) -> S
     ]  # fmt: skip
     return Section(
         "copies", title, how, numbers=tuple(numbers), shown=tuple(shown), notes=tuple(notes),
-        limits="whether an image is a copy in the eyes of a person or of the law. A bar on one embedding misleads: what is alike in it need not be copied, and a copy that was "
+        limits="whether there are no copies: where none is called, there may be some. Nor whether an image is a copy in the eyes of a person or of the law. A bar on one embedding misleads: what is alike in it need not be copied, and a copy that was "
         "turned, cut or recoloured may lie far. In a corpus with near-duplicates, such as one drawing in several designs, its own images are alike, the bar is high, and "
         "copies pass below it. Copies of images that are not in the corpus are not seen. Look at the pairs.",
     )  # fmt: skip

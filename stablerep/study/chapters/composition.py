@@ -20,7 +20,7 @@ from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
 
-QUESTION = "Do encoders tell what is composed of the same words, and do synthetic images help or harm that?"
+QUESTION = "Can encoders tell a caption from one of nearly the same words, and do synthetic images help or harm that?"
 CLAIMS = ("C9",)
 TESTED = {"C9": "for CLIP on drawings, by five kinds of foils"}
 HEADLINE = Headline("accuracy", ("arm", "kind"), "accuracy", "accuracy", ("images_of", KNOWN))
@@ -141,13 +141,25 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         ]
     found, other = judge_kinds(claimed, arms), judge_kinds(beside, arms)
     lines = [f"Beside it, {PLUS} against {REAL}: {other.word}, {other.why}"] if len(beside) else []
+    by_text = arms[arms["arm"].isin((REAL, CLAIMED)) & (arms["text_low"] > arms["chance"])]
+    if told := [kind for kind in KINDS if kind in set(by_text["kind"])]:
+        lines.append(
+            f"Of *{'*, *'.join(told)}* the text alone is already above chance, without a look at the image. A difference there need not be one in what is seen."
+        )
     effects = [] if found.word == WORDS[-1] else [
         Effect(f"{CLAIMED} − {REAL}, {one.kind}", one.difference, one.low, one.high, one.visible)
         for one in found.kinds.sort_values("adjusted", kind="stable").itertuples()
     ]  # fmt: skip
     return [
         Answer(
-            "C9", found.word, f"{CLAIMED} minus {REAL}, by kind of foils: {found.why}", RULE, lines, found.p, effects
+            "C9",
+            found.word,
+            f"{CLAIMED} minus {REAL}, by kind of foils: {found.why}",
+            RULE,
+            lines,
+            found.p,
+            effects,
+            "the clearest",
         )
     ]
 

@@ -31,8 +31,8 @@ from stablerep.study.store.runs import Run
 QUESTION = "Do synthetic images contain copies of what their generator learned from, and can that be told?"
 CLAIMS = ("C11",)
 TESTED = {
-    "C11": "by how much more often a copy-detection embedding calls synthetic images of training captions copies than real drawings of the same captions in a "
-    "design that the generator never saw"
+    "C11": "whether a copy-detection embedding calls synthetic images copies more often than real drawings in a design that the generator never saw, by more than a "
+    "point; being in a known design is enough for some of that"
 }
 HEADLINE = Headline("shares", ("set", "detector"), "share", "share of images called copies")
 REAL = arm("SimCLR real")
@@ -215,6 +215,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     fixed = f"{area['area']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
     lines = [
         f"Area under the ROC curve of the embedding on planted copies: {fixed}; the gap ratio calls an image a copy below {GAP:.2f}."
+    ]
+    near = found[(found["detector"] == EMBEDDING) & (found["background"] == COMBINATIONS) & (found["copies"] == ALL)]
+    lines += [
+        f"Among real drawings of unseen combinations, which look like copies and are none, the area is {one.area:.3f} [{one.low:.3f}, {one.high:.3f}]."
+        for one in near.itertuples()
+    ]
+    lines += [
+        "No word here says that there are no copies, or that what is called one is one; *contradicted* says only that calls are not more frequent by a point."
     ]
     pairs = tables["differences"]
     mine = pairs[(pairs["claim"] == "C11") & (pairs["probe"] == EMBEDDING)]

@@ -33,9 +33,11 @@ from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
 
-QUESTION = "Can the generator be edited so that a sensitive attribute is gone from its images, and what else is lost?"
+QUESTION = "Can a generator be edited so that its images show a sensitive attribute less often, and what else is lost?"
 CLAIMS = ("C12",)
-TESTED = {"C12": "for the skin tone that captions name, by Unified Concept Editing, on the captions that were edited"}
+TESTED = {
+    "C12": "whether fewer images of the edited captions are read as a named skin tone after Unified Concept Editing; not whether the tone is gone"
+}
 HEADLINE = Headline("shares", ("generator", "measure"), "share", "share of images")
 BEFORE = "before the edit"
 NAMED_TONE, NOT_TOLD = "named tone", "tone not told"
@@ -238,4 +240,10 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     told = pairs.sort_values("probe", key=lambda names: names != TARGET)
     told = told.assign(first=told["probe"] + ": " + told["first"])
     found = verdict_on(told)
-    return [Answer("C12", found.word, found.sentence, rule, [], found.p, effects_of(told))]
+    left = shares[told["second"].iloc[0], TARGET]
+    lines = [
+        f"After the edit {100 * left:.0f} % of the images of the edited captions are still read as a named tone, before it {100 * shares[BEFORE, TARGET]:.0f} %. "
+        "The verdict says whether there are fewer, not whether there are none. It says nothing of other wordings, or of what the weights still hold."
+    ]
+    effects = [effect for probe in (TARGET, DAMAGE) for effect in effects_of(told[told["probe"] == probe])]
+    return [Answer("C12", found.word, found.sentence, rule, lines, found.p, effects, "that of the tone")]

@@ -30,7 +30,7 @@ QUESTION = (
 )
 CLAIMS = ("C10",)
 TESTED = {
-    "C10": "for whole captions of unseen combinations: the concept, and the skin tone and gender that the caption names"
+    "C10": "whether generated images of unseen combinations are counted as right less often than real ones, in the concept and the skin tone and gender that captions name"
 }
 HEADLINE = Headline(
     "shares", ("captions", "source", "guidance_scale"), "mean", "share of images", ("measure", "whole caption")
@@ -201,6 +201,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     lines = [
         f"{said[0].upper()}{said[1:]}; by chance {100 * mine['chance']:.1f} %.",
         readers_sentence(tables["readers"]),
+        "No word here says that every image shows its caption.",
     ]
     word, why, p = found.word, f"whole captions, {group}: {found.sentence}", found.p
     if word != WORDS[-1] and not mine["mean"] - mine["chance"] >= one["visible"]:

@@ -48,6 +48,7 @@ class Answer:
     lines: list[str] = field(default_factory=list)  # further sentences, a point each
     p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
     effects: list[Effect] = field(default_factory=list)  # the one to show first
+    first: str = "the least favourable"  # which of several that is
 
     @property
     def effect(self) -> str:
@@ -58,7 +59,7 @@ class Answer:
     @property
     def sentence(self) -> str:
         """:attr:`effect` as it is said where no title of a column has the unit."""
-        every = f"; of {len(self.effects)} differences the least favourable" if len(self.effects) > 1 else ""
+        every = f"; of {len(self.effects)} differences {self.first}" if len(self.effects) > 1 else ""
         return f"{self._first(' points')}{every}"
 
     def _first(self, unit: str = "") -> str:
@@ -127,4 +128,6 @@ def answer_by_contrasts(
         f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
     )
     lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
-    return Answer(claim, word, f"{name}: {why}", rule, lines, p if word == "reproduced" else math.nan, effects)
+    return Answer(
+        claim, word, f"{name}: {why}", rule, lines, p if word == "reproduced" else math.nan, effects, "the clearest"
+    )
