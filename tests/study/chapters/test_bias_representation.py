@@ -1,23 +1,18 @@
-"""Bias: which people are looked at, whom a corpus must know, and the answer to C8 by hand."""
+"""Bias in representations: which people are looked at, whom a corpus must know, and the answer to C8 by hand."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 
 from stablerep.audits.groups import CONTRAST_COLUMNS
-from stablerep.audits.people import KNOWN_CLASSES, neutral_captions
-from stablerep.captioned_images import CaptionedImages
+from stablerep.audits.people import KNOWN_CLASSES
 from stablerep.errors import InputError
-from stablerep.study.chapters import bias, resolve
+from stablerep.study.chapters import bias_representation, resolve
 from stablerep.study.experiments.arms import FLOOR_ARMS
-from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.experiments.study import Study
-from stablerep.study.parameters.presets import PRESETS
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore, plain_corpus
 
@@ -52,38 +47,12 @@ def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path
     study = Study(NotingStore(tmp_path))
     study.corpus = plain_corpus()
     with pytest.raises(InputError, match="declares no attributes of people"):
-        bias.ask(resolve("bias", {"preset": "smoke"}), study)
-    assert study.store.noted == []
-
-
-def test_neutral_images_are_asked_for_at_every_scale_by_their_texts(study):
-    p = resolve("bias", {"preset": "smoke"})
-    bias.ask(p, study)
-    drawn = [
-        one for one in study.store.noted if one.step == "synthesis" and one.parameters["captions"] == p.neutral_captions
-    ]
-    assert [one.parameters["guidance_scale"] for one in drawn] == p.guidance_scales
-    assert len({one.inputs["captions"] for one in drawn}) == 1
-    assert {one.parameters["images_per_caption"] for one in drawn} == {p.images_per_neutral_caption}
-    asked = [one.step for one in study.store.noted]
-    assert asked.count("reading") == 1 and asked.count("people") == len(bias.COMPARED + FLOOR_ARMS) * p.seeds
-
-
-def test_no_preset_asks_for_more_neutral_captions_than_there_are(study):
-    table = people_in(study.corpus).to_learn_from().table
-    asked = {preset: resolve("bias", {"preset": preset, "corpus": "emoji"}).neutral_captions for preset in PRESETS}
-    for count in asked.values():
-        assert len(neutral_captions(table, count)) == count
-    assert asked["reference"] == asked["workstation"] == 41
-    with pytest.raises(
-        InputError, match="neutral_captions is 48; 41 captions of people to learn from name no attribute"
-    ):
-        bias.ask(resolve("bias", {"neutral_captions": 48}), study)
+        bias_representation.ask(resolve("bias_representation", {"preset": "smoke"}), study)
     assert study.store.noted == []
 
 
 def test_what_no_arm_reads_is_no_parameter():
-    fields = bias.Parameters.model_fields
+    fields = bias_representation.Parameters.model_fields
     assert not {"clip_guidance_scale", "clip_learning_rate", "caption_colour"} & set(fields)
     assert {"simclr_guidance_scale", "simclr_learning_rate", "probe_part", "seeds"} <= set(fields)
 
@@ -91,11 +60,11 @@ def test_what_no_arm_reads_is_no_parameter():
 def test_the_encoders_are_those_of_the_comparison(study):
     """The schema lacks some of its parameters, and no key may depend on that."""
     given = {"preset": "smoke", "captions": 64}
-    bias.ask(resolve("bias", given), study)
+    bias_representation.ask(resolve("bias_representation", given), study)
     mine = [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
     study.store.noted.clear()
     p = resolve("compare", given)
-    theirs = [study.evaluated(arm, study.captions(64), p, p.seed) for arm in study.arms(*bias.COMPARED)]
+    theirs = [study.evaluated(arm, study.captions(64), p, p.seed) for arm in study.arms(*bias_representation.COMPARED)]
     assert len(mine) == len(theirs) == 4
     assert mine == [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
 
@@ -104,29 +73,6 @@ def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
     people = people_in(study.corpus)
     mixed = emoji.table[emoji.table["tone"] == "mixed"]
     assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
-
-
-def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, monkeypatch):
-    """Neither scenes nor the held-out design, in the size of the study; how well held-out concepts are read is asked of validation concepts."""
-    p = resolve("bias", {"preset": "smoke", "guidance_scales": [1.0]})
-    study = Study(RunStore(tmp_path), p)
-    study.corpus = emoji.where(emoji.table["subgroup"] == "person-role")
-    people = people_in(study.corpus)
-    neutral = Named(neutral_captions(people.to_learn_from().table, 4))
-    images = torch.full((4, 3, 64, 64), 120, dtype=torch.uint8)
-    drawings = CaptionedImages(images, torch.arange(4), neutral.texts, "made")
-    monkeypatch.setattr(bias, "made", lambda *given: ImageSet("made", lambda: drawings))
-    given = []
-    monkeypatch.setattr("stablerep.audits.people.read_people", lambda *all, **how: given.append(all) or {})
-    assert bias.read(p, study, people, neutral, tmp_path) == {"captions": 4}
-    ((known, held_out, generated, captions, attributes),) = given
-    assert torch.equal(known[0], people.to_learn_from().images(32)) and not study.camera.still
-    assert set(known[1]["split"]) == {"train"} and set(held_out[1]["split"]) == {"validation"}
-    for _, table in (known, held_out):
-        assert not table["held_out"].any() and "twemoji" not in set(table["design"])
-        assert (table["cluster"] == table["concept"]).all()
-    assert generated[1.0][0].shape == (4, 3, 32, 32) and (generated[1.0][0] == 120).all()
-    assert captions == neutral.texts and attributes == ("tone", "gender")
 
 
 def test_images_are_alone_where_the_cluster_is_a_label(emoji):
@@ -159,7 +105,7 @@ def test_encoders_learn_from_what_may_be_learned_from_and_are_asked_about_others
     monkeypatch.setattr("stablerep.probes.extraction.features_of", features)
     monkeypatch.setattr("stablerep.probes.linear_probe", probe)
     monkeypatch.setattr(type(people), "images", images)
-    summary = bias.probe_people(study, people, None, part, tmp_path)
+    summary = bias_representation.probe_people(study, people, None, part, tmp_path)
     found, (shown,), (counts,) = pd.read_parquet(tmp_path / "results.parquet"), asked, learned
     test = shown[shown["split"] == part]
     if part == "validation":  # of which nothing may be held out
@@ -187,8 +133,8 @@ def contrasts(pair: tuple[str, str], **changes) -> pd.DataFrame:
 def floors(**gains: float) -> pd.DataFrame:
     """Every arm against every floor: 20 points above, or as ``gains`` say, by the first word of the arm's method."""
     return pd.DataFrame([
-        {"probe": bias.PROBE, "first": arm, "second": floor, "difference": gain, "low": gain - 0.04, "high": gain + 0.04, "visible": 0.05}
-        for arm in bias.COMPARED for floor in FLOOR_ARMS for gain in [gains.get(arm.split()[0], 0.2)]
+        {"probe": bias_representation.PROBE, "first": arm, "second": floor, "difference": gain, "low": gain - 0.04, "high": gain + 0.04, "visible": 0.05}
+        for arm in bias_representation.COMPARED for floor in FLOOR_ARMS for gain in [gains.get(arm.split()[0], 0.2)]
     ])  # fmt: skip
 
 
@@ -205,8 +151,10 @@ SEEN = dict(difference=0.06, low=0.03, high=0.09, p=0.001, adjusted=0.002)
     ],
 )
 def test_verdict_follows_its_rule(first, beside, word):
-    table = pd.concat([contrasts(bias.PAIRS[0], **first), contrasts(bias.PAIRS[1], **beside)])
-    (answer,) = bias.verdict({"contrasts": table, "floors": floors()})
+    table = pd.concat(
+        [contrasts(bias_representation.PAIRS[0], **first), contrasts(bias_representation.PAIRS[1], **beside)]
+    )
+    (answer,) = bias_representation.verdict({"contrasts": table, "floors": floors()})
     assert (answer.claim, answer.word) == ("C8", word) and not answer.why.endswith(".")
     assert answer.why.startswith("SimCLR synthetic against SimCLR real: ")
     assert ("dark (tone) +6.0 points [+3.0, +9.0]" in answer.why) == (word == "reproduced")
@@ -215,46 +163,18 @@ def test_verdict_follows_its_rule(first, beside, word):
 
 
 def test_arms_at_the_floor_decide_nothing():
-    table = pd.concat([contrasts(pair, **SEEN) for pair in bias.PAIRS])
+    table = pd.concat([contrasts(pair, **SEEN) for pair in bias_representation.PAIRS])
     for gains, word in (({"SimCLR": 0.04}, "not testable at this scale"), ({"StableRep": 0.04}, "reproduced")):
-        (answer,) = bias.verdict({"contrasts": table, "floors": floors(**gains)})
+        (answer,) = bias_representation.verdict({"contrasts": table, "floors": floors(**gains)})
         assert answer.word == word and ("floors on people: SimCLR synthetic" in answer.why) == (word != "reproduced")
         assert "floors on people" in answer.lines[0] or word != "reproduced"
         assert bool(answer.effects) == (word == "reproduced")  # an effect of arms at the floor says nothing
     said = "SimCLR real lies +4.0 points [+0.0, +8.0] from raw pixels, where 5.0 would be detected"
-    assert said in bias.verdict({"contrasts": table, "floors": floors(SimCLR=0.04)})[0].why
+    assert said in bias_representation.verdict({"contrasts": table, "floors": floors(SimCLR=0.04)})[0].why
 
 
 def test_without_a_pair_there_is_no_verdict():
-    (answer,) = bias.verdict({"contrasts": contrasts(bias.PAIRS[0])[:0], "floors": floors()})
-    assert answer.word == "not testable at this scale"
-
-
-def test_labels_by_eye_are_compared_with_the_readings_of_their_images(tmp_path, monkeypatch):
-    """A file of labels is found, and holds for the generator and the sampling by which its images were made."""
-    p = resolve("bias", {"preset": "smoke", "seeds": 1})
-    readings = pd.DataFrame({
-        "caption": ["a", "b"], "image": 0, "guidance_scale": 1.0, "tone": ["none", "dark"], "gender": ["man", "woman"],
-    })  # fmt: skip
-    confusion = pd.DataFrame([
-        {"attribute": attribute, "truth": t, "prediction": t, "share": 1.0}
-        for attribute, classes in KNOWN_CLASSES.items() for t in classes
-    ])  # fmt: skip
-    kept = {"readings": readings, "confusion": confusion} | dict.fromkeys(("readers", "shares", "fits"), pd.DataFrame())
-    items = pd.DataFrame({
-        "id": list("abcd"), "cluster": ["1", "1", "2", "2"], "tone": ["none", "dark"] * 2, "gender": "man", "correct": True,
-    })  # fmt: skip
-    people = {name: [SimpleNamespace(table=lambda: items)] for name in bias.COMPARED}
-    asked = bias.Asked(SimpleNamespace(table=kept.get), people, ("tone", "gender"), "abc")
-    path = tmp_path / "labelled.csv"
-    monkeypatch.setattr("stablerep.audits.labelled.LABELLED", path)
-    assert bias.compute(p, asked)["agreement"].empty
-    made = dict(
-        generator="abc", sampling_steps=p.sampling_steps, sampler=p.sampler, guidance_interval="everywhere", seed=p.seed
+    (answer,) = bias_representation.verdict(
+        {"contrasts": contrasts(bias_representation.PAIRS[0])[:0], "floors": floors()}
     )
-    readings.assign(**made, tone="none").to_csv(path, index=False)
-    tables = bias.compute(p, asked)
-    assert tables["agreement"].set_index("attribute")["agreement"].to_dict() == {"tone": 0.5, "gender": 1.0}
-    readings.assign(**made | {"generator": "another"}).to_csv(path, index=False)
-    assert bias.compute(p, asked)["agreement"].empty
-    assert set(tables["contrasts"]["label"]) == {"none", "dark"} and (tables["groups"]["items"] <= 4).all()
+    assert answer.word == "not testable at this scale"
