@@ -13,12 +13,12 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair
 from stablerep.study.chapters import Headline, generator
-from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.arms import arm
 from stablerep.study.experiments.caption_closeness import ENCODERS, PIXELS, READS, REAL_CLIP, UNTRAINED, close, scored
 from stablerep.study.experiments.images import Captions, ImageSet, Named
 from stablerep.study.experiments.judged_images import judge_of
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.study import Study
 from stablerep.study.experiments.whole_captions import FRESH, JUDGED, LEARNED, READING, Looked, judge, read
 from stablerep.study.parameters.base import GuidanceScale, Pretraining, knob

@@ -18,10 +18,10 @@ from stablerep.errors import InputError
 from stablerep.figures import caption_tables, people_tables
 from stablerep.figures.table_cells import ShownTable
 from stablerep.study.chapters import faithfulness, generator, resolve
-from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments import whole_captions
 from stablerep.study.experiments.caption_closeness import ENCODERS, PIXELS, UNTRAINED, score
 from stablerep.study.experiments.images import ImageSet
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.study import Study
 from stablerep.study.experiments.whole_captions import FRESH, LEARNED, Looked
 from stablerep.study.plans.planning import plan_chapters
