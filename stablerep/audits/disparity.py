@@ -27,6 +27,7 @@ from stablerep.errors import InputError
 from stablerep.statistics import crossed_mean, interval
 
 DRAWS = 1000  # of the bootstrap, and of shuffled groups
+MOST = 1e6  # numbers that are shuffled at a time
 _SPREAD = [
     "groups", "suppressed", "mean", "low", "high", "best", "most", "worst", "least", "range", "chance", "chance_high", "p",
     "naive", "variance", "variance_low", "variance_high", "items", "clusters", "seeds",
@@ -126,15 +127,15 @@ def ranges_by_chance(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -
         group, known = shown[:, there].argmax(0), values[:, there][shown[:, there].argmax(0), np.arange(there.sum())]
         means = [np.bincount(group, rng.permutation(known), len(values)) / counts for _ in range(draws)]
         return np.ptp(np.array(means), axis=1)
-    filled, places = np.where(shown, values, 0.0), np.argsort(~shown, axis=0, kind="stable")
-    found = np.empty(draws)
-    for k in range(draws):
-        # those that a cluster shows come first, in random order, and go to the places of those that it shows
-        order = np.argsort(np.where(shown, rng.random(values.shape), 2.0), axis=0)
-        shuffled = np.zeros_like(filled)
-        np.put_along_axis(shuffled, places, np.take_along_axis(filled, order, axis=0), axis=0)
-        found[k] = np.ptp(shuffled.sum(1) / counts)
-    return found
+    # those that a cluster shows come first, in random order, and go to the places of those that it shows
+    filled, places = np.where(shown, values, 0.0)[None], np.argsort(~shown, axis=0, kind="stable")[None]
+    found, size = [], max(1, int(MOST / values.size))  # draws at a time
+    for count in [size] * (draws // size) + [draws % size] * (draws % size > 0):
+        order = np.argsort(np.where(shown, rng.random((count, *values.shape)), 2.0), axis=1)
+        shuffled = np.zeros((count, *values.shape))
+        np.put_along_axis(shuffled, places, np.take_along_axis(filled, order, axis=1), axis=1)
+        found.append(np.ptp(shuffled.sum(2) / counts, axis=1))
+    return np.concatenate(found)
 
 
 def arm_disparities(items: pd.DataFrame, classes: Mapping[str, Sequence[str]]) -> pd.DataFrame:

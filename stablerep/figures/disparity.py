@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, canvas, colour_of, filled, is_narrow, name_rows
+from stablerep.figures.canvas import (
+    BLUE,
+    BROWN,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    canvas,
+    colour_of,
+    filled,
+    is_narrow,
+    name_rows,
+)
 from stablerep.figures.tables import points
 from stablerep.statistics import MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MARKS = "osD^vP*Xd<>h"
+COLOURS, MARKS = (BLUE, ORANGE, GREEN, PURPLE, BROWN, GREY), "osD^vP*X<>"  # of groups, in turn
 
 
 def disparities(table: pd.DataFrame) -> Figure:
@@ -24,7 +36,7 @@ def disparities(table: pd.DataFrame) -> Figure:
         table: of :func:`stablerep.audits.disparity.arm_disparities`.
     """
     attributes, arms = list(table["attribute"].unique()), list(table["arm"].unique())
-    figure, axes = canvas(max(len(attributes), 1), height=1.2 + 0.28 * max(len(arms), 1), sharex=True)
+    figure, axes = canvas(max(len(attributes), 1), height=1.2 + 0.28 * max(len(arms), 1))
     for axis, attribute in zip(axes.flat, attributes):
         mine = table[table["attribute"] == attribute].set_index("arm").reindex(arms)
         axis.barh(np.arange(len(arms)), 100 * mine["chance_high"], 0.6, color=GREY, alpha=0.35, label="by chance, 95 %")
@@ -33,7 +45,7 @@ def disparities(table: pd.DataFrame) -> Figure:
             face = colour if filled(name) or colour == GREY else "white"
             axis.plot(100 * row["range"], place, "o", color=colour, markerfacecolor=face)
         name_rows(axis, arms if axis is axes.flat[0] or is_narrow() else [""] * len(arms))
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, 108 * mine[["range", "chance_high"]].max(axis=None))
         axis.set_xlabel("best − worst (points)")
         groups = int(mine["groups"].max())
         axis.set_title(f"{attribute}, {groups} groups")
@@ -68,12 +80,13 @@ def replaced(table: pd.DataFrame, gains: pd.DataFrame) -> Figure:
             x = 100 * part["synthetic"] + (k - (len(names) - 1) / 2) * width / max(len(names), 1)
             errors = 100 * np.array([part["difference"] - part["low"], part["high"] - part["difference"]])
             axis.errorbar(
-                x, 100 * part["difference"], yerr=errors.clip(0), fmt=MARKS[k % len(MARKS)] + ":", capsize=2, markersize=5, label=name
+                x, 100 * part["difference"], yerr=errors.clip(0), fmt=MARKS[k % len(MARKS)] + ":", capsize=2, markersize=5,
+                color=COLOURS[k % len(COLOURS)], label=name,
             )  # fmt: skip
         axis.set_xticks(sorted({0.0, *(100 * mine["synthetic"])}))
         axis.set_xlabel("synthetic images (%)")
         axis.set_title(attribute)
-        axis.legend(ncols=2)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
     axes.flat[0].set_ylabel("group against others (points)")
     whole = table[table["synthetic"] == table["synthetic"].max()]
     said = "; ".join(f"{row.label} {points(row.difference, row.low, row.high)}" for row in whole.itertuples())

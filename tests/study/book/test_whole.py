@@ -30,7 +30,7 @@ FIGURES = {
     "guidance": 3,
     "images_per_caption": 1,
     "scaling": 1,
-    "bias_representation": 7,
+    "bias_representation": 3,
 }
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -9,12 +13,12 @@ import torch
 from stablerep.audits.groups import CONTRAST_COLUMNS
 from stablerep.audits.people import KNOWN_CLASSES
 from stablerep.errors import InputError
-from stablerep.study.chapters import bias_representation, resolve
+from stablerep.study.chapters import bias_representation, compute_tables, resolve
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
-from tests.study.stand_ins import NotingStore, plain_corpus
+from tests.study.stand_ins import NotingStore, plain_corpus, write_photographs
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_what_no_arm_reads_is_no_parameter():
 def test_the_encoders_are_those_of_the_comparison(study):
     """The schema lacks some of its parameters, and no key may depend on that."""
     given = {"preset": "smoke", "captions": 64}
-    bias_representation.ask(resolve("bias_representation", given), study)
+    bias_representation.ask(resolve("bias_representation", given | {"real_shares": []}), study)
     mine = [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
     study.store.noted.clear()
     p = resolve("compare", given)
@@ -177,4 +181,102 @@ def test_without_a_pair_there_is_no_verdict():
     (answer,) = bias_representation.verdict(
         {"contrasts": contrasts(bias_representation.PAIRS[0])[:0], "floors": floors()}
     )
+    assert answer.word == "not testable at this scale"
+
+
+@pytest.mark.parametrize(("share", "real"), [(0.25, 3), (0.5, 6), (0.01, 1)])
+def test_real_images_take_the_place_of_synthetic_ones(tmp_path, stub, share, real):
+    """One image of each caption; a larger share keeps the real images of a smaller one."""
+    p = resolve("bias_representation", {"preset": "smoke", "generator": "stub", "captions": 12, "real_shares": [share]})
+    study = Study(RunStore(tmp_path))
+    study.corpus = plain_corpus(12, designs=("ink", "chalk"), people=("gender",))
+    captions = study.captions(12)
+    drawn = bias_representation.replacing(captions, share, p, study).load()
+    assert len(drawn.images) == len(drawn.captions) == 12
+    plain = [image.unique().numel() == 1 for image in drawn.images[:]]  # real ones are of one grey
+    shown = {drawn.captions[number] for number, one in zip(drawn.caption_ids.tolist(), plain) if one}
+    assert shown == set(captions.texts[:real])
+
+
+def test_where_captions_repeat_a_share_of_the_images_of_each_is_real(photographs, stub):
+    p = resolve(
+        "bias_representation", {"preset": "smoke", "generator": "stub", "captions": 12, "images_per_caption": 4}
+    )
+    drawn = bias_representation.replacing(photographs.captions(12), 0.5, p, photographs).load()
+    plain = torch.tensor([image.unique().numel() == 1 for image in drawn.images[:]])
+    assert len(plain) == 48 and torch.bincount(drawn.caption_ids[plain]).tolist() == [2] * 12
+
+
+def test_each_share_is_a_training_more(study):
+    given = {"preset": "smoke", "captions": 64}
+    counts = {}
+    for shares in ([], [0.25, 0.75]):
+        study.store.noted.clear()
+        bias_representation.ask(resolve("bias_representation", given | {"real_shares": shares}), study)
+        counts[len(shares)] = [one.step for one in study.store.noted].count("pretraining")
+    assert counts[2] - counts[0] == 2
+    assert resolve("bias_representation", {"preset": "reference"}).real_shares == []
+    assert len(resolve("bias_representation", {}).real_shares) <= 2  # of the laptop
+    with pytest.raises(ValueError, match="real_shares.0 is 1"):
+        resolve("bias_representation", {"real_shares": [1.0]})
+
+
+def people(names: list[str], *, gain: dict[str, float], concepts: int = 12) -> dict[str, list[SimpleNamespace]]:
+    """A run for each arm: four images of two tones and two genders of each concept; how often those of tone *dark* are answered rightly."""
+    found = {}
+    for k, name in enumerate(names):
+        rng, rows = np.random.default_rng(k), []
+        for c in range(concepts):
+            for tone, gender, n in itertools.product(("none", "dark"), ("woman", "man"), range(4)):
+                right = rng.random() < (gain.get(name, 0.5) if tone == "dark" else 0.5)
+                rows.append({"id": f"{c}/{tone}/{gender}/{n}", "cluster": f"c{c}", "tone": tone, "gender": gender, "truth": f"kind {c % 2}", "correct": right})  # fmt: skip
+        table = pd.DataFrame(rows)
+        found[name] = [SimpleNamespace(table=lambda table=table: table)]
+    return found
+
+
+def test_tables_say_how_far_groups_lie_apart_and_what_replacing_changes():
+    p = resolve("bias_representation", {"preset": "smoke", "seeds": 1, "real_shares": [0.75, 0.25]})
+    arms = people([*FLOOR_ARMS, *bias_representation.COMPARED], gain={"SimCLR synthetic": 1.0, "SimCLR real": 0.0})
+    mixed = people(["SimCLR 25 % real", "SimCLR 75 % real"], gain={"SimCLR 25 % real": 0.75, "SimCLR 75 % real": 0.25})
+    tables = bias_representation.compute(p, bias_representation.Asked(arms, mixed, ("tone", "gender"), "subgroup"))
+    assert set(tables["groups"]["arm"]) == set(arms)  # mixtures are no arms of the comparison
+    assert set(tables["disparities"]["attribute"]) == {"tone", "gender", "subgroup"}
+    dark = tables["replaced"].query("label == 'dark'").set_index("synthetic")["difference"]
+    assert dark.index.tolist() == [0.25, 0.75, 1.0] and dark.is_monotonic_increasing and dark[1.0] > 0.8
+    gains = tables["gains"].query("attribute == 'tone'").set_index("first")
+    assert gains.loc["SimCLR 25 % real", "synthetic"] == 0.75 and gains.loc["SimCLR synthetic", "variance_low"] > 0.2
+    assert gains.loc["StableRep synthetic", "synthetic"].isna().all()
+    apart = tables["disparities"].query("attribute == 'tone'").set_index("arm")
+    assert (apart.loc["SimCLR synthetic", "best"], apart.loc["SimCLR real", "best"]) == ("dark", "none")
+
+
+def test_without_shares_there_is_nothing_to_replace():
+    p = resolve("bias_representation", {"preset": "smoke", "seeds": 1, "real_shares": []})
+    arms = people([*FLOOR_ARMS, *bias_representation.COMPARED], gain={})
+    tables = bias_representation.compute(p, bias_representation.Asked(arms, {}, ("tone", "gender"), "subgroup"))
+    assert tables["replaced"].empty and tables["gains"]["synthetic"].isna().all() and len(tables["gains"]) == 6
+
+
+def test_photographs_are_compared_by_perceived_race_gender_and_age(tmp_path, monkeypatch):
+    """Every photograph is alone, so that groups are compared within blocks; groups of fewer than 30 are suppressed."""
+    monkeypatch.setenv("STABLEREP_DATA", str(write_photographs(tmp_path, of_each=10)))
+    given = {
+        "preset": "smoke",
+        "corpus": "fairface64",
+        "people": ["race", "gender", "age"],
+        "labels": ["gender", "race"],
+        "steps": 1,
+    }
+    p = resolve("bias_representation", given)
+    study = Study(RunStore(tmp_path / "runs"), p)
+    tables = compute_tables("bias_representation", p, study)
+    assert set(tables["contrasts"]["attribute"]) == {"race", "gender", "age"}
+    assert set(tables["contrasts"]["first"]) == {"SimCLR synthetic", "StableRep synthetic"}
+    assert (tables["contrasts"]["clusters"] >= 20).all()  # blocks
+    assert (
+        set(tables["disparities"]["attribute"]) == {"race", "gender", "age"} and (tables["groups"]["items"] >= 30).all()
+    )
+    assert set(tables["replaced"]["synthetic"]) == {0.5, 1.0}
+    (answer,) = bias_representation.verdict(tables)
     assert answer.word == "not testable at this scale"
