@@ -73,7 +73,8 @@ def test_comparison_by_hand(store):
 
 def test_bias_takes_the_encoders_of_the_comparison(store):
     given = {"preset": "laptop", "captions": 64, "views_per_step": 64}
-    compare, mine = plan_chapters([(name, resolve(name, given)) for name in ("compare", "bias_representation")], store)
+    chapters = {"compare": {}, "bias_representation": {"real_shares": []}}
+    compare, mine = plan_chapters([(name, resolve(name, given | own)) for name, own in chapters.items()], store)
     assert "pretraining" in steps_of(compare) and "pretraining" not in steps_of(mine)
     assert {"people"} == set(steps_of(mine))
 
