@@ -34,7 +34,7 @@ def group_accuracy(items: pd.DataFrame, classes: Mapping[str, Sequence[str]]) ->
     """
     rows = []
     for arm, mine in items.groupby("arm", sort=False):
-        answers, about = _answers(mine)
+        answers, about = answers_by_item(mine)
         for attribute, names in classes.items():
             for label in names:
                 inside = about[attribute] == label
@@ -73,7 +73,7 @@ def group_contrasts(
     Raises:
         ValueError: two arms of a pair, or two seeds of an arm, that answered different items, or arms that were run at different seeds.
     """
-    rows, arms = [], {arm: _answers(mine) for arm, mine in items.groupby("arm", sort=False)}
+    rows, arms = [], {arm: answers_by_item(mine) for arm, mine in items.groupby("arm", sort=False)}
     for first, second in pairs:
         if first not in arms or second not in arms:
             continue
@@ -104,7 +104,7 @@ def group_contrasts(
     return pd.concat(rows, ignore_index=True)[CONTRAST_COLUMNS] if rows else pd.DataFrame(columns=CONTRAST_COLUMNS)
 
 
-def _answers(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def answers_by_item(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Right or wrong, [items, seeds], and what each item is about, both by sorted id."""
     answers = items.pivot(index="id", columns="seed", values="correct").sort_index().astype(float)
     if answers.isna().any(axis=None):

@@ -7,6 +7,7 @@ from stablerep.figures import people_tables, tables
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.composition import foil_examples, preferred_captions
 from stablerep.figures.copies import copies, copy_curves, copy_pictures, planted_duplicates, set_sizes
+from stablerep.figures.disparity import disparities, replaced
 from stablerep.figures.edits import edit_gaps, edit_grid, edit_shares
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
 from stablerep.figures.generations import generation_grid, generations
@@ -40,6 +41,7 @@ __all__ = [
     "counted",
     "curves",
     "designs_of",
+    "disparities",
     "diversity",
     "edit_gaps",
     "edit_grid",
@@ -69,6 +71,7 @@ __all__ = [
     "properties",
     "qualities",
     "ranks",
+    "replaced",
     "retrieved",
     "sample_grid",
     "scaled",

@@ -79,7 +79,7 @@ def test_labels_that_cannot_be_read_are_told(labels):
 def test_the_labels_are_of_images_that_the_reference_draws():
     """Two hundred of the embedded generator, sampled as in the reference; the labels are known words."""
     table = pd.read_csv(LABELLED)
-    given = resolve("bias", {"preset": "reference"})
+    given = resolve("bias_generator", {"preset": "reference"})
     assert len(table) == 200 and not table.duplicated(IMAGE).any()
     assert set(table["generator"]) == {load_generator("emoji").fingerprint}
     assert (table["sampling_steps"] == given.sampling_steps).all() and (table["sampler"] == given.sampler).all()

@@ -115,7 +115,7 @@ def number_text(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def parameter_sentence(chapters: list[Comparison]) -> str:
-    """``The books differ in guidance_scale (2 and 4 in compare, bias).``; without values when many differ."""
+    """``The books differ in guidance_scale (2 and 4 in compare, quality).``; without values when many differ."""
     where: dict[tuple[str, str, str], list[str]] = {}
     for chapter in chapters:
         for found in chapter.different:

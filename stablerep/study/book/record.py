@@ -36,7 +36,7 @@ class Record(BaseModel, strict=True, frozen=True):
     chapters: list[Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")]]  # a name that would lead out of the book is none
 
     def changes(self) -> str:
-        """``guidance_scale = 4 (compare, bias), seed = 1 (all chapters)``; empty for a book at the preset's values."""
+        """``guidance_scale = 4 (compare, quality), seed = 1 (all chapters)``; empty for a book at the preset's values."""
         where: dict[str, list[str]] = {}
         for chapter, values in self.changed.items():
             for name, value in values.items():

@@ -27,7 +27,7 @@ def code_modules(entries: Iterable[str]) -> dict[str, str]:
 
     Args:
         entries: modules of the science (``stablerep.training``), with all they import in turn; or single functions
-            (``stablerep.study.chapters.bias:read``) and lines of registries (``stablerep.methods:METHODS[simclr]``), which count alone.
+            (``stablerep.study.chapters.bias_generator:read``) and lines of registries (``stablerep.methods:METHODS[simclr]``), which count alone.
 
     Raises:
         ValueError: an entry that is not there.

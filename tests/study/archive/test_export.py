@@ -131,8 +131,8 @@ def test_without_names_every_executed_chapter_is_taken(world, tmp_path):
     assert len(notes) == len(chapter_names()) - 1 and all("was not executed yet" in note for note in notes)
     with pytest.raises(ValueError, match="no chapter was executed yet; `stablerep book` does it."):
         export(tmp_path / "none", store=store, folder=tmp_path)
-    with pytest.raises(ValueError, match="bias was not executed yet"):
-        export(tmp_path / "none", ["bias"], store, folder=tmp_path)
+    with pytest.raises(ValueError, match="bias_representation was not executed yet"):
+        export(tmp_path / "none", ["bias_representation"], store, folder=tmp_path)
     assert not (tmp_path / "none").exists()
 
 

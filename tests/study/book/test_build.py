@@ -269,9 +269,9 @@ def test_the_hash_of_a_notebook_is_that_of_its_sources(root, tmp_path):
         chapters = tmp_path / "chapters"
         shutil.rmtree(chapters, ignore_errors=True)
         shutil.copytree(root / CHAPTERS, chapters)
-        notebook = json.loads((chapters / "bias.ipynb").read_text())
+        notebook = json.loads((chapters / "bias_representation.ipynb").read_text())
         change(notebook)
-        (chapters / "bias.ipynb").write_text(json.dumps(notebook))
+        (chapters / "bias_representation.ipynb").write_text(json.dumps(notebook))
         return re.findall(r"`([0-9a-f]{12})` \|$", write_provenance(root, chapters).read_text(), re.MULTILINE)
 
     original = hashes(lambda notebook: None)
@@ -279,7 +279,7 @@ def test_the_hash_of_a_notebook_is_that_of_its_sources(root, tmp_path):
     assert hashes(lambda notebook: notebook["cells"][3]["outputs"].clear()) == original
     assert hashes(lambda notebook: notebook["cells"].pop(2)) == original  # the injected parameters
     changed = hashes(lambda notebook: notebook["cells"][0].update(source="# Another title"))
-    place = chapter_names(root).index("bias")
+    place = chapter_names(root).index("bias_representation")
     assert [one != other for one, other in zip(changed, original, strict=True)] == [
         k == place for k in range(len(original))
     ]
@@ -314,22 +314,27 @@ def test_chapters_that_were_executed_before_are_built_as_they_say_they_are(tmp_p
             "parameters": {"live": False},
             "changed": {"live": False},
         }
-        about["changed"] |= {"seed": 1} if name == "bias" else {}
+        about["changed"] |= {"seed": 1} if name == "bias_representation" else {}
         edit(root, name, lambda notebook: notebook["metadata"].update(stablerep=about))
     whole.build_executed(title="Mine")
     unknown, mine = built
     assert (unknown.title, unknown.preset, unknown.live, unknown.changed) == (whole.TITLE, "unknown", True, {})
-    assert (mine.title, mine.preset, mine.live, mine.changed) == ("Mine", "smoke", False, {"bias": {"seed": 1}})
+    assert (mine.title, mine.preset, mine.live, mine.changed) == (
+        "Mine",
+        "smoke",
+        False,
+        {"bias_representation": {"seed": 1}},
+    )
     assert mine.chapters == chapter_names(root) and mine.key != unknown.key
-    (root / CHAPTERS / "bias.ipynb").unlink()
-    with pytest.raises(FailedError, match="bias not executed yet"):
+    (root / CHAPTERS / "bias_representation.ipynb").unlink()
+    with pytest.raises(FailedError, match="bias_representation not executed yet"):
         whole.build_executed()
 
 
 def test_a_missing_chapter_is_named(tmp_path):
     root = project(tmp_path)
-    (root / CHAPTERS / "bias.ipynb").unlink()
-    with pytest.raises(RuntimeError, match="bias not executed yet; `make book`"):
+    (root / CHAPTERS / "bias_representation.ipynb").unlink()
+    with pytest.raises(RuntimeError, match="bias_representation not executed yet; `make book`"):
         check_chapters(root)
 
 
@@ -341,10 +346,10 @@ def jupyter_book(root: Path) -> subprocess.CompletedProcess:
 
 def test_building_by_hand_without_chapters_says_what_to_run(tmp_path):
     root = project(tmp_path)
-    (root / CHAPTERS / "bias.ipynb").unlink()
+    (root / CHAPTERS / "bias_representation.ipynb").unlink()
     done = jupyter_book(root)
     assert done.returncode != 0
-    assert "bias is missing: run `make book`" in done.stderr and "Traceback" not in done.stderr
+    assert "bias_representation is missing: run `make book`" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_building_by_hand_works_after_a_run(tmp_path):
@@ -358,10 +363,10 @@ def test_a_failed_build_keeps_the_earlier_pages_and_names_every_fault(root, html
     earlier = (html / "book" / "chapters" / "compare.html").read_bytes()
     chapters = tmp_path / "chapters"
     shutil.copytree(root / CHAPTERS, chapters)
-    for name, text in (("compare", "{numref}`fig-nowhere`"), ("bias", "{cite:t}`nobody1900`")):
+    for name, text in (("compare", "{numref}`fig-nowhere`"), ("bias_representation", "{cite:t}`nobody1900`")):
         notebook = json.loads((chapters / f"{name}.ipynb").read_text())
         notebook["cells"][0]["source"] += f"\n\n{text}"
-        notebook["cells"][3]["metadata"].pop("mystnb") if name == "bias" else None
+        notebook["cells"][3]["metadata"].pop("mystnb") if name == "bias_representation" else None
         notebook["cells"][4]["source"] = ""
         (chapters / f"{name}.ipynb").write_text(json.dumps(notebook))
     with pytest.raises(RuntimeError) as failure:

@@ -97,21 +97,22 @@ def early_world(tmp_path, monkeypatch):
 
 
 def test_a_page_comes_early_as_far_as_it_is_known(early_world):
-    for name in ("corpus", "compare", "bias"):
+    for name in ("corpus", "compare", "bias_representation"):
         early.place_early(name, resolve(name, {}), 600.0, early_world.store, early_world.folder)
-    assert early_world.executed == [("compare", False)]  # corpus was executed before, bias has nothing to draw
+    assert early_world.executed == [("compare", False)]  # corpus was executed before, the other has nothing to draw
     pages = {
-        name: json.loads((early_world.folder / f"{name}.ipynb").read_text()) for name in ("corpus", "compare", "bias")
+        name: json.loads((early_world.folder / f"{name}.ipynb").read_text())
+        for name in ("corpus", "compare", "bias_representation")
     }
     assert "stablerep" not in pages["corpus"]["metadata"]
     assert pages["compare"]["metadata"]["stablerep"]["pending"] == "10.0 min"
-    text = "".join(pages["bias"]["cells"][0]["source"])
+    text = "".join(pages["bias_representation"]["cells"][0]["source"])
     assert (
-        text.startswith("# Bias\n\n**Whom does the generator draw")
+        text.startswith("# Bias in representations\n\n**Do encoders that learned")
         and "its run is still going on: about 10.0 min" in text
     )
-    notebook = pages["bias"]
-    add_chapter_notes("bias", notebook)
+    notebook = pages["bias_representation"]
+    add_chapter_notes("bias_representation", notebook)
     assert len(notebook["cells"]) == 1  # it says itself what it is
 
 

@@ -79,7 +79,7 @@ def two(tmp_path) -> tuple[Path, Path]:
             [row("SimCLR", 0.5, 0.45, 0.55), row("CLIP", 0.4, 0.3, 0.5), row("only first", 0.1)],
             figures={"fig-a": "AAAA", "fig-b": "BBBB"}, guidance_scale=2.0, encoder="x",
         ),
-        "bias": chapter([row("A", 1.0)]),
+        "bias_representation": chapter([row("A", 1.0)]),
     })  # fmt: skip
     second = book(tmp_path / "second", {
         "corpus": chapter(None, figures={"fig-same": "AAAA"}),
@@ -166,7 +166,7 @@ def test_summary_has_every_chapter(two, tmp_path):
         ["Chapter", "Rows compared", "Intervals apart", "Largest change"],
         ["corpus", "Both books have no headline numbers here."],
         ["compare", "2", "1 of 2", "+10.0 points"],
-        ["bias", "Only the first book has this chapter."],
+        ["bias_representation", "Only the first book has this chapter."],
     ]
 
 
@@ -329,7 +329,7 @@ def test_a_book_beside_itself(two, tmp_path):
 
 
 def test_equal_keys_do_not_make_equal_books(two, tmp_path):
-    (two[1] / "book.json").write_text((two[0] / "book.json").read_text().replace(', "bias"', ""))
+    (two[1] / "book.json").write_text((two[0] / "book.json").read_text().replace(', "bias_representation"', ""))
     assert "Nothing differs" not in prose(page_of(two, tmp_path))
 
 

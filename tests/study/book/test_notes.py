@@ -87,10 +87,13 @@ def test_stale_chapters_are_told_in_sentences(notebook, tmp_path):
     unknown, old = copy.deepcopy(notebook), copy.deepcopy(notebook)
     unknown["metadata"] = {}
     old["metadata"]["stablerep"]["inputs"] |= {"library": "x", "corpus": "y"}
-    for name, content in (("compare", notebook), ("bias", unknown), ("scaling", old)):
+    for name, content in (("compare", notebook), ("bias_representation", unknown), ("scaling", old)):
         (tmp_path / f"{name}.ipynb").write_text(json.dumps(content))
-    first, second = stale_chapters(tmp_path, ["compare", "bias", "scaling"])
-    assert first == "bias has no record of what it was made from; `stablerep run bias` executes it again."
+    first, second = stale_chapters(tmp_path, ["compare", "bias_representation", "scaling"])
+    assert (
+        first
+        == "bias_representation has no record of what it was made from; `stablerep run bias_representation` executes it again."
+    )
     assert second.startswith("scaling was executed before") and "the library" in second and "the corpus" in second
 
 
@@ -100,8 +103,12 @@ RECORD = Record.model_validate(
         "key": "0" * 16,
         "preset": "smoke",
         "live": True,
-        "chapters": ["corpus", "compare", "bias"],
-        "changed": {"compare": {"guidance_scale": 4.0, "seed": 1}, "bias": {"seed": 1}, "corpus": {"seed": 1}},
+        "chapters": ["corpus", "compare", "bias_representation"],
+        "changed": {
+            "compare": {"guidance_scale": 4.0, "seed": 1},
+            "bias_representation": {"seed": 1},
+            "corpus": {"seed": 1},
+        },
     }
 )
 

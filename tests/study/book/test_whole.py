@@ -30,7 +30,7 @@ FIGURES = {
     "guidance": 3,
     "images_per_caption": 1,
     "scaling": 1,
-    "bias": 7,
+    "bias_representation": 3,
 }
 
 
@@ -213,7 +213,7 @@ def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
         "compare",
         "images_per_caption",
         "scaling",
-        "bias",
+        "bias_representation",
         "generations",
         "generator",
         "granularity",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from stablerep.statistics.arms import differences
-from stablerep.study.chapters import bias, compare, resolve, scaling
+from stablerep.study.chapters import bias_representation, compare, resolve, scaling
 from stablerep.study.experiments.arms import ARMS, FLOOR_ARMS
 from stablerep.study.experiments.floors import RULE
 from tests.study.stand_ins import AnsweringStudy, items
@@ -139,7 +139,7 @@ def test_pairs_name_arms_that_exist():
     names = {arm.name for arm in ARMS}
     assert {name for pair in compare.PAIRS for name in (pair.first, pair.second)} <= names
     assert [pair.claim for pair in compare.PAIRS if pair.at_least] == ["C1"]  # which alone says "at least as good"
-    assert set(bias.COMPARED) | set(scaling.SCALED) <= names
+    assert set(bias_representation.COMPARED) | set(scaling.SCALED) <= names
 
 
 @pytest.fixture

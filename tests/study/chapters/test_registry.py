@@ -75,11 +75,12 @@ def test_a_name_that_is_no_chapter_is_told_with_those_there_are():
 
 
 def test_a_module_that_the_contents_do_not_list_is_told_the_line(monkeypatch):
-    monkeypatch.setattr(chapters, "chapter_names", lambda: [name for name in NAMES if name != "bias"])
+    monkeypatch.setattr(chapters, "chapter_names", lambda: [name for name in NAMES if name != "bias_representation"])
     with pytest.raises(
-        ParameterError, match="bias is no chapter yet; it needs a line `- file: book/chapters/bias` in _toc.yml"
+        ParameterError,
+        match="bias_representation is no chapter yet; it needs a line `- file: book/chapters/bias_representation` in _toc.yml",
     ):
-        chapter.__wrapped__("bias")  # past its cache
+        chapter.__wrapped__("bias_representation")  # past its cache
 
 
 def test_a_verdict_speaks_in_the_words_of_the_statistics():
@@ -135,9 +136,10 @@ def stored(tmp_path, monkeypatch):
 
 def test_missing_results_name_the_command(stored):
     with pytest.raises(
-        FileNotFoundError, match="results/bias holds no stored results; `stablerep reference bias` makes them"
+        FileNotFoundError,
+        match="results/bias_representation holds no stored results; `stablerep reference bias_representation` makes them",
     ):
-        chapters.stored_tables("bias")
+        chapters.stored_tables("bias_representation")
     with pytest.raises(ValueError, match="there is no chapter 'audit'; the book has"):
         chapters.stored_tables("audit")
 

@@ -173,7 +173,7 @@ def painted(grey: int, each: int = 2) -> ImageSet:
 
 @pytest.mark.slow
 def test_every_image_is_read_judged_and_compared_with_its_counterpart(study, tmp_path, monkeypatch):
-    encoder = study.encoder_recipe(resolve("bias", {"preset": "smoke"}))
+    encoder = study.encoder_recipe(resolve("bias_representation", {"preset": "smoke"}))
     monkeypatch.setattr(study, "backbone", lambda *given: random_backbone(encoder, 0))
     drawings = {
         ("before", 0): painted(100),

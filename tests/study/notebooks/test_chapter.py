@@ -276,7 +276,7 @@ def stored(tmp_path, monkeypatch):
 
 
 def test_chapter_without_a_reference_says_so(stored):
-    chapter = Chapter("bias", resolve("bias", {}))
+    chapter = Chapter("bias_representation", resolve("bias_representation", {}))
     assert chapter.stored is None and chapter.reference == "There is no stored reference yet."
 
 
@@ -409,7 +409,9 @@ def test_a_run_that_lacks_something_draws_the_stored_results(monkeypatch):
 
 def test_root_and_sources():
     assert project_root() == ROOT
-    assert source_text("bias") == path_of("bias").read_bytes() and notebook_path("bias") == path_of("bias")
+    assert source_text("bias_representation") == path_of("bias_representation").read_bytes() and notebook_path(
+        "bias_representation"
+    ) == path_of("bias_representation")
     with pytest.raises(FileNotFoundError, match="notebooks/audit.ipynb is missing"):
         source_text("audit")
 

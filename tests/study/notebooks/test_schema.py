@@ -68,8 +68,10 @@ def test_sync_writes_what_differs(tmp_path):
     changed = path.read_bytes()
     assert sync_notebook(path, check=True) and path.read_bytes() == changed
     assert sync_notebook(path) and path.read_bytes() == before
-    with pytest.raises(MissingError, match="bias.ipynb is missing; the chapter bias has no notebook yet"):
-        sync_notebook(tmp_path / "bias.ipynb")
+    with pytest.raises(
+        MissingError, match="bias_representation.ipynb is missing; the chapter bias_representation has no notebook yet"
+    ):
+        sync_notebook(tmp_path / "bias_representation.ipynb")
     with pytest.raises(ValueError, match="absent.ipynb is not a notebook of the book, which has corpus"):
         sync_notebook(tmp_path / "absent.ipynb")
     cell["metadata"] = {}
@@ -86,7 +88,7 @@ def test_readme_lists_the_chapters(tmp_path):
         module = chapter(name)
         assert f"| `{name}` | {module.QUESTION} | {', '.join(module.CLAIMS)} |" in before
     assert not sync_readme(path)
-    path.write_text(before.replace("| `bias` |", "| `people` |"))
+    path.write_text(before.replace("| `bias_representation` |", "| `people` |"))
     changed = path.read_text()
     assert sync_readme(path, check=True) and path.read_text() == changed
     assert sync_readme(path) and path.read_text() == before and not sync_readme(path)
@@ -99,18 +101,23 @@ def test_sync_by_command(tmp_path, monkeypatch):
     shutil.copy(project_root() / "README.md", tmp_path / "README.md")
     monkeypatch.setattr("stablerep.study.root.project_root", lambda: tmp_path)
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
-    path, readme = tmp_path / "notebooks" / "bias.ipynb", tmp_path / "README.md"
+    path, readme = tmp_path / "notebooks" / "bias_representation.ipynb", tmp_path / "README.md"
     before = path.read_text(), readme.read_text()
     path.write_text(before[0].replace("seeds = None", "seeds = 3"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
-    assert result.exit_code == 1 and result.stderr.startswith("notebooks/bias.ipynb differs from the chapters")
+    assert result.exit_code == 1 and result.stderr.startswith(
+        "notebooks/bias_representation.ipynb differs from the chapters"
+    )
     assert path.read_text() != before[0]
-    readme.write_text(before[1].replace("| `bias` |", "| `people` |"))
+    readme.write_text(before[1].replace("| `bias_representation` |", "| `people` |"))
     result = CliRunner().invoke(app, ["notebooks", "sync", "--check"])
     assert result.exit_code == 1 and result.stderr.startswith(
-        "notebooks/bias.ipynb, README.md differ from the chapters"
+        "notebooks/bias_representation.ipynb, README.md differ from the chapters"
     )
-    assert CliRunner().invoke(app, ["notebooks", "sync"]).stdout == "rewritten: notebooks/bias.ipynb, README.md\n"
+    assert (
+        CliRunner().invoke(app, ["notebooks", "sync"]).stdout
+        == "rewritten: notebooks/bias_representation.ipynb, README.md\n"
+    )
     assert (path.read_text(), readme.read_text()) == before
     assert CliRunner().invoke(app, ["notebooks", "sync", "--check"]).exit_code == 0
 
@@ -156,6 +163,10 @@ def test_json_schema_and_resolve_agree_on_numbers(name, data):
 def test_schemas_as_files(tmp_path):
     write_schemas(tmp_path / "schemas")
     assert {path.name for path in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in schemas()}
-    assert json.loads((tmp_path / "schemas" / "bias.schema.json").read_text()) == json_schema("bias")
-    assert json.loads(CliRunner().invoke(app, ["notebooks", "schema", "bias"]).stdout) == json_schema("bias")
+    assert json.loads((tmp_path / "schemas" / "bias_representation.schema.json").read_text()) == json_schema(
+        "bias_representation"
+    )
+    assert json.loads(CliRunner().invoke(app, ["notebooks", "schema", "bias_representation"]).stdout) == json_schema(
+        "bias_representation"
+    )
     assert CliRunner().invoke(app, ["notebooks", "schema", "audit"]).exit_code == 2

@@ -115,7 +115,7 @@ def test_paper_preset_holds_the_papers_numbers():
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_presets_ask_for_results_on_scenes(preset):
     """Test concepts and scenes, whatever the preset; validation is for who chooses."""
-    for name in ("compare", "scaling", "bias", "methods"):
+    for name in ("compare", "scaling", "bias_representation", "methods"):
         p = resolve(name, given_for(preset, name))
         assert (p.camera, p.probe_part, p.one_per_concept) == (1.0, "test", False)
     assert resolve("compare", {"probe_part": "validation"}).probe_part == "validation"
@@ -222,7 +222,7 @@ def test_wrong_type_names_parameter_and_value(notebook, name, value):
         ("scaling", "caption_counts", [512]),
         ("scaling", "caption_counts", [4, 512]),
         ("corpus", "size", 8),
-        ("bias", "images_per_neutral_caption", 0),
+        ("editing", "images_per_looked_caption", 0),
     ],
 )
 def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
@@ -234,7 +234,7 @@ def test_value_out_of_range_is_told_with_its_limit(notebook, name, value):
 @pytest.mark.parametrize(
     ("notebook", "name", "value", "twice"),
     [
-        ("bias", "guidance_scales", [1, 2, 1.0], "1.0"),
+        ("guidance", "guidance_scales", [1, 2, 1.0], "1.0"),
         ("scaling", "caption_counts", [64, 256, 64], "64"),
         ("corpus", "designs", ["noto"] * 2, "noto"),
     ],

@@ -73,9 +73,10 @@ def test_comparison_by_hand(store):
 
 def test_bias_takes_the_encoders_of_the_comparison(store):
     given = {"preset": "laptop", "captions": 64, "views_per_step": 64}
-    compare, bias = plan_chapters([(name, resolve(name, given)) for name in ("compare", "bias")], store)
-    assert "pretraining" in steps_of(compare) and "pretraining" not in steps_of(bias)
-    assert {"reading", "people", "synthesis"} == set(steps_of(bias))
+    chapters = {"compare": {}, "bias_representation": {"real_shares": []}}
+    compare, mine = plan_chapters([(name, resolve(name, given | own)) for name, own in chapters.items()], store)
+    assert "pretraining" in steps_of(compare) and "pretraining" not in steps_of(mine)
+    assert {"people"} == set(steps_of(mine))
 
 
 def test_methods_share_their_encoders_with_the_comparison(store):
@@ -135,7 +136,7 @@ def test_a_generator_that_cannot_serve_is_refused_before_anything_is_computed(tm
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("name", ["generator", "methods", "bias"])
+@pytest.mark.parametrize("name", ["generator", "methods", "bias_representation"])
 def test_too_many_captions_are_told_by_the_plan(name, store):
     with pytest.raises(ValueError, match="captions is 9999"):
         plan_chapters([(name, resolve(name, {"captions": 9999}))], store)
