@@ -1,4 +1,4 @@
-"""Bias in representations: whether encoders that learned from synthetic images serve groups of people differently."""
+"""Bias in representations: whether synthetic images change accuracy more on images of some groups of people than of others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from stablerep.corpus import Corpus
 
-QUESTION = "Do encoders that learned from synthetic images serve groups of people differently than those of real ones?"
+QUESTION = "Does learning from synthetic images change accuracy more on images of some groups of people than of others?"
 CLAIMS = ("C8",)
 HEADLINE = Headline(
     "contrasts", ("first", "second", "attribute", "label"), "difference", "accuracy, group against others"
