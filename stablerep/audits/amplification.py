@@ -23,6 +23,7 @@ from stablerep.audits.people import OF_CAPTION, OF_CONCEPT
 from stablerep.audits.shares import DRAWS
 
 RAW, MATCHED = "raw, all captions of the concept", "matched, the very caption"
+LEAST = 0.01  # BiasAmp, above which a whole interval has to lie for amplification to be shown
 TEXTS = {RAW: OF_CONCEPT, MATCHED: OF_CAPTION}
 COLUMNS = ["attribute", "guidance_scale", "texts", "value", "least", "most", "low", "high", "associated", "pairs", "captions", "images"]  # fmt: skip
 

@@ -33,6 +33,7 @@ COLUMNS = [
     "attribute", "guidance_scale", "over", "measure", "reference", "value", "least", "low", "high", "chance", "unread", "captions", "images",
 ]  # fmt: skip
 REACH = 0.95  # of intervals
+FAR = 0.05  # total variation, above which a whole interval has to lie for shares to count as apart from a reference
 
 
 def counts_by_caption(
@@ -125,7 +126,8 @@ def bias_measures(
         ``COLUMNS``. ``value`` counts unread images as a bar of their own, ``least`` is what it may be at least, whatever they show, and ``low`` to
         ``high`` hold both: of all captions together by :func:`radii`, of each caption 95 % over captions of their mean. ``chance`` is the mean
         over captions that a generator would get which draws the reference, with as many images, as many of them unread; NaN of all
-        captions together, whose interval holds zero where there is no bias. The skew is NaN where no class of the reference was read.
+        captions together, whose interval holds zero where there is no bias. The skew counts unread images as of no class, which is the least that it may be; it
+        is NaN where no class of the reference was read.
     """
     rows = []
     for (attribute, names), (w, part) in (
@@ -153,11 +155,12 @@ def _together(shares: np.ndarray, expected: np.ndarray, reach: tuple[float, floa
 
 
 def _skewed(shares: np.ndarray, expected: np.ndarray, reach: float) -> dict:
-    """The skew; where the reference has every class none can be below zero."""
+    """The skew if unread images are of no class that is frequent; where the reference has every class none can be below zero."""
     lowest = 0.0 if (expected > 0).all() else -np.inf
-    value, low, high = (skew(shares[:-1] + more, expected) for more in (0.0, -reach, shares[-1] + reach))
-    found = {"value": value if np.isfinite(value) else np.nan, "least": max(lowest, value), "low": max(lowest, low)}
-    return {"over": TOGETHER, "measure": SKEW, "chance": np.nan, "high": high} | found
+    value, low, high = (max(lowest, skew(shares[:-1] + more, expected)) for more in (0.0, -reach, shares[-1] + reach))
+    read = (shares[:-1][expected > 0] > 0).any()
+    found = {"value": value if read else np.nan, "least": value, "low": low, "high": high}
+    return {"over": TOGETHER, "measure": SKEW, "chance": np.nan} | found
 
 
 def _apart(counts: np.ndarray, each: np.ndarray, expected: np.ndarray, rng: np.random.Generator, draws: int) -> dict:
