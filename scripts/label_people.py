@@ -2,7 +2,7 @@
 
 The sheet shows images of neutral captions, numbered in random order: `sheet.png`. What each is stands in `key.csv`, which whoever labels does
 not open. The labels go into `labels.csv`, a row per number, in the words of the reader (`cannot tell` is one). Joined with the key they
-become the table that the chapter on bias compares its reader with, `stablerep/audits/people_data/labelled.csv`.
+become the table that the chapter on the bias of the generator compares its reader with, `stablerep/audits/people_data/labelled.csv`.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ def contact_sheet(images: np.ndarray):
 
 
 def generated(given: dict) -> tuple[np.ndarray, pd.DataFrame]:
-    """All images of neutral captions that the chapter on bias reads with some parameters, uint8 [N, 3, H, W], and what each is, a row in the columns
+    """All images of neutral captions that the chapter on the bias of the generator reads with some parameters, uint8 [N, 3, H, W], and what each is, a row in the columns
     ``IMAGE``. Those that are missing are made, and kept where the chapter finds them."""
-    from stablerep.study.chapters import bias, resolve
+    from stablerep.study.chapters import bias_generator, resolve
     from stablerep.study.experiments.images import Named
     from stablerep.study.experiments.people_images import people_in
     from stablerep.study.experiments.study import Study
 
-    p = resolve("bias", given)
+    p = resolve("bias_generator", given)
     study = Study(parameters=p)
     table = people_in(study.corpus).to_learn_from().table
     captions = Named(neutral_captions(table, p.neutral_captions))
     images, about = [], []
     for w in p.guidance_scales:
-        found = bias.made(p, study, captions, w).load()
+        found = bias_generator.made(p, study, captions, w).load()
         images.append(found.images.numpy())
         about.append(
             pd.DataFrame({"caption": np.array(captions.texts, object)[found.caption_ids], "guidance_scale": w})
         )
     rows = pd.concat(about, ignore_index=True).assign(
-        generator=study.generator_fingerprint(p.generator), **bias.sampled(p)
+        generator=study.generator_fingerprint(p.generator), **bias_generator.sampled(p)
     )
     rows["image"] = rows.groupby(["guidance_scale", "caption"]).cumcount()
     return np.concatenate(images), rows[IMAGE]

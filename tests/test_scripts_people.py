@@ -15,7 +15,7 @@ from stablerep.audits.people import KNOWN_CLASSES
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.generator import generator_fingerprint
-from stablerep.study.chapters import bias, resolve
+from stablerep.study.chapters import bias_generator, resolve
 from stablerep.study.experiments.images import ImageSet
 
 MADE = {
@@ -69,7 +69,7 @@ def test_labels_of_a_sheet_come_back_with_what_each_image_is(made, tmp_path):
 
 def test_images_are_those_that_the_chapter_reads(monkeypatch):
     """Of every guidance scale, under the names by which its readings know them."""
-    p = resolve("bias", {"preset": "smoke"})
+    p = resolve("bias_generator", {"preset": "smoke"})
 
     def drawn(p, study, captions, w):
         images = torch.full((8, 3, 32, 32), int(w), dtype=torch.uint8)
@@ -77,7 +77,7 @@ def test_images_are_those_that_the_chapter_reads(monkeypatch):
             "made", lambda: CaptionedImages(images, torch.arange(4).repeat_interleave(2), captions.texts, "made")
         )
 
-    monkeypatch.setattr(bias, "made", drawn)
+    monkeypatch.setattr(bias_generator, "made", drawn)
     images, about = label_people.generated({"preset": "smoke", "neutral_captions": 4})
     assert images[:, 0, 0, 0].tolist() == about["guidance_scale"].tolist() == [1] * 8 + [4] * 8
     assert about["image"].tolist() == [0, 1] * 8 and about["caption"].nunique() == 4 and list(about) == IMAGE

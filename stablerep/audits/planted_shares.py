@@ -41,7 +41,8 @@ def planted_shares(
 
     Returns:
         ``COLUMNS``, and ``SLOPE_COLUMNS``: by group, scale and source the slope of least squares over the ``sets`` with a planted share; 1 is the 45° line.
-        Without two of them there is none.
+        Without two of them there is none. Where a share is 0 or 1, resampling does not move it, and the interval holds the slopes of all
+        shares within its own interval.
 
     Raises:
         InputError: a caption that some generator, seed or scale lacks.
@@ -74,12 +75,9 @@ def planted_shares(
                 })  # fmt: skip
             there = ~np.isnan(np.array(sets))
             if there.sum() > 1 and not np.isnan(shown[there]).any() and np.ptp(x[there]) > 0:
-                slope, every = (_slope(x[there], some[..., there]) for some in (value, drawn))
-                low, high = np.quantile(every, [ALPHA / 2, 1 - ALPHA / 2])
-                slopes.append(
-                    about
-                    | {"source": source, "slope": float(slope), "low": low, "high": high, "sets": int(there.sum())}
-                )
+                ends = _slope_interval(x[there], value[there], drawn[..., there], low[there], high[there])
+                slope = {"slope": float(_slope(x[there], value[there])), "low": ends[0], "high": ends[1]}
+                slopes.append(about | slope | {"source": source, "sets": int(there.sum())})
     return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(slopes, columns=SLOPE_COLUMNS)
 
 
@@ -126,3 +124,14 @@ def _slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Of least squares of y [..., sets] over x [sets]."""
     centred = x - x.mean()
     return (y * centred).sum(-1) / (centred**2).sum()
+
+
+def _slope_interval(
+    x: np.ndarray, value: np.ndarray, drawn: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[float, float]:
+    """95 % of the slopes of drawn shares [draws, sets]; those of sets whose share is 0 or 1 lie at whichever end of their interval makes the slope lowest,
+    or highest."""
+    fixed, rising = np.minimum(value, 1 - value) < 1e-6, x > x.mean()
+    lowest = np.where(fixed, np.where(rising, low, high), drawn)
+    highest = np.where(fixed, np.where(rising, high, low), drawn)
+    return float(np.quantile(_slope(x, lowest), ALPHA / 2)), float(np.quantile(_slope(x, highest), 1 - ALPHA / 2))

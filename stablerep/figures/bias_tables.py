@@ -47,12 +47,9 @@ def measures(table: pd.DataFrame) -> pd.DataFrame:
         table: of :func:`stablerep.audits.bias_measures.bias_measures`.
     """
     mine = table[table["over"] == TOGETHER]
-    by = mine.set_index(["attribute", "guidance_scale", "reference", "measure"])
     rows = []
-    for attribute, w, reference in dict.fromkeys(
-        (row.attribute, row.guidance_scale, row.reference) for row in mine.itertuples()
-    ):
-        some = by.loc[(attribute, w, reference)]
+    for (attribute, w, reference), part in mine.groupby(["attribute", "guidance_scale", "reference"], sort=False):
+        some = part.set_index("measure")
         distance, skew = some.loc[VARIATION], some.loc[SKEW]
         deviation = some.loc[DEVIATION] if DEVIATION in some.index else None
         rows.append({
