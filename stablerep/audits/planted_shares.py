@@ -41,7 +41,8 @@ def planted_shares(
 
     Returns:
         ``COLUMNS``, and ``SLOPE_COLUMNS``: by group, scale and source the slope of least squares over the ``sets`` with a planted share; 1 is the 45° line.
-        Without two of them there is none. Where a share is 0 or 1, resampling does not move it, and the interval holds the slopes of all
+        Without two of them there is none. A group that learned the same from all, such as captions that were left alone, has its slope over the planted
+        shares instead. Where a share is 0 or 1, resampling does not move it, and the interval holds the slopes of all
         shares within its own interval.
 
     Raises:
@@ -74,9 +75,11 @@ def planted_shares(
                     "high": high[k] if kept else np.nan, "p": fits[k].p, "unread": mean[k, -1], "images": fits[k].images,
                 })  # fmt: skip
             there = ~np.isnan(np.array(sets))
-            if there.sum() > 1 and not np.isnan(shown[there]).any() and np.ptp(x[there]) > 0:
-                ends = _slope_interval(x[there], value[there], drawn[..., there], low[there], high[there])
-                slope = {"slope": float(_slope(x[there], value[there])), "low": ends[0], "high": ends[1]}
+            over = (x if np.ptp(x[there]) > 0 else np.array(sets))[there] if there.any() else x[:0]
+            if len(over) > 1 and not np.isnan(shown[there]).any():
+                ends = _slope_interval(over, value[there], drawn[..., there], low[there], high[there])
+                found = (float(_slope(over, value[there])), *ends)
+                slope = {name: round(one, 9) + 0.0 for name, one in zip(("slope", "low", "high"), found)}
                 slopes.append(about | slope | {"source": source, "sets": int(there.sum())})
     return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(slopes, columns=SLOPE_COLUMNS)
 

@@ -50,7 +50,7 @@ def slope_of(slopes: pd.DataFrame, source: str) -> pd.Series:
 
 @pytest.mark.parametrize(
     ("generated", "slope"),
-    [(lambda share: share, 1.0), (lambda share: 0.5 + 1.25 * (share - 0.5), 1.25), (lambda share: 0.5 + 0.25 * (share - 0.5), 0.25)],
+    [(lambda share: share, 1.0), (lambda share: 0.5 + 1.2 * (share - 0.5), 1.2), (lambda share: 0.5 + 0.25 * (share - 0.5), 0.25)],
 )  # fmt: skip
 def test_the_slope_of_a_generator_that_keeps_amplifies_or_weakens_a_skew(generated, slope):
     rng = np.random.default_rng(0)
@@ -62,7 +62,8 @@ def test_the_slope_of_a_generator_that_keeps_amplifies_or_weakens_a_skew(generat
         assert row["high"] - row["low"] < 0.5
     alone = shares[(shares["group"] == "alone") & (shares["source"] == AS_READ)]
     assert (alone["share"] == 0).all() and (alone["high"] > 0.1).all()  # none of so few captions excludes little
-    assert set(slopes["group"]) == {"skewed"}  # those left alone all learned the same share: there is no slope over it
+    control = slopes[slopes["group"] == "alone"]  # all learned the same share, so that it is over the planted one
+    assert (control["slope"].abs() < 0.05).all() and (control["low"] < 0).all()
 
 
 def test_a_reader_that_errs_flattens_what_is_read_and_the_correction_undoes_it():
