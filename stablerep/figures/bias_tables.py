@@ -14,7 +14,7 @@ from stablerep.audits.planted_shares import NEAR, word_on
 from stablerep.figures.bias import set_name
 from stablerep.figures.tables import percent, pivoted, points
 
-NOT_STORED = "*{what} not been computed at the reference. `stablerep run bias_generator` computes this on your machine, and shows it under* Your run*.*"
+NOT_STORED = "{what} not been computed at the reference; `stablerep run bias_generator` computes this, and shows it under *Your run*."
 
 
 def not_computed(tables: Mapping[str, pd.DataFrame], name: str, what: str) -> str:
@@ -28,7 +28,7 @@ def not_computed(tables: Mapping[str, pd.DataFrame], name: str, what: str) -> st
     return (
         ""
         if len(tables[name])
-        else f"*{what} not been computed with these parameters: `planted_shares` names the shares to plant.*"
+        else f"{what} not been computed with these parameters: `planted_shares` names the shares to plant."
     )
 
 
@@ -201,3 +201,14 @@ def heads(table: pd.DataFrame) -> pd.DataFrame:
         "dark less light (points)": [points(row.gap, row.low, row.high) for row in table.itertuples()], "roles": table["roles"], "seeds": table["seeds"],
     })  # fmt: skip
     return shown.set_index("classifier").rename_axis(None)
+
+
+def occupations(table: pd.DataFrame) -> pd.DataFrame:
+    """Shares of each class among the images of each occupation, in percent, *cannot tell* the last: a row per occupation and w.
+
+    Args:
+        table: of :func:`stablerep.audits.occupations.shares_by_caption`.
+    """
+    named = [f"{row.caption}, w = {row.guidance_scale:g}" for row in table.itertuples()]
+    text = [f"{100 * value:.0f}" for value in table["share"]]
+    return pivoted(table.assign(name=named), "name", "label", text).rename_axis(columns=None)

@@ -13,6 +13,8 @@ from pydantic import Field
 from stablerep.study.chapters import Headline
 from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.images import ImageSet, Named
+from stablerep.study.experiments.occupation_images import TABLES as OCCUPATION_TABLES
+from stablerep.study.experiments.occupation_images import occupations
 from stablerep.study.experiments.people_images import at_size, people_in, with_clusters
 from stablerep.study.experiments.planted_bias import (
     SKEWED,
@@ -68,6 +70,10 @@ class Parameters(Generated, AnyCorpus):
     training_steps: int = knob("steps by which the generator is trained further", cost="linear", ge=1)
     training_rate: float = knob("peak learning rate of that training", gt=0, le=1)
     drawings_per_caption: int = knob("drawings of each caption in that training, at most; 0 takes all", ge=0)
+    clip_model: str = knob(
+        "for occupations, a CLIP model of transformers (a folder or a name on the Hub) that reads gender; empty: none are drawn"
+    )
+    occupations: int = knob("occupations to draw for it", cost="linear", ge=2, le=24)
 
     @property
     def middle_scale(self) -> float:
@@ -80,11 +86,12 @@ PRESETS = chapter_presets(
     PRETRAINING,
     laptop=dict(
         guidance_scales=[1.0, 2.0, 4.0], neutral_captions=24, images_per_neutral_caption=12, planted_shares=[0.5, 0.9], planted_seeds=1,
-        planted_captions=8, planted_images_per_caption=4, training_steps=20, training_rate=3e-4, drawings_per_caption=0,
+        planted_captions=8, planted_images_per_caption=4, training_steps=20, training_rate=3e-4, drawings_per_caption=0, clip_model="",
+        occupations=24,
     ),
     smoke=dict(
         guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2, planted_shares=[0.9], planted_captions=4, training_steps=2,
-        drawings_per_caption=1,
+        drawings_per_caption=1, occupations=4,
     ),
     reference=dict(  # 41 captions: there are no more
         neutral_captions=41, images_per_neutral_caption=64, planted_shares=[0.5, 0.7, 0.8, 0.9], planted_seeds=3, planted_captions=46,
@@ -94,6 +101,7 @@ PRESETS = chapter_presets(
         neutral_captions=41, images_per_neutral_caption=64, planted_shares=[0.5, 0.7, 0.8, 0.9], planted_seeds=3, planted_captions=46,
         planted_images_per_caption=16, training_steps=2000,
     ),
+    paper=dict(images_per_neutral_caption=64, planted_shares=[], clip_model="openai/clip-vit-base-patch32"),  # a CLIP model that reads photographs
 )  # fmt: skip
 
 _SAMPLED = {"sampling_steps", "sampler", "guidance_interval", "seed"}  # what images depend on beside their generator
@@ -107,6 +115,7 @@ class Asked:
     generator: str  # its fingerprint
     planted: Run | None  # what is read of generators with a planted skew
     heads: Run | None  # what classifiers learn from their images
+    occupations: Run | None  # what CLIP reads of images of occupations
 
 
 def ask(p: Parameters, study: Study) -> Asked:
@@ -132,7 +141,8 @@ def ask(p: Parameters, study: Study) -> Asked:
         skewed = planted(p, study, looked, drawn)
         classified = heads(p, study, looked[SKEWED], drawn)
     columns = ["caption", "cluster", *study.about.people]
-    return Asked(reading, learned[columns].reset_index(drop=True), generator, skewed, classified)
+    named = occupations(p, study) if p.clip_model else None
+    return Asked(reading, learned[columns].reset_index(drop=True), generator, skewed, classified, named)
 
 
 def left_out(p: Parameters, study: Study) -> str:
@@ -175,12 +185,15 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     """Tables: ``readers``, ``confusion``, ``shares`` and ``fits`` of :func:`stablerep.audits.people.read_people`; ``measures``
     (:func:`stablerep.audits.bias_measures.bias_measures`) and ``amplification`` (:func:`stablerep.audits.amplification.amplification`); those of
     :func:`stablerep.study.experiments.planted_bias.read_planted`, and ``heads`` (:func:`stablerep.study.experiments.planted_heads.ask_heads`), without
-    rows where no skew was planted; ``agreement`` and ``by_eye`` of :func:`stablerep.audits.labelled.compare_labels`, empty while nobody has
+    rows where no skew was planted; those of :func:`stablerep.study.experiments.occupation_images.read_occupations`, without rows where no CLIP model
+    was named; ``agreement`` and ``by_eye`` of :func:`stablerep.audits.labelled.compare_labels`, empty while nobody has
     labelled images of this generator."""
     from stablerep.audits.amplification import COLUMNS as AMPLIFICATION_COLUMNS
     from stablerep.audits.amplification import amplification
+    from stablerep.audits.bias_measures import COLUMNS as MEASURE_COLUMNS
     from stablerep.audits.bias_measures import bias_measures
     from stablerep.audits.labelled import LABELLED, compare_labels
+    from stablerep.audits.occupations import SHARE_COLUMNS
     from stablerep.audits.planted_shares import COLUMNS, SLOPE_COLUMNS
 
     tables = {name: asked.reading.table(name) for name in ("readers", "confusion", "shares", "fits")}
@@ -192,6 +205,8 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
     columns = (COLUMNS, SLOPE_COLUMNS, [*AMPLIFICATION_COLUMNS, "planted"], ["attribute", "read", "accuracy"], ["captions", "caption", "index", "png", "planted"])  # fmt: skip
     for name, some in zip(TABLES, columns):
         tables[name] = asked.planted.table(name) if asked.planted else pd.DataFrame(columns=some)
+    for name, some in zip(OCCUPATION_TABLES, (MEASURE_COLUMNS, SHARE_COLUMNS)):
+        tables[name] = asked.occupations.table(name) if asked.occupations else pd.DataFrame(columns=some)
     tables["heads"] = asked.heads.table() if asked.heads else pd.DataFrame(columns=HEAD_COLUMNS)
     return tables | compare_labels(LABELLED, readings, told)
 

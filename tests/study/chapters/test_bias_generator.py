@@ -163,7 +163,7 @@ def stored(p, tone: list[str]) -> bias_generator.Asked:
     ])  # fmt: skip
     kept = {"readings": readings, "confusion": confusion} | dict.fromkeys(("readers", "shares", "fits"), pd.DataFrame())
     learned = pd.DataFrame({"caption": ["cook", "nurse"] * 4, "cluster": ["cook", "nurse"] * 4, "tone": "none", "gender": "person"})  # fmt: skip
-    return bias_generator.Asked(SimpleNamespace(table=kept.get), learned, "abc", None, None)
+    return bias_generator.Asked(SimpleNamespace(table=kept.get), learned, "abc", None, None, None)
 
 
 def test_measures_and_amplification_are_computed_from_readings_and_what_was_learned():
@@ -175,7 +175,16 @@ def test_measures_and_amplification_are_computed_from_readings_and_what_was_lear
     values = mine.set_index("reference")["value"]
     assert values[OF_CAPTION] == pytest.approx(0.25) and values[BALANCE] == pytest.approx(0.75 + 0.25 - 2 / 6)
     assert tables["amplification"].set_index(["attribute", "texts"]).loc[("tone", MATCHED), "value"] != 0  # NaN
-    for name in ("planted", "slopes", "planted_amplification", "planted_reader", "planted_grid", "heads"):
+    for name in (
+        "planted",
+        "slopes",
+        "planted_amplification",
+        "planted_reader",
+        "planted_grid",
+        "heads",
+        "occupations",
+        "occupation_shares",
+    ):
         assert tables[name].empty and len(tables[name].columns)
     assert bias_generator.verdict(tables) == []
 
