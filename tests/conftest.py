@@ -64,3 +64,28 @@ def tiny_pipeline(tmp_path_factory) -> Path:
     pipeline = assemble(autoencoder.half(), text_encoder.half(), tokenizer, unet.half())
     pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
     return folder / "pipeline"
+
+
+@pytest.fixture(scope="session")
+def small_clip(tmp_path_factory):
+    """A CLIP model of a few weights in the layout of transformers, and the folder that it lies in."""
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
+
+    from stablerep.generator.folders import EMBEDDED
+
+    tokenizer = CLIPTokenizer.from_pretrained(EMBEDDED / "tokenizer")
+    size = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
+    end = dict(
+        eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.eos_token_id
+    )
+    text = size | end | dict(vocab_size=len(tokenizer), max_position_embeddings=tokenizer.model_max_length)
+    torch.manual_seed(0)
+    model = CLIPModel(
+        CLIPConfig(text_config=text, vision_config=size | dict(image_size=24, patch_size=8), projection_dim=12)
+    ).eval()
+    images = CLIPImageProcessor(size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24})
+    folder = tmp_path_factory.mktemp("clip")
+    model.save_pretrained(folder, safe_serialization=True)
+    CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+    return model, folder

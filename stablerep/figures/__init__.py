@@ -4,6 +4,7 @@ A drawing function leaves a sentence with its main numbers as the figure's label
 """
 
 from stablerep.figures import people_tables, tables
+from stablerep.figures.bias import distances, planted_grid, planted_shares
 from stablerep.figures.canvas import METHOD_COLOURS, colour_of, for_phones, in_percent
 from stablerep.figures.composition import foil_examples, preferred_captions
 from stablerep.figures.copies import copies, copy_curves, copy_pictures, planted_duplicates, set_sizes
@@ -42,6 +43,7 @@ __all__ = [
     "curves",
     "designs_of",
     "disparities",
+    "distances",
     "diversity",
     "edit_gaps",
     "edit_grid",
@@ -66,6 +68,8 @@ __all__ = [
     "people",
     "people_tables",
     "planted_duplicates",
+    "planted_grid",
+    "planted_shares",
     "positives",
     "preferred_captions",
     "properties",

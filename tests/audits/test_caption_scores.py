@@ -22,7 +22,6 @@ from stablerep.audits.caption_scores import (
     untrained_space,
 )
 from stablerep.errors import InputError
-from stablerep.generator.folders import EMBEDDED
 from stablerep.training import pretrain
 from tests.training.toys import recipe_of, toy_pictures
 
@@ -76,28 +75,6 @@ def test_random_weights_are_those_of_a_seed_and_not_the_trained_ones(trained):
     assert torch.equal(state, torch.random.get_rng_state())  # nobody else's random numbers are used
     assert torch.equal(one, again) and not torch.allclose(one, other)
     assert not torch.allclose(one, cosines(data.images, captions, TrainedSpace.of(trained)))
-
-
-@pytest.fixture(scope="module")
-def small_clip(tmp_path_factory):
-    """A CLIP model of a few weights in the layout of transformers, and the folder that it lies in."""
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
-
-    tokenizer = CLIPTokenizer.from_pretrained(EMBEDDED / "tokenizer")
-    size = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
-    end = dict(
-        eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.eos_token_id
-    )
-    text = size | end | dict(vocab_size=len(tokenizer), max_position_embeddings=tokenizer.model_max_length)
-    torch.manual_seed(0)
-    model = CLIPModel(
-        CLIPConfig(text_config=text, vision_config=size | dict(image_size=24, patch_size=8), projection_dim=12)
-    ).eval()
-    images = CLIPImageProcessor(size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24})
-    folder = tmp_path_factory.mktemp("clip")
-    model.save_pretrained(folder, safe_serialization=True)
-    CLIPProcessor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
-    return model, folder
 
 
 def test_a_clip_model_by_name_scores_as_transformers_itself_does(small_clip):

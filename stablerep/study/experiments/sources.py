@@ -212,4 +212,6 @@ def _rank(text: str) -> str:
 
 def corpus_options(parameters: Parameters | None) -> dict:
     """The options of :func:`stablerep.corpus.load_corpus` that a chapter's parameters give."""
-    return {name: value for name in ("labels", "cluster", "split", "people") if (value := getattr(parameters, name, None))}
+    return {
+        name: value for name in ("labels", "cluster", "split", "people") if (value := getattr(parameters, name, None))
+    }

@@ -11,6 +11,7 @@ from stablerep.study.experiments.skewed import (
     FIRST,
     NEUTRAL,
     SECOND,
+    TONE,
     halves,
     roles,
     skewed,
@@ -69,6 +70,24 @@ def test_neutral_captions_of_a_role_stand_beside_men_at_the_share_that_was_asked
         assert shown["caption"][turned].str.contains("facing right").mean() > 0.6
 
 
+@pytest.mark.parametrize("share", [0.9, 0.5])
+def test_captions_that_name_no_tone_stand_beside_dark_and_light_drawings(study, table, share):
+    """By the same function: of half of the concepts that are drawn in every tone; gender, and mostly design, stay."""
+    changed, left = skewed_captions(study, 0, "tone")
+    concept = dict(zip(table["caption"], table["concept"]))
+    chosen = {concept[caption] for caption in changed}
+    assert len(chosen) > 15 and not chosen & {concept[caption] for caption in left}
+    assert not any("skin tone" in caption for caption in [*changed, *left]) and "woman firefighter" in [*changed, *left]
+    shown = table.iloc[substituted(table, chosen, share, 0, TONE)].reset_index(drop=True)
+    mine = table["caption"].isin(changed)
+    assert (shown["id"] == table["id"])[~mine].all() and set(shown["tone"][mine]) <= {"dark", "light"}
+    assert (shown["concept"] == table["concept"]).all() and (shown["gender"] == table["gender"])[mine].mean() > 0.9
+    assert (shown["design"] == table["design"])[mine].mean() > 0.85
+    for _, part in shown[mine].groupby("concept"):
+        assert (part["tone"] == "dark").sum() == round(share * len(part))
+    assert skewed(study, "tone", share).name == f"skewed-tone-{share:g}-0-all-{study.about.fingerprint}-{study.size}px"
+
+
 def test_other_seeds_change_other_drawings(table):
     chosen = halves(roles(table)["concept"], 0)
     one, other = (substituted(table, chosen, 0.5, seed) for seed in (0, 1))
@@ -98,15 +117,16 @@ def test_names_tell_sets_apart(study):
         skewed(study, seed=1),
         skewed(study, relabelled=True),
         skewed(study, at_most=1),
+        skewed(study, "tone"),
     ]
-    assert len({one.name for one in sets}) == 5 and skewed(study).name == sets[0].name
+    assert len({one.name for one in sets}) == 6 and skewed(study).name == sets[0].name
     assert code_modules(sets[0].code)  # each entry is there
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"attribute": "tone"}, "attribute is 'tone'; a skew can be planted in gender alone"),
+        ({"attribute": "group"}, "attribute is 'group'; a skew can be planted in gender and tone alone"),
         ({"share": 1.2}, "share is 1.2; it is a share of drawings, from 0 to 1"),
         ({"share": -0.1}, "share is -0.1"),
     ],
