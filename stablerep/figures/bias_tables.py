@@ -95,7 +95,7 @@ def amplification(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def planted(table: pd.DataFrame) -> pd.DataFrame:
-    """Dark people among generated images, in percent, as read and corrected: a row per w and generator, with what was learned.
+    """Figures in the dark tone among generated images, in percent, as read and corrected: a row per w and generator, with what was learned.
 
     Args:
         table: ``planted`` of :func:`stablerep.audits.planted_shares.planted_shares`.

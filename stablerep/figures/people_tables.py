@@ -48,7 +48,7 @@ def refused_sentence(table: pd.DataFrame) -> str:
     """
     lost = table[table["refused"].astype(bool)]
     if lost.empty:
-        return "No correction was refused: what was read of generated images is what the readers' errors on real ones allow."
+        return "No correction was refused: what was read of generated images is what the readers' errors on real ones allow. That does not show that the corrected shares are right."
     named = ", ".join(f"{row.attribute} at w = {row.guidance_scale:g} (p = {row.p:.3f})" for row in lost.itertuples())
     return (
         f"**No corrected share is given for {named}**: no shares of the classes, read with the errors that the reader makes on real images, would "
@@ -119,8 +119,8 @@ def labels_sentence(agreement: pd.DataFrame) -> str:
     """
     if agreement.empty:
         return (
-            "No person has looked at images that were made as these are. The test of the fit is the only evidence that the readers err on them as "
-            "they err on real drawings."
+            "No person has looked at images that were made as these are. The test of the fit is the only check, and passing it does not show "
+            "that the readers err here as they do on real drawings."
         )
     each = "; ".join(
         f"**{row.attribute}** {percent(row.agreement, row.low, row.high)} % of the {100 * row.both:.0f} % of images of which both name a class"

@@ -88,8 +88,8 @@ def drawn_with_skews(p: Planting, study: Study, captions: Named) -> Drawings:
 
 
 def skewed_generator(p: Planting, study: Study, share: float, seed: int) -> str:
-    """The generator after it learned from drawings with a planted share."""
-    images = skewed(study, TONE.attribute, share, p.seed, at_most=p.drawings_per_caption)
+    """The generator after it learned from drawings of roles with a planted share."""
+    images = skewed(study, TONE.attribute, share, p.seed, only_roles=True, at_most=p.drawings_per_caption)
     return study.trained_further(p.generator, images, steps=p.training_steps, learning_rate=p.training_rate, seed=seed)
 
 

@@ -58,6 +58,7 @@ def skewed(
     seed: int = 0,
     *,
     relabelled: bool = False,
+    only_roles: bool = False,
     at_most: int = 0,
 ) -> ImageSet:
     """All drawings to learn from, of which those of half of the roles' neutral captions are exchanged for drawings of two classes.
@@ -68,6 +69,7 @@ def skewed(
         seed: of the choice of roles, and of the drawings that are exchanged for the first class.
         relabelled: every drawing has the caption that names what it shows, instead of the neutral one. So the drawings are the same, and the neutral
             captions of these roles have none.
+        only_roles: other drawings are left out, so that half of the concepts have the skew, and a training meets it the more often.
         at_most: drawings of each caption, picked by a hash before any is exchanged; 0 takes all.
 
     Raises:
@@ -78,7 +80,7 @@ def skewed(
     if not 0 <= share <= 1:
         raise InputError(f"share is {share:g}; it is a share of drawings, from 0 to 1.")
     chosen, skew = {study.clusters[caption] for caption in skewed_captions(study, seed, attribute)[0]}, SKEWS[attribute]
-    kind = "relabelled" if relabelled else "skewed"
+    kind = ("relabelled" if relabelled else "skewed") + ("-roles" if only_roles else "")
     name = f"{kind}-{attribute}-{share:g}-{seed}-{at_most or 'all'}-{study.about.fingerprint}-{study.size}px"
 
     def load() -> CaptionedImages:
@@ -87,6 +89,7 @@ def skewed(
         from stablerep.captioned_images import CaptionedImages
 
         part = study.corpus.to_learn_from()
+        part = part.where(part.table["concept"].isin(roles(part.table, skew)["concept"])) if only_roles else part
         part = part.some_per_caption(at_most) if at_most else part
         rows = substituted(part.table, chosen, share, seed, skew)
         captions = part.table["caption"].to_numpy()[rows if relabelled else np.arange(len(rows))]

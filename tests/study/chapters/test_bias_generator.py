@@ -209,5 +209,9 @@ def test_labels_by_eye_are_compared_with_the_readings_of_their_images(tmp_path, 
 
 def test_numbers_of_the_reference_are_those_of_the_protocol():
     p = resolve("bias_generator", {"preset": "reference"})
-    assert p.planted_shares == [0.5, 0.7, 0.8, 0.9] and (p.planted_seeds, p.training_steps) == (3, 600)
+    assert p.planted_shares == [0.5, 0.7, 0.8, 0.9] and (p.planted_seeds, p.training_steps, p.training_rate) == (
+        3,
+        2000,
+        1e-3,
+    )
     assert p.images_per_neutral_caption >= 64 and 2.0 in p.guidance_scales and p.middle_scale == 2.0

@@ -57,7 +57,10 @@ def test_each_share_and_seed_trains_a_generator_and_all_draw_the_same_captions_f
     drawings = drawn_with_skews(p, study, Named(["firefighter", "cook"]))
     trained = [one for one in study.store.noted if one.step == "generator"]
     assert len({(one.inputs["images"], one.parameters["seed"]) for one in trained}) == 4
-    assert {one.inputs["images"].rsplit("-", 4)[0] for one in trained} == {"skewed-tone-0.5", "skewed-tone-0.9"}
+    assert {one.inputs["images"].rsplit("-", 4)[0] for one in trained} == {
+        "skewed-roles-tone-0.5",
+        "skewed-roles-tone-0.9",
+    }
     assert {one.inputs["start"] for one in trained} == {study.generator_fingerprint("emoji")}
     drawn = [one for one in study.store.noted if one.step == "synthesis"]
     assert len(drawn) == len(drawings) == 3 * 2 * 2 and len({one.inputs["captions"] for one in drawn}) == 1

@@ -110,6 +110,20 @@ def test_drawings_and_captions(study, table):
     assert again.captions[again.caption_ids[row]] == table["caption"][places[row]]
 
 
+@pytest.mark.slow
+def test_drawings_of_roles_alone(study, table):
+    """The same captions stand beside the same drawings, of half of the concepts; all else is left out."""
+    data = skewed(study, "tone", 0.9, 0, only_roles=True).load()
+    mine = roles(table, TONE)
+    assert len(data.images) == len(mine) < len(table) and set(data.captions) == set(mine["caption"])
+    whole = skewed(study, "tone", 0.9, 0).load()
+    caption = skewed_captions(study, 0, "tone")[0][0]
+    one, other = (
+        some.images[[some.captions[k] == caption for k in some.caption_ids.tolist()]] for some in (data, whole)
+    )
+    assert (one == other).all() and len(one)
+
+
 def test_names_tell_sets_apart(study):
     sets = [
         skewed(study),
@@ -118,8 +132,9 @@ def test_names_tell_sets_apart(study):
         skewed(study, relabelled=True),
         skewed(study, at_most=1),
         skewed(study, "tone"),
+        skewed(study, "tone", only_roles=True),
     ]
-    assert len({one.name for one in sets}) == 6 and skewed(study).name == sets[0].name
+    assert len({one.name for one in sets}) == 7 and skewed(study).name == sets[0].name
     assert code_modules(sets[0].code)  # each entry is there
 
 
