@@ -85,12 +85,12 @@ PRESETS = chapter_presets(
     Parameters,
     PRETRAINING,
     laptop=dict(
-        guidance_scales=[1.0, 2.0, 4.0], neutral_captions=24, images_per_neutral_caption=12, planted_shares=[0.5, 0.9], planted_seeds=1,
+        guidance_scales=[1.0, 2.0, 4.0], neutral_captions=24, images_per_neutral_caption=12, planted_shares=[], planted_seeds=1,
         planted_captions=8, planted_images_per_caption=4, training_steps=30, training_rate=1e-3, drawings_per_caption=0, clip_model="",
         occupations=24,
     ),
     smoke=dict(
-        guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2, planted_shares=[0.9], planted_captions=4, training_steps=2,
+        guidance_scales=[1.0, 4.0], neutral_captions=8, images_per_neutral_caption=2, planted_captions=4, training_steps=2,
         drawings_per_caption=1, occupations=4,
     ),
     reference=dict(  # 41 captions: there are no more
@@ -101,7 +101,7 @@ PRESETS = chapter_presets(
         neutral_captions=41, images_per_neutral_caption=64, planted_shares=[0.5, 0.7, 0.8, 0.9], planted_seeds=3, planted_captions=46,
         planted_images_per_caption=16, training_steps=4000,
     ),
-    paper=dict(images_per_neutral_caption=64, planted_shares=[], clip_model="openai/clip-vit-base-patch32"),  # a CLIP model that reads photographs
+    paper=dict(images_per_neutral_caption=64, clip_model="openai/clip-vit-base-patch32"),  # a CLIP model that reads photographs
 )  # fmt: skip
 
 _SAMPLED = {"sampling_steps", "sampler", "guidance_interval", "seed"}  # what images depend on beside their generator
