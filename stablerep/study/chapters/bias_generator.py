@@ -142,7 +142,7 @@ def ask(p: Parameters, study: Study) -> Asked:
         classified = heads(p, study, looked[SKEWED], drawn)
     columns = ["caption", "cluster", *study.about.people]
     named = occupations(p, study) if p.clip_model else None
-    return Asked(reading, learned[columns].reset_index(drop=True), generator, skewed, classified, named)
+    return Asked(reading, learned[columns].astype(str).reset_index(drop=True), generator, skewed, classified, named)
 
 
 def left_out(p: Parameters, study: Study) -> str:

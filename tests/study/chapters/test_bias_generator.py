@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stablerep.audits.amplification import MATCHED
-from stablerep.audits.people import BALANCE, KNOWN_CLASSES, OF_CAPTION, neutral_captions
+from stablerep.audits.people import BALANCE, KNOWN_CLASSES, OF_CAPTION, OF_CONCEPT, neutral_captions
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.study.chapters import bias_generator, resolve
@@ -143,6 +143,25 @@ def test_a_generator_that_cannot_be_trained_further_is_audited_without_a_planted
     said = bias_generator.left_out(p, study)
     assert said == "No skew was planted: generator is 'emoji'; to be trained further it must be another."
     assert bias_generator.left_out(p.model_copy(update={"planted_shares": []}), study) == ""
+
+
+def test_photographs_of_people_are_audited_without_a_planted_skew(tmp_path):
+    """Their captions are those of no training image, so that they are held against all of these, and nothing is amplified."""
+    study = Study(NotingStore(tmp_path))
+    study.corpus = plain_corpus(people=("gender",))
+    p = resolve("bias_generator", {"preset": "smoke"})
+    asked = bias_generator.ask(p, study)
+    assert asked.planted is None and "draws 0 concepts" in bias_generator.left_out(p, study)
+    readings = pd.DataFrame({"caption": ["a person"] * 8, "image": range(8), "guidance_scale": 1.0, "gender": ["man"] * 6 + ["woman"] * 2})  # fmt: skip
+    confusion = pd.DataFrame(
+        [{"attribute": "gender", "truth": t, "prediction": t, "share": 1.0} for t in ("man", "woman")]
+    )
+    kept = {"readings": readings, "confusion": confusion} | dict.fromkeys(("readers", "shares", "fits"), pd.DataFrame())
+    read = bias_generator.Asked(SimpleNamespace(table=kept.get), asked.learned, "abc", None, None, None)
+    tables = bias_generator.compute(p, read)
+    assert set(tables["measures"]["reference"]) == {BALANCE, OF_CONCEPT} and tables["amplification"].empty
+    mine = tables["measures"].query("over == 'all captions together' and measure == 'total variation'")
+    assert mine.set_index("reference")["value"].to_dict() == pytest.approx({BALANCE: 0.25, OF_CONCEPT: 0.25})
 
 
 def test_shares_that_are_no_skew_are_refused():
