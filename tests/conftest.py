@@ -70,6 +70,10 @@ def tiny_pipeline(tmp_path_factory) -> Path:
 def small_clip(tmp_path_factory):
     """A CLIP model of a few weights in the layout of transformers, and the folder that it lies in."""
     import torch
+
+    from stablerep.torchvision_shim import ensure_torchvision_imports
+
+    ensure_torchvision_imports()
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
     from stablerep.generator.folders import EMBEDDED
