@@ -86,7 +86,7 @@ PRESETS = chapter_presets(
     PRETRAINING,
     laptop=dict(
         guidance_scales=[1.0, 2.0, 4.0], neutral_captions=24, images_per_neutral_caption=12, planted_shares=[0.5, 0.9], planted_seeds=1,
-        planted_captions=8, planted_images_per_caption=4, training_steps=30, training_rate=1e-3, drawings_per_caption=0, clip_model="",
+        planted_captions=8, planted_images_per_caption=4, training_steps=20, training_rate=1e-3, drawings_per_caption=0, clip_model="",
         occupations=24,
     ),
     smoke=dict(
