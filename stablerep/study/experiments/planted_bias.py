@@ -31,7 +31,7 @@ PLANTED = Step(
     ("stablerep.audits.planted_shares", "stablerep.audits.amplification", "stablerep.audits.edit_effects", "stablerep.audits.faithfulness", *_HERE, *_SKEW,
      *_PEOPLE),
     amount=lambda p: float(p["captions"] * p["images_per_caption"] * (1 + len(p["shares"])) * len(p["guidance_scales"]) * len(p["seeds"])),
-    rate=400.0, seconds=20.0,
+    rate=400.0, seconds=12.0,
 )  # fmt: skip
 
 

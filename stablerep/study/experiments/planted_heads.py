@@ -30,7 +30,7 @@ HEADS = Step(
     "planted-heads", 1, lambda p: f"classifiers of roles on images with a planted skew, seeds {p['seeds'][0]} to {p['seeds'][-1]}",
     ("stablerep.probes", "stablerep.probes.floors", f"{__name__}:ask_heads", f"{__name__}:head", f"{__name__}:real_drawings",
      "stablerep.study.experiments.people_images:people_in", "stablerep.study.experiments.people_images:at_size"),
-    amount=lambda p: float(len(p["shares"]) * len(p["seeds"])), rate=0.3, seconds=5.0,
+    amount=lambda p: float(len(p["shares"]) * len(p["seeds"])), rate=1.0, seconds=3.0,
 )  # fmt: skip
 
 
