@@ -110,7 +110,7 @@ def check_reference(name: str) -> str:
 def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
     """What a chapter at the preset ``smoke`` comes to, and the study that asked for its runs.
 
-    The sum of the losses of each pre-training, and of the sizes of the numbers in each column that holds no times and no quotients.
+    The sum of the losses of each pre-training, and of the sizes of the finite numbers in each column that holds no times and no quotients.
     """
     parameters = resolve(name, {"preset": "smoke"})
     study = Study(parameters=parameters)
@@ -119,7 +119,8 @@ def smoke_sums(name: str) -> tuple[dict[str, float], Study]:
     sums = {f"loss {number}": round(float(run.table("log")["loss"].sum()), 6) for number, run in enumerate(trained, 1)}
     for table_name, table in sorted((key, one) for key, one in tables.items() if key not in QUOTIENTS):
         for column in table.select_dtypes(["number", "bool"]).columns.difference(MEASURED):
-            sums[f"{table_name}.{column}"] = round(float(table[column].astype(float).abs().sum()), 9)
+            sizes = table[column].astype(float).abs()
+            sums[f"{table_name}.{column}"] = round(float(sizes[sizes < math.inf].sum()), 9)
     return sums, study
 
 

@@ -134,6 +134,14 @@ def test_changed_code_is_said_until_the_check_agrees(results):
     assert stored_record("compare")["modules"] == code_modules(["stablerep.losses"])
 
 
+def test_a_number_without_end_is_left_out_of_the_sums(results, monkeypatch):
+    """Such as the logarithm of a share over one that is zero: no record holds infinity, and nothing is lost when a reference ends in it."""
+    table = pd.DataFrame({"skew": [0.7, -float("inf"), None, -0.2]})
+    monkeypatch.setattr(reference, "compute_tables", lambda name, parameters, study=None: {"measures": table})
+    reference.make_reference("compare")
+    assert stored_record("compare")["check"] == {"measures.skew": 0.9}
+
+
 def test_references_without_a_check(results):
     folder, _ = results
     with pytest.raises(MissingError, match=r"results/compare holds no stored results"):
