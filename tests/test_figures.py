@@ -901,6 +901,7 @@ def test_numbers_of_the_confusion_are_read_on_their_cells_and_do_not_change_with
     table = confusion_table()
     table["share"] = np.linspace(0, 1, len(table))
     axis = figures.confusion(table, "gender").axes[0]
+    axis.collections[0].update_scalarmappable()  # as drawing does
     grounds = axis.collections[0].get_facecolors()
     assert len(grounds) == len(axis.texts) == 12
     for text, ground in zip(axis.texts, grounds):

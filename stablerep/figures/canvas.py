@@ -21,6 +21,16 @@ METHOD_COLOURS = {entry.title: entry.colour for entry in METHODS.values()}
 _TITLES = sorted(METHOD_COLOURS, key=len, reverse=True)  # StableRep+ before StableRep
 PAGE, PHONE = 7.4, 3.9  # width of a figure in inches, of 96 pixels each
 SMALL = 8.5  # points of the smallest text, 11 pixels
+_INK = "0.15"
+STYLE = {
+    "font.size": 12, "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    "axes.labelsize": 9, "axes.titlesize": 9.5, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL, "legend.title_fontsize": SMALL,
+    "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#7777774D", "grid.linewidth": 1.0,
+    "axes.edgecolor": GREY, "axes.linewidth": 1.25, "xtick.bottom": False, "ytick.left": False,
+    "lines.solid_capstyle": "round", "patch.edgecolor": "white", "patch.force_edgecolor": True,
+}  # fmt: skip
 _narrow: ContextVar[bool] = ContextVar("narrow", default=False)
 
 
@@ -70,17 +80,8 @@ def canvas(columns: int = 1, rows: int = 1, *, panels: int = 0, height: float = 
     places = rows * columns
     panels = panels or places
     import matplotlib.pyplot as plt
-    import seaborn as sns
 
-    style = {
-        "axes.labelsize": 9,
-        "axes.titlesize": 9.5,
-        "xtick.labelsize": SMALL,
-        "ytick.labelsize": SMALL,
-        "legend.fontsize": SMALL,
-        "legend.title_fontsize": SMALL,
-    }
-    sns.set_theme(context="notebook", style="whitegrid", rc=style | {"grid.color": "#7777774D", "axes.edgecolor": GREY})
+    plt.rcParams.update(STYLE)
     if is_narrow() and stacks:
         shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
         size = (PHONE, height * panels)

@@ -22,7 +22,8 @@ from stablerep.study.book.record import RECORD, Record
 from stablerep.study.chapters import CHAPTERS, chapter_names
 
 SETTINGS, CONTENTS = "_config.yml", "_toc.yml"
-START = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
+# The package has no __main__. Sphinx unpickles the trees of all pages, time and again, and a third of the time went into looking for garbage in them.
+START = "import gc; gc.set_threshold(1_000_000, 1000, 1000); from jupyter_book.cli.main import main; main()"
 
 
 def missing_chapters(root: Path, folder: Path) -> list[str]:
