@@ -1,6 +1,7 @@
 # `make` lists what can be made. PRESET and LIVE choose how the book is computed:
 #   make book PRESET=smoke     a quick pass over everything
 #   make book LIVE=no          draw from the stored results, train nothing
+#   make book LIVE="compare scaling"   compute these chapters; the others show their stored results
 # PYTHON names another interpreter; PIP_OPTIONS is handed to `pip install`, such as the index of a CPU-only torch.
 
 SHELL := /bin/bash
@@ -26,7 +27,7 @@ help: ## list what can be made
 
 .PHONY: book
 book: $(INSTALLED) ## execute the chapters, build the HTML book and print its path
-	@$(VENV)/bin/stablerep book --preset $(PRESET) $(if $(filter no,$(LIVE)),--no-live)
+	@$(VENV)/bin/stablerep book --preset $(PRESET) $(if $(filter no,$(LIVE)),--no-live,$(addprefix --only ,$(filter-out yes,$(LIVE))))
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests

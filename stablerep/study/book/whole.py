@@ -36,12 +36,24 @@ from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 
 
-def book_parameters(given: dict) -> dict[str, Parameters]:
+def book_parameters(given: dict, only: Collection[str] = ()) -> dict[str, Parameters]:
     """The parameters of every chapter, each of which takes those of the ``given`` names that it declares.
 
+    Args:
+        only: chapters to compute, where the others show their stored results; none given: all.
+
     Raises:
-        ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse; all at once.
+        ParameterError: names that no chapter declares (with the nearest), and values that chapters refuse, all at once; a chapter that there is not,
+            or some to compute in a book that is to compute nothing.
     """
+    for name in only:
+        if name not in schemas():
+            hint = nearest(name, schemas()) or f"the book has {', '.join(schemas())}"
+            raise ParameterError(f"there is no chapter {name!r}; {hint}")
+    if only and given.get("live") is False:
+        raise ParameterError(
+            f"a book of stored results computes no chapter; {', '.join(only)} cannot be named with --no-live"
+        )
     known = dict.fromkeys(name for schema in schemas().values() for name in schema.model_fields)
     problems, wrong, resolved = [], {}, {}
     for name in given:
@@ -51,7 +63,7 @@ def book_parameters(given: dict) -> dict[str, Parameters]:
     for chapter, schema in schemas().items():
         try:
             own = {name: value for name, value in given.items() if name in schema.model_fields}
-            resolved[chapter] = resolve(chapter, own)
+            resolved[chapter] = resolve(chapter, own if not only or chapter in only else own | {"live": False})
         except ParameterError as error:
             for line in str(error).splitlines():
                 wrong.setdefault(line, []).append(chapter)
@@ -68,7 +80,7 @@ def book_record(parameters: dict[str, Parameters], title: str | None = None) -> 
     store, first = RunStore(), next(iter(parameters.values()))
     keys = [store.key(**identity) for identity in notebook_identities(parameters.items())]
     changed = [{k: value for k, (value, _) in preset_differences(name, p).items()} for name, p in parameters.items()]
-    return _record(title or TITLE, keys, first.preset, first.live, changed)
+    return _record(title or TITLE, keys, first.preset, any(p.live for p in parameters.values()), changed)
 
 
 def _record(title: str, keys: list[str], preset: str, live: bool, changed: list[dict]) -> Record:
@@ -89,6 +101,7 @@ def make_book(
     strict: bool = False,
     pages: Sequence[Path] = (),
     workers: int | None = None,
+    only: Collection[str] = (),
     log: Callable = print,
 ) -> Path:
     """Execute every chapter with the ``given`` preset and parameters, build the HTML, and return the path of its index.
@@ -100,12 +113,12 @@ def make_book(
 
     ``workers`` processes compute the runs (:mod:`stablerep.study.plans.together`), each chapter's before the next one's, while a
     chapter whose runs are there is executed, and execute the chapters that are left then; by default as many as :func:`default_workers` says.
-    With one, chapters compute their own.
+    With one, chapters compute their own. Where ``only`` names chapters, the others compute nothing (:func:`book_parameters`).
     """
     from filelock import FileLock
 
     root, store = project_root(), RunStore()
-    parameters = book_parameters(given)
+    parameters = book_parameters(given, only)
     record = book_record(parameters, title)
     check_pages(pages)  # before the long part
     plain = not record.changed and title is None
@@ -224,8 +237,8 @@ def describe_book(record: Record, plans: list[ChapterPlan], store: RunStore, wor
     return [*lines, summary(plans, store, workers)]
 
 
-def plan_text(given: dict, title: str | None = None, workers: int | None = None) -> str:
+def plan_text(given: dict, title: str | None = None, workers: int | None = None, only: Collection[str] = ()) -> str:
     """What :func:`make_book` would do, without doing it."""
-    parameters, store, workers = book_parameters(given), RunStore(), workers or default_workers()
+    parameters, store, workers = book_parameters(given, only), RunStore(), workers or default_workers()
     plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
     return "\n".join(describe_book(book_record(parameters, title), plans, store, workers))

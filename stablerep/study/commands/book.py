@@ -28,6 +28,12 @@ def book(
     file: ParameterFile = None,
     preset: Preset = None,
     live: Live = None,
+    only: Annotated[
+        list[str],
+        Option(
+            "--only", metavar="CHAPTER", help="A chapter to compute, may be repeated; the others show stored results."
+        ),
+    ] = [],
     title: Annotated[str | None, Option(help="Of the book, on its first page.")] = None,
     output: Annotated[Path | None, Option("-o", "--output", help=PAGES)] = None,
     add: Annotated[
@@ -57,13 +63,13 @@ def book(
     options = {"preset": preset, "live": live}
     given = anchor_paths(given_parameters(parameter, file, fields=chapter_fields(), options=options))
     if dry_run:
-        typer.echo(plan_text(given, title, workers))
+        typer.echo(plan_text(given, title, workers, only))
         return
-    if given and not execute:
+    if (given or only) and not execute:
         raise InputError(
-            f"--no-execute builds chapters as they were executed; {', '.join(given)} would change nothing."
+            f"--no-execute builds chapters as they were executed; {', '.join([*given, *only])} would change nothing."
         )
-    build = partial(make_book, given, workers=workers) if execute else build_executed
+    build = partial(make_book, given, workers=workers, only=only) if execute else build_executed
     typer.echo(f"The book: {build(title=title, output=output, strict=strict, pages=add)}")
 
 

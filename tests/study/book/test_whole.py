@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from papermill.cli import papermill
 
-from stablerep.study.book.whole import book_parameters, make_book
+from stablerep.study.book.whole import book_parameters, make_book, plan_text
 from stablerep.study.chapters import chapter, compute_tables, has_stored_results, resolve, schemas
 from stablerep.study.experiments.study import Study
 from stablerep.study.notebooks.chapter import source_text
@@ -211,6 +211,19 @@ def test_a_book_with_other_parameters_has_its_own_folder_and_says_so(store, tmp_
     )
     assert named["record"].title == "Larger drawings"
     assert placed == {path: path.stat().st_mtime_ns for path in (root / "book" / "chapters").glob("*.ipynb")}
+
+
+def test_a_book_computes_the_chapters_that_are_named_and_no_others():
+    found = book_parameters({"preset": "smoke"}, ["compare", "bias_generator"])
+    assert {name for name, p in found.items() if p.live} == {"compare", "bias_generator"}
+    assert all(p.live for p in book_parameters({"preset": "smoke"}).values())
+    plan = plan_text({"preset": "smoke"}, workers=2, only=["bias_generator"])
+    (line,) = [line for line in plan.splitlines() if line.startswith("  compare ")]
+    assert "no runs of its own" in line
+    with pytest.raises(ParameterError, match="there is no chapter 'scalling'; did you mean scaling"):
+        book_parameters({}, ["scalling"])
+    with pytest.raises(ParameterError, match="computes no chapter; compare cannot be named with --no-live"):
+        book_parameters({"live": False}, ["compare"])
 
 
 def test_parameters_of_a_book_go_to_the_chapters_that_declare_them():
