@@ -108,7 +108,7 @@ def test_a_page_comes_early_as_far_as_it_is_known(early_world):
     assert pages["compare"]["metadata"]["stablerep"]["pending"] == "10.0 min"
     text = "".join(pages["bias_representation"]["cells"][0]["source"])
     assert (
-        text.startswith("# Bias in representations\n\n**Do encoders that learned")
+        text.startswith("# Bias in representations\n\n**Does learning from synthetic images")
         and "its run is still going on: about 10.0 min" in text
     )
     notebook = pages["bias_representation"]

@@ -137,7 +137,7 @@ def test_a_generator_that_cannot_be_trained_further_is_audited_without_a_planted
         raise InputError(f"generator is {name!r}; to be trained further it must be another.")
 
     monkeypatch.setattr(study, "need_trainable", refuse)
-    p = resolve("bias_generator", {"preset": "smoke"})
+    p = resolve("bias_generator", {"preset": "smoke", "planted_shares": [0.9]})
     asked = bias_generator.ask(p, study)
     assert asked.planted is None and "generator" not in [one.step for one in study.store.noted]
     said = bias_generator.left_out(p, study)
@@ -149,7 +149,7 @@ def test_photographs_of_people_are_audited_without_a_planted_skew(tmp_path):
     """Their captions are those of no training image, so that they are held against all of these, and nothing is amplified."""
     study = Study(NotingStore(tmp_path))
     study.corpus = plain_corpus(people=("gender",))
-    p = resolve("bias_generator", {"preset": "smoke"})
+    p = resolve("bias_generator", {"preset": "smoke", "planted_shares": [0.9]})
     asked = bias_generator.ask(p, study)
     assert asked.planted is None and "draws 0 concepts" in bias_generator.left_out(p, study)
     readings = pd.DataFrame({"caption": ["a person"] * 8, "image": range(8), "guidance_scale": 1.0, "gender": ["man"] * 6 + ["woman"] * 2})  # fmt: skip

@@ -267,6 +267,7 @@ def test_photographs_are_compared_by_perceived_race_gender_and_age(tmp_path, mon
         "people": ["race", "gender", "age"],
         "labels": ["gender", "race"],
         "steps": 1,
+        "real_shares": [0.5],
     }
     p = resolve("bias_representation", given)
     study = Study(RunStore(tmp_path / "runs"), p)
