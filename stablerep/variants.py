@@ -90,6 +90,11 @@ def resized(images: Tensor, side: int) -> Tensor:
     return out.round().clamp(0, 255).byte()
 
 
+def at_size(images: Tensor, side: int) -> Tensor:
+    """Images of any size, uint8 [N, 3, H, W], as uint8 [N, 3, side, side]; those that have it already as they are."""
+    return images if images.shape[-1] == side else resized(images, side)
+
+
 def _by_parts(images: Tensor | OnDemandImages, change: Callable[[Tensor], Tensor], size: int = 1024) -> Tensor:
     """A change of images, some at a time, since they take four times the memory meanwhile."""
     return torch.cat([change(images[start : start + size]) for start in range(0, len(images), size)])

@@ -7,7 +7,7 @@ import torch
 
 from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
-from stablerep.variants import closest, coarser, mixed, places_by_caption, resized
+from stablerep.variants import at_size, closest, coarser, mixed, places_by_caption, resized
 
 
 def of(counts: dict[str, int], start: int, size: int = 4) -> CaptionedImages:
@@ -108,3 +108,8 @@ def test_of_each_caption_the_images_that_score_highest_are_kept_in_their_order()
 def test_scores_that_cannot_choose(scores, count, said):
     with pytest.raises(InputError, match=said):
         closest(of({"a": 4}, 10), torch.zeros(scores), count)
+
+
+def test_images_of_the_size_that_is_asked_for_stay_as_they_are():
+    images = torch.randint(0, 256, (2, 3, 5, 5), dtype=torch.uint8)
+    assert at_size(images, 5) is images and torch.equal(at_size(images, 3), resized(images, 3))

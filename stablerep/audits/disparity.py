@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stablerep.audits.groups import FEWEST, answers_by_item
+from stablerep.audits.groups import FEWEST, answers_by_item, gains_by_item
 from stablerep.errors import InputError
 from stablerep.statistics import crossed_mean, interval
 
@@ -170,14 +170,9 @@ def pair_disparities(
     Raises:
         InputError: two arms of a pair that answered different items or were run at different seeds.
     """
-    rows, arms = [], {arm: answers_by_item(mine) for arm, mine in items.groupby("arm", sort=False)}
-    for first, second in pairs:
-        if first not in arms or second not in arms:
-            continue
-        (one, about), (other, _) = arms[first], arms[second]
-        if not one.index.equals(other.index) or not one.columns.equals(other.columns):
-            raise InputError(f"{first} and {second} answered different items or seeds; a pair needs the same.")
-        found = _spreads(one - other, about, classes)
+    rows = []
+    for first, second, gains, about in gains_by_item(items, pairs):
+        found = _spreads(gains, about, classes)
         rows += [{"attribute": name, "first": first, "second": second} | each for name, each in found]
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 

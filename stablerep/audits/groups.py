@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from stablerep.audits.shares import kept_off_the_boundary
+from stablerep.errors import InputError
 from stablerep.statistics import MARGIN, WORDS, crossed_mean, holm
 from stablerep.statistics.verdict import SEEDS
 
@@ -73,21 +74,14 @@ def group_contrasts(
     Raises:
         ValueError: two arms of a pair, or two seeds of an arm, that answered different items, or arms that were run at different seeds.
     """
-    rows, arms = [], {arm: answers_by_item(mine) for arm, mine in items.groupby("arm", sort=False)}
-    for first, second in pairs:
-        if first not in arms or second not in arms:
-            continue
-        (one, about), (other, _) = arms[first], arms[second]
-        if not one.index.equals(other.index) or not one.columns.equals(other.columns):
-            raise ValueError(f"{first} and {second} answered different items or seeds; a pair needs the same.")
+    rows = []
+    for first, second, gains, about in gains_by_item(items, pairs):
         mine = []
         for attribute, names in classes.items():
             asked = about[attribute].isin(names)
             for label in names:
                 inside = about[attribute] == label
-                means = [
-                    (one - other)[part].groupby(about["cluster"][part]).mean() for part in (inside, asked & ~inside)
-                ]
+                means = [gains[part].groupby(about["cluster"][part]).mean() for part in (inside, asked & ~inside)]
                 contrast = (means[0] - means[1]).dropna()  # clusters that show both
                 if len(contrast) < 2:
                     continue
@@ -102,6 +96,25 @@ def group_contrasts(
             table = pd.DataFrame(mine)
             rows.append(table.assign(adjusted=holm(table["p"])["adjusted"]))
     return pd.concat(rows, ignore_index=True)[CONTRAST_COLUMNS] if rows else pd.DataFrame(columns=CONTRAST_COLUMNS)
+
+
+def gains_by_item(
+    items: pd.DataFrame, pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str, pd.DataFrame, pd.DataFrame]]:
+    """Of each pair of arms the first and the second, what the first gains on the second, [items, seeds], and what each item is about, by sorted id.
+    Pairs of which one arm was not run are left out.
+
+    Raises:
+        InputError: two arms of a pair that answered different items or were run at different seeds.
+    """
+    arms = {arm: answers_by_item(mine) for arm, mine in items.groupby("arm", sort=False)}
+    for first, second in pairs:
+        if first not in arms or second not in arms:
+            continue
+        (one, about), (other, _) = arms[first], arms[second]
+        if not one.index.equals(other.index) or not one.columns.equals(other.columns):
+            raise InputError(f"{first} and {second} answered different items or seeds; a pair needs the same.")
+        yield first, second, one - other, about
 
 
 def answers_by_item(items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

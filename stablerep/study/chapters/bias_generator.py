@@ -15,7 +15,7 @@ from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.occupation_images import TABLES as OCCUPATION_TABLES
 from stablerep.study.experiments.occupation_images import occupations
-from stablerep.study.experiments.people_images import at_size, people_in, with_clusters
+from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.experiments.planted_bias import (
     SKEWED,
     TABLES,
@@ -46,7 +46,7 @@ _PEOPLE = "stablerep.study.experiments.people_images"
 
 READING = Step(
     "reading", 4, lambda p: "people in neutral images",
-    ("stablerep.audits.people", f"{__name__}:read", f"{_PEOPLE}:people_in", f"{_PEOPLE}:with_clusters", f"{_PEOPLE}:at_size"),
+    ("stablerep.audits.people", f"{__name__}:read", f"{_PEOPLE}:people_in", f"{_PEOPLE}:with_clusters", "stablerep.variants"),
     amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
     rate=400.0, seconds=30.0,
 )  # fmt: skip
@@ -166,6 +166,7 @@ def read(p: Parameters, study: Study, people: Corpus, captions: Named, folder: P
     """The tables of :func:`stablerep.audits.people.read_people`, on drawings: what is read is what was drawn."""
     from stablerep.audits.people import read_people
     from stablerep.captioned_images import CaptionedImages
+    from stablerep.variants import at_size
 
     held_out = people.where((people.table["split"] == "validation") & ~people.table.get("held_out", np.False_))
     parts = [

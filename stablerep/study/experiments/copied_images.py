@@ -209,13 +209,12 @@ def standing(audit: CopyAudit) -> Corpus:
     return part.where(table.index.isin(first.index))
 
 
-def at_size(made: ImageSet, size: int) -> tuple[Tensor, list[str]]:
+def images_and_captions(made: ImageSet, size: int) -> tuple[Tensor, list[str]]:
     """The images of a synthetic set at the size of the study, uint8 [N, 3, size, size], and the caption of each."""
-    from stablerep.variants import resized
+    from stablerep.variants import at_size
 
     data = made.load()
-    images = data.images if data.images.shape[-1] == size else resized(data.images, size)
-    return images, [data.captions[place] for place in data.caption_ids.tolist()]
+    return at_size(data.images, size), [data.captions[place] for place in data.caption_ids.tolist()]
 
 
 def over_seeds(runs: Mapping[int, Run], name: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stablerep.errors import InputError
-from stablerep.study.experiments.copied_images import LOOKED_AT, CopyAudit, at_size
+from stablerep.study.experiments.copied_images import LOOKED_AT, CopyAudit, images_and_captions
 from stablerep.study.experiments.images import ImageSet, Named
 from stablerep.study.experiments.steps import GENERATOR_BATCH
 from stablerep.study.store.runs import Run
@@ -175,7 +175,7 @@ def score_duplicates(
     from stablerep.audits.planting import to_own
 
     see, study = audit.features(embedding), audit.study
-    images, captions = at_size(made, study.size)
+    images, captions = images_and_captions(made, study.size)
     part = audit.drawings.unseen.where(audit.drawings.unseen.table["caption"].isin(list(times)))
     place = {caption: row for row, caption in enumerate(part.table["caption"])}
     own = part.images(study.size)[[place[one] for one in captions]]
@@ -218,7 +218,7 @@ def score_sizes(
     for (count, steps), one in made.items():
         part = every.where(every.table["concept"].isin(audit.some_concepts(count)))
         drawings = part.images(study.size)
-        images, captions = at_size(one, study.size)
+        images, captions = images_and_captions(one, study.size)
         features, concepts = see(images), [study.clusters[caption] for caption in captions]
         found = score(images, features, Learned(drawings, part.table["concept"].to_numpy(), see(drawings)))
         parts.append(found.assign(set_size=count, steps=steps, id=captions, concept=concepts))
@@ -237,7 +237,7 @@ def extract(audit: CopyingGenerators, embedding: Run, scored: Run, made: ImageSe
 
     thresholds = thresholds_of(scored.table("scores").assign(seed=0)).set_index("detector")["threshold"]
     see, study = audit.features(embedding), audit.study
-    images, captions = at_size(made, study.size)
+    images, captions = images_and_captions(made, study.size)
     concepts = [study.clusters[caption] for caption in captions]
     found = extracted(images, see(images), captions, concepts, audit.learned(see), -thresholds[PIXELS])
     found.drop(columns="middle").to_parquet(folder / "results.parquet", index=False)

@@ -1,4 +1,4 @@
-"""People among the images of a corpus: who is shown, what belongs together, and all of one size."""
+"""People among the images of a corpus: who is shown, and what belongs together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from stablerep.corpus import Corpus
 
 
@@ -25,13 +23,3 @@ def with_clusters(corpus: Corpus) -> pd.DataFrame:
     """The rows of a corpus, with ``cluster``: what belongs together. Images are alone where the corpus has labels for clusters."""
     by = "id" if corpus.cluster in (*corpus.labels, *corpus.people) else corpus.cluster
     return corpus.table.assign(cluster=corpus.table[by].astype(str))
-
-
-def at_size(images: Tensor, size: int) -> Tensor:
-    """Images of any size as uint8 [N, 3, size, size]."""
-    from torch.nn.functional import interpolate
-
-    if images.shape[-1] == size:
-        return images
-    scaled = interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
-    return scaled.round().clamp(0, 255).byte()

@@ -10,10 +10,11 @@ import pandas as pd
 
 from stablerep.errors import InputError
 from stablerep.study.experiments.images import ImageSet, Named
-from stablerep.study.experiments.people_images import at_size, people_in, with_clusters
+from stablerep.study.experiments.people_images import people_in, with_clusters
 from stablerep.study.experiments.skewed import TONE, halves, roles, skewed, skewed_captions, substituted
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
+from stablerep.variants import at_size
 
 if TYPE_CHECKING:
     from stablerep.study.experiments.study import Study
@@ -24,11 +25,11 @@ SHOWN, SHOWN_IMAGES = 3, 3  # captions of each group, and images of each, that a
 TABLES = ("planted", "slopes", "planted_amplification", "planted_reader", "planted_grid")
 _HERE = tuple(f"{__name__}:{one}" for one in ("read_planted", "learned_from"))
 _SKEW = tuple(f"stablerep.study.experiments.skewed:{one}" for one in ("Skew", "roles", "halves", "substituted", "drawing_of", "rank"))  # fmt: skip
-_PEOPLE = tuple(f"stablerep.study.experiments.people_images:{one}" for one in ("people_in", "with_clusters", "at_size"))
+_PEOPLE = tuple(f"stablerep.study.experiments.people_images:{one}" for one in ("people_in", "with_clusters"))
 
 PLANTED = Step(
     "planted-bias", 1, lambda p: f"people in images of generators with a planted skew, seeds {p['seeds'][0]} to {p['seeds'][-1]}",
-    ("stablerep.audits.planted_shares", "stablerep.audits.amplification", "stablerep.audits.edit_effects", "stablerep.audits.faithfulness", *_HERE, *_SKEW,
+    ("stablerep.audits.planted_shares", "stablerep.audits.amplification", "stablerep.audits.edit_effects", "stablerep.audits.faithfulness", "stablerep.variants", *_HERE, *_SKEW,
      *_PEOPLE),
     amount=lambda p: float(p["captions"] * p["images_per_caption"] * (1 + len(p["shares"])) * len(p["guidance_scales"]) * len(p["seeds"])),
     rate=400.0, seconds=12.0,

@@ -12,11 +12,12 @@ import pandas as pd
 from stablerep.corpus.emoji import HELD_OUT
 from stablerep.statistics import crossed_mean
 from stablerep.study.experiments.images import Named
-from stablerep.study.experiments.people_images import at_size, people_in
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.planted_bias import Drawings, Planting
 from stablerep.study.experiments.skewed import TONE
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
+from stablerep.variants import at_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ COLUMNS = ["planted", "seen_by", "frequent", "rare", "gap", "low", "high", "role
 HEADS = Step(
     "planted-heads", 1, lambda p: f"classifiers of roles on images with a planted skew, seeds {p['seeds'][0]} to {p['seeds'][-1]}",
     ("stablerep.probes", "stablerep.probes.floors", f"{__name__}:ask_heads", f"{__name__}:head", f"{__name__}:real_drawings",
-     "stablerep.study.experiments.people_images:people_in", "stablerep.study.experiments.people_images:at_size"),
+     "stablerep.study.experiments.people_images:people_in", "stablerep.variants"),
     amount=lambda p: float(len(p["shares"]) * len(p["seeds"])), rate=1.0, seconds=3.0,
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from stablerep.captioned_images import CaptionedImages
 from stablerep.errors import InputError
 from stablerep.study.chapters import bias_generator, resolve
 from stablerep.study.experiments.images import ImageSet, Named
-from stablerep.study.experiments.people_images import people_in, with_clusters
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.study import Study
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.parameters.presets import PRESETS
@@ -27,25 +27,6 @@ def study(tmp_path, emoji) -> Study:
     made = Study(NotingStore(tmp_path))
     made.corpus = emoji
     return made
-
-
-def test_people_have_words_for_tones_and_known_genders(study):
-    people = people_in(study.corpus)
-    assert set(people.table["tone"]) == set(KNOWN_CLASSES["tone"])
-    assert set(people.table["gender"]) == set(KNOWN_CLASSES["gender"])
-    assert (people.table["tone"] == "none").equals(people.table["skin_tone"] == 0)
-    assert people.table["subgroup"].str.startswith("person").all()
-    dark = people.table[people.table["caption"] == "woman firefighter: dark skin tone"]
-    assert set(dark["tone"]) == {"dark"} and set(dark["gender"]) == {"woman"}
-
-
-def test_people_of_photographs_are_those_whose_attributes_are_all_known(tmp_path):
-    corpus = plain_corpus(12, people=("gender",))
-    table = corpus.table.assign(
-        gender=corpus.table["gender"].where(corpus.table["number"] % 4 > 1).where(corpus.table["number"] % 4 < 3, "")
-    )
-    faces = type(corpus)(table, "faces", "faces", corpus.draw, labels=("kind",), people=("gender",))
-    assert people_in(faces).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
 
 
 def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path):
@@ -87,12 +68,6 @@ def test_no_preset_asks_for_more_neutral_captions_than_there_are(study):
     assert study.store.noted == []
 
 
-def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
-    people = people_in(study.corpus)
-    mixed = emoji.table[emoji.table["tone"] == "mixed"]
-    assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
-
-
 def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, monkeypatch):
     """Neither scenes nor the held-out design, in the size of the study; how well held-out concepts are read is asked of validation concepts."""
     p = resolve("bias_generator", {"preset": "smoke", "guidance_scales": [1.0]})
@@ -114,12 +89,6 @@ def test_what_is_read_are_drawings_that_may_be_learned_from(tmp_path, emoji, mon
         assert (table["cluster"] == table["concept"]).all()
     assert generated[1.0][0].shape == (4, 3, 32, 32) and (generated[1.0][0] == 120).all()
     assert captions == neutral.texts and attributes == ("tone", "gender")
-
-
-def test_images_are_alone_where_the_cluster_is_a_label(emoji):
-    table = pd.DataFrame({"id": ["a", "b"], "caption": "one", "split": "train", "race": ["x", "y"]})
-    faces = type(emoji)(table, "faces", "faces", None, labels=("race",), cluster="race", people=("race",))
-    assert with_clusters(faces)["cluster"].tolist() == ["a", "b"]
 
 
 def test_a_planted_skew_trains_a_generator_for_each_share_and_seed(study):

@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from stablerep.audits.groups import CONTRAST_COLUMNS
-from stablerep.audits.people import KNOWN_CLASSES
 from stablerep.errors import InputError
 from stablerep.study.chapters import bias_representation, compute_tables, resolve
 from stablerep.study.experiments.arms import FLOOR_ARMS
-from stablerep.study.experiments.people_images import people_in, with_clusters
+from stablerep.study.experiments.people_images import people_in
 from stablerep.study.experiments.study import Study
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import NotingStore, plain_corpus, write_photographs
@@ -26,25 +25,6 @@ def study(tmp_path, emoji) -> Study:
     made = Study(NotingStore(tmp_path))
     made.corpus = emoji
     return made
-
-
-def test_people_have_words_for_tones_and_known_genders(study):
-    people = people_in(study.corpus)
-    assert set(people.table["tone"]) == set(KNOWN_CLASSES["tone"])
-    assert set(people.table["gender"]) == set(KNOWN_CLASSES["gender"])
-    assert (people.table["tone"] == "none").equals(people.table["skin_tone"] == 0)
-    assert people.table["subgroup"].str.startswith("person").all()
-    dark = people.table[people.table["caption"] == "woman firefighter: dark skin tone"]
-    assert set(dark["tone"]) == {"dark"} and set(dark["gender"]) == {"woman"}
-
-
-def test_people_of_photographs_are_those_whose_attributes_are_all_known(tmp_path):
-    corpus = plain_corpus(12, people=("gender",))
-    table = corpus.table.assign(
-        gender=corpus.table["gender"].where(corpus.table["number"] % 4 > 1).where(corpus.table["number"] % 4 < 3, "")
-    )
-    faces = type(corpus)(table, "faces", "faces", corpus.draw, labels=("kind",), people=("gender",))
-    assert people_in(faces).table["number"].tolist() == [n for n in range(36) if n % 4 == 2]
 
 
 def test_a_corpus_that_knows_nobody_is_refused_before_anything_is_asked(tmp_path):
@@ -71,18 +51,6 @@ def test_the_encoders_are_those_of_the_comparison(study):
     theirs = [study.evaluated(arm, study.captions(64), p, p.seed) for arm in study.arms(*bias_representation.COMPARED)]
     assert len(mine) == len(theirs) == 4
     assert mine == [(one.parameters, one.inputs) for one in study.store.noted if one.step == "pretraining"]
-
-
-def test_pairs_in_two_tones_are_nobody_of_whom_a_tone_is_asked(study, emoji):
-    people = people_in(study.corpus)
-    mixed = emoji.table[emoji.table["tone"] == "mixed"]
-    assert mixed["subgroup"].str.startswith("person").any() and not set(mixed["id"]) & set(people.table["id"])
-
-
-def test_images_are_alone_where_the_cluster_is_a_label(emoji):
-    table = pd.DataFrame({"id": ["a", "b"], "caption": "one", "split": "train", "race": ["x", "y"]})
-    faces = type(emoji)(table, "faces", "faces", None, labels=("race",), cluster="race", people=("race",))
-    assert with_clusters(faces)["cluster"].tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
