@@ -20,7 +20,7 @@ def ensure_torchvision_imports() -> bool:
     if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
         return False
     try:
-        import torchvision
+        import torchvision  # noqa: F401
 
         return False
     except RuntimeError as error:
@@ -33,6 +33,4 @@ def ensure_torchvision_imports() -> bool:
     _library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):
         _library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision  # noqa: F401
-
     return True
