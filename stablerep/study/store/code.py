@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE, STUDY = "stablerep", "stablerep.study"
+_DOCUMENTED = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
 REGISTRIES = {"stablerep.methods": "METHODS", "stablerep.transfer.sets": "TRANSFER_SETS"}
 
 
@@ -145,28 +146,33 @@ def _function_hash(module: str, function: str) -> str:
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those below ``if TYPE_CHECKING:``, which serve readers alone."""
-    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
-        return
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        yield from _executed(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            waiting += reversed(list(ast.iter_child_nodes(node)))
 
 
 def _hash(tree: ast.AST) -> str:
     """Of syntax without docstrings; places in the file do not count."""
-    for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
     return hashlib.sha256(_written(tree).encode()).hexdigest()[:8]
 
 
 def _written(part: object) -> str:
     """Syntax as text, the same for every version of Python: what is empty is left out, as versions differ in what they list of it."""
+    if isinstance(part, list):
+        return f"[{', '.join(map(_written, part))}]"
+    if not isinstance(part, ast.AST):
+        return repr(part)
     if isinstance(part, ast.JoinedStr):  # 3.12 ends some with an empty text
         texts = [one for one in part.values if not (isinstance(one, ast.Constant) and one.value == "")]
         return f"JoinedStr({_written(texts)})"
-    if isinstance(part, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(part) if value is not None and value != [])
-        return f"{type(part).__name__}({', '.join(f'{name}={_written(value)}' for name, value in fields)})"
-    return f"[{', '.join(map(_written, part))}]" if isinstance(part, list) else repr(part)
+    found = []
+    for name in part._fields:
+        value = getattr(part, name, None)
+        if name == "body" and isinstance(part, _DOCUMENTED) and ast.get_docstring(part, clean=False) is not None:
+            value = value[1:]
+        if value is not None and value != []:
+            found.append(f"{name}={_written(value)}")
+    return f"{type(part).__name__}({', '.join(found)})"
