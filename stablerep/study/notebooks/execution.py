@@ -105,7 +105,7 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
             log(f"{name}: executing notebooks/{name}.ipynb")
         target, tables = folder / f"{name}.ipynb", folder / "tables"
         with environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
-            run_papermill(notebook_path(name), target, name, parameters.model_dump(), bool(log))
+            run_papermill(notebook_path(name), target, name, parameters.model_dump(), bool(log), save_each_cell=False)
         about = {
             "chapter": name, "key": store.key(**identity), "preset": parameters.preset,
             "changed": {k: value for k, (value, _) in preset_differences(name, parameters).items()},

@@ -56,9 +56,12 @@ class IpcKernelManager(AsyncKernelManager):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool) -> None:
+def run_papermill(
+    source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool, *, save_each_cell: bool = True
+) -> None:
     """Execute ``source`` into ``target`` in the project's folder; ``loud`` shows what its cells say on stderr.
 
+    ``save_each_cell`` writes ``target`` before and after every cell, which of a chapter with its pictures takes a second in all.
     Raises ``FailedError`` when a cell failed (what was executed is in ``target``), the kernel died, or there is none.
     """
     # It fills in what braces in a path name.
@@ -69,7 +72,7 @@ def run_papermill(source: Path | NotebookNode, target: Path, name: str, values: 
         papermill.execute_notebook(
             source, output,
             parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
-            stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
+            request_save_on_cell_execute=save_each_cell, stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
             kernel_manager_class=f"{__name__}.{IpcKernelManager.__name__}",
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:

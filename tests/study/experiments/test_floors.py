@@ -7,8 +7,9 @@ import math
 import pandas as pd
 import pytest
 
+from stablerep.probes.floors import FLOORS
 from stablerep.statistics import Pair, Verdict, differences, verdict
-from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.arms import FLOOR_ARMS, UNTRAINED
 from stablerep.study.experiments.floors import LEARNED, against_floors, at_the_floor, held_to_floors
 from tests.study.stand_ins import items
 
@@ -85,3 +86,7 @@ def test_names_of_arms_that_have_commas_are_kept_apart():
     pairs = pd.DataFrame({"first": names[:1], "second": names[1:]})
     held = held_to_floors(Verdict("undecided", 0.5, ""), pairs, against_floors(found, names), "linear subgroup")
     assert "the floors: a, generation 1; b, generation 1; more" in held.sentence
+
+
+def test_the_floors_are_named_as_where_they_are_made():
+    assert UNTRAINED == ("random", *FLOORS)
