@@ -84,7 +84,7 @@ PRESETS = chapter_presets(
     Parameters, PRETRAINING,
     laptop=dict(
         edited_captions=200, preserved_captions=200, preservation=1.0, dose=1.0, doses=[], looked_captions=16, plain_captions=16,
-        images_per_looked_caption=2, debias=False, skew=0.9, balance_doses=[0.5], training_steps=20, training_rate=3e-4, drawings_per_caption=0, train_encoders=False,
+        images_per_looked_caption=2, debias=False, skew=0.9, balance_doses=[0.5], training_steps=20, training_rate=1e-3, drawings_per_caption=0, train_encoders=False,
     ),
     smoke=dict(
         captions=32, looked_captions=6, plain_captions=8, images_per_looked_caption=1, doses=[0.5], training_steps=2, drawings_per_caption=1, train_encoders=True,

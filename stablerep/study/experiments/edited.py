@@ -70,7 +70,7 @@ def skewed_generators(
     learning_rate: float,
 ) -> dict[str, str]:  # fmt: skip
     """A generator before and after a skew was planted, the skewed one after edits, and the skewed one trained further without the skew in two ways,
-    as long as with it.
+    as long as with it. Each training sees drawings of roles alone, of which half have the skew: among all drawings it hardly takes.
 
     Args:
         lesson, doses, preservation: of the edits. share, seed, at_most: of :func:`stablerep.study.experiments.skewed.skewed`.
@@ -81,7 +81,7 @@ def skewed_generators(
     """
 
     def trained(before: str, share: float, *, relabelled: bool = False) -> str:
-        images = skewed(study, share=share, seed=seed, relabelled=relabelled, at_most=at_most)
+        images = skewed(study, share=share, seed=seed, relabelled=relabelled, only_roles=True, at_most=at_most)
         return study.trained_further(before, images, steps=steps, learning_rate=learning_rate, seed=seed)
 
     planted = trained(start, share)

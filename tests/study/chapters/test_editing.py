@@ -72,7 +72,7 @@ def test_a_skew_is_planted_edited_and_trained_away_by_as_many_steps(study):
     assert balanced.inputs["start"] == relabelled.inputs["start"] != planted.inputs["start"]
     assert {one.parameters["steps"] for one in (planted, balanced, relabelled)} == {7}
     kinds = [one.inputs["images"].rsplit("-", 4)[0] for one in (planted, balanced, relabelled)]
-    assert kinds == ["skewed-gender-0.9", "skewed-gender-0.5", "relabelled-gender-0.9"]
+    assert kinds == ["skewed-roles-gender-0.9", "skewed-roles-gender-0.5", "relabelled-roles-gender-0.9"]
     edits = [one for one in noted(study, "edited") if one.inputs["start"] == balanced.inputs["start"]]
     assert len(edits) == 2
     (looked,) = (one for one in noted(study, "edit-images") if one.parameters["attribute"] == "gender")
