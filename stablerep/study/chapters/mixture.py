@@ -55,7 +55,7 @@ _EVERY = dict(methods=list(SYNTHETIC), few_share=0.1)
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
     laptop=dict(methods=["stablerep"], real_counts=[0, 2, 4], few_share=0.0),  # what C13 names, and *added*
-    smoke=_EVERY | dict(real_counts=[0, 1, 2], few_share=0.25),
+    smoke=dict(real_counts=[0, 1, 2], few_share=0.25),
     reference=_EVERY | dict(real_counts=[0, 1, 2, 3, 4]),
     # an emoji has five designs to learn from, so that of ten images not half could be real
     workstation=_EVERY | dict(images_per_caption=4, positives=4, real_counts=[0, 1, 2, 3, 4]),

@@ -43,6 +43,9 @@ WHOLE = {
     "composition": {"probe_part": "validation"},
     "copies": {"multiplicities": [1, 10]},
     "editing": {"debias": True},
+    "guidance": {"methods": ["simclr", "stablerep", "mae"]},
+    "longer_larger": {"arms": ["StableRep synthetic", "SimCLR synthetic", "CLIP synthetic"]},
+    "mixture": {"methods": ["stablerep", "simclr"]},
 }
 
 
