@@ -163,6 +163,15 @@ def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
     ]
 
 
+def absent(tables: dict[str, pd.DataFrame]) -> str:
+    """A sentence on the pairs of which these tables have no difference, since an arm was not run; empty where all are there."""
+    known = set(zip(tables["differences"]["first"], tables["differences"]["second"]))
+    missing = [
+        f"*{pair.first} − {pair.second}* ({pair.claim})" for pair in PAIRS if (pair.first, pair.second) not in known
+    ]
+    return f"These numbers lack {'; '.join(missing)}: not all arms were run when they were made." if missing else ""
+
+
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """Each claim on the primary probe."""
     return [answer(tables, claim, probe_of(tables["arms"])) for claim in CLAIMS]

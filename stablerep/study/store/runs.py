@@ -97,18 +97,23 @@ class RunStore:
         return self._complete(matches[0]) if matches else None
 
     def find_like(self, identity: dict) -> Run | None:
-        """The run of an identity, or one of earlier code that :attr:`accept` names."""
+        """The run of an identity, or the latest one of earlier code that :attr:`accept` names."""
         if run := self._complete(identity["key"]):
             return run
         step = identity["step"]
         accept = tuple(name for name in self.accept if name.startswith(step))
+        earlier = []
         for key in self._names() if accept else ():
             run = self._complete(key) if key.startswith(f"{step}-") and key.startswith(accept) else None
             if run and all(run.info.get(name) == identity[name] for name in run_folder.IDENTITY if name != "code"):
-                if key not in self.accepted:
-                    self.accepted.append(key)
-                return run
-        return None
+                earlier.append(run)
+        if not earlier:
+            return None
+        # By key, which is a hash, arms that are compared would be of this code or that by chance.
+        run = max(earlier, key=lambda one: (one.info["provenance"]["created"], one.key))
+        if run.key not in self.accepted:
+            self.accepted.append(run.key)
+        return run
 
     def check_accept(self) -> None:
         """Raises ``InputError`` for a name in :attr:`accept` by which no run here can be taken; an empty store has none to name."""

@@ -58,6 +58,15 @@ def test_a_claim_needs_all_of_its_arms(lost):
     assert answer.word == "not testable at this scale" and "not all arms" in answer.why
 
 
+def test_pairs_whose_arms_were_not_run_are_named():
+    every = {one.name: 0.5 for one in ARMS if one.trained}
+    assert compare.absent(tables_of(every)) == ""
+    fewer = {name: share for name, share in every.items() if name != "CLIP all synthetic"}
+    assert compare.absent(tables_of(fewer)).startswith(
+        "These numbers lack *CLIP all synthetic − CLIP synthetic* (more images): "
+    )
+
+
 def test_without_any_pair_every_claim_is_not_testable():
     answers = compare.verdict(tables_of({"SimCLR real": 0.5}))
     assert [one.word for one in answers] == ["not testable at this scale"] * len(compare.CLAIMS)

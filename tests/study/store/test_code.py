@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stablerep.errors import InputError
@@ -174,6 +176,27 @@ def test_runs_of_earlier_code_are_taken_when_they_are_named(library, tmp_path):
     new, accepted, _ = obtain("evaluation")
     assert new != old and accepted == []
     assert obtain("pretraining")[1] == []  # there is one of the present code now
+
+
+def test_of_several_earlier_codes_the_latest_run_is_taken(library, tmp_path):
+    """Else the arms of one table would be of this code or that, as their hashes fall."""
+    step = Step("pretraining", code=("stablerep.loop",))
+
+    def obtain(seed, *accept):
+        store = RunStore(tmp_path / "runs", accept=accept)
+        return store.obtain(step, parameters={"seed": seed}, inputs={}, compute=lambda folder: {})
+
+    codes = ("2 * x", "0 * x", "3 * x")
+    for hour, (before, after) in enumerate(zip(codes[:1] + codes, codes)):
+        if after != before:
+            change(library / "losses.py", before, after)
+        for seed in range(8):
+            run = obtain(seed)
+            info = run.info | {"provenance": run.info["provenance"] | {"created": f"2026-01-01T{hour:02}:00:00+00:00"}}
+            (run.folder / "run.json").write_text(json.dumps(info))
+    change(library / "losses.py", codes[-1], "4 * x")
+    hours = {obtain(seed, "pretraining").info["provenance"]["created"] for seed in range(8)}
+    assert hours == {"2026-01-01T02:00:00+00:00"}
 
 
 def test_a_name_by_which_no_run_can_be_taken_is_refused(tmp_path):
