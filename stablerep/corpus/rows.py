@@ -167,5 +167,7 @@ def _complete(splits: list[str | None], units: list[str], strata: list[str]) -> 
         ]
     missing = [name for name in SHARES if name not in there]
     return (
-        [f"The source has no {' and no '.join(missing)} part; resplit=True splits by hash instead."] if missing else []
+        [f"The source has no {' and no '.join(missing)} part; load_corpus(..., resplit=True) splits by hash instead."]
+        if missing
+        else []
     )
