@@ -56,7 +56,7 @@ PRESETS = chapter_presets(
         captions=64, steps=150, ways=["replaced"], generations=1, training_steps=30, training_rate=3e-4,
         lesson_guidance_scale=1.0,  # what the generator learned; w > 1 sharpens it, and generation by generation that would add up
     ),
-    smoke=dict(captions=32, ways=list(WAYS), training_steps=2),
+    smoke=dict(captions=32, training_steps=2),
     reference=dict(ways=list(WAYS), generations=3, training_steps=1000),
     workstation=dict(ways=list(WAYS), generations=3, training_steps=2000),
     # Stable Diffusion cannot be trained further here: --generator names one that was made by `stablerep train-generator`

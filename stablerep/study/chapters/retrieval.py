@@ -83,7 +83,7 @@ _FEW = dict(images_per_caption=4, positives=4)
 PRESETS = chapter_presets(
     Parameters, PRETRAINING,
     laptop=dict(methods=["stablerep"], retrieved=[BY_WORDS, BY_LIKENESS]),  # two trainings that the comparison has not
-    smoke=_EVERY, reference=_EVERY, workstation=_EVERY | _FEW, paper=_EVERY | _FEW,
+    reference=_EVERY, workstation=_EVERY | _FEW, paper=_EVERY | _FEW,
 )  # fmt: skip
 
 

@@ -43,9 +43,12 @@ WHOLE = {
     "composition": {"probe_part": "validation"},
     "copies": {"multiplicities": [1, 10]},
     "editing": {"debias": True},
+    "generations": {"ways": ["replaced", "mixed", "accumulated", "filtered", "only real"]},
     "guidance": {"methods": ["simclr", "stablerep", "mae"]},
     "longer_larger": {"arms": ["StableRep synthetic", "SimCLR synthetic", "CLIP synthetic"]},
     "mixture": {"methods": ["stablerep", "simclr"]},
+    "quality": {"methods": ["stablerep", "simclr"]},
+    "retrieval": {"methods": ["stablerep", "simclr"]},
 }
 
 

@@ -40,7 +40,14 @@ def with_things(corpus):
 def asked(tmp_path, **given):
     study = Study(NotingStore(tmp_path / "plan"))
     study.corpus = with_things(plain_corpus(32, designs=("ink", "chalk", "oil", HELD_OUT)))
-    some = {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "generations": 2}
+    some = {
+        "preset": "smoke",
+        "captions": 0,
+        "images_per_caption": 4,
+        "positives": 4,
+        "ways": list(WAYS),
+        "generations": 2,
+    }
     p = resolve("generations", some | given)
     return p, generations.ask(p, study), study
 

@@ -30,7 +30,14 @@ SIMCLR = ["SimCLR real", "SimCLR reconstructed", "SimCLR real, 16 pixels", "SimC
 
 def parameters(**given):
     """The reference's qualities at the smallest scale."""
-    some = {"preset": "smoke", "captions": 0, "resolutions": [8, 16], "sampling_steps": 12, "fewer_steps": [3, 6]}
+    some = {
+        "preset": "smoke",
+        "captions": 0,
+        "methods": ["stablerep", "simclr"],
+        "resolutions": [8, 16],
+        "sampling_steps": 12,
+        "fewer_steps": [3, 6],
+    }
     return resolve("quality", some | given)
 
 

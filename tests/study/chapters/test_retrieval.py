@@ -22,6 +22,7 @@ from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.store.runs import RunStore
 from tests.study.stand_ins import AnsweringStudy, NotingStore, items
 
+EVERY = {"preset": "smoke", "methods": list(SYNTHETIC), "retrieved": list(WAYS)}
 WORDS_ARM, SYNTHETIC_ARM = "StableRep retrieved by words", "StableRep synthetic"
 
 
@@ -33,7 +34,7 @@ def nothing_kept(monkeypatch):
 def asked(tmp_path, **given):
     study = Study(NotingStore(tmp_path / "plan"))
     study.corpus = AnsweringStudy().corpus
-    some = {"preset": "smoke", "captions": 0, "images_per_caption": 4, "positives": 4, "views_per_step": 64}
+    some = EVERY | {"captions": 0, "images_per_caption": 4, "positives": 4, "views_per_step": 64}
     p = resolve("retrieval", some | given)
     return p, retrieval.ask(p, study), study.store.noted
 
@@ -96,7 +97,7 @@ def test_parameters_that_are_none_are_refused(name):
 def test_photographs_have_as_many_images_of_a_caption_in_every_arm(photographs, stub):
     """Where a class has one caption, leaving out its own images gives those of other classes, and the numbers say so."""
     photographs.store = NotingStore(photographs.store.root)
-    p = resolve("retrieval", {"preset": "smoke", "generator": "stub", "captions": 0, "images_per_caption": 3})
+    p = resolve("retrieval", EVERY | {"generator": "stub", "captions": 0, "images_per_caption": 3})
     assert {one.captions for one in retrieval.ask(p, photographs).evaluated} == {12}
     simclr = [
         one.inputs["images"] for one in photographs.store.noted
@@ -128,9 +129,7 @@ class Answering(AnsweringStudy):
 
 def test_a_run_tells_what_was_retrieved_and_shows_some(tmp_path, stub):
     study = Answering(tmp_path)
-    p = resolve(
-        "retrieval", {"preset": "smoke", "generator": "stub", "captions": 12, "images_per_caption": 3, "seeds": 2}
-    )
+    p = resolve("retrieval", EVERY | {"generator": "stub", "captions": 12, "images_per_caption": 3, "seeds": 2})
     tables = retrieval.compute(p, retrieval.ask(p, study))
     assert set(tables) == {"arms", "differences", "floors", "seeds", "retrieved", "strip", "upstream"}
     (upstream,) = tables["upstream"].itertuples(index=False)
@@ -164,7 +163,7 @@ def test_images_that_are_asked_about_are_removed_and_counted(tmp_path, stub):
     study = Answering(tmp_path)
     same = (study.corpus.table["split"] == "test").to_numpy()
     study.corpus.table.loc[same, "number"] = np.arange(same.sum()) // 4  # the pixels of eight training images
-    p = resolve("retrieval", {"preset": "smoke", "generator": "stub", "captions": 12, "retrieved": [BY_WORDS]})
+    p = resolve("retrieval", EVERY | {"generator": "stub", "captions": 12, "retrieved": [BY_WORDS]})
     told = retrieval.ask(p, study).retrieval.table().iloc[0]
     assert (told["upstream"], told["removed"]) == (24, 8)
     assert told["caption"] < 1  # the captions of removed images have none of their own left
