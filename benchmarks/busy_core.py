@@ -4,7 +4,7 @@
 
 A SimCLR pre-training takes turns by itself and beside a process that never rests and is kept on the first of the processor's cores. Threads
 that wait for each other in a loop lose two thirds of their speed then; :mod:`stablerep` has them sleep (``OMP_WAIT_POLICY``). Of a turn the
-median step counts, the first few being left out. The ratio is of neighbouring turns: median, least and greatest.
+median step counts. The ratio is of neighbouring turns: median, least and greatest.
 """
 
 from __future__ import annotations
@@ -13,31 +13,18 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import stablerep  # first: OpenMP reads its settings when torch is loaded # isort: skip
 
 import numpy as np
-import pandas as pd
 import torch
+from pretraining_against_lightly import ours
 
-from stablerep.captioned_images import CaptionedImages
 from stablerep.encoders import EncoderRecipe
 from stablerep.study.experiments.study import Study
-from stablerep.training import PretrainingRecipe, pretrain
-
-WARM_UP = 5  # steps
-
-
-def views_per_second(images: CaptionedImages, recipe: PretrainingRecipe) -> float:
-    """By the median step of a short training."""
-    with tempfile.TemporaryDirectory() as folder:
-        pretrain(images, recipe, Path(folder), progress="")
-        ended = pd.read_parquet(Path(folder) / "log.parquet")["seconds"].to_numpy()
-    return recipe.views_per_step / float(np.median(np.diff(ended)[WARM_UP:]))
+from stablerep.training import PretrainingRecipe
 
 
 @contextmanager
@@ -68,9 +55,9 @@ def main() -> None:
     )  # fmt: skip
     alone, beside = [], []
     for turn in range(given.repetitions):
-        alone.append(views_per_second(images, recipe))
+        alone.append(given.views / ours(images, recipe))
         with busy_core():
-            beside.append(views_per_second(images, recipe))
+            beside.append(given.views / ours(images, recipe))
         print(f"turn {turn + 1}: alone {alone[-1]:,.0f} views/s, beside a busy core {beside[-1]:,.0f}", flush=True)
     ratios = np.array(beside) / np.array(alone)
     waits = os.environ["OMP_WAIT_POLICY"]

@@ -63,7 +63,7 @@ def show(draw: Callable[..., Figure], *arguments: Any, **options: Any) -> None:
 def _files(figure: Figure, *formats: str) -> dict[str, str]:
     """A figure as SVG, in other formats as base64, and its alt text; it is closed.
 
-    Canvases print it themselves: ``savefig`` draws all of it twice, and a page of ten figures in three formats takes a third longer by it.
+    Canvases print it themselves, since ``savefig`` draws all of it twice.
     """
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
