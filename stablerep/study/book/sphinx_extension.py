@@ -24,6 +24,8 @@ SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
 STRIP = "<!-- strip -->"  # on the first page
 LAST = "## Parameters, cost and code"
+# Extensions that do not say whether pages can be read side by side. They can: while pages are read, none of them keeps anything.
+SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -43,6 +45,13 @@ def require_chapters(app: Sphinx, config: object) -> None:
     newest = max(path.stat().st_mtime for path in (root / CHAPTERS).glob("*.ipynb"))
     if not page.exists() or page.stat().st_mtime < newest:
         write_provenance(root, root / CHAPTERS)
+
+
+def read_side_by_side(app: Sphinx, env: object, docnames: list[str]) -> None:
+    """Let several processes read pages (``SIDE_BY_SIDE``), where Sphinx has been given several."""
+    for name in SIDE_BY_SIDE:
+        if name in app.extensions:
+            app.extensions[name].parallel_read_safe = True
 
 
 def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -150,6 +159,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", require_chapters, priority=100)  # before the table of contents is read, at 900
+    app.connect("env-before-read-docs", read_side_by_side)
     app.connect("source-read", change_sources)
     app.connect("doctree-read", require_alt_text)
     app.connect("doctree-read", link_terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 import json
 import re
@@ -405,6 +406,27 @@ def test_a_second_build_waits_and_says_so(root, tmp_path, capfd, monkeypatch):
     finished.join()
     assert (html / "index.html").read_text() == "fresh"
     assert not list(tmp_path.glob(".html.building-*"))
+
+
+def test_pages_are_the_same_in_one_process_and_in_two_at_once_and_after_a_change(tmp_path, monkeypatch):
+    importlib.import_module("torch")  # a page names the threads that a loaded torch uses
+    root, kept, pages = project(tmp_path / "project"), tmp_path / "kept", {}
+    monkeypatch.setattr(build, "processors", lambda: 2)
+    build_book(root, tmp_path / "before" / "html", kept=kept)
+    edit(root, "scaling", lambda notebook: notebook["cells"][0]["source"].append("\n\nA new sentence."))
+    build_book(root, tmp_path / "changed" / "html", kept=kept)
+    monkeypatch.setattr(build, "processors", lambda: 1)
+    build_book(root, tmp_path / "anew" / "html")
+    for which in ("before", "changed", "anew"):
+        files = sorted((tmp_path / which / "html" / "book").rglob("*.html"))
+        # a page that is not written again asks for files by other names, for the sake of a browser's memory; another page has the time
+        differing = r"\?v=[0-9a-f]+(?=\")|\d\d:\d\d UTC"
+        pages[which] = {file.name: re.sub(differing, "", file.read_text()) for file in files}
+    assert pages["changed"] == pages["anew"]
+    new = {which: "A new sentence." in pages[which]["scaling.html"] for which in pages}
+    assert new == {"before": False, "changed": True, "anew": True}
+    (count,) = re.findall(r"(\d+) changed", (tmp_path / "changed" / "book.log").read_text())
+    assert int(count) <= 2, "the chapter, and the page on what chapters were made from"
 
 
 def test_pages_that_a_build_of_two_renamings_left_behind_come_back(root, tmp_path, monkeypatch):
