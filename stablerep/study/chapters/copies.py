@@ -87,8 +87,7 @@ PRESETS = chapter_presets(
         set_sizes=[], set_steps=[60], extraction_captions=0, extraction_images=32,
     ),
     smoke=dict(
-        guidance_scales=[1.0], embedding_steps=4, planted=16, duplicated=4, images_per_duplicate=2, training_steps=2, set_sizes=[4],
-        set_steps=[2], extraction_captions=2, extraction_images=4,
+        guidance_scales=[1.0], embedding_steps=4, planted=16, duplicated=4, images_per_duplicate=2, training_steps=2, set_steps=[2], extraction_images=4,
     ),
     reference=_EVERY, workstation=_EVERY, paper=_EVERY | GENERATED,
 )  # fmt: skip

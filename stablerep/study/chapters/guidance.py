@@ -77,7 +77,7 @@ PRESETS = chapter_presets(
         captions=64, guidance_scales=[1.0, 2.0, 8.0], sampling_steps=12, steps=150, methods=["simclr", "stablerep"],
         patch_encoder="test_vit", patch_size=8, depth=0, limited_scales=[], limited_levels=LEVELS,
     ),
-    smoke=dict(captions=32, guidance_scales=[1.0, 2.0, 4.0], sampling_steps=2, depth=2, limited_scales=[4.0]),
+    smoke=dict(captions=32, guidance_scales=[1.0, 2.0, 4.0], sampling_steps=2, depth=2),
     # 25 steps: at large w twelve leave images further from those of a hundred steps (at w = 8 by 4 grey levels, 25 by 1)
     reference=dict(sampling_steps=25, guidance_scales=[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 12.0], methods=list(SWEPT), limited_scales=[2.0, 4.0, 8.0, 12.0]),
     workstation=dict(guidance_scales=[1.0, 2.0, 4.0, 8.0], patch_encoder="vit_tiny_patch16_224", patch_size=4, methods=list(SWEPT)),

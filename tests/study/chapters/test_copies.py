@@ -46,7 +46,9 @@ def test_each_seed_has_an_embedding_and_all_look_at_the_same_images(tmp_path, em
 
 
 def test_generators_are_trained_further_where_that_is_asked_for(tmp_path, emoji):
-    p, found, noted = asked(tmp_path, emoji, seeds=2, multiplicities=[1, 10], set_sizes=[4, 8], set_steps=[2, 5])
+    p, found, noted = asked(
+        tmp_path, emoji, seeds=2, multiplicities=[1, 10], set_sizes=[4, 8], set_steps=[2, 5], extraction_captions=2
+    )
     trained = steps(noted, "generator")
     planted = [one for one in trained if "planted" in one.inputs["images"]]
     assert [one.parameters["seed"] for one in planted] == [0, 1] and planted[0].parameters["images_by"] == [
@@ -88,7 +90,7 @@ def test_a_corpus_without_an_unseen_design_and_a_generator_that_stays_are_refuse
     with pytest.raises(InputError, match="has no design twemoji; copies are told by real drawings"):
         asked(tmp_path, plain_corpus(8, 2))
     with pytest.raises(InputError, match="generator is 'owner/name'; to be trained further it must be emoji or"):
-        asked(tmp_path, emoji, generator="owner/name")
+        asked(tmp_path, emoji, generator="owner/name", set_sizes=[4])
 
 
 @pytest.mark.parametrize(
