@@ -178,7 +178,7 @@ def collapse(features: Tensor) -> pd.DataFrame:
     - ``alike``: mean cosine over all pairs of images above ``MAX_MEAN_COSINE``.
 
     Args:
-        features: float [N, D]; some hundred different images, one of a caption. With few images the rank share says little.
+        features: float [N, D]; several hundred different images, one of a caption. With few images the rank share says little.
 
     Returns:
         One row per alarm: ``alarm``, ``value``, ``bound``, ``raised``.

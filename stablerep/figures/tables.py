@@ -126,13 +126,32 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
-    """What features look like, a row per arm.
+    """What features look like, a row per arm, with the gap between cosines within and between captions.
 
     Args:
         table: of :func:`stablerep.audits.features.describe`, with ``arm``.
     """
     names = {"effective_rank": "effective rank"}
-    return table.set_index("arm").rename_axis(None).rename(columns=names).round(2)
+    shown = table.set_index("arm").rename_axis(None).rename(columns=names)
+    shown.insert(shown.columns.get_loc("between") + 1, "gap", shown["within"] - shown["between"])
+    return shown.round(2)
+
+
+def alarms_sentence(table: pd.DataFrame) -> str:
+    """Which arms raise an alarm, and which.
+
+    Args:
+        table: as for :func:`diagnostics`.
+    """
+    raised = table[table["alarms"] != "none"]
+    if raised.empty:
+        return "No encoder raises an alarm."
+    named = "; ".join(f"{arm} ({alarms})" for arm, alarms in raised[["arm", "alarms"]].values)
+    return (
+        f"An alarm is raised by {named}; no other encoder raises one."
+        if len(raised) < len(table)
+        else f"Every encoder raises an alarm: {named}."
+    )
 
 
 def designs(table: pd.DataFrame) -> pd.DataFrame:

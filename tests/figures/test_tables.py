@@ -85,9 +85,19 @@ def test_costs_have_separators_and_multiples():
 
 
 def test_a_diagnosis_has_readable_titles():
-    features = pd.DataFrame({"arm": ["b"], "within": [0.9149], "effective_rank": [12.4], "alarms": ["none"]})
+    features = pd.DataFrame(
+        {"arm": ["b"], "within": [0.9149], "between": [0.4051], "effective_rank": [12.4], "alarms": ["none"]}
+    )
     shown = tables.diagnostics(features)
-    assert shown.columns.tolist() == ["within", "effective rank", "alarms"] and shown.loc["b", "within"] == 0.91
+    assert shown.columns.tolist() == ["within", "between", "gap", "effective rank", "alarms"]
+    assert shown.loc["b", "within"] == 0.91 and shown.loc["b", "gap"] == 0.51  # not the difference of what is shown
+
+
+def test_alarms_are_named_with_who_raises_them():
+    table = pd.DataFrame({"arm": ["a", "b"], "alarms": ["none", "alike"]})
+    assert tables.alarms_sentence(table) == "An alarm is raised by b (alike); no other encoder raises one."
+    assert tables.alarms_sentence(table[:1]) == "No encoder raises an alarm."
+    assert tables.alarms_sentence(table[1:]) == "Every encoder raises an alarm: b (alike)."
 
 
 def test_rows_of_the_corpus_are_in_words():

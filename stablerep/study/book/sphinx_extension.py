@@ -87,7 +87,7 @@ def strip_figure(folder: Path) -> str:
     (folder / "strip.svg").write_text(kept.wide, encoding="utf-8")
     words = (
         "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
-        "generated images alone, what is most alike to the first of them among concepts that it has not seen."
+        "generated images alone, what is most alike to the first of them among concepts that it has not seen. Often that is another concept: naming a thing from one example is hard."
     )
     return f":::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
 

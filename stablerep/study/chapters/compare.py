@@ -155,7 +155,7 @@ def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
     control = pairs.iloc[0]
     theirs = f", CLIP to {percent(*arms.loc[CLIP, ['accuracy', 'low', 'high']])} %" if CLIP in arms.index else ""
     return [
-        f"Accuracy on the primary probe, *{probe}* (from one example of each of some hundred things that no encoder has seen, name each in a picture of another design), is "
+        f"Accuracy on the primary probe, *{probe}* (from one example of each concept that no encoder has seen, tell which concept a picture in another design shows), is "
         f"{shown['StableRep synthetic']} % for StableRep on synthetic images, with the 95 % interval in brackets. With one real image of each caption SimCLR, which compares two views "
         f"of an image, has {shown['SimCLR real']} %, and CLIP, which compares images with captions, {shown['CLIP real']} %. The best measure that learns nothing, {lowest.lower()}, has {floor} %.",
         f"On real images of several designs, which corpora of captioned photographs from the web do not offer, StableRep comes to {shown['StableRep real designs']} %"
