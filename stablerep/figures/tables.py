@@ -28,8 +28,8 @@ def percent(value: float, low: float, high: float, digits: int = 1) -> str:
 
 def points(difference: float, low: float, high: float) -> str:
     """A difference of shares in points with its interval: ``+1.2 [-0.3, +2.8]``; an interval that is NaN is left out."""
-    shown = f"{100 * difference:+.1f}"
-    return shown if math.isnan(low) else f"{shown} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    shown = f"{100 * difference:+z.1f}"
+    return shown if math.isnan(low) else f"{shown} [{100 * low:+z.1f}, {100 * high:+z.1f}]"
 
 
 def p_value(p: float) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GLOSSARY = "book/glossary"
 # Words that a page also uses in their everyday sense.
 EVERYDAY = {
-    "camera", "effect", "gender", "group", "image", "judge", "l", "m", "point", "positive", "power", "precision", "real", "recall", "run", "seed",
+    "camera", "contrast", "copy", "effect", "gender", "group", "image", "judge", "l", "m", "point", "positive", "power", "precision", "real", "recall", "run", "seed",
     "skin tone", "source", "split", "stale", "transfer", "view",
 }  # fmt: skip
 

@@ -66,8 +66,8 @@ class Answer:
         if not self.effects:
             return ""
         one = self.effects[0]
-        interval = f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]" if one.low == one.low else ""
-        return f"{one.what}: {100 * one.difference:+.1f}{interval}{unit}, smallest detectable {100 * one.visible:.1f}"
+        interval = f" [{100 * one.low:+z.1f}, {100 * one.high:+z.1f}]" if one.low == one.low else ""
+        return f"{one.what}: {100 * one.difference:+z.1f}{interval}{unit}, smallest detectable {100 * one.visible:.1f}"
 
     @property
     def markdown(self) -> str:
