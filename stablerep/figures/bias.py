@@ -59,7 +59,7 @@ def distances(table: pd.DataFrame) -> Figure:
         axis.plot([], [], "o", color=colour, label=f"w = {w:g}")
     name_rows(axis, [wrapped(name) for name in names])
     axis.set_xlim(-2, 102)
-    axis.set_xlabel("images that would have to show another class (%)")
+    axis.set_xlabel(wrapped("images that would have to show another class (%)"))
     figure.legend(loc="outside lower center", ncols=len(scales))
     last = mine[mine["guidance_scale"] == scales[-1]]
     said = "; ".join(f"{row.attribute}, to {row.reference} {percent(row.value, row.low, row.high)} %" for row in last.itertuples())  # fmt: skip

@@ -165,16 +165,16 @@ def image_grid(
         spine.set_visible(False)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    titles = [textwrap.fill(label, 10) if is_narrow() else label for label in column_labels]
+    titles = [_filled(label, 10) if is_narrow() else label for label in column_labels]
     axis.set_xticks([lefts[group_of == group].mean() + side / 2 for group in range(len(groups))], titles)
     starts = [i * (side + above) + above for i in range(rows)]
     if is_narrow():
         axis.set_yticks([])
         for start, label in zip(starts, row_labels):
-            text = textwrap.fill(" ".join(label.split()), 52)
+            text = _filled(" ".join(label.split()), 52)
             axis.text(0, start - gap, text, fontsize=SMALL, va="bottom").set_in_layout(False)
     else:
-        names = [label if "\n" in label else textwrap.fill(label, 18) for label in row_labels]
+        names = [label if "\n" in label else _filled(label, 18) for label in row_labels]
         axis.set_yticks([start + side / 2 for start in starts], names)
     return figure
 
@@ -222,3 +222,8 @@ def pixels_of(png: bytes) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def _filled(label: str, width: int) -> str:
+    """A label in lines; a word with a hyphen, such as medium-dark, is not broken."""
+    return textwrap.fill(label, width, break_on_hyphens=False)

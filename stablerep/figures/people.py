@@ -98,7 +98,11 @@ def confusion(table: pd.DataFrame, attribute: str) -> Figure:
         axis.text(column + 0.5, row + 0.5, f"{100 * share:.0f}", ha="center", va="center", fontsize=9, color=ink)
     axis.set_xlabel("read as (%)")
     axis.set_ylabel("label")
-    axis.set_xticks(np.arange(len(read)) + 0.5, [name.replace("-", "-\n").replace(" ", "\n") for name in read])
+    places = np.arange(len(read)) + 0.5
+    if is_narrow():
+        axis.set_xticks(places, read, rotation=90)
+    else:
+        axis.set_xticks(places, [name.replace("-", "-\n").replace(" ", "\n") for name in read])
     axis.set_yticks(np.arange(len(classes)) + 0.5, classes)
     right = "; ".join(f"{name} {100 * matrix.loc[name, name]:.0f} %" for name in classes)
     figure.set_label(f"How the reader reads {attribute} of real drawings; read as labelled: {right}.")

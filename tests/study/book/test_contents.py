@@ -154,8 +154,9 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
     def place(folder: Path, name: str, text: str) -> None:
         (folder / f"{name}.ipynb").write_text(text)
 
-    def build(root, output, folder, *, record, pages, strict=False):
+    def build(root, output, folder, *, record, pages, strict=False, kept=None):
         built.append(["".join(path.read_text() for path in sorted(folder.glob("*.ipynb"))), strict])
+        assert strict or kept, "only the last build begins anew"
         return output / "index.html"
 
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
