@@ -65,7 +65,7 @@ def verdict(differences: pd.DataFrame, *, margin: float = MARGIN, alpha: float =
             f"{row['first']} minus {row['second']} has the interval [{row['low']}, {row['high']}]; low must not exceed high."
         )
     sentence = "; ".join(
-        f"{r.first} minus {r.second}: {100 * r.difference:+z.1f} points [{100 * r.low:+z.1f}, {100 * r.high:+z.1f}]"
+        f"{r.first} minus {r.second}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}]"
         for r in differences.itertuples()
     )
     if (differences["seeds"] < SEEDS).any() or differences[["low", "high"]].isna().any(axis=None):
