@@ -829,6 +829,17 @@ def test_samples_have_a_row_for_each_caption_and_columns_for_each_scale(per_scal
         assert tile[3, 3].tolist() == [40 * known.index(caption), int(20 * w), 100 * i]
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_a_word_with_a_hyphen_stays_whole_in_a_label(phone):
+    """On a phone the lines of a label are joined: a word that was broken would have a space within."""
+    caption = "man mountain biking: medium-dark skin tone"
+    table = grid_table().assign(caption=caption).drop_duplicates(["caption", "guidance_scale", "index"])
+    with for_phones() if phone else nullcontext():
+        (axis,) = figures.sample_grid(table, per_scale=1).axes
+    (label,) = [t.get_text() for t in (axis.texts if phone else axis.get_yticklabels())]
+    assert label.split()[-6:] == caption.split() and ("\n" in label) == (len(label) > 52 or not phone)
+
+
 @pytest.mark.parametrize(("draw", "table", "title"), [
     (figures.retrieved, retrieved_table, "by words,\nown left out"), (figures.strip, strip_table, "found most alike"),
 ])  # fmt: skip

@@ -59,9 +59,14 @@ def for_phones() -> Iterator[None]:
         _narrow.reset(token)
 
 
+def in_lines(text: str, width: int) -> str:
+    """A label in lines of so many characters at most; the lines that it has stay apart, and a word with a hyphen, such as medium-dark, stays whole."""
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
+
+
 def wrapped(text: str) -> str:
     """A title or label in lines that a phone has room for."""
-    return "\n".join(textwrap.fill(line, 30) for line in text.splitlines()) if is_narrow() else text
+    return in_lines(text, 30) if is_narrow() else text
 
 
 def is_narrow() -> bool:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, canvas, colour_of, draw_interval, draw_margin, filled, is_narrow, name_rows
+from stablerep.figures.canvas import (
+    GREY,
+    canvas,
+    colour_of,
+    draw_interval,
+    draw_margin,
+    filled,
+    in_lines,
+    is_narrow,
+    name_rows,
+)
 from stablerep.figures.images import pixels_of
 from stablerep.figures.tables import percent, points
 
@@ -76,7 +85,7 @@ def foil_examples(table: pd.DataFrame, images_of: str) -> Figure:
     for axis, row in zip(axes.flat, shown.itertuples()):
         axis.imshow(pixels_of(row.png), interpolation="nearest")
         axis.set_title(row.kind)
-        said = [textwrap.fill(text, 34) for text in (row.caption, f"not: {row.foil}")]
+        said = [in_lines(text, 34) for text in (row.caption, f"not: {row.foil}")]
         axis.set_xlabel("\n".join(said))
         axis.set_xticks([])
         axis.set_yticks([])

@@ -27,7 +27,7 @@ def changes(differences: pd.DataFrame) -> pd.DataFrame:
         turned = row.first == BEFORE
         after.append(row.second if turned else row.first)
         values = (-row.difference, -row.high, -row.low) if turned else (row.difference, row.low, row.high)
-        text.append(points(*(round(value, 9) + 0.0 for value in values)))  # no minus before zero
+        text.append(points(*values))
     return pivoted(differences.assign(generator=after), "probe", "generator", text).rename_axis(columns=None)
 
 

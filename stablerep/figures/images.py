@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, canvas, is_narrow
+from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, canvas, in_lines, is_narrow
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -165,16 +164,16 @@ def image_grid(
         spine.set_visible(False)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
-    titles = [_filled(label, 10) if is_narrow() else label for label in column_labels]
+    titles = [in_lines(label, 10) if is_narrow() else label for label in column_labels]
     axis.set_xticks([lefts[group_of == group].mean() + side / 2 for group in range(len(groups))], titles)
     starts = [i * (side + above) + above for i in range(rows)]
     if is_narrow():
         axis.set_yticks([])
         for start, label in zip(starts, row_labels):
-            text = _filled(" ".join(label.split()), 52)
+            text = in_lines(" ".join(label.split()), 52)
             axis.text(0, start - gap, text, fontsize=SMALL, va="bottom").set_in_layout(False)
     else:
-        names = [label if "\n" in label else _filled(label, 18) for label in row_labels]
+        names = [label if "\n" in label else in_lines(label, 18) for label in row_labels]
         axis.set_yticks([start + side / 2 for start in starts], names)
     return figure
 
@@ -189,7 +188,7 @@ def sample_grid(table: pd.DataFrame, *, per_scale: int = 2) -> Figure:
     images = [[pixels_of(found[c, w, i]) for w in scales for i in range(per_scale)] for c in captions]
     labels = [f"w = {w:g}" if i == 0 else "" for w in scales for i in range(per_scale)]
     group = table.drop_duplicates("caption").set_index("caption")["captions"]
-    names = [f"{group[c]}:\n{textwrap.fill(c, CAPTION_WIDTH)}" for c in captions]
+    names = [f"{group[c]}:\n{in_lines(c, CAPTION_WIDTH)}" for c in captions]
     figure = image_grid(np.asarray(images), names, labels)
     scales_said = ", ".join(f"{w:g}" for w in scales)
     figure.set_label(
@@ -222,8 +221,3 @@ def pixels_of(png: bytes) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def _filled(label: str, width: int) -> str:
-    """A label in lines; a word with a hyphen, such as medium-dark, is not broken."""
-    return textwrap.fill(label, width, break_on_hyphens=False)

@@ -147,11 +147,9 @@ def alarms_sentence(table: pd.DataFrame) -> str:
     if raised.empty:
         return "No encoder raises an alarm."
     named = "; ".join(f"{arm} ({alarms})" for arm, alarms in raised[["arm", "alarms"]].values)
-    return (
-        f"An alarm is raised by {named}; no other encoder raises one."
-        if len(raised) < len(table)
-        else f"Every encoder raises an alarm: {named}."
-    )
+    if len(raised) == len(table):
+        return f"Every encoder raises an alarm: {named}."
+    return f"An alarm is raised by {named}; no other encoder raises one."
 
 
 def designs(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from stablerep.figures.canvas import (
     colour_of,
     draw_interval,
     filled,
+    in_lines,
     is_narrow,
     name_rows,
     wrapped,
@@ -115,17 +115,12 @@ def extremes(table: pd.DataFrame, captions: str, each: int = 4) -> Figure:
     mine = (mine if len(mine) else table).groupby("kind", sort=False).head(each)
     images = [[pixels_of(row.png), pixels_of(row.png_named), pixels_of(row.png_found)] for row in mine.itertuples()]
     names = [f"{row.caption}\n({row.kind}: {row.lead:+.2f})" for row in mine.itertuples()]
-    figure = image_grid(np.asarray(images), [wrapped_name(name) for name in names], ["generated", "named", "found"])
+    figure = image_grid(np.asarray(images), [in_lines(name, 30) for name in names], ["generated", "named", "found"])
     said = [f"{row.caption}, found {row.found} ({row.lead:+.2f})" for row in mine.itertuples()]
     figure.set_label(
         f"Images of which the judge is surest, and those furthest from their concept, with the lead of the caption's concept: {'; '.join(said)}."
     )
     return figure
-
-
-def wrapped_name(name: str, width: int = 30) -> str:
-    """A row's name in lines that a page has room for."""
-    return "\n".join(textwrap.fill(line, width) for line in name.splitlines())
 
 
 def ranks(table: pd.DataFrame) -> Figure:

@@ -93,6 +93,10 @@ def test_a_diagnosis_has_readable_titles():
     assert shown.loc["b", "within"] == 0.91 and shown.loc["b", "gap"] == 0.51  # not the difference of what is shown
 
 
+def test_no_minus_stands_before_zero():
+    assert tables.points(-0.0001, -0.0121, -0.0) == "+0.0 [-1.2, +0.0]"
+
+
 def test_alarms_are_named_with_who_raises_them():
     table = pd.DataFrame({"arm": ["a", "b"], "alarms": ["none", "alike"]})
     assert tables.alarms_sentence(table) == "An alarm is raised by b (alike); no other encoder raises one."
