@@ -11,6 +11,7 @@ from stablerep.figures.copies import copies, copy_curves, copy_pictures, planted
 from stablerep.figures.disparity import disparities, replaced
 from stablerep.figures.edits import edit_gaps, edit_grid, edit_shares
 from stablerep.figures.evidence import evidence, gaps, leads, of_first_method
+from stablerep.figures.explained import explained
 from stablerep.figures.generations import generation_grid, generations
 from stablerep.figures.guided import counted, grown, guidance, mixtures, scaled
 from stablerep.figures.images import (

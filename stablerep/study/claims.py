@@ -116,6 +116,11 @@ class Score:
         """Of the answer (:attr:`stablerep.study.experiments.answers.Answer.effect`); a dash where there is none."""
         return (self.answer.effect if self.answer else "") or "–"
 
+    @property
+    def told_effect(self) -> str:
+        """The effect, and what limits the answer (:attr:`stablerep.study.experiments.answers.Answer.but`)."""
+        return f"{self.effect}. {self.answer.but}" if self.answer and self.answer.but else self.effect
+
 
 def claim_named(name: str) -> Claim:
     """A claim by its name, such as C5."""
@@ -164,7 +169,7 @@ def scoreboard() -> str:
     for one in found:
         verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
         text = f"**{one.claim.name}** {one.claim.told(one.chapter)} {{doc}}`chapters/{one.chapter}`"
-        rows.append(f"* - {text}\n  - {verdict}\n  - {one.effect}\n  - {one.claim.report()}")
+        rows.append(f"* - {text}\n  - {verdict}\n  - {one.told_effect}\n  - {one.claim.report()}")
     title = "What came out: the claims that this book tests, by its stored results"
     return "\n\n".join(filter(None, [in_short(found), _list_table(title, "table-claims", "38 16 24 22", rows), holm]))
 
@@ -187,7 +192,7 @@ def scoreboard_lines() -> str:
     """The scoreboard for README: a plain table of the claims that chapters test."""
     found, _ = scores()
     rows = [
-        [one.claim.name, one.claim.told(one.chapter), one.word or one.remark, one.effect, f"`{one.chapter}`"]
+        [one.claim.name, one.claim.told(one.chapter), one.word or one.remark, one.told_effect, f"`{one.chapter}`"]
         for one in found
     ]
     return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)

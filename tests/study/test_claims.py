@@ -100,6 +100,15 @@ def test_the_scoreboard_has_every_claim_with_its_chapter_or_why_none():
             assert found[claim.name] == [f"**{claim.name}** {claim.text}", claim.exhibit, claim.untested]
 
 
+def test_what_limits_an_answer_stands_in_both_tables_of_claims(stored, monkeypatch):
+    stored({"one": {"C9": UP}})
+    limited = SimpleNamespace(
+        CLAIMS=("C9",), verdict=lambda tables: [Answer("C9", *UP, but="Not so by another probe.")]
+    )
+    monkeypatch.setattr(claims, "chapter", lambda name: limited)
+    assert "  - –. Not so by another probe.\n" in scoreboard() and "–. Not so by another probe." in scoreboard_lines()
+
+
 def test_a_claim_of_two_chapters_has_a_row_for_each(stored):
     stored({"one": {"C9": UP}, "two": {"C2": UP}, "three": {"C9": ("undecided", nan)}})
     lines = scoreboard_lines().splitlines()[2:]

@@ -49,6 +49,7 @@ class Answer:
     p: float = math.nan  # of a word that a test gave; NaN for others, and for rules without one
     effects: list[Effect] = field(default_factory=list)  # the one to show first
     first: str = "the least favourable"  # which of several that is
+    but: str = ""  # a sentence on what else the tables hold that the word does not say; shown wherever the word is
 
     @property
     def effect(self) -> str:
@@ -80,7 +81,7 @@ class Answer:
 
 def answer_by_pairs(
     claim: str, probe: str, differences: pd.DataFrame, floors: pd.DataFrame, rule: str, *,
-    needed: int, lacking: str, lines: Sequence[str] = (), degraded: bool = False,
+    needed: int, lacking: str, lines: Sequence[str] = (), degraded: bool = False, but: str = "",
 ) -> Answer:  # fmt: skip
     """The answer on a claim by its pairs of arms on one probe, held to the floors.
 
@@ -89,12 +90,13 @@ def answer_by_pairs(
         rule: as it is printed. needed: pairs without which nothing is decided. lacking: what was not run, where there are fewer.
         lines: further sentences. degraded: the claim is that the second of each pair is the worse for what was done to it, so that only the first
             has to lie above the floors.
+        but: what the word does not say (:attr:`Answer.but`).
     """
     mine = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
     if len(mine) < needed:
         return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines))
     said = held_to_floors(verdict(mine), mine[["first"]] if degraded else mine, floors, probe)
-    return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine))
+    return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine), but=but)
 
 
 def answer_by_contrasts(

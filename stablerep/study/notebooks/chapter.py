@@ -217,9 +217,9 @@ class Chapter:
 
 
 def _answered(name: str, answer: Answer) -> str:
-    """A chapter's claim with the word on it, and the effect on which it rests; why it is not testable, where it is not."""
+    """A chapter's claim with the word on it, the effect on which it rests, and what limits that; why it is not testable, where it is not."""
     said = answer.why if answer.word == WORDS[-1] or not answer.effects else answer.sentence
-    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told(name)} {said[0].upper()}{said[1:]}."
+    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told(name)} {said[0].upper()}{said[1:]}. {answer.but}".rstrip()
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:

@@ -340,6 +340,14 @@ def test_a_page_opens_with_its_question_and_a_badge_for_each_claim(monkeypatch):
     assert "the reference, from 5 seeds" in sure
 
 
+def test_what_limits_an_answer_stands_behind_it(monkeypatch):
+    stand_in(monkeypatch)
+    answers = [Answer("C1", "reproduced", "of C1", "a rule", but="Not so by another probe.")]
+    monkeypatch.setattr(chapters.chapter("compare"), "verdict", lambda tables: answers)
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 5}})
+    assert "Of C1. Not so by another probe.\n" in Chapter("compare", resolve("compare", {})).opening().data
+
+
 def stand_in(monkeypatch) -> dict[str, pd.DataFrame]:
     """Stored results of every chapter."""
     tables = {"arms": pd.DataFrame({"arm": ["a", "b"]})}
