@@ -50,6 +50,7 @@ __all__ = [
     "edit_grid",
     "edit_shares",
     "evidence",
+    "explained",
     "extremes",
     "faithfulness",
     "foil_examples",
