@@ -48,15 +48,17 @@ def place_all_early(
 
 def _place_early(name: str, given: dict, seconds: float, runs: Path, accept: tuple[str, ...], folder: Path) -> None:
     """:func:`place_early` from what can be sent to another process."""
-    place_early(name, resolve(name, given), seconds, RunStore(runs, accept=accept), folder)
+    place_early(name, resolve(name, given), seconds, RunStore(runs, accept=accept), folder, forked=True)
 
 
-def place_early(name: str, parameters: Parameters, seconds: float, store: RunStore, folder: Path) -> None:
+def place_early(
+    name: str, parameters: Parameters, seconds: float, store: RunStore, folder: Path, *, forked: bool = False
+) -> None:
     """Put a chapter into a folder as far as it is known: as it was executed, else from its stored results, else as a page that says what
     is to come.
 
     Args:
-        seconds: that its run will take, by the plan.
+        seconds: that its run will take, by the plan. forked: of its kernel (:mod:`stablerep.study.notebooks.forked`).
     """
     if run := store.find(store.key(**notebook_identity(name, parameters, store))):
         place_chapter(run, name, folder)
@@ -72,7 +74,9 @@ def place_early(name: str, parameters: Parameters, seconds: float, store: RunSto
         path.write_text(json.dumps(announcement(name, coming)), encoding="utf-8")
         return
     place_chapter(
-        execute_notebook(name, parameters.model_dump() | {"live": False}, store=store, log=None), name, folder
+        execute_notebook(name, parameters.model_dump() | {"live": False}, store=store, log=None, forked=forked),
+        name,
+        folder,
     )
     notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["metadata"]["stablerep"]["pending"] = duration(seconds)

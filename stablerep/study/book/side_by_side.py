@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -10,19 +10,19 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from stablerep.study.notebooks.execution import execute_notebook, place_chapter
+from stablerep.study.notebooks.forked import begin, process_context
 from stablerep.study.parameters.base import Parameters
-from stablerep.study.plans.together import MOST, WithoutBars, end_with_parent
+from stablerep.study.plans.together import MOST, WithoutBars
 from stablerep.study.store.runs import RunStore
 
 
 def notebook_pool(workers: int) -> ProcessPoolExecutor:
     """Processes that execute notebooks, at most ``MOST``: a kernel takes memory. They end with this one, and show no progress bars."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(min(workers, MOST), context, initializer=_begin)
+    return ProcessPoolExecutor(min(workers, MOST), process_context(), initializer=_begin, initargs=(dict(os.environ),))
 
 
-def _begin() -> None:
-    end_with_parent()
+def _begin(variables: dict[str, str]) -> None:
+    begin(variables)
     sys.stderr = WithoutBars(sys.stderr)
 
 
@@ -47,5 +47,5 @@ def execute_side_by_side(
 
 def _execute(name: str, given: dict, runs: Path, accept: tuple[str, ...], folder: Path) -> float:
     began = time.monotonic()
-    place_chapter(execute_notebook(name, given, store=RunStore(runs, accept=accept)), name, folder)
+    place_chapter(execute_notebook(name, given, store=RunStore(runs, accept=accept), forked=True), name, folder)
     return time.monotonic() - began

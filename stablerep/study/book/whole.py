@@ -27,11 +27,12 @@ from stablerep.study.chapters import (
     schemas,
 )
 from stablerep.study.notebooks.execution import execute_notebook, notebook_identities, place_chapter
+from stablerep.study.notebooks.forked import preload
 from stablerep.study.parameters.base import Parameters
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, plan_chapters, summary, total
-from stablerep.study.plans.together import compute_together, default_workers, threads_each
+from stablerep.study.plans.together import compute_together, default_workers, shared_variables, threads_each
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 
@@ -124,6 +125,8 @@ def make_book(
     plain = not record.changed and title is None
     output = output or root / "_build" / ("html" if plain else f"books/{record.key}")
     workers = workers or default_workers()
+    if workers > 1:
+        preload(shared_variables(workers))  # while the book is planned
     plans = plan_chapters(parameters.items(), store, threads=threads_each(workers))
     log("\n".join(describe_book(record, plans, store, workers)))
     began, executed, estimates = time.monotonic(), [], {plan.name: total([plan]).seconds / workers for plan in plans}
@@ -158,7 +161,8 @@ def make_book(
             for name, p in rest.items():
                 started = time.monotonic()
                 log(place(name))
-                place_chapter(execute_notebook(name, p.model_dump(), store=store), name, Path(scratch))
+                run = execute_notebook(name, p.model_dump(), store=store, forked=workers > 1)
+                place_chapter(run, name, Path(scratch))
                 finish(name, time.monotonic() - started)
 
         def place(name: str) -> str:

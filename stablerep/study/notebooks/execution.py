@@ -83,8 +83,13 @@ def notebook_identities(wanted: Iterable[tuple[str, Parameters]], store: RunStor
     return found
 
 
-def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print) -> Run:
+def execute_notebook(
+    name: str, given: dict, *, store: RunStore | None = None, log: Callable | None = print, forked: bool = False
+) -> Run:
     """Execute a notebook with papermill, or find its execution of the same source, library, data and parameters.
+
+    Args:
+        forked: the kernel begins with what it needs imported (:mod:`.forked`).
 
     Returns:
         A run with ``<name>.ipynb`` and ``tables/``, the chapter's tables as parquet. The notebook's metadata
@@ -105,7 +110,15 @@ def execute_notebook(name: str, given: dict, *, store: RunStore | None = None, l
             log(f"{name}: executing notebooks/{name}.ipynb")
         target, tables = folder / f"{name}.ipynb", folder / "tables"
         with environment({"STABLEREP_RUNS": str(store.root), RECORD_FOLDER: str(tables)}):
-            run_papermill(notebook_path(name), target, name, parameters.model_dump(), bool(log), save_each_cell=False)
+            run_papermill(
+                notebook_path(name),
+                target,
+                name,
+                parameters.model_dump(),
+                bool(log),
+                save_each_cell=False,
+                forked=forked,
+            )
         about = {
             "chapter": name, "key": store.key(**identity), "preset": parameters.preset,
             "changed": {k: value for k, (value, _) in preset_differences(name, parameters).items()},

@@ -57,11 +57,13 @@ class IpcKernelManager(AsyncKernelManager):
 
 
 def run_papermill(
-    source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool, *, save_each_cell: bool = True
-) -> None:
+    source: Path | NotebookNode, target: Path, name: str, values: dict, loud: bool, *,
+    save_each_cell: bool = True, forked: bool = False,
+) -> None:  # fmt: skip
     """Execute ``source`` into ``target`` in the project's folder; ``loud`` shows what its cells say on stderr.
 
-    ``save_each_cell`` writes ``target`` before and after every cell, which of a chapter with its pictures takes a second in all.
+    ``save_each_cell`` writes ``target`` before and after every cell, which of a chapter with its pictures takes a second in all. ``forked``: the kernel begins with
+    what it needs imported (:mod:`.forked`).
     Raises ``FailedError`` when a cell failed (what was executed is in ``target``), the kernel died, or there is none.
     """
     # It fills in what braces in a path name.
@@ -73,7 +75,7 @@ def run_papermill(
             source, output,
             parameters=values, cwd=str(project_root()), progress_bar=False, log_output=False,
             request_save_on_cell_execute=save_each_cell, stderr_file=sys.stderr if loud else None, start_timeout=120, kernel_name="python3",
-            kernel_manager_class=f"{__name__}.{IpcKernelManager.__name__}",
+            kernel_manager_class=f"{__package__}.forked.ForkedKernelManager" if forked else f"{__name__}.{IpcKernelManager.__name__}",
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         failure = f"cell {error.exec_count} failed with {error.ename}: {error.evalue}; what was executed is {target}."

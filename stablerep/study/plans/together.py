@@ -11,17 +11,16 @@ import multiprocessing
 import os
 import queue
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from stablerep.errors import FailedError, UserError
 from stablerep.study.chapters import chapter, resolve
 from stablerep.study.notebooks.execution import environment
+from stablerep.study.notebooks.forked import begin, process_context
 from stablerep.study.plans.costs import duration
 from stablerep.study.plans.planning import ChapterPlan, PlannedRun
 from stablerep.study.store.access import BusyError
@@ -144,11 +143,14 @@ def compute_together(
     Raises:
         FailedError: a process failed, with what it said. What is computed stays in the store.
     """
-    context = multiprocessing.get_context("spawn")  # a GPU cannot be shared with a fork
+    context = process_context()
     told, remaining, said, ended = context.Queue(), Remaining(plans, workers, afterwards), time.monotonic(), 0
     waiting = [(plan.name, {run.key for run in plan.missing}) for plan in plans]
-    with environment(_shared(workers)):
-        processes = [context.Process(target=_work, args=(list(wanted), told), daemon=True) for _ in range(workers)]
+    with environment(shared_variables(workers)):
+        processes = [
+            context.Process(target=_work, args=(list(wanted), told, dict(os.environ)), daemon=True)
+            for _ in range(workers)
+        ]
         for process in processes:
             process.start()
     try:
@@ -184,7 +186,7 @@ def compute_together(
             process.join()
 
 
-def _shared(workers: int) -> dict[str, str]:
+def shared_variables(workers: int) -> dict[str, str]:
     """Variables of processes that share this machine's threads, unless the environment says how many each has."""
     # the tokenizer would start a thread for each core in every process
     own = dict.fromkeys(THREADS, str(threads_each(workers))) | {"TOKENIZERS_PARALLELISM": "false"}
@@ -196,11 +198,14 @@ def threads_each(workers: int) -> int:
     return max(1, processors() // workers)
 
 
-def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:
-    """Walk through the chapters until all their runs are there; tells of each that it has computed, and of chapters that are complete."""
+def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue, variables: dict[str, str]) -> None:
+    """Walk through the chapters until all their runs are there; tells of each that it has computed, and of chapters that are complete.
+
+    ``variables`` are the environment.
+    """
     from stablerep.study.experiments.study import Study
 
-    end_with_parent()
+    begin(variables)
     sys.stderr = WithoutBars(sys.stderr)
     try:
         left = []
@@ -227,17 +232,6 @@ def _work(wanted: list[tuple[str, dict]], told: multiprocessing.Queue) -> None:
     except Exception:
         traceback.print_exc()
         told.put(("failed", "a process that computed runs failed, as said above; this is a fault of the project."))
-
-
-def end_with_parent() -> None:
-    """End this process when its parent ends, however that came about."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class WithoutBars(io.TextIOBase):

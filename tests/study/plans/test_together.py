@@ -153,12 +153,14 @@ def test_a_process_that_is_killed_is_told_of(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them(tmp_path):
     program = (
-        "import multiprocessing, os, time\n"
+        "import os, time\n"
+        "from stablerep.study.notebooks.forked import process_context\n"
         "from stablerep.study.plans import together\n"
         "if __name__ == '__main__':\n"
-        "    context = multiprocessing.get_context('spawn')\n"
+        "    context = process_context()\n"
         "    told = context.Queue()\n"
-        "    child = context.Process(target=together._work, args=([('methods', {'preset': 'smoke'})], told), daemon=True)\n"
+        "    wanted = [('methods', {'preset': 'smoke'})]\n"
+        "    child = context.Process(target=together._work, args=(wanted, told, dict(os.environ)), daemon=True)\n"
         "    child.start()\n"
         "    print(child.pid, flush=True)\n"
         "    time.sleep(60)\n"
