@@ -39,7 +39,7 @@ def test_a_kernel_has_imported_what_chapters_need_and_knows_no_secret(tmp_path, 
     monkeypatch.setenv("STABLEREP_RUNS", str(tmp_path / "runs"))
     said = printed(
         tmp_path,
-        "import sys; print('stablerep.figures' in sys.modules, 'torch' in sys.modules)",
+        "import sys; print('stablerep.figures' in sys.modules, 'timm' in sys.modules)",
         "import os; print(os.environ.get('HF_TOKEN'), os.environ['STABLEREP_RUNS'], os.getcwd())",
         "from stablerep.study.store.code import library_hash; print(library_hash.cache_info().currsize)",
     )
