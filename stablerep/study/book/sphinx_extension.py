@@ -29,6 +29,7 @@ SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_mu
 
 if TYPE_CHECKING:
     from docutils import nodes
+    from pandas import DataFrame
     from sphinx.application import Sphinx
 
 
@@ -81,26 +82,33 @@ def schema_links() -> str:
 
 def strip_figure(folder: Path) -> str:
     """The strip of the comparison's stored results as a figure in MyST, drawn into a folder; empty where there is none."""
-    kept = drawn_strip()
-    if kept is None:
+    from stablerep.figures import finds
+
+    table = stored_strip()
+    if table is None:
         return ""
+    kept = drawn_strip(table)
     (folder / "strip.svg").write_text(kept.wide, encoding="utf-8")
     words = (
         "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
-        "generated images alone, what is most alike to the first of them among concepts that it has not seen. Often that is another concept: naming a thing from one example is hard."
+        f"generated images alone, what is most alike to the first of them. {finds(table)}"
     )
     return f":::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
 
 
-def drawn_strip() -> KeptFigure | None:
-    """The strip of the comparison's stored results; None where there is none."""
+def stored_strip() -> DataFrame | None:
+    """The table of the strip among the comparison's stored results; None where there is none."""
+    try:
+        return stored_tables("compare")["strip"]
+    except (MissingError, KeyError):
+        return None
+
+
+def drawn_strip(table: DataFrame) -> KeptFigure:
+    """The strip, drawn as figures of chapters are."""
     from stablerep import figures
     from stablerep.figures.shown import Drawing
 
-    try:
-        table = stored_tables("compare")["strip"]
-    except (MissingError, KeyError):
-        return None
     return KeptFigure.of("fig-strip", Drawing(figures.strip, table)._repr_mimebundle_())
 
 
@@ -150,8 +158,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         built = Path(app.outdir)
         finish_pages(Path(app.srcdir), built, chapter_names(), CHAPTERS)
-        if strip := drawn_strip():
-            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [strip])
+        if (strip := stored_strip()) is not None:
+            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [drawn_strip(strip)])
         for name in app.env.found_docs:
             set_page(built / f"{name}.html")
         write_schemas(built / "_static" / "schemas")
