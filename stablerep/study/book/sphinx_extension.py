@@ -81,7 +81,7 @@ def schema_links() -> str:
 
 
 def strip_figure(folder: Path) -> str:
-    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder; empty where there is none."""
+    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder, after a sentence that leads to it; empty where there is none."""
     from stablerep.figures import finds
 
     table = stored_strip()
@@ -93,7 +93,8 @@ def strip_figure(folder: Path) -> str:
         "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
         f"generated images alone, what is most alike to the first of them. {finds(table)}"
     )
-    return f":::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
+    lead = "{numref}`fig-strip` shows a few captions with real and synthetic images, and what an encoder that learned from these takes for most alike."
+    return f"{lead}\n\n:::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
 
 
 def stored_strip() -> DataFrame | None:
