@@ -4,6 +4,7 @@ and a word on each page of what it was made from."""
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from stablerep.study.disagreements import disagreements
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
 STRIP = "<!-- strip -->"  # on the first page
+SOLUTIONS = "STABLEREP_SOLUTIONS"  # the environment variable that leaves them out, with "no"
+SOLVES = "chapter.solutions("  # in the cell that prints them
 LAST = "## Parameters, cost and code"
 # Extensions that do not say whether pages can be read side by side. They can: while pages are read, none of them keeps anything.
 SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
@@ -62,6 +65,8 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         describe_images(notebook)
         caption_tables(notebook)
         arrange(notebook)
+        if os.environ.get(SOLUTIONS) == "no":
+            leave_out_solutions(notebook)
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
@@ -130,6 +135,11 @@ def arrange(notebook: dict) -> None:
         if "own-run" in _tags(cell) and not set(changed) - {"live"}:
             cell["metadata"]["tags"] = [*(one for one in _tags(cell) if one != "hide-input"), "hide-cell"]
             cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show this run"
+
+
+def leave_out_solutions(notebook: dict) -> None:
+    """Take the cell that prints solutions out of a page, with its code: a class hands them in. They stay in the notebook."""
+    notebook["cells"] = [one for one in notebook["cells"] if SOLVES not in "".join(one["source"])]
 
 
 def _tags(cell: dict) -> list[str]:
