@@ -1,7 +1,8 @@
-# `make` lists what can be made. PRESET and LIVE choose how the book is computed:
+# `make` lists what can be made. PRESET, LIVE and SOLUTIONS choose how the book is made:
 #   make book PRESET=smoke     a quick pass over everything
 #   make book LIVE=no          draw from the stored results, train nothing
 #   make book LIVE="compare scaling"   compute these chapters; the others show their stored results
+#   make book SOLUTIONS=no     leave the solutions of the exercises out of the pages
 # PYTHON names another interpreter; PIP_OPTIONS is handed to `pip install`, such as the index of a CPU-only torch.
 
 SHELL := /bin/bash
@@ -10,6 +11,7 @@ SHELL := /bin/bash
 
 PRESET ?= laptop
 LIVE ?= yes
+SOLUTIONS ?= yes
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_OPTIONS ?=
 # Tests run in as many processes as there are cores, each with one thread. A file's tests stay in one process, which makes what they share
@@ -27,7 +29,7 @@ help: ## list what can be made
 
 .PHONY: book
 book: $(INSTALLED) ## execute the chapters, build the HTML book and print its path
-	@$(VENV)/bin/stablerep book --preset $(PRESET) $(if $(filter no,$(LIVE)),--no-live,$(addprefix --only ,$(filter-out yes,$(LIVE))))
+	@STABLEREP_SOLUTIONS=$(SOLUTIONS) $(VENV)/bin/stablerep book --preset $(PRESET) $(if $(filter no,$(LIVE)),--no-live,$(addprefix --only ,$(filter-out yes,$(LIVE))))
 
 .PHONY: test
 test: $(INSTALLED) ## run the tests

@@ -26,6 +26,7 @@ from stablerep.figures.images import (
 )
 from stablerep.figures.learning import comparison, curves, positives, scaling, sweep
 from stablerep.figures.people import confusion, contrasts, groups, people, shares, splits
+from stablerep.figures.people_and_things import finds
 from stablerep.figures.shown import show
 from stablerep.figures.strips import retrieved, strip
 from stablerep.figures.table_cells import show_table
@@ -53,6 +54,7 @@ __all__ = [
     "explained",
     "extremes",
     "faithfulness",
+    "finds",
     "foil_examples",
     "for_phones",
     "gaps",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stablerep.figures.images import image_grid
+from stablerep.figures.people_and_things import apart
 from stablerep.figures.tables import of_other_captions
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def strip(table: pd.DataFrame) -> Figure:
     """A row for each caption: its real images, generated ones, and what an encoder finds most alike to the first of these among things that it
-    has not seen.
+    has not seen, but for people beside things (:func:`stablerep.figures.people_and_things.apart`).
 
     Args:
         table: of :func:`stablerep.audits.neighbours.strip`.
@@ -27,8 +28,9 @@ def strip(table: pd.DataFrame) -> Figure:
         table, {"real": "real images", "generated": "generated images", "found": "found most alike"}
     )
     captions = list(dict.fromkeys(table["caption"]))
-    found = table[table["kind"] == "found"].groupby("caption", sort=False)["shows"].agg(", ".join)
-    said = "; ".join(f"for {caption}: {found[caption]}" for caption in captions)
+    kept = apart(table)
+    found = kept[kept["kind"] == "found"].groupby("caption", sort=False)["shows"].agg(", ".join)
+    said = "; ".join(f"for {caption}: {found.get(caption, 'none that is shown')}" for caption in captions)
     figure.set_label(
         f"{len(captions)} captions with real and generated scenes, and what the encoder finds most alike among concepts that it has not seen, {said}."
     )
@@ -36,7 +38,7 @@ def strip(table: pd.DataFrame) -> Figure:
 
 
 def retrieved(table: pd.DataFrame) -> Figure:
-    """A row for each caption: its real images, synthetic ones, and what each way of retrieval gives for it.
+    """A row for each caption: its real images, synthetic ones, and what each way of retrieval gives for it, but for people beside things.
 
     Args:
         table: ``caption``, ``kind`` (the title of its columns), ``index``, ``shows`` (the caption of the image) and ``png``.
@@ -48,10 +50,10 @@ def retrieved(table: pd.DataFrame) -> Figure:
 
 
 def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
-    """A row for each caption, white where it has fewer images of a kind than others.
+    """A row for each caption, white where it has fewer images of a kind than others, or where people would stand beside things.
 
     Args:
-        table: ``caption``, ``kind``, ``index`` and ``png``. titles: of the kinds, in their order.
+        table: ``caption``, ``kind``, ``index``, ``shows`` and ``png``. titles: of the kinds, in their order.
     """
     from PIL import Image
 
@@ -59,7 +61,7 @@ def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figur
     most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in titles}
     opened = {
         (row.caption, row.kind, row.index): Image.open(io.BytesIO(row.png)).convert("RGB")
-        for row in table.itertuples(index=False)
+        for row in apart(table).itertuples(index=False)
     }  # fmt: skip
     side = max(one.width for one in opened.values())  # a generator may draw larger images than encoders see
     pictures = {place: np.asarray(one.resize((side, side), Image.Resampling.NEAREST)) for place, one in opened.items()}

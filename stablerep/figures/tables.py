@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from stablerep.figures.people_and_things import apart, left_out
+
 SPELT_OUT = (  # what the table of published numbers abbreviates: column, pattern, and what a page has instead
     ("exhibit", r"\bFig(?=\d)", "Figure "),
     ("exhibit", r"\bTable(?=\d)", "Table "),
@@ -250,9 +252,9 @@ def of_other_captions(strip: pd.DataFrame) -> str:
     Args:
         strip: ``caption``, ``kind`` (the way of retrieval) and ``shows`` (the caption of the image).
     """
-    said = []
+    fit, said = apart(strip), []
     for caption in dict.fromkeys(strip["caption"]):
-        mine = strip[(strip["caption"] == caption) & (strip["shows"] != caption)]
-        others = mine.groupby("kind", sort=False)["shows"].agg(lambda shown: ", ".join(dict.fromkeys(shown)))
+        mine = fit[(fit["caption"] == caption) & (fit["shows"] != caption)]
+        others = mine.groupby("kind", sort=False)["shows"].agg(lambda few: ", ".join(dict.fromkeys(few)))
         said.append(f"For {caption}: {'; '.join(f'{kind} ({shown})' for kind, shown in others.items()) or 'none'}.")
-    return " ".join(["Images of other captions, by their captions.", *said])
+    return " ".join(filter(None, ["Images of other captions, by their captions.", *said, left_out(strip)]))

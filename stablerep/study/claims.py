@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from dataclasses import dataclass
 
 from stablerep.errors import MissingError
 from stablerep.statistics import WORDS, Verdict, family
 from stablerep.study.chapters import chapter, chapter_names, stored_record, stored_tables
 from stablerep.study.experiments.answers import Answer
+from stablerep.study.holm import holm_sentence
 from stablerep.study.markdown import badge, markdown_table
 from stablerep.study.protocol import protocol_hash
 
-NOT_AVAILABLE = "not in the sources that we could read"
+NOT_AVAILABLE = "–"  # no number in the sources that we could read, which is said once, below the table
 IMAGENET = "ImageNet-1k linear"
 MARK, UNTESTED_MARK = "<!-- claims -->", "<!-- untested -->"  # in the introduction, where the tables go
 
@@ -32,8 +31,12 @@ class Claim:
 
     def told(self, name: str) -> str:
         """The claim, and what of it a chapter tests."""
-        tested = getattr(chapter(name), "TESTED", {}).get(self.name, self.tested)
+        tested = self.part(name)
         return f"{self.text} (Tested here: {tested}.)" if tested else self.text
+
+    def part(self, name: str) -> str:
+        """What of it a chapter tests; empty where that is all of it."""
+        return getattr(chapter(name), "TESTED", {}).get(self.name, self.tested)
 
     def report(self) -> str:
         """What the authors report. Raises ``LookupError`` where a number is not among the published ones, or not the only one."""
@@ -58,7 +61,7 @@ def _published(exhibit: str, method: str, setting: str) -> str:
 
 CLAIMS = (
     Claim("C1", "With a well-chosen guidance scale, SimCLR on synthetic images is at least as good as SimCLR on the real images of the same captions.", "Figures 2 and 3, table 1"),
-    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); the others' numbers are not in the sources that we could read", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
+    Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); no numbers of the others", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
     Claim("C3", "Accuracy over the guidance scale is an inverted U, and the best scale of StableRep is lower than that of SimCLR.", "Figure 2, table 6"),
     Claim("C4", "At a fixed number of images, more images per caption help; at a fixed batch, so does a larger m.", "Table 5"),
     Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", tested="half of the captions, by one-shot recognition", reported="StableRep+ {} % with 10 M captions, CLIP {} % with 50 M (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
@@ -76,6 +79,7 @@ CLAIMS = (
 )  # fmt: skip
 
 
+NOT_STORED = "no results stored"
 UNREAD = "no result of the present protocol"
 
 
@@ -85,7 +89,7 @@ def stored_answers(name: str) -> tuple[dict[str, Answer], str]:
     try:
         tables, record = stored_tables(name), stored_record(name)
     except MissingError:
-        return {}, "no results stored"
+        return {}, NOT_STORED
     if not record.get("protocol"):
         return {}, UNREAD
     try:
@@ -113,8 +117,9 @@ class Score:
 
     @property
     def effect(self) -> str:
-        """Of the answer (:attr:`stablerep.study.experiments.answers.Answer.effect`); a dash where there is none."""
-        return (self.answer.effect if self.answer else "") or "–"
+        """Of the answer (:attr:`stablerep.study.experiments.answers.Answer.effect`); without one why the claim cannot be tested, or a dash."""
+        why = ": ".join(self.answer.why.split(": ")[:2]) if self.answer and self.word == WORDS[-1] else ""
+        return (self.answer.effect if self.answer else "") or f"{why[:1].upper()}{why[1:]}" or "–"
 
     @property
     def told_effect(self) -> str:
@@ -147,7 +152,7 @@ def scores() -> tuple[list[Score], str]:
 
 
 def in_short(found: list[Score]) -> str:
-    """What came out, in a few sentences: the words on the claims, and what chapters say of their results; empty without any."""
+    """What came out, in two paragraphs: what chapters say of their results, and the words on the claims; empty without any."""
     said = [
         f"*{word}* {', '.join(dict.fromkeys(one.claim.name for one in found if one.word == word))}"
         for word in WORDS if word in [one.word for one in found]
@@ -156,78 +161,86 @@ def in_short(found: list[Score]) -> str:
         return ""
     claims, told = ({one.claim.name for one in some} for some in (found, [one for one in found if one.word]))
     lacking = "" if claims == told else f", {len(told)} {'has' if len(told) == 1 else 'have'} stored results so far"
-    sentences = [f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}."]
+    chapters = []
     for name in dict.fromkeys(one.chapter for one in found if one.word):
-        sentences += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
-    return " ".join(sentences)
+        chapters += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
+    words = f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}. {{numref}}`tab-words` says when each word is said."
+    return "\n\n".join(filter(None, [" ".join(chapters), words]))
 
 
 def scoreboard() -> str:
-    """In MyST Markdown: what came out in a few sentences, then the claims that chapters test, with verdict, effect and what the authors report."""
+    """In MyST Markdown: what came out in a few sentences; the claims with stored results, their verdict, effect and what the authors report; the others."""
     found, holm = scores()
     rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
-    for one in found:
-        verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False) if one.word else "", one.remark]))
+    for one in (one for one in found if one.word):
+        verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False), one.remark]))
         text = f"**{one.claim.name}** {one.claim.told(one.chapter)} {{doc}}`chapters/{one.chapter}`"
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.told_effect}\n  - {one.claim.report()}")
-    title = "What came out: the claims that this book tests, by its stored results"
-    return "\n\n".join(filter(None, [in_short(found), _list_table(title, "table-claims", "38 16 24 22", rows), holm]))
+    title = "What came out: the claims on which this book has stored results"
+    table = _list_table(title, "table-claims", "38 16 24 22", rows) if len(rows) > 1 else ""
+    parts = [in_short(found), table, holm, _open_table(found)] if table else [_open_table(found), holm]
+    return "\n\n".join(filter(None, parts))
+
+
+def _open_table(found: list[Score]) -> str:
+    """The claims and chapters whose stored results say nothing, as a narrow table; empty where there is none."""
+    rows = [f"* - {text}\n  - {{doc}}`chapters/{one.chapter}`" for one, text in _open_claims(found)]
+    title = "Without stored results: these chapters show at most a short run of one seed, which gives no verdict"
+    return _list_table(title, "table-open-claims", "76 24", ["* - Claim\n  - Chapter", *rows]) if rows else ""
+
+
+def _open_claims(found: list[Score]) -> list[tuple[Score, str]]:
+    """The scores without a word, each with its claim; of a claim that was told before it, only what this chapter tests."""
+    known, rows = {one.claim.name for one in found if one.word}, []
+    for one in (one for one in found if not one.word):
+        part = one.claim.part(one.chapter)
+        text = f"Also {part}." if one.claim.name in known and part else one.claim.told(one.chapter)
+        remark = f" ({one.remark})" if one.remark != NOT_STORED else ""
+        rows.append((one, f"**{one.claim.name}** {text}{remark}"))
+        known.add(one.claim.name)
+    return rows
 
 
 def untested() -> str:
-    """In MyST Markdown: the claims that no chapter tests, and why; or that there is none."""
-    tested = {claim for name in chapter_names() for claim in chapter(name).CLAIMS}
+    """In MyST Markdown: the claims that no chapter tests, and why, or that there is none; those without stored results; and what of the others is
+    tested only in part."""
+    found, _ = scores()
+    tested, told = ({one.claim.name for one in some} for some in (found, [one for one in found if one.word]))
+    without = [one.name for one in CLAIMS if one.name in tested - told]
+    said = []
+    if without:
+        they = "has no stored results" if len(without) == 1 else "have no stored results"
+        said.append(
+            f"{', '.join(without)} {they} yet, so that no verdict rests on what their chapters show ({{numref}}`table-open-claims`)."
+        )
+    of_part = [one for one in found if one.word and one.claim.part(one.chapter)]
+    if of_part:
+        parts = dict.fromkeys(f"{one.claim.name} ({one.claim.part(one.chapter)})" for one in of_part)
+        said.append(f"Of these claims only a part is tested, or another form of it: {'; '.join(parts)}.")
     rows = [
         f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}"
-        for one in CLAIMS
-        if one.name not in tested
-    ]
+        for one in CLAIMS if one.name not in tested
+    ]  # fmt: skip
     if not rows:
-        return "Every claim has a chapter that tests it, some only in part: {numref}`table-claims` says in which."
+        return " ".join(["Every claim has a chapter that tests it.", *said])
     head = "* - Claim\n  - Where in the paper\n  - Why not yet"
-    return _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", [head, *rows])
+    table = _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", [head, *rows])
+    return "\n\n".join(filter(None, [table, " ".join(said)]))
 
 
 def scoreboard_lines() -> str:
-    """The scoreboard for README: a plain table of the claims that chapters test."""
+    """The scoreboard for README: plain tables of the claims on which stored results say something, and of the others."""
     found, _ = scores()
     rows = [
-        [one.claim.name, one.claim.told(one.chapter), one.word or one.remark, one.told_effect, f"`{one.chapter}`"]
-        for one in found
-    ]
-    return markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows)
+        [one.claim.name, one.claim.told(one.chapter), one.word, one.told_effect, f"`{one.chapter}`"]
+        for one in found if one.word
+    ]  # fmt: skip
+    table = markdown_table(["claim", "", "verdict", "effect, points", "chapter"], rows) if rows else ""
+    others = [[text, f"`{one.chapter}`"] for one, text in _open_claims(found)]
+    rest = f"No stored results yet:\n\n{markdown_table(['claim', 'chapter'], others)}" if others else ""
+    return "\n\n".join(filter(None, [table, rest]))
 
 
 def _list_table(title: str, name: str, widths: str, rows: list[str]) -> str:
     head = f":::{{list-table}} {title}\n:header-rows: 1\n:name: {name}\n:widths: {widths}\n\n"
     return f"{head}{chr(10).join(rows)}\n:::"
-
-
-def holm_sentence(own: dict[tuple[str, str], Verdict], together: dict[str, Verdict]) -> str:
-    """What Holm's method over all claims did to the verdicts of single chapters.
-
-    Args:
-        own: by claim and chapter. together: the same by ``CLAIM in CHAPTER``, as :func:`stablerep.statistics.family` leaves them.
-    """
-    chapters_of = Counter(claim for claim, _ in own)
-
-    def said_of(claim: str, name: str) -> str:
-        return f"{claim} in {name}" if chapters_of[claim] > 1 else claim
-
-    in_order = sorted(own.items(), key=lambda one: int(one[0][0][1:]))
-    tested = [said_of(*place) for place, found in in_order if found.word != WORDS[-1]]
-    if not tested:
-        return (
-            "No claim was testable by stored results of the present protocol, so Holm's method had nothing to correct."
-        )
-    lost = [
-        f"{said_of(*place)} (*{found.word}* by itself)"
-        for place, found in in_order if found.word != together[" in ".join(place)].word
-    ]  # fmt: skip
-    said = f"Holm's method at 5 % over the tested claims ({', '.join(tested)}) "
-    said += f"makes undecided: {', '.join(lost)}." if lost else "changes no verdict."
-    open_words = ("equivalent", "undecided", WORDS[-1])
-    without = [said_of(*place) for place, found in in_order if found.word not in open_words and math.isnan(found.p)]
-    if without:
-        said += f" It cannot correct verdicts whose rule gives no p-value: {', '.join(without)}."
-    return said

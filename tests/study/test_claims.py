@@ -19,6 +19,7 @@ from stablerep.study.claims import (
     Claim,
     scoreboard,
     scoreboard_lines,
+    stored_answers,
     untested,
 )
 from stablerep.study.experiments.answers import Answer, Effect
@@ -38,12 +39,18 @@ def rows(table: str) -> dict[str, list[str]]:
 
 
 def word(row: list[str]) -> str:
-    """What stands in the column of verdicts, without its badge's HTML."""
+    """What stands in the column of verdicts, without its badge's HTML; of a claim without a verdict, why there is none."""
+    if (
+        len(row) == 2
+    ):  # of the second table, whose title says that nothing is stored, and whose rows say what else there is
+        why = re.search(r" \((no [^()]*)\)$", row[0])
+        return why[1] if why else "no results stored"
     return re.sub(r"<[^>]+>", "", row[1])
 
 
 def sentence(table: str) -> str:
-    return table.partition("\n:::\n\n")[2].partition("\n\n")[0]
+    """On Holm's method, between the tables."""
+    return next(part for part in table.split("\n\n") if part.startswith(("Holm's method", "No claim was testable")))
 
 
 def first_sentences(table: str) -> str:
@@ -89,13 +96,18 @@ def test_every_claim_of_a_chapter_is_a_claim():
 
 
 def test_the_scoreboard_has_every_claim_with_its_chapter_or_why_none():
-    found = rows(scoreboard()) | rows(untested())
+    verdicts, _, others = scoreboard().partition(":name: table-open-claims")
+    found = rows(f"{others}\n:::") | rows(verdicts) | rows(untested())
     assert set(found) == {claim.name for claim in CLAIMS} and not set(rows(scoreboard())) & set(rows(untested()))
     for claim in CLAIMS:
         testing = [name for name in chapter_names() if claim.name in chapter(name).CLAIMS]
-        if testing:
-            assert found[claim.name][0] == f"**{claim.name}** {claim.told(testing[-1])} {{doc}}`chapters/{testing[-1]}`"
+        stored = [name for name in testing if stored_answers(name)[0]]
+        if stored:
+            assert found[claim.name][0] == f"**{claim.name}** {claim.told(stored[-1])} {{doc}}`chapters/{stored[-1]}`"
             assert found[claim.name][3] == claim.report()
+        elif testing:
+            told = [f"**{claim.name}** {claim.told(testing[0])}", f"{{doc}}`chapters/{testing[0]}`"]
+            assert "\n  - ".join(told) in scoreboard() and f"| {told[0]} | `{testing[0]}` |" in scoreboard_lines()
         else:
             assert found[claim.name] == [f"**{claim.name}** {claim.text}", claim.exhibit, claim.untested]
 
@@ -120,7 +132,47 @@ def test_a_claim_of_two_chapters_has_a_row_for_each(stored):
 
 def test_without_an_untested_claim_there_is_a_sentence():
     assert {claim for name in chapter_names() for claim in chapter(name).CLAIMS} == {claim.name for claim in CLAIMS}
-    assert untested().startswith("Every claim has a chapter that tests it")
+    assert untested().startswith("Every claim has a chapter that tests it.")
+
+
+def test_claims_without_stored_results_stand_apart_and_are_named(stored):
+    stored({"one": {"C1": UP, "C5": UP}, "two": {"C1": UP, "C2": UP}}, two="missing")
+    verdicts, _, others = scoreboard().partition(":name: table-open-claims")
+    assert "C2" not in verdicts.partition(":::")[2] and "  - {doc}`chapters/two`" in others
+    assert "* - **C2** StableRep on synthetic images beats SimCLR" in others
+    c1 = claims.claim_named("C1").text
+    assert f"* - **C1** {c1}\n" in others  # it tests all of it again, so that the claim is told in full
+    assert "C2 has no stored results yet, so that no verdict rests on" in untested()
+    assert (
+        "only a part is tested, or another form of it: C5 (half of the captions, by one-shot recognition)."
+        in untested()
+    )
+    readme = scoreboard_lines()
+    assert readme.index("| C5 |") < readme.index("No stored results yet:") < readme.index("| **C2** StableRep")
+    stored({"one": {"C1": UP}})
+    assert "table-open-claims" not in scoreboard() + untested() and "No stored" not in scoreboard_lines()
+    stored({"one": {"C1": UP}}, one="missing")
+    assert "table-claims" not in scoreboard() and scoreboard_lines().startswith("No stored results yet:")
+
+
+def test_what_a_chapter_tests_of_a_claim_that_was_told_is_said_alone(stored, monkeypatch):
+    stored({"one": {"C2": UP}, "two": {"C2": UP}}, two="missing")
+    of = claims.chapter
+    part = {"C2": "at the longest training"}
+    monkeypatch.setattr(
+        claims, "chapter", lambda name: SimpleNamespace(**vars(of(name)), TESTED=part if name == "two" else {})
+    )
+    assert "* - **C2** Also at the longest training.\n  - {doc}`chapters/two`" in scoreboard()
+
+
+def test_why_a_claim_cannot_be_tested_stands_in_the_place_of_its_effect(stored, monkeypatch):
+    stored({"one": {"C8": UP}})
+    why = "a against b: not clearly above the floors: a lies 1.4 points below"
+    answer = Answer("C8", "not testable at this scale", why)
+    monkeypatch.setattr(
+        claims, "chapter", lambda name: SimpleNamespace(CLAIMS=("C8",), verdict=lambda tables: [answer])
+    )
+    assert rows(scoreboard())["C8"][2] == "A against b: not clearly above the floors"
 
 
 def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch):
@@ -141,9 +193,10 @@ def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch)
 
 def test_the_first_page_says_in_a_few_sentences_what_came_out(stored, monkeypatch):
     stored({"one": {"C1": UP, "C2": ("contradicted", 0.001)}, "two": {"C5": ("undecided", nan), "C6": UP}})
+    when = " {numref}`tab-words` says when each word is said."
     assert (
         first_sentences(scoreboard())
-        == "Of 4 claims that this book tests: *reproduced* C1, C6; *contradicted* C2; *undecided* C5."
+        == f"Of 4 claims that this book tests: *reproduced* C1, C6; *contradicted* C2; *undecided* C5.{when}"
     )
     of = claims.chapter
 
@@ -154,11 +207,14 @@ def test_the_first_page_says_in_a_few_sentences_what_came_out(stored, monkeypatc
         return found
 
     monkeypatch.setattr(claims, "chapter", with_more)
-    assert first_sentences(scoreboard()).endswith("*undecided* C5. More of two.")
+    said = first_sentences(scoreboard())
+    assert said.startswith("More of two.\n\nOf 4 claims") and said.endswith(
+        f"*undecided* C5.{when}"
+    )  # the answer first
     stored({"one": {"C1": UP}, "two": {"C5": UP}}, two="missing")
     assert (
         first_sentences(scoreboard())
-        == "Of 2 claims that this book tests, 1 has stored results so far: *reproduced* C1."
+        == f"Of 2 claims that this book tests, 1 has stored results so far: *reproduced* C1.{when}"
     )
     stored({"one": MissingError("nothing")}, one="missing")
     assert first_sentences(scoreboard()) == ""

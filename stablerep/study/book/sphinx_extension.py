@@ -4,6 +4,7 @@ and a word on each page of what it was made from."""
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,15 @@ from stablerep.study.disagreements import disagreements
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
 STRIP = "<!-- strip -->"  # on the first page
+SOLUTIONS = "STABLEREP_SOLUTIONS"  # the environment variable that leaves them out, with "no"
+SOLVES = "chapter.solutions("  # in the cell that prints them
 LAST = "## Parameters, cost and code"
 # Extensions that do not say whether pages can be read side by side. They can: while pages are read, none of them keeps anything.
 SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
 
 if TYPE_CHECKING:
     from docutils import nodes
+    from pandas import DataFrame
     from sphinx.application import Sphinx
 
 
@@ -61,6 +65,8 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         describe_images(notebook)
         caption_tables(notebook)
         arrange(notebook)
+        if os.environ.get(SOLUTIONS) == "no":
+            leave_out_solutions(notebook)
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
@@ -80,27 +86,35 @@ def schema_links() -> str:
 
 
 def strip_figure(folder: Path) -> str:
-    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder; empty where there is none."""
-    kept = drawn_strip()
-    if kept is None:
+    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder, after a sentence that leads to it; empty where there is none."""
+    from stablerep.figures import finds
+
+    table = stored_strip()
+    if table is None:
         return ""
+    kept = drawn_strip(table)
     (folder / "strip.svg").write_text(kept.wide, encoding="utf-8")
     words = (
         "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
-        "generated images alone, what is most alike to the first of them among concepts that it has not seen. Often that is another concept: naming a thing from one example is hard."
+        f"generated images alone, what is most alike to the first of them. {finds(table)}"
     )
-    return f":::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
+    lead = "{numref}`fig-strip` shows a few captions with real and synthetic images, and what an encoder that learned from these takes for most alike."
+    return f"{lead}\n\n:::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
 
 
-def drawn_strip() -> KeptFigure | None:
-    """The strip of the comparison's stored results; None where there is none."""
+def stored_strip() -> DataFrame | None:
+    """The table of the strip among the comparison's stored results; None where there is none."""
+    try:
+        return stored_tables("compare")["strip"]
+    except (MissingError, KeyError):
+        return None
+
+
+def drawn_strip(table: DataFrame) -> KeptFigure:
+    """The strip, drawn as figures of chapters are."""
     from stablerep import figures
     from stablerep.figures.shown import Drawing
 
-    try:
-        table = stored_tables("compare")["strip"]
-    except (MissingError, KeyError):
-        return None
     return KeptFigure.of("fig-strip", Drawing(figures.strip, table)._repr_mimebundle_())
 
 
@@ -121,6 +135,11 @@ def arrange(notebook: dict) -> None:
         if "own-run" in _tags(cell) and not set(changed) - {"live"}:
             cell["metadata"]["tags"] = [*(one for one in _tags(cell) if one != "hide-input"), "hide-cell"]
             cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show this run"
+
+
+def leave_out_solutions(notebook: dict) -> None:
+    """Take the cell that prints solutions out of a page, with its code: a class hands them in. They stay in the notebook."""
+    notebook["cells"] = [one for one in notebook["cells"] if SOLVES not in "".join(one["source"])]
 
 
 def _tags(cell: dict) -> list[str]:
@@ -150,8 +169,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         built = Path(app.outdir)
         finish_pages(Path(app.srcdir), built, chapter_names(), CHAPTERS)
-        if strip := drawn_strip():
-            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [strip])
+        if (strip := stored_strip()) is not None:
+            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [drawn_strip(strip)])
         for name in app.env.found_docs:
             set_page(built / f"{name}.html")
         write_schemas(built / "_static" / "schemas")

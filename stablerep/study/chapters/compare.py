@@ -140,26 +140,26 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
 
 
 def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:
-    """Where the arms lie on the primary probe, in two sentences for the book's first page; none where an arm is missing."""
-    from stablerep.figures.tables import percent, points
+    """What came out on the primary probe, in a few sentences for the book's first page: first what it comes to, then where the arms lie; none where an
+    arm is missing."""
+    from stablerep.figures.conclusion import conclusion
+    from stablerep.figures.tables import percent
 
-    probe, few = probe_of(tables["arms"]), ("StableRep synthetic", "SimCLR real", "CLIP real", "StableRep real designs")
+    probe, few = probe_of(tables["arms"]), ("StableRep synthetic", "SimCLR real", "CLIP real")
     arms = tables["arms"].query("probe == @probe").set_index("arm")
-    pairs = tables["differences"].query("probe == @probe and claim == 'control'")
     floors = arms.loc[arms.index.isin(FLOOR_ARMS)]
-    if not set(few) <= set(arms.index) or floors.empty or pairs.empty:
+    if not set(few) <= set(arms.index) or floors.empty:
         return []
     shown = {name: percent(*arms.loc[name, ["accuracy", "low", "high"]]) for name in few}
     lowest = floors["accuracy"].idxmax()
     floor = percent(*floors.loc[lowest, ["accuracy", "low", "high"]])
-    control = pairs.iloc[0]
-    theirs = f", CLIP to {percent(*arms.loc[CLIP, ['accuracy', 'low', 'high']])} %" if CLIP in arms.index else ""
+    told = conclusion(tables["arms"], tables["differences"], probe, CLIP)
     return [
-        f"Accuracy on the primary probe, *{probe}* (from one example of each concept that no encoder has seen, tell which concept a picture in another design shows), is "
-        f"{shown['StableRep synthetic']} % for StableRep on synthetic images, with the 95 % interval in brackets. With one real image of each caption SimCLR, which compares two views "
-        f"of an image, has {shown['SimCLR real']} %, and CLIP, which compares images with captions, {shown['CLIP real']} %. The best measure that learns nothing, {lowest.lower()}, has {floor} %.",
-        f"On real images of several designs, which corpora of captioned photographs from the web do not offer, StableRep comes to {shown['StableRep real designs']} %"
-        f"{theirs}; synthetic images change StableRep's accuracy by {points(control['difference'], control['low'], control['high'])} points.",
+        *([told] if told else []),
+        f"These are differences of accuracy on the {{term}}`primary probe`, *{probe}*: from one example of each concept that no encoder has seen, tell which concept a picture in "
+        f"another design shows. There StableRep on synthetic images has {shown['StableRep synthetic']} %. Of encoders that learn from one real image of each caption SimCLR, which compares "
+        f"two views of an image, has {shown['SimCLR real']} % and CLIP {shown['CLIP real']} %. The best {{term}}`baseline that learns nothing <floor>`, {lowest.lower()}, has {floor} %. "
+        "Brackets hold 95 % intervals.",
     ]
 
 
