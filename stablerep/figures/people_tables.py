@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.tables import p_value, percent, pivoted, points
 
 
@@ -15,7 +16,10 @@ def readers(table: pd.DataFrame) -> pd.DataFrame:
     """
     shown = table.assign(
         read=[f"{100 * row.read:.1f}" for row in table.itertuples()],
-        right=[percent(row.accuracy, row.low, row.high) for row in table.itertuples()],
+        right=[
+            percent(row.accuracy, row.low, row.high)
+            for row in bounded(table, "clusters", value="accuracy").itertuples()
+        ],
         bar=table["bar"].round(2),
     ).rename(
         columns={"read": "read (%)", "right": "right, of what is read (%)", "part": "images of", "clusters": "concepts"}
