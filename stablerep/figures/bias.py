@@ -68,7 +68,7 @@ def distances(table: pd.DataFrame) -> Figure:
 
 
 def planted_shares(table: pd.DataFrame) -> Figure:
-    """Share of dark people among generated images against their share among the training images of the captions, a panel per w, with the 45° line.
+    """Share of people drawn in the dark tone among generated images against their share among the training images of the captions, a panel per w, with the 45° line.
 
     Args:
         table: ``planted`` of :func:`stablerep.audits.planted_shares.planted_shares`; what is NaN has no mark.
@@ -104,7 +104,7 @@ def planted_shares(table: pd.DataFrame) -> Figure:
         for row in read.itertuples()
     )
     figure.set_label(
-        f"Dark people among generated images of skewed roles, as read, against their share in training: {said}."
+        f"People drawn in the dark tone among generated images of skewed roles, as read, against their share in training: {said}."
     )
     return figure
 

@@ -1,4 +1,4 @@
-"""Tables and sentences for the page on the bias of the generator: pure functions from a results table to what a reader sees."""
+"""Tables for the page on the bias of the generator: pure functions from a results table to what a reader sees."""
 
 from __future__ import annotations
 
@@ -7,37 +7,28 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from stablerep.audits.amplification import LEAST, MATCHED
-from stablerep.audits.bias_measures import APART, DEVIATION, FAR, SKEW, TOGETHER, VARIATION
-from stablerep.audits.people import AS_READ, CORRECTED
-from stablerep.audits.planted_shares import NEAR, word_on
+from stablerep.audits.bias_measures import APART, DEVIATION, SKEW, TOGETHER, VARIATION
 from stablerep.figures.bias import set_name
 from stablerep.figures.tables import percent, pivoted, points
-
-NOT_STORED = "{what} not been computed at the reference; `stablerep run bias_generator` computes this, and shows it under *Your run*."
 
 
 def not_computed(tables: Mapping[str, pd.DataFrame], name: str, what: str) -> str:
     """A sentence where a table is not among the stored ones, or has no rows because nothing was asked; empty where there is something to show.
 
     Args:
-        what: the subject of the sentence and its verb, such as *The measures have*.
+        what: the subject of the sentence and its verb, such as *The planted skew has*.
     """
-    if name not in tables:
-        return NOT_STORED.format(what=what)
-    return (
-        ""
-        if len(tables[name])
-        else f"{what} not been computed with these parameters: `planted_shares` names the shares to plant."
-    )
+    if len(tables.get(name, ())):
+        return ""
+    return f"{what} not been computed for the numbers on this page: `planted_shares` names the shares to plant."
 
 
-def _number(value: float, low: float, high: float) -> str:
+def number(value: float, low: float, high: float) -> str:
     """A number with its interval, two digits each; what is NaN is left out."""
     if np.isnan(value):
         return ""
-    ends = ["−∞" if end == -np.inf else f"{end:.2f}" for end in (low, high)]
-    return f"{value:.2f} [{ends[0]}, {ends[1]}]"
+    ends = ["−∞" if end == -np.inf else f"{end:z.2f}" for end in (low, high)]
+    return f"{value:z.2f} [{ends[0]}, {ends[1]}]"
 
 
 def measures(table: pd.DataFrame) -> pd.DataFrame:
@@ -56,9 +47,9 @@ def measures(table: pd.DataFrame) -> pd.DataFrame:
             "attribute": attribute, "w": f"{w:g}", "reference": reference,
             "total variation (%)": percent(distance["value"], distance["low"], distance["high"]), "at least (%)": f"{100 * distance['least']:.1f}",
             "deviation from balance (points)": "" if deviation is None else percent(deviation["value"], deviation["low"], deviation["high"]),
-            "largest skew": _number(skew["value"], skew["low"], skew["high"]), "not told (%)": f"{100 * distance['unread']:.1f}",
+            "largest skew": number(skew["value"], skew["low"], skew["high"]), "not told (%)": f"{100 * distance['unread']:.1f}",
         })  # fmt: skip
-    return pd.DataFrame(rows).set_index("attribute").rename_axis(None)
+    return pd.DataFrame(rows).set_index("attribute")
 
 
 def of_captions(table: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +64,7 @@ def of_captions(table: pd.DataFrame) -> pd.DataFrame:
         "total variation (%)": [percent(row.value, row.low, row.high) for row in mine.itertuples()],
         "by chance (%)": [f"{100 * value:.1f}" for value in mine["chance"]],
     })  # fmt: skip
-    return shown.set_index("attribute").rename_axis(None)
+    return shown.set_index("attribute")
 
 
 def amplification(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,75 +109,8 @@ def slopes(table: pd.DataFrame) -> pd.DataFrame:
         table: ``slopes`` of :func:`stablerep.audits.planted_shares.planted_shares`.
     """
     named = [f"{row.group}, w = {row.guidance_scale:g}" for row in table.itertuples()]
-    text = [_number(row.slope, row.low, row.high) for row in table.itertuples()]
+    text = [number(row.slope, row.low, row.high) for row in table.itertuples()]
     return pivoted(table.assign(name=named), "name", "source", text).rename_axis(columns=None)
-
-
-def line_sentence(slopes_: pd.DataFrame) -> str:
-    """What the slopes say of the planted skew (:func:`stablerep.audits.planted_shares.word_on`), corrected where the correction holds: a point for each w, with
-    whether the skew spread to the roles that were left alone.
-
-    Args:
-        slopes_: ``slopes`` of :func:`stablerep.audits.planted_shares.planted_shares`.
-    """
-    lines = []
-    for w, part in slopes_.groupby("guidance_scale"):
-        said = []
-        for group in ("skewed roles", "roles left alone"):
-            by = part[part["group"] == group].set_index("source")
-            if by.empty:
-                continue
-            source = CORRECTED if CORRECTED in by.index else AS_READ
-            row = by.loc[source]
-            number = f"{_number(row['slope'], row['low'], row['high'])}, {source.removeprefix('generated, ')}"
-            spread = "spread to them" if row["low"] > NEAR else "not shown to spread"
-            said.append(
-                f"slope {number}: *{word_on(row['low'], row['high'])}*"
-                if group == "skewed roles"
-                else f"roles left alone {number}: {spread}"
-            )
-        lines.append(f"- w = {w:g}: {'; '.join(said)}.")
-    return "\n".join(lines) or "One planted share alone was run, so that there is no slope."
-
-
-def apart_sentence(table: pd.DataFrame) -> str:
-    """From which references the shares of all captions together lie apart, at which w: the whole interval of the total variation above five points.
-
-    Args:
-        table: of :func:`stablerep.audits.bias_measures.bias_measures`.
-    """
-    mine = table[(table["over"] == TOGETHER) & (table["measure"] == VARIATION)]
-    lines = []
-    for (attribute, reference), part in mine.groupby(["attribute", "reference"], sort=False):
-        far = part[part["low"] > FAR]
-        told = (
-            f"apart at w = {', '.join(f'{w:g}' for w in far['guidance_scale'])}"
-            if len(far)
-            else "not shown to lie apart"
-        )
-        lines.append(f"- **{attribute}**, to {reference}: {told}.")
-    return "\n".join(lines)
-
-
-def amplified_sentence(table: pd.DataFrame) -> str:
-    """Whether an attribute is amplified with matched texts: the whole interval of BiasAmp above one point.
-
-    Args:
-        table: of :func:`stablerep.audits.amplification.amplification`.
-    """
-    mine = table[table["texts"] == MATCHED]
-    lines = []
-    for attribute, part in mine.groupby("attribute", sort=False):
-        known, up = part.dropna(subset=["value"]), part[part["low"] > LEAST]
-        told = (
-            f"amplified at w = {', '.join(f'{w:g}' for w in up['guidance_scale'])}"
-            if len(up)
-            else "not shown to be amplified"
-        )
-        lines.append(
-            f"- **{attribute}**, matched: {told if len(known) else 'no role and class go together, so that there is nothing to amplify'}."
-        )
-    return "\n".join(lines) or "No caption has training images of its own, so that no amplification is measured."
 
 
 def heads(table: pd.DataFrame) -> pd.DataFrame:

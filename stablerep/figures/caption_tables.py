@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.tables import percent, pivoted, points
 
 WAYS = ("alone", "others held fixed")  # of a slope, in the order of columns
@@ -99,7 +100,7 @@ def knows(table: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["images"])
     text = [
         f"{percent(row.mean, row.low, row.high)} ({row.captions} captions, {row.concepts} concepts)"
-        for row in table.itertuples()
+        for row in bounded(table, "concepts", value="mean").itertuples()
     ]
     return pivoted(table, "arm", "source", text).rename_axis(columns=None)
 
@@ -148,41 +149,3 @@ def truth_sentence(truth: pd.DataFrame) -> str:
     ]
     said = "; ".join(each)
     return f"{said[0].upper()}{said[1:]}." if said else "There are no images about which encoders could be asked."
-
-
-def steepest(table: pd.DataFrame, captions: str, part: str) -> str:
-    """What faithfulness of generated images depends on most: the property whose slope with the others held fixed is furthest from zero for its interval.
-
-    Args:
-        table: of :func:`stablerep.audits.dependence.dependence`. captions: the group. part: of the caption.
-    """
-    mine = table[(table["captions"] == captions) & (table["source"] == "generated") & (table["part"] == part)].dropna(
-        subset=["slope", "low"]
-    )
-    fixed = mine[mine["way"] == WAYS[1]]
-    if fixed.empty:
-        return "not run with these parameters"
-    alone = mine[mine["way"] == WAYS[0]].set_index("property")
-    widths = (fixed["slope"] / (fixed["high"] - fixed["low"]).clip(lower=1e-9)).abs()
-    one = fixed.loc[widths.idxmax()]
-    beside = alone.loc[one["property"]]
-    return (
-        f"*{one['property']}*: {points(one['slope'], one['low'], one['high'])} points with the others held fixed, and "
-        f"{points(beside['slope'], beside['low'], beside['high'])} alone"
-    )
-
-
-def costliest(
-    differences: pd.DataFrame, captions: str, second: str, parts: tuple[str, ...] = ("concept", "tone", "gender")
-) -> str:
-    """In which part of the caption generated images fall furthest behind real ones.
-
-    Args:
-        differences: of :func:`stablerep.audits.whole_caption_tables.image_tables`. captions: the group. second: the generated images, as an arm.
-    """
-    mine = differences[(differences["captions"] == captions) & (differences["second"] == second)]
-    mine = mine[mine["measure"].isin(parts)].sort_values("difference", ascending=False, kind="stable")
-    if mine.empty:
-        return "not run with these parameters"
-    each = [f"{row.measure} {points(row.difference, row.low, row.high)}" for row in mine.itertuples()]
-    return f"real minus generated, in points: {'; '.join(each)}"

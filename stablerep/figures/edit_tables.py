@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.solutions import LACKING
 from stablerep.figures.tables import percent, pivoted, points
 
@@ -11,8 +12,8 @@ BEFORE = "before the edit"  # the name of the generator that others are compared
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Shares of images in percent with their intervals: a row for each measure, a column for each generator."""
-    text = [percent(row.share, row.low, row.high) for row in table.itertuples()]
+    """Shares of images in percent with their intervals, at 0 and 1 the exact bound for the number of concepts: a row for each measure, a column for each generator."""
+    text = [percent(row.share, row.low, row.high) for row in bounded(table, "clusters", value="share").itertuples()]
     return pivoted(table, "measure", "generator", text).rename_axis(columns=None)
 
 
@@ -22,20 +23,93 @@ def changes(differences: pd.DataFrame) -> pd.DataFrame:
     Args:
         differences: ``probe`` (the measure), ``first``, ``second``, ``difference``, ``low`` and ``high``; one of both is ``BEFORE``.
     """
-    after, text = [], []
+    mine = _after_minus_before(differences)
+    text = [points(row.difference, row.low, row.high) for row in mine.itertuples()]
+    return pivoted(mine, "probe", "generator", text).rename_axis(columns=None)
+
+
+def _after_minus_before(differences: pd.DataFrame) -> pd.DataFrame:
+    """``probe``, ``generator`` (after the edit), ``difference``, ``low`` and ``high``, after minus before."""
+    rows = []
     for row in differences.itertuples():
         turned = row.first == BEFORE
-        after.append(row.second if turned else row.first)
         values = (-row.difference, -row.high, -row.low) if turned else (row.difference, row.low, row.high)
-        text.append(points(*values))
-    return pivoted(differences.assign(generator=after), "probe", "generator", text).rename_axis(columns=None)
+        rows.append([row.probe, row.second if turned else row.first, *values])
+    return pd.DataFrame(rows, columns=["probe", "generator", "difference", "low", "high"])
+
+
+def _change(differences: pd.DataFrame, measure: str, after: str):
+    """The row of one measure and edit; None where it was not measured."""
+    mine = _after_minus_before(differences)
+    mine = mine[(mine["probe"] == measure) & (mine["generator"] == after)]
+    return next(mine.itertuples(), None)
+
+
+def beyond(differences: pd.DataFrame, after: str, tone: str, concept: str) -> str:
+    """What the edit did to captions that were not edited, as far as the intervals tell it; empty where they tell nothing.
+
+    Args:
+        differences: as for :func:`changes`. after: the generator after the edit. tone, concept: measures of the captions that were not edited, read as a
+            named tone, and with their concept first.
+    """
+    said = []
+    row = _change(differences, tone, after)
+    if row is not None and row.high < 0:
+        said.append(
+            f"The edit is not confined to the captions that it was given: of those that were not edited, images read as a named tone change by "
+            f"{points(row.difference, row.low, row.high)} points too."
+        )
+    row = _change(differences, concept, after)
+    if row is not None and (row.low > 0 or row.high < 0):
+        told = f"Their concept comes first {'more' if row.low > 0 else 'less'} often: {points(row.difference, row.low, row.high)} points."
+        said.append(told if said else f"Of captions that were not edited: {told[0].lower()}{told[1:]}")
+    return " ".join(said)
+
+
+def reaches(differences: pd.DataFrame, after: str, edited: str, others: str) -> str:
+    """Whether the edit reaches captions that it was not given, by the changes of two groups of captions.
+
+    Args:
+        differences: as for :func:`changes`. edited, others: measures of the captions that were edited, and of those that were not.
+    """
+    mine, theirs = (_change(differences, measure, after) for measure in (edited, others))
+    if mine is None or theirs is None:
+        return LACKING
+    texts = [points(row.difference, row.low, row.high) for row in (mine, theirs)]
+    said = f"The edited captions change by {texts[0]} points, the others by {texts[1]}. "
+    if theirs.high < 0:
+        return said + (
+            "The second falls too, by its whole interval: the edit reaches concepts that it was not given. So it acts on what the embeddings of a tone share, "
+            "whatever the concept. Which of the two falls further is not compared, as they are other captions"
+        )
+    if theirs.low > 0:
+        return said + "The second rises: the edit reaches other concepts, and not as it was meant to"
+    return (
+        said
+        + "The second is not told from zero: whether the edit reaches beyond the captions that it was given cannot be told"
+    )
 
 
 def worst(table: pd.DataFrame) -> pd.DataFrame:
-    """The concepts that lost most, in percent of their images: a row for each, named by a caption."""
+    """The concepts that lost most, in percent of their images: a row for each that lost any, named by a caption."""
+    table = table[table["change"] < 0]
     shown = {name: [f"{100 * value:.0f}" for value in table[name]] for name in ("before", "after")}
     shown["change, points"] = [f"{100 * value:+.0f}" for value in table["change"]]
     return pd.DataFrame(shown, index=list(table["caption"]))
+
+
+def lost_sentence(table: pd.DataFrame, images: int) -> str:
+    """How many of the concepts that lost most lost anything, and what one image is worth.
+
+    Args:
+        table: as for :func:`worst`. images: of each concept, all seeds together.
+    """
+    lost = int((table["change"] < 0).sum())
+    one = f"{'one image' if images == 1 else f'{images} images'} of each concept, so that one image is {100 / images:.3g} points"
+    if not lost:
+        return f"No concept lost any: there is {one}." if images == 1 else f"No concept lost any, of {one}."
+    more = " or more" if lost == len(table) else ""
+    return f"{lost}{more} concept{'' if lost == 1 else 's'} lost some, of {one}. By chance alone some lose and others gain."
 
 
 def pixels(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +133,7 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
 
 def readers(table: pd.DataFrame) -> pd.DataFrame:
     """How well each attribute is read of drawings that the reader's probe has not seen, in percent of all of them."""
-    columns = {"read": "something is read", "accuracy": "it is read rightly"}
+    columns = {"read": "something is read (%)", "accuracy": "it is read rightly (%)"}
     found = {title: [f"{100 * value:.0f}" for value in table[name]] for name, title in columns.items()}
     return pd.DataFrame(found, index=list(table["attribute"]))
 
@@ -68,9 +142,9 @@ def fell(table: pd.DataFrame, measure: str, before: str, after: str) -> str:
     """A share before and after, such as ``93.8 [88.0, 99.5] % before, 4.2 [0.0, 9.1] % after``.
 
     Args:
-        table: ``generator``, ``measure``, ``share``, ``low`` and ``high``.
+        table: ``generator``, ``measure``, ``share``, ``low``, ``high`` and ``clusters``.
     """
-    mine = table[table["measure"] == measure].set_index("generator")
+    mine = bounded(table[table["measure"] == measure], "clusters", value="share").set_index("generator")
     if not {before, after} <= set(mine.index):
         return LACKING
     told = (percent(*mine.loc[name, ["share", "low", "high"]]) for name in (before, after))

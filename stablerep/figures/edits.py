@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.canvas import (
     BLUE,
     GREEN,
@@ -34,9 +35,10 @@ def edit_shares(shares: pd.DataFrame, generators: Sequence[str]) -> Figure:
     """Shares of images by some generators, a row for each measure: hollow the first generator, the one before the edit.
 
     Args:
-        shares: ``generator``, ``measure``, ``share``, ``low`` and ``high``; measures keep their order.
+        shares: ``generator``, ``measure``, ``share``, ``low``, ``high`` and ``clusters``; measures keep their order.
     """
-    mine = shares[shares["generator"].isin(generators)]
+    mine = bounded(shares[shares["generator"].isin(generators)], "clusters", value="share")
+    mine = mine.assign(measure=mine["measure"].str.replace("...", "…", regex=False))  # as the text of a page has it
     measures = list(dict.fromkeys(mine["measure"]))
     figure, axes = canvas(height=1.3 + (0.5 if is_narrow() else 0.36) * len(measures))
     axis = axes[0][0]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.tables import p_value, percent, pivoted, points
-
-FEW = 0.02  # shares below are left out of sentences
 
 
 def readers(table: pd.DataFrame) -> pd.DataFrame:
@@ -17,7 +16,10 @@ def readers(table: pd.DataFrame) -> pd.DataFrame:
     """
     shown = table.assign(
         read=[f"{100 * row.read:.1f}" for row in table.itertuples()],
-        right=[percent(row.accuracy, row.low, row.high) for row in table.itertuples()],
+        right=[
+            percent(row.accuracy, row.low, row.high)
+            for row in bounded(table, "clusters", value="accuracy").itertuples()
+        ],
         bar=table["bar"].round(2),
     ).rename(
         columns={"read": "read (%)", "right": "right, of what is read (%)", "part": "images of", "clusters": "concepts"}
@@ -54,33 +56,6 @@ def refused_sentence(table: pd.DataFrame) -> str:
         f"**No corrected share is given for {named}**: no shares of the classes, read with the errors that the reader makes on real images, would "
         "give what was read. The reader errs differently on these images, and only the shares as read are shown."
     )
-
-
-def shares_sentence(table: pd.DataFrame) -> str:
-    """Markdown: a point for each attribute: what is read of the images of the largest guidance scale, beside what was learned from.
-
-    Args:
-        table: ``shares`` of :func:`stablerep.audits.people.read_people`.
-    """
-    lines = []
-    for attribute, mine in table.groupby("attribute", sort=False):
-        scale = mine["guidance_scale"].max()
-        drawn = mine[mine["guidance_scale"] == scale]
-        told = {source: part.set_index("label")["share"].dropna() for source, part in drawn.groupby("source")}
-        learned = {
-            source: mine[mine["source"] == f"training images of the {source}"].set_index("label")["share"]
-            for source in ("caption", "concepts")
-        }
-        read = told["generated, as read"].sort_values(ascending=False, kind="stable")
-        first = ", ".join(f"{label} {100 * share:.0f} %" for label, share in read.items() if share >= FEW)
-        top = learned["caption"].idxmax()
-        corrected = told.get("generated, corrected")
-        more = f" (corrected: {100 * corrected[top]:.0f} % {top})" if corrected is not None and len(corrected) else ""
-        lines.append(
-            f"- **{attribute}**: images of neutral captions at w = {scale:g} are read as {first}{more}. Training images of the same captions have "
-            f"{100 * learned['caption'][top]:.0f} % {top}, those of the concepts {100 * learned['concepts'][top]:.0f} %."
-        )
-    return "\n".join(lines)
 
 
 def against_floors(table: pd.DataFrame) -> pd.DataFrame:

@@ -160,23 +160,6 @@ def gap_and_accuracy(diagnostics: pd.DataFrame, arms: pd.DataFrame, probe: str) 
     )
 
 
-def largest_correction(shares: pd.DataFrame) -> str:
-    """The class whose share in generated images the correction moves most.
-
-    Args:
-        shares: ``attribute``, ``source``, ``guidance_scale``, ``label`` and ``share``.
-    """
-    keys = ["attribute", "guidance_scale", "label"]
-    read, corrected = (
-        shares[shares["source"] == f"generated, {what}"].set_index(keys)["share"] for what in ("as read", "corrected")
-    )
-    moved = (corrected - read).dropna()
-    if moved.empty:
-        return "every correction was refused"
-    attribute, scale, label = place = moved.abs().idxmax()
-    return f"*{label}* ({attribute}, w = {scale:g}) moves most, from {100 * read[place]:.1f} % as read to {100 * corrected[place]:.1f} %"
-
-
 def steepest(slopes: pd.DataFrame, lead: str) -> str:
     """Which arm rises most with each doubling, and which least; and by how much a lead does.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.canvas import (
-    BLUE,
     GREEN,
     GREY,
     canvas,
@@ -132,10 +132,10 @@ def ranks(table: pd.DataFrame) -> Figure:
     sources, arms = list(dict.fromkeys(table["source"])), list(dict.fromkeys(table["arm"]))
     figure, axes = canvas(max(len(sources), 1), height=1.2 + 0.32 * max(len(arms), 1), sharex=True)
     for axis, source in zip(axes.flat, sources):
-        for row in table[table["source"] == source].itertuples():
+        for row in bounded(table[table["source"] == source], "concepts", value="mean").itertuples():
             colour = colour_of(row.arm)
             draw_interval(axis, arms.index(row.arm), row.mean, row.low, row.high, colour, fill=filled(row.arm))
-        axis.axvline(50, color=BLUE, ls=":")
+        axis.axvline(50, color=GREY, ls=":")
         name_rows(axis, arms if axis is axes.flat[0] or is_narrow() else [""] * len(arms))
         axis.set_xlabel(wrapped("right above wrong (%)"))
         axis.set_title(wrapped(f"images {source if source == 'learned from' else 'that are new'}"))

@@ -17,7 +17,7 @@ from stablerep.figures.solutions import LACKING
 
 BEFORE, AFTER = "before the edit", "dose 1"
 SHARES = pd.DataFrame([
-    {"generator": generator, "measure": measure, "share": share, "low": share - 0.1, "high": share + 0.05}
+    {"generator": generator, "measure": measure, "share": share, "low": share - 0.1, "high": share + 0.05, "clusters": 16}
     for generator, values in ((BEFORE, (0.9, 0.8)), (AFTER, (0.2, 0.75))) for measure, share in zip(("named tone", "concept first"), values)
 ])  # fmt: skip
 GAPS = pd.DataFrame([
@@ -102,6 +102,16 @@ def test_tables_by_hand():
     assert edit_tables.changes(differences)[AFTER].tolist() == ["-70.0 [-75.0, -60.0]", "-5.0 [-10.0, +0.0]"]
     worst = pd.DataFrame([{"caption": "owl", "concept": "1F989", "before": 0.75, "after": 0.25, "change": -0.5}])
     assert edit_tables.worst(worst).loc["owl"].tolist() == ["75", "25", "-50"]
+    assert edit_tables.worst(worst.assign(change=0.0)).empty
+    assert edit_tables.lost_sentence(worst, 4).startswith(
+        "1 or more concept lost some, of 4 images of each concept, so that one image is 25 points"
+    )
+    assert (
+        edit_tables.lost_sentence(worst.assign(change=0.0), 2)
+        == "No concept lost any, of 2 images of each concept, so that one image is 50 points."
+    )
+    none = SHARES.assign(share=[0.0, 0.8, 1.0, 0.5], low=[0.0, 0.7, 1.0, 0.4], high=[0.0, 0.9, 1.0, 0.6])
+    assert edit_tables.shares(none).loc["named tone"].tolist() == ["0.0 [0.0, 17.1]", "100.0 [82.9, 100.0]"]
     gaps = edit_tables.gaps(GAPS)
     assert (
         gaps.loc["skewed", "skewed, edited"] == "+80.0 [+70.0, +90.0] (70 % read)"
@@ -129,3 +139,35 @@ def test_sentences_by_hand():
     )
     assert said.endswith("(gender is read rightly in 45 % of the drawings)")
     assert edit_tables.reached(GAPS[:0], reader) == LACKING
+
+
+def changes(tone: float, concept: float, half: float = 0.1) -> pd.DataFrame:
+    """Of two edits, by after minus before of what was not edited: the tone compared before − after, the concept after − before; the edited ones fall."""
+    rows = [("edited", BEFORE, AFTER, 0.5), ("tone", BEFORE, AFTER, -tone), ("concept", AFTER, BEFORE, concept)]
+    rows += [("tone", BEFORE, "dose 2", 0.9), ("concept", "dose 2", BEFORE, 0.9)]
+    table = pd.DataFrame(rows, columns=["probe", "first", "second", "difference"])
+    return table.assign(low=table["difference"] - half, high=table["difference"] + half)
+
+
+def test_what_an_edit_does_to_other_captions_is_told_by_its_intervals():
+    both = edit_tables.beyond(changes(-0.6, 0.2), AFTER, "tone", "concept")
+    assert (
+        "read as a named tone change by -60.0 [-70.0, -50.0] points too. Their concept comes first more often: +20.0 [+10.0, +30.0]"
+        in both
+    )
+    alone = edit_tables.beyond(changes(0.0, -0.2), AFTER, "tone", "concept")
+    assert (
+        alone == "Of captions that were not edited: their concept comes first less often: -20.0 [-30.0, -10.0] points."
+    )
+    assert edit_tables.beyond(changes(0.05, 0.05), AFTER, "tone", "concept") == ""
+    assert edit_tables.beyond(changes(-0.6, 0.2), "dose 3", "tone", "concept") == ""
+
+
+@pytest.mark.parametrize(
+    ("tone", "said"),
+    [(-0.6, "the edit reaches concepts that it was not given"), (0.05, "cannot be told"), (0.4, "The second rises")],
+)
+def test_whether_an_edit_reaches_other_concepts(tone, said):
+    told = edit_tables.reaches(changes(tone, 0.0), AFTER, "edited", "tone")
+    assert told.startswith("The edited captions change by -50.0 [-60.0, -40.0] points, the others by") and said in told
+    assert edit_tables.reaches(changes(tone, 0.0), AFTER, "edited", "none") == LACKING

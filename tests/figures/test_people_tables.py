@@ -65,23 +65,6 @@ def test_suppressed_groups_are_named_once():
     assert people_tables.suppressed_sentence(groups[1:2], 30) == "Every group has 30 held-out images or more."
 
 
-def test_shares_are_told_beside_what_was_learned_from():
-    rows = [
-        ("training images of the caption", None, 1.0, 0.0), ("training images of the concepts", None, 0.2, 0.8),
-        ("generated, as read", 2.0, 0.5, 0.5), ("generated, as read", 4.0, 0.86, 0.01), ("generated, corrected", 4.0, 0.95, 0.05),
-    ]  # fmt: skip
-    table = pd.DataFrame([
-        {"attribute": "tone", "source": source, "guidance_scale": w, "label": label, "share": share}
-        for source, w, *shares in rows for label, share in zip(("none", "dark"), shares)
-    ])  # fmt: skip
-    assert people_tables.shares_sentence(table) == (
-        "- **tone**: images of neutral captions at w = 4 are read as none 86 % (corrected: 95 % none). Training images of the same captions have "
-        "100 % none, those of the concepts 20 %."
-    )
-    refused = table.assign(share=table["share"].where(table["source"] != "generated, corrected"))
-    assert "corrected" not in people_tables.shares_sentence(refused)
-
-
 def test_floors_have_a_column_each_with_what_would_be_detected():
     rows = [
         {"first": "A", "second": name, "difference": 0.05, "low": 0.01, "high": 0.09, "visible": 0.08}

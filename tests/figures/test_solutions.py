@@ -74,15 +74,6 @@ def test_the_widest_gap_need_not_be_the_best():
     assert said.endswith("a rank correlation of -1.00")
 
 
-def test_the_largest_correction_is_found_and_refused_ones_are_said():
-    rows = [("tone", f"generated, {what}", w, label, share) for what, some in (
-        ("as read", {(1.0, "none"): 0.9, (1.0, "dark"): 0.1, (8.0, "none"): 0.5}), ("corrected", {(1.0, "none"): 0.8, (1.0, "dark"): 0.2, (8.0, "none"): 0.9}),
-    ) for (w, label), share in some.items()]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["attribute", "source", "guidance_scale", "label", "share"])
-    assert solutions.largest_correction(table) == "*none* (tone, w = 8) moves most, from 50.0 % as read to 90.0 %"
-    assert solutions.largest_correction(table[:3]) == "every correction was refused"
-
-
 def counts() -> pd.DataFrame:
     rows = [("l, of a caption", n, a) for n, a in ((1, 0.08), (2, 0.12), (4, 0.11))] + [
         ("m, in a batch", n, a) for n, a in ((1, 0.1), (2, 0.09))

@@ -14,6 +14,7 @@ from stablerep.study.book.captioned_tables import caption_tables
 from stablerep.study.book.figure_files import KeptFigure, describe_images, finish_page, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
 from stablerep.study.book.record import RECORD, Record
+from stablerep.study.book.silent_cells import remove_silent_cells
 from stablerep.study.book.terms import link_terms
 from stablerep.study.book.typesetting import set_page
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
@@ -64,6 +65,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         notebook = json.loads(source[0])
         describe_images(notebook)
         caption_tables(notebook)
+        remove_silent_cells(notebook)
         arrange(notebook)
         if os.environ.get(SOLUTIONS) == "no":
             leave_out_solutions(notebook)

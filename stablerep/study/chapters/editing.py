@@ -9,12 +9,13 @@ import pandas as pd
 from pydantic import Field
 
 from stablerep.audits.tone_words import NAMED_TONES
+from stablerep.figures.edit_tables import beyond
 from stablerep.statistics import WORDS, Pair, differences, summarize
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters import Headline
 from stablerep.study.experiments.answers import Answer, effects_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
-from stablerep.study.experiments.edit_captions import EDITED, PLAIN, Lesson, balance, erasure
+from stablerep.study.experiments.edit_captions import EDITED, OTHERS, PLAIN, Lesson, balance, erasure
 from stablerep.study.experiments.edited import at, edited_at, skewed_generators
 from stablerep.study.experiments.edited_images import (
     CONCEPT_FIRST,
@@ -42,6 +43,7 @@ HEADLINE = Headline("shares", ("generator", "measure"), "share", "share of image
 BEFORE = "before the edit"
 NAMED_TONE, NOT_TOLD = "named tone", "tone not told"
 TARGET, DAMAGE = f"{NAMED_TONE}, {EDITED}", f"{CONCEPT_FIRST}, {PLAIN}"  # on which the verdict rests
+NAMED_TONE_OTHERS, CONCEPT_OTHERS = f"{NAMED_TONE}, {OTHERS}", f"{CONCEPT_FIRST}, {OTHERS}"  # of what was not edited
 FIRST_ARM = arm("StableRep synthetic")  # on images of the generator before the edit
 EDITED_ARM = replace(FIRST_ARM, name="StableRep synthetic, edited")
 LEAST = 0.5  # of what is read rightly, and of images read as a named tone before the edit, for a verdict
@@ -240,10 +242,11 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     told = pairs.sort_values("probe", key=lambda names: names != TARGET)
     told = told.assign(first=told["probe"] + ": " + told["first"])
     found = verdict_on(told)
-    left = shares[told["second"].iloc[0], TARGET]
+    after = told["second"].iloc[0]
+    left, but = shares[after, TARGET], beyond(tables["differences"], after, NAMED_TONE_OTHERS, CONCEPT_OTHERS)
     lines = [
         f"After the edit {100 * left:.0f} % of the images of the edited captions are still read as a named tone, before it {100 * shares[BEFORE, TARGET]:.0f} %. "
         "The verdict says whether there are fewer, not whether there are none. It says nothing of other wordings, or of what the weights still hold."
     ]
     effects = [effect for probe in (TARGET, DAMAGE) for effect in effects_of(told[told["probe"] == probe])]
-    return [Answer("C12", found.word, found.sentence, rule, lines, found.p, effects, "that of the tone")]
+    return [Answer("C12", found.word, found.sentence, rule, lines, found.p, effects, "that of the tone", but)]

@@ -192,6 +192,13 @@ def test_the_answer_follows_what_is_read_and_what_is_lost(given, word):
     assert (answer.claim, answer.word) == ("C12", word) and "read as a named tone" in answer.rule
 
 
+def test_what_the_edit_does_to_captions_that_were_not_edited_stands_beside_the_word():
+    tables = tables_of(before=0.9, after=0.1)
+    (answer,) = editing.verdict(tables)
+    others = tables["differences"].query("probe == @editing.NAMED_TONE_OTHERS")
+    assert len(others) == 1 and ("points too." in answer.but) == bool(others["low"].iloc[0] > 0)
+
+
 def test_half_a_point_of_loss_is_within_the_bound_and_two_points_are_not():
     """With 400 concepts one is a quarter of a point."""
     some = dict(concepts=400, each=1)
