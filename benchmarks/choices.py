@@ -28,6 +28,7 @@ from stablerep.study.parameters.base import Pretraining
 from stablerep.study.root import PROJECT, STORED
 
 RESULTS = STORED / "choices"
+WORDS = {"True": "yes", "False": "no"}  # of choices, on the page
 PILOT_SEEDS = 3
 ENCODERS = (
     ("resnet10t", "published"), ("resnet10t", "no-pool"), ("resnet18", "published"), ("convnext_atto", "published"),
@@ -222,7 +223,7 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
             by_choice = some.set_index("choice")
             shown["steps"] = [f"{n:,}" for n in by_choice.loc[shown.index, "steps"]]
             shown["weights"] = [f"{n / 1e6:.1f} M" for n in by_choice.loc[shown.index, "weights"]]
-        rows = [[str(cell) for cell in row] for row in shown.reset_index().to_numpy()]
+        rows = [[WORDS.get(text := str(cell), text) for cell in row] for row in shown.reset_index().to_numpy()]
         title = STAGES[stage].format(seconds=seconds, many="by StableRep on real designs")
         note = f"{NOTES[stage]}\n\n" if stage in NOTES else ""
         parts.append(f"## {title}\n\n{note}" + captioned(f"{title}.", markdown_table(["choice", *shown.columns], rows)))

@@ -120,8 +120,16 @@ def draw_margin(axis) -> None:
 
 
 def name_rows(axis, names) -> None:
-    """A row of the axis for each name, the first on top."""
+    """A row of the axis for each name, the first on top. Where some have several lines, all begin at the left: a page draws them in its own font, in
+    which lines that end below each other here would not."""
     axis.set_yticks(range(len(names)), names, fontsize=SMALL)
+    labels = axis.get_yticklabels()
+    if any("\n" in one.get_text() for one in labels):
+        renderer = axis.figure.canvas.get_renderer()
+        widest = max(one.get_window_extent(renderer).width for one in labels)
+        axis.tick_params(axis="y", pad=72 / axis.figure.dpi * widest + 4)
+        for one in labels:
+            one.set(horizontalalignment="left", multialignment="left")
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
 

@@ -51,13 +51,23 @@ def evidence(
     axes[0][0].get_subplotspec().get_gridspec().set_height_ratios(heights)
     draw_arms(axes[0][0], arms, probe)
     draw_differences(axes[1][0], pairs, seeds[seeds["probe"] == probe], words)
-    best = arms.iloc[0]
-    said = [f"the best arm is {best['arm']}, {percent(best['accuracy'], best['low'], best['high'])} %"] + [
+    said = [
         f"{row.first} minus {row.second} {points(row.difference, row.low, row.high)} points"
         for row in pairs.itertuples()
     ]
-    figure.set_label(f"Accuracy of arms on {probe}, and differences between them: {'; '.join(said)}.")
+    figure.set_label(
+        f"Accuracy of arms on {probe}, and differences between them: {'; '.join([*_best_of(arms), *said])}."
+    )
     return figure
+
+
+def _best_of(arms: pd.DataFrame) -> list[str]:
+    """Which arm that was trained is best, and which floor, of arms in the order of their accuracy."""
+    kinds = {"the best arm": arms[arms["views"] > 0], "the best floor": arms[arms["views"] == 0]}
+    found = {kind: some.iloc[0] for kind, some in kinds.items() if len(some)}
+    return [
+        f"{kind} is {one['arm']}, {percent(one['accuracy'], one['low'], one['high'])} %" for kind, one in found.items()
+    ]
 
 
 def of_first_method(differences: pd.DataFrame, arms: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -83,7 +93,7 @@ def draw_arms(axis, arms: pd.DataFrame, title: str) -> None:
         axis.axvline(100 * best["accuracy"], color=GREY, ls=":")
         label += f"\ndotted: the best floor, {best['arm'].lower()}"
     name_rows(axis, arms["arm"])
-    axis.set_xlabel(wrapped(label), loc=_side())
+    axis.set_xlabel(wrapped(label), loc=_side(), multialignment="left")
     axis.set_title(f"{title}, {seeds_of(arms)}", loc=_side())
 
 
@@ -101,8 +111,9 @@ def draw_differences(axis, pairs: pd.DataFrame, seeds: pd.DataFrame, words: Mapp
         names.append(f"{word}:\n{row.first}{between}{row.second}")
     name_rows(axis, names)
     legend = "difference (points)", "dots: single seeds", "grey: the margin of a point"
-    axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend), loc=_side())
-    axis.set_title(wrapped("first minus second, on the same test images and seeds"), loc=_side())
+    axis.set_xlabel(("\n" if is_narrow() else "; ").join(legend), loc=_side(), multialignment="left")
+    title = wrapped("first minus second, on the same test images and seeds")
+    axis.set_title(title, loc=_side(), multialignment="left")
 
 
 def _side() -> str:
@@ -153,6 +164,16 @@ def leads(table: pd.DataFrame) -> Figure:
                 draw_interval(
                     axis, place, row.difference, row.low, row.high, colour_of(row.first), fill=filled(row.first)
                 )
+            colour = colour_of(mine["first"].iloc[0])
+            axis.plot(
+                [],
+                [],
+                "o",
+                color=colour,
+                markerfacecolor=colour if filled(mine["first"].iloc[0]) else "white",
+                ls="",
+                label=name,
+            )
         name_rows(axis, others)
         axis.set_xlabel("points")
         axis.set_title(f"{measure}:\n{table['first'].iloc[0]} minus")  # in two lines, for want of room beside others

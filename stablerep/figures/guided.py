@@ -197,5 +197,5 @@ def mixtures(shares: pd.DataFrame, arms: pd.DataFrame, probe: str) -> Figure:
 def over_doublings(axis, values) -> None:
     """A logarithmic axis that names the values that were tried."""
     axis.set_xscale("log", base=2)
-    axis.set_xticks(values, [f"{value:g}" for value in values])
+    axis.set_xticks(values, [f"{value:,.0f}" if value >= 1000 else f"{value:g}" for value in values])
     axis.minorticks_off()

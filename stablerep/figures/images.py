@@ -116,7 +116,7 @@ def designs_of(corpus: Corpus, captions: Sequence[str], designs: Sequence[str], 
     place = {(row.caption, row.design): i for i, row in enumerate(corpus.table.itertuples())}
     blank = np.full_like(pixels[0], 255)
     rows = [[pixels[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
-    figure = image_grid(np.asarray(rows), captions, [design.replace("-", "-\n", 1) for design in designs])
+    figure = image_grid(np.asarray(rows), captions, [design.replace("-", "\n") for design in designs])
     figure.set_label(
         f"{len(captions)} captions in {len(designs)} designs: {', '.join(captions)}; {len(place)} drawings."
     )
@@ -149,7 +149,9 @@ def image_grid(
     group_of = np.repeat(np.arange(len(groups)), groups)
     lefts = np.arange(columns) * (side + gap) + group_of * (3 * gap if len(groups) < columns else 0)
     width = (3.7 if is_narrow() else 5.6) / (lefts[-1] / (side + gap) + 1)  # of an image in inches
-    above = gap + is_narrow() * math.ceil(0.3 / width * side)  # free pixels above a row, for two lines of text
+    texts = [in_lines(" ".join(label.split()), 52) for label in row_labels]  # as they stand above rows
+    lines = 1 + max(text.count("\n") for text in texts)
+    above = gap + is_narrow() * math.ceil((0.1 + 0.17 * lines) / width * side)  # free pixels above a row
     mosaic = np.zeros((rows * (side + above), lefts[-1] + side + gap, 4), np.uint8)
     for i in range(rows):
         for j in range(columns):
@@ -169,8 +171,7 @@ def image_grid(
     starts = [i * (side + above) + above for i in range(rows)]
     if is_narrow():
         axis.set_yticks([])
-        for start, label in zip(starts, row_labels):
-            text = in_lines(" ".join(label.split()), 52)
+        for start, text in zip(starts, texts):
             axis.text(0, start - gap, text, fontsize=SMALL, va="bottom").set_in_layout(False)
     else:
         names = [label if "\n" in label else in_lines(label, 18) for label in row_labels]

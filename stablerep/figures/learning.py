@@ -16,6 +16,7 @@ from stablerep.figures.canvas import (
     draw_interval,
     filled,
     in_percent,
+    is_narrow,
     name_rows,
     seeds_of,
 )
@@ -97,11 +98,15 @@ def scaling(
             part["captions"], part["accuracy"], marker="o", label=method, color=colour, markerfacecolor=colour if filled(method) else "white",
         )  # fmt: skip
     theirs.set_title("the paper, figure 6: ImageNet, linear probe")
+    told = None
     for axis in (*ours, theirs):
         axis.set_xscale("log")
         axis.set_xlabel("captions")
         axis.set_ylabel("accuracy (%)")
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)  # no place inside is always free
+        labels = axis.get_legend_handles_labels()[1]
+        if is_narrow() or labels != told:  # beside it stands the same; on a phone it is out of sight
+            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)  # no place inside is always free
+        told = labels
     if images is not None:
         axis, part = axes.flat[count - 1], images[images["probe"] == probe].sort_values("images")
         draw_scales(axis, part["arm"].iloc[0], part, "images", part["arm"].iloc[0])
@@ -112,7 +117,7 @@ def scaling(
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     for axis in ours:
         axis.sharey(ours[0])
-        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axis.minorticks_off()
     most = mine[(mine["captions"] == sizes[-1]) & (mine["panel"] == panels[0])]
     said = "; ".join(f"{row.arm} {percent(row.accuracy, row.low, row.high)} %" for row in most.itertuples())

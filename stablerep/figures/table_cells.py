@@ -17,14 +17,14 @@ _DIGIT, _COMMA, _UNBROKEN = (
 )  # spaces as wide as a digit and as a comma, and one that no line ends at
 _MOST_DIGITS = 3
 _LONG = 24  # characters after a number that make a cell a phrase, which may break anywhere
-_MANY = 5  # columns, which not every page has room for with intervals on one line with their values
+_MANY = 5  # columns, for which a page has no room with intervals on one line with their values
 
 
 class ShownTable:
     """A table as a notebook keeps it: HTML, and its cells for the built page, which gives it a number and a caption.
 
     Attributes:
-        header: titles of the columns; those of row names come first, "" where they have none. rows: as many texts each.
+        header: titles of the columns; those of row names come first, "" where they have none. rows: as many texts each, of one line or two.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -43,7 +43,8 @@ class ShownTable:
         self.rows = rows
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        plain = pd.DataFrame(self.rows, columns=self.header)
+        lines = [[text.replace("\n", " ") for text in row] for row in self.rows]
+        plain = pd.DataFrame(lines, columns=self.header)
         return {
             "text/html": plain.to_html(index=False, border=0),
             TABLE: {"header": self.header, "rows": self.rows},
@@ -59,7 +60,9 @@ def show_table(frame: pd.DataFrame) -> None:
 
 
 def texts_of(column: pd.Series | pd.Index) -> list[str]:
-    """The cells of a column: numbers with the fewest digits that tell what three would, the same for all; "" for what is missing."""
+    """The cells of a column: numbers with the fewest digits that tell what three would, the same for all; yes or no; "" for what is missing."""
+    if pd.api.types.is_bool_dtype(column):
+        return ["yes" if value else "no" for value in column]
     if not pd.api.types.is_float_dtype(column):
         whole = pd.api.types.is_integer_dtype(column)
         return ["" if pd.isna(value) else f"{value:,}" if whole else str(value) for value in column]
@@ -67,13 +70,13 @@ def texts_of(column: pd.Series | pd.Index) -> list[str]:
     digits = next(
         (d for d in range(_MOST_DIGITS) if ((known - known.round(d)).abs() < 0.5 * 10**-_MOST_DIGITS).all()), _MOST_DIGITS
     )  # fmt: skip
-    return ["" if pd.isna(value) else f"{value:,.{digits}f}" for value in column]
+    return ["" if pd.isna(value) else f"{value:z,.{digits}f}" for value in column]
 
 
 def aligned(texts: list[str], *, breaking: bool = False) -> list[str]:
     """Cells that begin with a number, padded so that its decimal points stand below each other, and on one line; others as they are.
 
-    With ``breaking`` an interval may stand below its value where a page is narrow. Digits must be equally wide on the page, and a minus sign as wide as a plus sign.
+    With ``breaking`` every interval stands below its value, so that the values of a column do not move apart. Digits must be equally wide on the page, and a minus sign as wide as a plus sign.
     """
     texts = [re.sub(r"(?<![\w.])-(?=\d)", "−", text) for text in texts]
     numbers = [_NUMBER.match(text) for text in texts]
@@ -90,7 +93,7 @@ def aligned(texts: list[str], *, breaking: bool = False) -> list[str]:
 
 def _unbroken(text: str, breaking: bool) -> str:
     kept = text.replace(" ", _UNBROKEN)
-    return _INTERVAL.sub(lambda found: " " + found[0][1:], kept) if breaking else kept
+    return _INTERVAL.sub(lambda found: "\n" + found[0][1:], kept) if breaking else kept
 
 
 def _width(number: re.Match) -> int:

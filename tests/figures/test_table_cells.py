@@ -19,7 +19,9 @@ DIGIT, COMMA = "\u2007", "\u2008"
         ([1 / 3, 2.0], ["0.333", "2.000"]),
         ([102400, 26], ["102,400", "26"]),
         (["a", None], ["a", ""]),
-        ([True, False], ["True", "False"]),
+        ([-0.0, 0.25], ["0.00", "0.25"]),
+        ([-0.0001, 1 / 3], ["0.000", "0.333"]),
+        ([True, False], ["yes", "no"]),
     ],
 )
 def test_numbers_have_the_fewest_digits_that_tell_what_three_would(values, texts):
@@ -31,11 +33,12 @@ def points_of(text: str) -> list[int]:
     return [place for place, mark in enumerate(text) if mark == "."]
 
 
-def test_in_many_columns_an_interval_may_stand_below_its_value():
+def test_in_many_columns_every_interval_stands_below_its_value():
     few = pd.DataFrame({f"p{k}": ["30.8 [27.6, 34.0]"] for k in range(3)}, index=["A"])
     assert all(" " not in cell for cell in ShownTable(few).rows[0])
     many = ShownTable(few.assign(p3="1.0 [0.5, 1.5]")).rows[0]
-    assert [cell.replace("\u00a0", "_") for cell in many[1:]] == ["30.8 [27.6,_34.0]"] * 3 + ["1.0 [0.5,_1.5]"]
+    assert [cell.replace("\u00a0", "_") for cell in many[1:]] == ["30.8\n[27.6,_34.0]"] * 3 + ["1.0\n[0.5,_1.5]"]
+    assert "30.8 [27.6" in ShownTable(few.assign(p3="1.0"))._repr_mimebundle_()["text/plain"]
 
 
 def test_a_phrase_that_begins_with_a_number_may_break_anywhere():

@@ -96,7 +96,14 @@ def add_chapter_notes(name: str, notebook: dict) -> None:
         notes.append(_note("Other versions", "note", text))
     if notes:
         notebook["cells"].insert(1, _cell("notes", "\n\n".join(notes)))
-    hashes = [f"{WORDS.get(key, key).removeprefix('the ')} `{value}`" for key, value in about["inputs"].items()]
+    from stablerep.study.notebooks.execution import NOTHING
+
+    hashes = [
+        "no stored results"
+        if key == "stored" and value == NOTHING
+        else f"{WORDS.get(key, key).removeprefix('the ')} `{value}`"
+        for key, value in about["inputs"].items()
+    ]
     notebook["cells"].append(_cell("made-from", f"Made from {', '.join(hashes)}; run `{about['key']}`."))
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from stablerep.statistics import WORDS, verdict
+from stablerep.statistics.verdict import SEEDS
 from stablerep.study.experiments.floors import RULE, at_the_floor, held_to_floors, short_of_floors
+
+NO_VERDICT = "no verdict yet"  # shown for the last of WORDS where more seeds or arms would give one: it would read as a finding about the study's size
+ABSENT = "not run with these parameters"
+_NUMBERS = ("no", "one", "two", "three")
+_SAID = re.compile(r"\d+ seeds? (?:was|were) run; the claim needs \d+")  # as the audits' own rules say it
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,17 @@ class Answer:
     effects: list[Effect] = field(default_factory=list)  # the one to show first
     first: str = "the least favourable"  # which of several that is
     but: str = ""  # a sentence on what else the tables hold that the word does not say; shown wherever the word is
+    until: str = ""  # what there is no verdict for want of; of a word that is WORDS' last
+
+    @property
+    def shown(self) -> str:
+        """The word as readers see it."""
+        return NO_VERDICT if self.until else self.word
+
+    @property
+    def reason(self) -> str:
+        """Why there is that word, with what is lacking for one first, in sentences without the last full stop."""
+        return ". ".join(f"{one[:1].upper()}{one[1:]}" for one in (self.until, self.why) if one)
 
     @property
     def effect(self) -> str:
@@ -74,9 +92,7 @@ class Answer:
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
         points = "".join(f"\n- {line}" for line in self.lines)
-        return f"**{self.claim}: {self.word}.** {self.why[:1].upper()}{self.why[1:]}.{rule}" + (
-            f"\n{points}" if points else ""
-        )
+        return f"**{self.claim}: {self.shown}.** {self.reason}.{rule}" + (f"\n{points}" if points else "")
 
 
 def answer_by_pairs(
@@ -94,9 +110,19 @@ def answer_by_pairs(
     """
     mine = differences[(differences["claim"] == claim) & (differences["probe"] == probe)]
     if len(mine) < needed:
-        return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines))
+        return Answer(claim, WORDS[-1], f"{probe}: {lacking}", rule, list(lines), until=ABSENT)
     said = held_to_floors(verdict(mine), mine[["first"]] if degraded else mine, floors, probe)
     return Answer(claim, said.word, f"{probe}: {said.sentence}", rule, list(lines), said.p, effects_of(mine), but=but)
+
+
+def for_want_of_seeds(answer: Answer, seeds: int) -> Answer:
+    """The answer of a run; where it has too few seeds for a verdict, whatever they show, the answer says that."""
+    if answer.word != WORDS[-1] or seeds >= SEEDS:
+        return answer
+    until = f"{_NUMBERS[seeds]} seed{' was' if seeds == 1 else 's were'} run; a verdict needs {_NUMBERS[SEEDS]}"
+    why = _SAID.sub("", answer.why).strip(" :;,")
+    lines = [line.replace(WORDS[-1], NO_VERDICT) for line in answer.lines]
+    return replace(answer, until=until, why=why, lines=lines)
 
 
 def answer_by_contrasts(

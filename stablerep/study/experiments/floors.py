@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import nan
 
@@ -34,6 +34,29 @@ def at_the_floor(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> list[
     above = (mine["difference"] > 0) & (mine["difference"] >= mine["visible"])
     cleared = above.groupby(mine["first"]).all() & (mine.groupby("first")["second"].nunique() == len(FLOOR_ARMS))
     return [name for name in arms if not cleared.get(name, False)]
+
+
+def none_above(tables: Mapping[str, pd.DataFrame], probe: str) -> str:
+    """A sentence where no arm that was held against floors lies above all of them (:func:`at_the_floor`); empty where one does.
+
+    Args:
+        tables: ``floors`` of :func:`against_floors`, where an arm may be held against those of several panels, and others, of which one with ``arm``,
+            ``probe`` and ``accuracy`` has the floors' own accuracy.
+    """
+    floors = tables["floors"]
+    mine = floors[floors["probe"] == probe]
+    places = [mine[name] for name in ("panel", "steps", "encoder") if name in mine]
+    parts = [part for _, part in mine.groupby(places, dropna=False)] if places else [mine]
+    learned = any(len(at_the_floor(part, probe, part["first"].unique())) < part["first"].nunique() for part in parts)
+    if mine.empty or learned:
+        return ""
+    known = [one for one in tables.values() if {"arm", "probe", "accuracy"} <= {*one.columns}]
+    levels = [one[(one["probe"] == probe) & one["arm"].isin(FLOOR_ARMS)] for one in known]
+    best = max(((row.accuracy, row.arm) for one in levels for row in one.itertuples()), default=None)
+    which = f" (the best, {best[1].lower()}, has {100 * best[0]:.1f} %)" if best else ""
+    return (
+        f"No arm of this run lies clearly above every floor{which}, so that its differences say nothing about learning."
+    )
 
 
 def short_of_floors(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> str:

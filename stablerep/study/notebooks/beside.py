@@ -9,27 +9,34 @@ import pandas as pd
 
 from stablerep.figures.canvas import in_percent
 
+TITLES = {"guidance_scale": "w"}  # of columns, as in other tables of pages; those that are not here are plain words
+DIFFERENCE = "difference"  # the column whose numbers are differences of shares, with signs, in points
+
 
 def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:
     """Two headlines (:meth:`stablerep.study.chapters.Headline.rows`) as a table of texts: a row for each that both have."""
     keys, unit = mine["keys"], mine["unit"]
     known = {tuple(row[key] for key in keys): row for row in theirs["rows"]}
     rows = [
-        [*(str(row[key]) for key in keys), _number(row, unit), _number(known[name], unit)]
+        [*(_name(row[key]) for key in keys), *(_number(one, unit, mine["value"]) for one in (row, known[name]))]
         for row in mine["rows"] if (name := tuple(row[key] for key in keys)) in known
     ]  # fmt: skip
-    percent = " (%)" if in_percent(unit) else ""
-    titles = [*keys, f"this run{percent}", f"the reference{percent}"]
-    return pd.DataFrame(rows, columns=titles).set_index(keys)
+    percent = f" ({'points' if mine['value'] == DIFFERENCE else '%'})" if in_percent(unit) else ""
+    names = [TITLES.get(key, key.replace("_", " ")) for key in keys]
+    return pd.DataFrame(rows, columns=[*names, f"this run{percent}", f"the reference{percent}"]).set_index(names)
 
 
-def _number(row: Mapping[str, Any], unit: str) -> str:
+def _name(value: object) -> str:
+    """A key as other tables have it; real images, for one, have no guidance scale."""
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(row: Mapping[str, Any], unit: str, value: str) -> str:
     if row["value"] is None:
         return ""
     scale, digits = (100, 1) if in_percent(unit) else (1, 0 if float(row["value"]).is_integer() else 3)
-    shown = f"{scale * row['value']:,.{digits}f}"
-    return (
-        shown
-        if row["low"] is None
-        else f"{shown} [{scale * row['low']:,.{digits}f}, {scale * row['high']:,.{digits}f}]"
-    )
+    form = f"{'+' if value == DIFFERENCE else ''}z,.{digits}f"
+    shown, *ends = (f"{scale * one:{form}}" for one in (row["value"], row["low"], row["high"]) if one is not None)
+    return f"{shown} [{', '.join(ends)}]" if ends else shown

@@ -17,7 +17,7 @@ from tqdm import TqdmWarning
 from stablerep.checkpoint import save_table
 from stablerep.errors import MissingError
 from stablerep.figures.table_cells import show_table
-from stablerep.statistics.verdict import SEEDS, WORDS
+from stablerep.statistics.verdict import SEEDS
 from stablerep.study.chapters import (
     chapter,
     compute_tables,
@@ -29,14 +29,13 @@ from stablerep.study.chapters import (
     stored_record,
     stored_tables,
 )
-from stablerep.study.claims import claim_named
 from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.study import Study
-from stablerep.study.markdown import badge
 from stablerep.study.notebooks.beside import side_by_side
+from stablerep.study.notebooks.given import parameter_table
+from stablerep.study.notebooks.heads import answered, answers_of, floors_sentence
 from stablerep.study.notebooks.reference import describe_reference
 from stablerep.study.parameters.base import Parameters
-from stablerep.study.parameters.description import describe_schema
 from stablerep.study.root import project_root
 from stablerep.study.store.folder import write_json
 
@@ -122,17 +121,25 @@ class Chapter:
     @cached_property
     def answers(self) -> list[Answer]:
         """The chapter's answer to each of its claims, computed from :attr:`tables`."""
-        return chapter(self.name).verdict(self.tables)
+        return self._answers(self.tables)
+
+    def _answers(self, tables: dict[str, pd.DataFrame]) -> list[Answer]:
+        def seeds() -> int:
+            return (self.given if tables is self.tables else self.parameters.model_dump()).get("seeds", 1)
+
+        return answers_of(self.name, tables, seeds)
 
     def words(self, tables: dict[str, pd.DataFrame]) -> dict[str, str]:
-        """The word on each claim by some tables of the chapter."""
-        return {one.claim: one.word for one in chapter(self.name).verdict(tables)}
+        """The word on each claim, as readers see it, by some tables of the chapter: those that the page draws, or this run's."""
+        return {one.claim: one.shown for one in self._answers(tables)}
 
     def opening(self, summary: str = "") -> Markdown:
         """The question, and what came out: a badge and a sentence for each claim, or a summary where none is tested; and how sure that is."""
         from IPython.display import Markdown
 
-        parts = [f"**{chapter(self.name).QUESTION}**", *(_answered(self.name, one) for one in self.answers), summary]
+        parts = [f"**{chapter(self.name).QUESTION}**", *(answered(self.name, one) for one in self.answers), summary]
+        if self.tables is not self.stored:
+            parts.append(floors_sentence(self.name, self.tables))
         parts.append(f"*Numbers of {self.whose}{self._how_sure()}.*" if self.answers or summary else "")
         return Markdown("\n\n".join(filter(None, parts)))
 
@@ -162,7 +169,8 @@ class Chapter:
         changed = preset_differences(self.name, self.parameters)
         told = ", ".join(f"`{name} = {value}`" for name, (value, _) in changed.items() if name != "live")
         said = f"This run: preset `{self.parameters.preset}`{', with ' + told if told else ''}."
-        shown = f" It is what the page above shows. {self.reference}" if self.tables is self.own else ""
+        above = f" It is what the page above shows. {self.reference}"
+        shown = above if self.tables is self.own else f" {floors_sentence(self.name, self.own)}".rstrip()
         return Markdown(said + shown)
 
     def show_beside(self) -> None:
@@ -203,23 +211,7 @@ class Chapter:
     def parameter_table(self) -> pd.DataFrame:
         """Value (beside the preset's if it differs), meaning, valid values with unit, and cost by parameter."""
 
-        def text(value) -> str:
-            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-        rows, different = {}, preset_differences(self.name, self.parameters)
-        for about in describe_schema(type(self.parameters)):
-            value = text(getattr(self.parameters, about.name))
-            if about.name in different:
-                value += f" (preset: {text(different[about.name][1])})"
-            cost = "" if about.cost == "none" else about.cost
-            rows[about.name] = [value, about.help, f"{about.valid} {about.unit}".strip(), cost]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "meaning", "valid", "cost"])
-
-
-def _answered(name: str, answer: Answer) -> str:
-    """A chapter's claim with the word on it, the effect on which it rests, and what limits that; why it is not testable, where it is not."""
-    said = answer.why if answer.word == WORDS[-1] or not answer.effects else answer.sentence
-    return f"{badge(answer.claim, answer.word)} {claim_named(answer.claim).told(name)} {said[0].upper()}{said[1:]}. {answer.but}".rstrip()
+        return parameter_table(self.name, self.parameters)
 
 
 def open_chapter(name: str, namespace: dict[str, Any]) -> Chapter:

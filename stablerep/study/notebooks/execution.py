@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 NOTEBOOK = Step(
     "notebook", 3, lambda p: f"the notebook {p['name']}", seconds=15.0, announced=False
 )  # its code is among its inputs
+NOTHING = hashlib.sha256().hexdigest()[:16]  # the hash of no stored results
 CHANGING = ("torch", "timm", "diffusers")  # libraries that change numbers, by rounding or more
 
 
 def stored_hash(name: str) -> str:
-    """Hash of the stored results that a notebook may draw."""
+    """Hash of the stored results that a notebook may draw; ``NOTHING`` where there are none."""
     digest = hashlib.sha256()
     for file in sorted((STORED / name).glob("*")):
         digest.update(file.name.encode() + file.read_bytes())

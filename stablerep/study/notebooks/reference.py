@@ -15,7 +15,7 @@ from stablerep.checkpoint import save_table
 from stablerep.errors import FailedError, InputError, MissingError
 from stablerep.study.chapters import chapter, compute_tables, lacking, resolve, stored_record
 from stablerep.study.experiments.study import Study
-from stablerep.study.markdown import some_of
+from stablerep.study.markdown import enumerated, some_of
 from stablerep.study.parameters.paths import published_paths
 from stablerep.study.protocol import protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT, STORED
@@ -35,6 +35,7 @@ QUOTIENTS = (
     "worth",
 )  # tables of numbers that have no end where what they are divided by is near zero, as after a few steps
 MOST_NAMED = 8  # values of a list that a sentence has room for
+EVERY = {"captions": (0,)}  # values of parameters that stand for all there are
 
 
 def make_reference(name: str, given: dict | None = None) -> list[str]:
@@ -148,9 +149,14 @@ def changed_modules(record: dict) -> list[str] | None:
     return [name for name, digest in record["modules"].items() if now.get(name) != digest]
 
 
-def _briefly(value: object) -> str:
-    """A parameter's value in a sentence; of a long list its length, as the record has the rest."""
-    return f"{len(value)} values" if isinstance(value, list) and len(value) > MOST_NAMED else f"{value}"
+def _briefly(name: str, value: object) -> str:
+    """A parameter and its value in a sentence; of a long list its length, as the record has the rest."""
+    if value in EVERY.get(name, ()):
+        return f"all {name.replace('_', ' ')}"
+    values = [
+        f"{one:g}" if isinstance(one, float) else f"{one}" for one in (value if isinstance(value, list) else [value])
+    ]
+    return f"{name} = {enumerated(values, most=MOST_NAMED)}"
 
 
 def describe_reference(name: str, parameters: Parameters) -> str:
@@ -159,7 +165,7 @@ def describe_reference(name: str, parameters: Parameters) -> str:
     known = chapter(name).Parameters.model_fields
     own = {k: v for k, v in record["parameters"].items() if k not in ("live", "preset")}
     different = {k: v for k, v in own.items() if k not in known or getattr(parameters, k) != v}
-    changed = ", ".join(f"{k} = {_briefly(v)}" for k, v in different.items())
+    changed = "; ".join(_briefly(name, value) for name, value in different.items())
     day = record["provenance"]["created"][:10]
     sentences = [f"The stored reference was computed with {changed or 'the same parameters'} on {day}."]
     sentences.append(protocol_sentence(record, [*chapter(name).CLAIMS, name]))

@@ -34,6 +34,14 @@ def test_a_table_becomes_a_captioned_one_and_nothing_in_it_is_markup(cell):
     assert lines[5] == "| A | +1.2\u00a0\\[+0.1,\u00a0+2.3\\] | a\\|b\\_c \\*d\\* |"
 
 
+def test_spaces_that_align_numbers_and_lines_of_a_cell_are_kept(cell):
+    frame = pd.DataFrame({f"p{k}": ["10.2 [9.1, 11.3]", "9.9 [8.8, 11.0]"] for k in range(4)}, index=["A", "B"])
+    cell["outputs"] = [{"data": ShownTable(frame)._repr_mimebundle_()}]
+    caption_tables({"cells": [cell]})
+    text = cell["outputs"][0]["data"]["text/markdown"]
+    assert "| &numsp;9.9<br>\\[8.8,\u00a011.0\\] |" in text
+
+
 def test_a_table_without_rows_says_that_nothing_was_run(cell):
     cell["outputs"] = [{"data": ShownTable(pd.DataFrame({"points": [], "note": []}))._repr_mimebundle_()}]
     caption_tables({"cells": [cell]})

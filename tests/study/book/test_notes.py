@@ -43,6 +43,14 @@ def test_a_fresh_page_only_says_what_it_was_made_from(notebook):
         assert f"`{value}`" in last
 
 
+def test_a_page_without_stored_results_names_no_hash_of_nothing(notebook):
+    inputs = notebook["metadata"]["stablerep"]["inputs"]
+    inputs["stored"] = execution.stored_hash("no chapter")
+    add_chapter_notes("compare", notebook)
+    assert inputs["stored"] == execution.NOTHING and "no stored results" in sources(notebook)[-1]
+    assert execution.NOTHING not in sources(notebook)[-1]
+
+
 @pytest.mark.parametrize("changed", WORDS)
 def test_each_input_makes_a_page_stale(notebook, changed):
     notebook["metadata"]["stablerep"]["inputs"][changed] = "0" * 16

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from stablerep.statistics import Pair, differences
-from stablerep.study.experiments.answers import answer_by_pairs
+from stablerep.statistics import WORDS, Pair, differences
+from stablerep.study.experiments.answers import Answer, answer_by_pairs, for_want_of_seeds
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.floors import against_floors
 from tests.study.stand_ins import items
@@ -51,3 +51,28 @@ def test_where_something_was_made_worse_the_worse_arm_may_lie_at_the_floors():
     assert answered(SHARES | {"second": 0.1}, degraded=True).word == "reproduced"
     low = answered(SHARES | {"first": 0.1, "second": 0.0, "third": 0.0}, degraded=True)
     assert low.word == "not testable at this scale" and "not clearly above the floors: first" in low.why
+
+
+def test_of_what_was_not_run_there_is_no_verdict_yet():
+    answer = answered(needed=3)
+    assert answer.shown == "no verdict yet" and answer.markdown.startswith("**C1: no verdict yet.** Not run with these")
+    assert answered().shown == "reproduced" and answered().reason.startswith("One-shot: first minus ")
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "One seed was run; a "), (2, "Two seeds were run; a "), (3, "")])
+def test_too_few_seeds_are_named_before_what_they_show(seeds, said):
+    low = answered(SHARES | {"second": 0.1})
+    found = for_want_of_seeds(low, seeds)
+    assert (found.shown == "no verdict yet") == bool(said) and found.word == low.word
+    assert (
+        found.reason
+        == (f"{said}verdict needs three. One-shot: " if said else "One-shot: ") + low.why.partition(": ")[2]
+    )
+    assert for_want_of_seeds(answered(), seeds) == answered()  # a word that seeds gave stands
+
+
+def test_seeds_are_named_once():
+    why = "a against b: 1 seed was run; the claim needs 3"
+    found = for_want_of_seeds(Answer("C8", WORDS[-1], why, lines=[f"Beside it, {WORDS[-1]}"]), 1)
+    assert found.reason == "One seed was run; a verdict needs three. A against b"
+    assert found.lines == ["Beside it, no verdict yet"]

@@ -10,7 +10,7 @@ import pytest
 from stablerep.probes.floors import FLOORS
 from stablerep.statistics import Pair, Verdict, differences, verdict
 from stablerep.study.experiments.arms import FLOOR_ARMS, UNTRAINED
-from stablerep.study.experiments.floors import LEARNED, against_floors, at_the_floor, held_to_floors
+from stablerep.study.experiments.floors import LEARNED, against_floors, at_the_floor, held_to_floors, none_above
 from tests.study.stand_ins import items
 
 PROBE = "linear subgroup"
@@ -90,3 +90,16 @@ def test_names_of_arms_that_have_commas_are_kept_apart():
 
 def test_the_floors_are_named_as_where_they_are_made():
     assert UNTRAINED == ("random", *FLOORS)
+
+
+def test_a_run_of_which_no_arm_lies_above_the_floors_says_so():
+    arms = pd.DataFrame({"arm": ["a", FLOOR_ARMS[0], FLOOR_ARMS[1]], "probe": PROBE, "accuracy": [0.2, 0.05, 0.057]})
+    low, high = floors_of({"a": 0.1, "b": 0.12}), floors_of({"a": 0.1, "b": 0.9})
+    said = none_above({"floors": low, "arms": arms}, PROBE)
+    assert said.startswith(
+        f"No arm of this run lies clearly above every floor (the best, {FLOOR_ARMS[1].lower()}, has 5.7 %)"
+    )
+    assert "every floor, so that" in none_above({"floors": low}, PROBE)  # of which no accuracy is known
+    panels = pd.concat([low.assign(panel="one"), high.assign(panel="two")])
+    for floors, probe in ((high, PROBE), (low, "another"), (panels, PROBE)):
+        assert none_above({"floors": floors, "arms": arms}, probe) == ""

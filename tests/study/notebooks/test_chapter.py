@@ -20,12 +20,14 @@ from stablerep.study import chapters
 from stablerep.study.chapters import corpus, resolve, schemas
 from stablerep.study.claims import claim_named
 from stablerep.study.experiments.answers import Answer
+from stablerep.study.experiments.arms import FLOOR_ARMS
+from stablerep.study.experiments.floors import against_floors
 from stablerep.study.notebooks import reference
 from stablerep.study.notebooks.chapter import Chapter, notebook_path, open_chapter, source_text
 from stablerep.study.notebooks.schema import parameters_cell, sync_notebook
 from stablerep.study.parameters.errors import ParameterError
 from stablerep.study.root import project_root
-from tests.study.stand_ins import plain_corpus
+from tests.study.stand_ins import items, plain_corpus
 
 ROOT = Path(__file__).resolve().parents[3]
 FIGURE = re.compile(r"\bfigures\.show\(")
@@ -346,6 +348,41 @@ def test_what_limits_an_answer_stands_behind_it(monkeypatch):
     monkeypatch.setattr(chapters.chapter("compare"), "verdict", lambda tables: answers)
     monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 5}})
     assert "Of C1. Not so by another probe.\n" in Chapter("compare", resolve("compare", {})).opening().data
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(1, "no verdict yet"), (3, "not testable at this scale")])
+def test_a_run_of_too_few_seeds_has_no_verdict_yet(monkeypatch, seeds, shown):
+    """Neither at the head nor in a figure: the word would read as a finding about the study's size."""
+    stand_in(monkeypatch)
+    answers = [Answer("C1", "not testable at this scale", "A minus B: +1.0 points", "a rule")]
+    monkeypatch.setattr(chapters.chapter("compare"), "verdict", lambda tables: answers)
+    record = {"parameters": {"seeds": seeds}}
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: record)
+    monkeypatch.setattr(Chapter, "reference", "A reference.")
+    monkeypatch.setattr(Chapter, "notes", lambda self: "")
+    page = Chapter("compare", resolve("compare", {"live": False}))
+    assert page.words(page.tables) == {"C1": shown}
+    assert f'<span class="verdict verdict-{shown.split()[0]}">C1: {shown}</span>' in page.opening().data
+    assert f"**C1: {shown}.** " in page.verdict().data
+    few = "One seed was run; a verdict needs three. A minus B: +1.0 points."
+    assert (few in page.opening().data) == (few in page.verdict().data) == (seeds == 1)
+
+
+def test_a_run_that_learned_nothing_says_so_at_the_head_and_in_its_own_part(monkeypatch):
+    names = ["SimCLR real", *FLOOR_ARMS]
+    low = against_floors(items(dict.fromkeys(names, 0.1), seeds=3, probe="one-shot concept"), names[:1])
+    arms = pd.DataFrame({"arm": names, "probe": "one-shot concept", "accuracy": 0.1})
+    monkeypatch.setattr(chapters.chapter("compare"), "ask", lambda p, study: None)
+    monkeypatch.setattr(chapters.chapter("compare"), "compute", lambda p, asked: {"floors": low, "arms": arms})
+    monkeypatch.setattr(chapters.chapter("compare"), "verdict", lambda tables: [])
+    said = "No arm of this run lies clearly above every floor (the best, "
+    monkeypatch.setattr(Chapter, "stored", None)
+    alone = Chapter("compare", resolve("compare", {}))
+    assert said in alone.opening("A summary.").data and said not in alone.own_run().data
+    monkeypatch.setattr(Chapter, "stored", {"arms": arms})
+    monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 5}})
+    beside = Chapter("compare", resolve("compare", {}))
+    assert said not in beside.opening("A summary.").data and said in beside.own_run().data
 
 
 def stand_in(monkeypatch) -> dict[str, pd.DataFrame]:

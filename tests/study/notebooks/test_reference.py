@@ -170,3 +170,19 @@ def test_modules_are_those_of_the_runs(tmp_path):
         store.obtain(Step(name, code=(module,)), parameters={}, inputs={}, compute=lambda folder: {})
     store.asked.append("absent-0")
     assert reference.modules_of(store) == code_modules(["stablerep.losses", "stablerep.views"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("captions", 0, "all captions"), ("captions", 12, "captions = 12"), ("edited_captions", 0, "edited_captions = 0"),
+        ("stored_counts", [1, 2, 4, 8], "stored_counts = 1, 2, 4 and 8"), ("guidance_scales", [1.0, 2.5], "guidance_scales = 1 and 2.5"),
+        ("methods", ["clip"], "methods = clip"), ("methods", [], "methods = none"), ("arms", ["a"] * 9, "arms = 9 values"),
+        ("guidance_scale", 2.0, "guidance_scale = 2"), ("guidance_scale", 4.5, "guidance_scale = 4.5"),
+    ],
+)  # fmt: skip
+def test_parameters_of_a_reference_are_told_in_plain_words(results, monkeypatch, name, value, said):
+    record = {"parameters": {name: value}, "provenance": {"created": "2026-11-27T10:00"}}
+    monkeypatch.setattr(reference, "stored_record", lambda name: record)
+    text = reference.describe_reference("compare", resolve("compare", {"captions": 99, "guidance_scale": 9}))
+    assert text.startswith(f"The stored reference was computed with {said} on 2026-11-27.")

@@ -1,0 +1,35 @@
+"""This run's headline beside the reference's: rows that both have, titles as on the page, and signs of differences."""
+
+from __future__ import annotations
+
+from stablerep.study.notebooks.beside import side_by_side
+
+
+def headline(keys: list[str], rows: list[dict], *, value: str = "accuracy", unit: str = "accuracy") -> dict:
+    return {"keys": keys, "value": value, "unit": unit, "rows": rows}
+
+
+def row(value: float | None, low: float | None = None, high: float | None = None, **keys) -> dict:
+    return {**keys, "value": value, "low": low, "high": high}
+
+
+def test_columns_have_the_titles_of_other_tables_and_scales_no_needless_digits():
+    rows = [row(0.5, 0.4, 0.6, arm="A", guidance_scale=1.0), row(0.25, arm="A", guidance_scale=2.5)]
+    mine = headline(["arm", "guidance_scale"], [*rows, row(0.1, arm="real", guidance_scale=None)])
+    theirs = headline(["arm", "guidance_scale"], [*rows[:1], row(None, arm="real", guidance_scale=None)])
+    table = side_by_side(mine, theirs)
+    assert table.index.names == ["arm", "w"] and table.index.tolist() == [("A", "1"), ("real", "–")]
+    assert table.columns.tolist() == ["this run (%)", "the reference (%)"]
+    assert table.to_numpy().tolist() == [["50.0 [40.0, 60.0]"] * 2, ["10.0", ""]]
+
+
+def test_differences_are_points_with_their_signs():
+    mine = headline(["first"], [row(0.012, -0.0001, 0.02, first="A")], value="difference", unit="accuracy, by group")
+    table = side_by_side(mine, mine)
+    assert table.iloc[0].tolist() == ["+1.2 [+0.0, +2.0]"] * 2 and table.columns[0] == "this run (points)"
+
+
+def test_other_units_stay_as_they_are():
+    mine = headline(["images_of"], [row(1694.0, images_of="noto")], value="captions", unit="captions")
+    table = side_by_side(mine, mine)
+    assert table.index.names == ["images of"] and table.iloc[0, 0] == "1,694"
