@@ -17,12 +17,13 @@ from stablerep.study.book.record import RECORD, Record
 from stablerep.study.book.terms import link_terms
 from stablerep.study.book.typesetting import set_page
 from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
-from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
+from stablerep.study.claims import CLAIMS, MARK, UNTESTED_MARK, scoreboard, untested
 from stablerep.study.disagreements import MARK as DISAGREEMENTS
 from stablerep.study.disagreements import disagreements
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
+CLAIM_TEXTS = "<!-- claim-texts -->"  # in the protocol
 STRIP = "<!-- strip -->"  # on the first page
 SOLUTIONS = "STABLEREP_SOLUTIONS"  # the environment variable that leaves them out, with "no"
 SOLVES = "chapter.solutions("  # in the cell that prints them
@@ -71,13 +72,19 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = json.dumps(notebook)
         return
     filled = {
-        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, DISAGREEMENTS: disagreements, STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
+        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, DISAGREEMENTS: disagreements, CLAIM_TEXTS: claim_texts,
+        STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
     }  # fmt: skip
     for mark, fill in filled.items():
         if mark in source[0]:  # the scoreboard reads every stored table, which most pages do not need
             source[0] = source[0].replace(mark, fill())
     if docname == app.config.root_doc and (record := Path(app.srcdir) / RECORD).exists():
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
+
+
+def claim_texts() -> str:
+    """A line for each claim, as it is written on the first page."""
+    return "\n".join(f"- **{one.name}** {one.text}" for one in CLAIMS)
 
 
 def schema_links() -> str:

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from stablerep.study.book import sphinx_extension
-from stablerep.study.book.sphinx_extension import SOLVES, change_sources, leave_out_solutions, strip_figure
+from stablerep.study.book.sphinx_extension import CLAIM_TEXTS, SOLVES, change_sources, leave_out_solutions, strip_figure
 from stablerep.study.chapters import chapter_names
+from stablerep.study.claims import CLAIMS
+from stablerep.study.protocol import PAGE
 from stablerep.study.root import PROJECT
 
 
@@ -38,6 +40,21 @@ def test_the_environment_says_whether_a_page_has_solutions(monkeypatch, said, le
     app = SimpleNamespace(env=SimpleNamespace(doc2path=lambda name: f"{name}.ipynb"))
     change_sources(app, "book/chapters/compare", source)
     assert len(json.loads(source[0])["cells"]) == left
+
+
+def test_the_protocol_has_every_claim_in_words():
+    page = (PROJECT / PAGE).read_text()
+    assert page.count(CLAIM_TEXTS) == 1
+    source, app = (
+        [page],
+        SimpleNamespace(
+            env=SimpleNamespace(doc2path=lambda name: f"{name}.md"),
+            srcdir=PROJECT,
+            config=SimpleNamespace(root_doc="book/introduction"),
+        ),
+    )
+    change_sources(app, "book/protocol", source)
+    assert CLAIM_TEXTS not in source[0] and all(f"- **{one.name}** {one.text}\n" in source[0] for one in CLAIMS)
 
 
 def test_make_hands_the_choice_on():
