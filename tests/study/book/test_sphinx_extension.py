@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from stablerep.study.book import sphinx_extension
-from stablerep.study.book.sphinx_extension import CLAIM_TEXTS, SOLVES, change_sources, leave_out_solutions, strip_figure
+from stablerep.study.book.sphinx_extension import CLAIM_TEXTS, SOLVES, change_sources, leave_out_solutions
 from stablerep.study.chapters import chapter_names
 from stablerep.study.claims import CLAIMS
 from stablerep.study.protocol import PAGE
@@ -62,10 +62,3 @@ def test_make_hands_the_choice_on():
         ["make", "-n", "book", "SOLUTIONS=no"], capture_output=True, text=True, check=True, cwd=PROJECT
     )
     assert re.search(r"^STABLEREP_SOLUTIONS=no \.venv/bin/stablerep book", done.stdout, re.MULTILINE)
-
-
-def test_the_first_figure_is_led_to_and_says_what_it_leaves_out(tmp_path):
-    text = strip_figure(tmp_path)
-    lead, _, rest = text.partition("\n\n:::{figure} strip.svg\n")
-    assert lead.startswith("{numref}`fig-strip` shows") and "of the 12 images that were found" in rest
-    assert "8 images are left out and white here" in rest and (tmp_path / "strip.svg").is_file()
