@@ -1,6 +1,6 @@
 """Write the model card of the embedded generator from the record of its training: `python scripts/write_model_card.py`.
 
-Every number comes from ``training.json`` and the loss tables; nothing is typed by hand.
+Every number comes from ``training.json``; nothing is typed by hand. The figure of the losses is drawn when the book is built.
 """
 
 from __future__ import annotations
@@ -8,38 +8,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from stablerep.generator import EMBEDDED
+from stablerep.study.book.page_figures import LOSSES
 from stablerep.study.markdown import captioned, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = EMBEDDED / "training"
-CURVES = ROOT / "book" / "_static" / "generator-losses.png"
 
 
 def recipe_table(of: str, recipe: dict) -> str:
     rows = [[name.replace("_", " "), f"{value:g}"] for name, value in recipe.items()]
     return captioned(f"The recipe of the {of}.", markdown_table(["setting", "value"], rows))
-
-
-def draw_losses(target: Path) -> None:
-    """The loss of both stages over their steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    first = pd.read_csv(RECORD / "autoencoder-loss.csv")
-    axes[0].plot(first["step"], first["decibel"].rolling(10, min_periods=1).mean(), color="#0072B2")
-    axes[0].set(title="autoencoder", xlabel="step", ylabel="PSNR on training batches (dB)")
-    second = pd.read_csv(RECORD / "denoiser-loss.csv")
-    axes[1].plot(second["step"], second["loss"], color="#009E73")
-    axes[1].set(title="text encoder and U-Net", xlabel="step", ylabel="squared error of the velocity")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=110, metadata={"Software": None})
-    plt.close(figure)
 
 
 def card() -> str:
@@ -88,13 +67,7 @@ Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predictin
 
 {recipe_table("text encoder and the U-Net", record["denoiser_recipe"])}
 
-```{{figure}} /book/_static/generator-losses.png
-:alt: Two curves over training steps: the autoencoder's signal-to-noise ratio rises and levels off; the denoiser's error falls and levels off.
-:name: fig-generator-losses
-:class: lines-on-white
-
-The course of both stages of the training.
-```
+{LOSSES}
 
 `stablerep train-generator FOLDER` repeats the training. After an interruption, the same command continues from the last checkpoint.
 
@@ -115,7 +88,6 @@ Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.
 
 
 def main() -> None:
-    draw_losses(CURVES)
     (ROOT / "book" / "model_card.md").write_text(card())
     print("book/model_card.md")
 

@@ -152,7 +152,7 @@ def scores() -> tuple[list[Score], str]:
 
 
 def in_short(found: list[Score]) -> str:
-    """What came out, in two paragraphs: what chapters say of their results, and the words on the claims; empty without any."""
+    """What came out, in a few paragraphs: what chapters say of their results, then the words on the claims; empty without any."""
     said = [
         f"*{word}* {', '.join(dict.fromkeys(one.claim.name for one in found if one.word == word))}"
         for word in WORDS if word in [one.word for one in found]
@@ -165,11 +165,11 @@ def in_short(found: list[Score]) -> str:
     for name in dict.fromkeys(one.chapter for one in found if one.word):
         chapters += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
     words = f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}. {{numref}}`tab-words` says when each word is said."
-    return "\n\n".join(filter(None, [" ".join(chapters), words]))
+    return "\n\n".join([*chapters, words])
 
 
 def scoreboard() -> str:
-    """In MyST Markdown: what came out in a few sentences; the claims with stored results, their verdict, effect and what the authors report; the others."""
+    """In MyST Markdown: what came out in a few sentences; the claims with stored results, their verdict, effect and what the authors report."""
     found, holm = scores()
     rows = ["* - Claim\n  - Verdict\n  - Effect, points\n  - The authors report"]
     for one in (one for one in found if one.word):
@@ -178,8 +178,7 @@ def scoreboard() -> str:
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.told_effect}\n  - {one.claim.report()}")
     title = "What came out: the claims on which this book has stored results"
     table = _list_table(title, "table-claims", "38 16 24 22", rows) if len(rows) > 1 else ""
-    parts = [in_short(found), table, holm, _open_table(found)] if table else [_open_table(found), holm]
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(filter(None, [in_short(found), table, holm]))
 
 
 def _open_table(found: list[Score]) -> str:
@@ -202,8 +201,8 @@ def _open_claims(found: list[Score]) -> list[tuple[Score, str]]:
 
 
 def untested() -> str:
-    """In MyST Markdown: the claims that no chapter tests, and why, or that there is none; those without stored results; and what of the others is
-    tested only in part."""
+    """In MyST Markdown: the claims that no chapter tests, and why, or that there is none; what of the others is tested only in part; and the claims and
+    chapters without stored results."""
     found, _ = scores()
     tested, told = ({one.claim.name for one in some} for some in (found, [one for one in found if one.word]))
     without = [one.name for one in CLAIMS if one.name in tested - told]
@@ -222,10 +221,12 @@ def untested() -> str:
         for one in CLAIMS if one.name not in tested
     ]  # fmt: skip
     if not rows:
-        return " ".join(["Every claim has a chapter that tests it.", *said])
+        return "\n\n".join(
+            filter(None, [" ".join(["Every claim has a chapter that tests it.", *said]), _open_table(found)])
+        )
     head = "* - Claim\n  - Where in the paper\n  - Why not yet"
     table = _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", [head, *rows])
-    return "\n\n".join(filter(None, [table, " ".join(said)]))
+    return "\n\n".join(filter(None, [table, " ".join(said), _open_table(found)]))
 
 
 def scoreboard_lines() -> str:

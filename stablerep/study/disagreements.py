@@ -18,6 +18,8 @@ SAME, OTHER, ALIKE, OPEN, ABSENT = WORDS = (
 )  # fmt: skip
 UNTESTED = "nothing here speaks to it"
 
+WIDE = "its interval is too wide"  # it holds what it is held against, and reaches beyond the margin
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -96,9 +98,9 @@ def found(compared: Compared) -> tuple[str, str]:
         "fewer than three seeds" if seeds < SEEDS else "",
         "an arm at the floors" if at_the_floor(floors, probe, place) else "",
     ]  # fmt: skip
-    open_for = "; ".join(filter(None, why))
-    word = f"{OPEN} ({open_for})" if open_for else word_of(low, high, at_least=compared.at_least)
-    return text.replace("-", "−"), word
+    word = word_of(low, high, at_least=compared.at_least)
+    open_for = "; ".join(filter(None, why)) or (WIDE if word == OPEN else "")
+    return text.replace("-", "−"), f"{OPEN} ({open_for})" if open_for else word
 
 
 def disagreements() -> str:

@@ -10,7 +10,7 @@ import pytest
 from stablerep.errors import MissingError
 from stablerep.study import disagreements
 from stablerep.study.chapters import chapter, chapter_names
-from stablerep.study.disagreements import ABSENT, ALIKE, OPEN, OTHER, SAID, SAME, UNTESTED, Compared, word_of
+from stablerep.study.disagreements import ABSENT, ALIKE, OPEN, OTHER, SAID, SAME, UNTESTED, WIDE, Compared, word_of
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.protocol import protocol_hash
 from stablerep.study.root import PROJECT
@@ -91,6 +91,11 @@ def test_what_cannot_be_told_has_the_reason(monkeypatch, how, why, interval):
     stored(monkeypatch, *interval, **how)
     page = disagreements.disagreements()
     assert {f"{OPEN} ({why})", UNTESTED} == set(words(page)) and f"[{100 * interval[0]:+.1f}".replace("-", "−") in page
+
+
+def test_an_interval_that_is_too_wide_is_the_reason_by_itself(monkeypatch):
+    stored(monkeypatch, -0.03, 0.02)
+    assert {f"{OPEN} ({WIDE})", UNTESTED} == set(words(disagreements.disagreements()))
 
 
 def test_without_stored_results_rows_say_so(monkeypatch):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stablerep.study import protocol
+from stablerep.study.chapters import chapter, stored_record
 from stablerep.study.protocol import PAGE, REMARKS, protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT
 
@@ -81,6 +82,26 @@ def test_remarks_are_not_marked(page):
     mark = protocol_hash()
     page(f"Five seeds.\n\n{REMARKS}\n\nThree were known.\n")
     assert protocol_hash() == mark
+
+
+def test_explanations_are_not_marked_wherever_they_stand(page):
+    page("Five seeds.\n\nThree words.\n")
+    mark = protocol_hash()
+    page(
+        "Five seeds.\n\n<!-- explained -->\nA seed is a number.\n\n| C1 | of no table |\n<!-- /explained -->\n\nThree words.\n"
+    )
+    assert protocol_hash() == mark
+    page("Five seeds.\n\n<!-- explained -->\nNot closed.\n\nThree words.\n")
+    assert protocol_hash() != mark
+    page(
+        "Five <!-- explained -->x<!-- /explained -->\n<!-- explained -->y<!-- /explained --> seeds.\n\nThree more words.\n"
+    )
+    assert protocol_hash() != mark  # what stands between two explanations counts
+
+
+@pytest.mark.parametrize("name", ["compare", "methods", "scaling", "images_per_caption", "generator", "corpus"])
+def test_explaining_the_protocol_left_stored_results_under_it(name):
+    assert stored_record(name)["protocol"] == protocol_hash([*chapter(name).CLAIMS, name])
 
 
 def test_the_same_words_in_lines_have_the_same_mark(page):

@@ -13,7 +13,9 @@ from pathlib import Path
 from stablerep.figures.shown import FIGURE
 
 FOLDER = "_static/figures"
-_IMAGE = re.compile(r'<img\b[^>]*?\bsrc="[^"]*?_images/(?P<file>(?:[0-9a-f]{64}|strip)\.svg)"[^>]*?/?>')
+_IMAGE = re.compile(
+    r'<img\b[^>]*?\bsrc="[^"]*?_images/(?P<file>(?:[0-9a-f]{64}|strip|generator-losses)\.svg)"[^>]*?/?>'
+)
 _ALT = re.compile(r'\balt="([^"]*)"')
 # What matplotlib draws black or white takes the colours of the page, so that a figure is read on a dark one too.
 _THEMED = (("#262626", "currentColor"), ("#000000", "currentColor"), ("#ffffff", "var(--pst-color-background, #fff)"))

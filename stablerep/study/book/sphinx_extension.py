@@ -8,23 +8,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stablerep.errors import MissingError
 from stablerep.study.book.build import missing_chapters
 from stablerep.study.book.captioned_tables import caption_tables
-from stablerep.study.book.figure_files import KeptFigure, describe_images, finish_page, finish_pages
+from stablerep.study.book.figure_files import describe_images, finish_page, finish_pages
 from stablerep.study.book.notes import add_chapter_notes, add_front_note, write_provenance
+from stablerep.study.book.page_figures import LOSSES, PAGES, STRIP, drawn, losses_figure, strip_figure
 from stablerep.study.book.record import RECORD, Record
 from stablerep.study.book.silent_cells import remove_silent_cells
 from stablerep.study.book.terms import link_terms
 from stablerep.study.book.typesetting import set_page
-from stablerep.study.chapters import CHAPTERS, chapter_names, stored_tables
-from stablerep.study.claims import MARK, UNTESTED_MARK, scoreboard, untested
+from stablerep.study.chapters import CHAPTERS, chapter_names
+from stablerep.study.claims import CLAIMS, MARK, UNTESTED_MARK, scoreboard, untested
 from stablerep.study.disagreements import MARK as DISAGREEMENTS
 from stablerep.study.disagreements import disagreements
 
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
-STRIP = "<!-- strip -->"  # on the first page
+CLAIM_TEXTS = "<!-- claim-texts -->"  # in the protocol
 SOLUTIONS = "STABLEREP_SOLUTIONS"  # the environment variable that leaves them out, with "no"
 SOLVES = "chapter.solutions("  # in the cell that prints them
 LAST = "## Parameters, cost and code"
@@ -33,7 +33,6 @@ SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_mu
 
 if TYPE_CHECKING:
     from docutils import nodes
-    from pandas import DataFrame
     from sphinx.application import Sphinx
 
 
@@ -73,7 +72,8 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = json.dumps(notebook)
         return
     filled = {
-        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, DISAGREEMENTS: disagreements, STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent),
+        MARK: scoreboard, UNTESTED_MARK: untested, SCHEMAS: schema_links, DISAGREEMENTS: disagreements, CLAIM_TEXTS: claim_texts,
+        STRIP: lambda: strip_figure(Path(app.srcdir, docname).parent), LOSSES: lambda: losses_figure(Path(app.srcdir, docname).parent),
     }  # fmt: skip
     for mark, fill in filled.items():
         if mark in source[0]:  # the scoreboard reads every stored table, which most pages do not need
@@ -82,42 +82,14 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = add_front_note(source[0], Record.model_validate_json(record.read_text(encoding="utf-8")))
 
 
+def claim_texts() -> str:
+    """A line for each claim, as it is written on the first page."""
+    return "\n".join(f"- **{one.name}** {one.text}" for one in CLAIMS)
+
+
 def schema_links() -> str:
     """Links to the schema of each chapter's parameters."""
     return ", ".join(f'<a href="../_static/schemas/{name}.schema.json">{name}</a>' for name in chapter_names())
-
-
-def strip_figure(folder: Path) -> str:
-    """The strip of the comparison's stored results as a figure in MyST, drawn into a folder, after a sentence that leads to it; empty where there is none."""
-    from stablerep.figures import finds
-
-    table = stored_strip()
-    if table is None:
-        return ""
-    kept = drawn_strip(table)
-    (folder / "strip.svg").write_text(kept.wide, encoding="utf-8")
-    words = (
-        "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
-        f"generated images alone, what is most alike to the first of them. {finds(table)}"
-    )
-    lead = "{numref}`fig-strip` shows a few captions with real and synthetic images, and what an encoder that learned from these takes for most alike."
-    return f"{lead}\n\n:::{{figure}} strip.svg\n:alt: {kept.alt}\n:name: fig-strip\n\n{words}\n:::"
-
-
-def stored_strip() -> DataFrame | None:
-    """The table of the strip among the comparison's stored results; None where there is none."""
-    try:
-        return stored_tables("compare")["strip"]
-    except (MissingError, KeyError):
-        return None
-
-
-def drawn_strip(table: DataFrame) -> KeptFigure:
-    """The strip, drawn as figures of chapters are."""
-    from stablerep import figures
-    from stablerep.figures.shown import Drawing
-
-    return KeptFigure.of("fig-strip", Drawing(figures.strip, table)._repr_mimebundle_())
 
 
 def arrange(notebook: dict) -> None:
@@ -171,8 +143,9 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         built = Path(app.outdir)
         finish_pages(Path(app.srcdir), built, chapter_names(), CHAPTERS)
-        if (strip := stored_strip()) is not None:
-            finish_page(built / f"{app.config.root_doc}.html", built / "_images", [drawn_strip(strip)])
+        for page, mark in PAGES.items():
+            if kept := drawn(mark):
+                finish_page(built / f"{page}.html", built / "_images", [kept])
         for name in app.env.found_docs:
             set_page(built / f"{name}.html")
         write_schemas(built / "_static" / "schemas")

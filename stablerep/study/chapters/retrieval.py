@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 QUESTION = "Are synthetic images better to learn from than the real images that their generator learned from?"
 CLAIMS = ("C14",)
 TESTED = {
-    "C14": "for StableRep, with images retrieved by the words of the caption. Most of these are the caption's own, so that the comparison had all but shown the answer when "
-    "the claim was written; with the caption's own left out, which is closer to what Geng et al. do, it was open"
+    "C14": "for StableRep, with images retrieved by the words of the caption; most are the caption's own, so that the answer was nearly known beforehand"
 }
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 SYNTHETIC = {"stablerep": "StableRep synthetic", "simclr": "SimCLR all synthetic"}  # by method, arms of the comparison

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from stablerep.study.book import sphinx_extension
-from stablerep.study.book.sphinx_extension import SOLVES, change_sources, leave_out_solutions, strip_figure
+from stablerep.study.book.sphinx_extension import CLAIM_TEXTS, SOLVES, change_sources, leave_out_solutions
 from stablerep.study.chapters import chapter_names
+from stablerep.study.claims import CLAIMS
+from stablerep.study.protocol import PAGE
 from stablerep.study.root import PROJECT
 
 
@@ -40,15 +42,23 @@ def test_the_environment_says_whether_a_page_has_solutions(monkeypatch, said, le
     assert len(json.loads(source[0])["cells"]) == left
 
 
+def test_the_protocol_has_every_claim_in_words():
+    page = (PROJECT / PAGE).read_text()
+    assert page.count(CLAIM_TEXTS) == 1
+    source, app = (
+        [page],
+        SimpleNamespace(
+            env=SimpleNamespace(doc2path=lambda name: f"{name}.md"),
+            srcdir=PROJECT,
+            config=SimpleNamespace(root_doc="book/introduction"),
+        ),
+    )
+    change_sources(app, "book/protocol", source)
+    assert CLAIM_TEXTS not in source[0] and all(f"- **{one.name}** {one.text}\n" in source[0] for one in CLAIMS)
+
+
 def test_make_hands_the_choice_on():
     done = subprocess.run(
         ["make", "-n", "book", "SOLUTIONS=no"], capture_output=True, text=True, check=True, cwd=PROJECT
     )
     assert re.search(r"^STABLEREP_SOLUTIONS=no \.venv/bin/stablerep book", done.stdout, re.MULTILINE)
-
-
-def test_the_first_figure_is_led_to_and_says_what_it_leaves_out(tmp_path):
-    text = strip_figure(tmp_path)
-    lead, _, rest = text.partition("\n\n:::{figure} strip.svg\n")
-    assert lead.startswith("{numref}`fig-strip` shows") and "of the 12 images that were found" in rest
-    assert "8 images are left out and white here" in rest and (tmp_path / "strip.svg").is_file()
