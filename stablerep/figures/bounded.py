@@ -15,17 +15,21 @@ _NONE = 1e-9  # width of an interval below which nothing varied
 def bounded(table: pd.DataFrame, count: str, *, value: str, low: str = "low", high: str = "high") -> pd.DataFrame:
     """A table of shares whose intervals at 0 and at 1 reach as far as the exact 95 % bound for a number of independent items.
 
-    Where all are alike nothing varies, and an interval by resampling would have no width.
+    Where all are alike nothing varies, and an interval by resampling would have no width. Between 0 and 1 such an interval is left out (NaN).
 
     Args:
         count: column of that number, such as of concepts. value, low, high: columns of shares; rows without an interval (NaN) keep none.
     """
-    ends = [
-        (mean, mean) if math.isnan(one) else map(float, kept_off_the_boundary(share, one, other, int(number)))
-        for share, one, other, number, mean in zip(table[value], table[low], table[high], table[count], table[low])
-    ]
-    lows, highs = zip(*ends) if len(table) else ((), ())
+    ends = [_ends(*row) for row in zip(table[value], table[low], table[high], table[count])]
+    lows, highs = zip(*ends) if ends else ((), ())
     return table.assign(**{low: list(lows), high: list(highs)})
+
+
+def _ends(share: float, low: float, high: float, number: int) -> tuple[float, float]:
+    if math.isnan(low):
+        return low, high
+    low, high = map(float, kept_off_the_boundary(share, low, high, int(number)))
+    return (low, high) if high - low > _NONE else (math.nan, math.nan)
 
 
 def is_varied(row) -> bool:

@@ -137,3 +137,25 @@ def score_sentence(scores: pd.DataFrame, differences: pd.DataFrame, w: float, se
     if blind:
         return f"**CLIPScore does not see it**: {'; '.join(blind)}. A CLIPScore that is no lower does not show that an image has what its caption names."
     return f"{seen[0][0].upper()}{'; '.join(seen)[1:]}: CLIPScore points the same way." if seen else ""
+
+
+def knows_sentence(table: pd.DataFrame, arm: str, source: str) -> str:
+    """Whether an encoder ranks right images above wrong ones more often than floors do; empty where nobody could be asked.
+
+    Args:
+        table: ``knows_more`` of :func:`stablerep.audits.whole_caption_tables.knowledge`. arm: the encoder, first of its pairs. source: of the images.
+    """
+    mine = table[(table["first"] == arm) & (table["probe"] == source)] if len(table) else table
+    if mine.empty:
+        return ""
+    each = "; ".join(f"{row.second} {points(row.difference, row.low, row.high)}" for row in mine.itertuples())
+    above, below = (mine["low"] > 0).all(), (mine["high"] < 0).any()
+    word = (
+        "It does"
+        if above
+        else "It does not: something that learned nothing from these images does better"
+        if below
+        else "That cannot be told"
+    )
+    more = "" if above or below else ", as an interval covers zero"
+    return f"Does {arm} know which of the images that it learned from are right? {word}{more} (share of pairs ranked rightly, in points above: {each})."

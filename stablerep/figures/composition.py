@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded, points_or_alike
 from stablerep.figures.canvas import (
     GREY,
     canvas,
@@ -18,7 +19,7 @@ from stablerep.figures.canvas import (
     name_rows,
 )
 from stablerep.figures.images import pixels_of
-from stablerep.figures.tables import percent, points
+from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,7 @@ SPREAD = 0.64  # of the room of a row, over which the marks of its arms are spre
 
 
 def preferred_captions(accuracy: pd.DataFrame, differences: pd.DataFrame, images_of: str) -> Figure:
-    """A row for each kind of foil. Left: accuracy of each arm, and a cross for what its text tower reaches with the mean image; dotted: chance. Right:
+    """A row for each kind of foil. First: accuracy of each arm, and a cross for what its text tower reaches with the mean image; dotted: chance. Second:
     differences from the second arm of the first pair, with zero and the margin.
 
     Args:
@@ -35,6 +36,7 @@ def preferred_captions(accuracy: pd.DataFrame, differences: pd.DataFrame, images
             :func:`stablerep.statistics.differences`, with the same. images_of: which images are shown.
     """
     arms, pairs = (one[one["images_of"] == images_of] for one in (accuracy, differences))
+    arms = bounded(arms, "clusters", value="accuracy")
     pairs = pairs[pairs["second"] == (pairs["second"].iloc[0] if len(pairs) else "")]
     kinds, names = list(dict.fromkeys(arms["kind"])), list(dict.fromkeys(arms["arm"]))
     figure, axes = canvas(2, height=1.4 + 0.62 * max(len(kinds), 1))
@@ -61,10 +63,7 @@ def preferred_captions(accuracy: pd.DataFrame, differences: pd.DataFrame, images
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=1 if is_narrow() else 3)
     said = [f"{row.arm}, {row.kind} {percent(row.accuracy, row.low, row.high)} %" for row in arms.itertuples()]
-    said += [
-        f"{row.first} minus {row.second}, {row.kind} {points(row.difference, row.low, row.high)} points"
-        for row in pairs.itertuples()
-    ]
+    said += [f"{row.first} minus {row.second}, {row.kind} {points_or_alike(row)} points" for row in pairs.itertuples()]
     figure.set_label(f"Captions preferred to foils, by kind of foil: {'; '.join(said) or 'none'}.")
     return figure
 

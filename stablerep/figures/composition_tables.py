@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from stablerep.figures.solutions import LACKING
-from stablerep.figures.tables import percent, pivoted, points
+from stablerep.figures.bounded import bounded, points_or_alike
+from stablerep.figures.tables import percent, pivoted
 
 
 def foils(table: pd.DataFrame, images_of: str | None = None) -> pd.DataFrame:
@@ -17,8 +15,8 @@ def foils(table: pd.DataFrame, images_of: str | None = None) -> pd.DataFrame:
         table: of :func:`stablerep.audits.foils.described`, with ``images_of``. images_of: the part that is shown; None: all.
     """
     mine = table if images_of is None else table[table["images_of"] == images_of]
-    names = {"clusters": "concepts", "left_out": "no false foil found", "caption": "a caption", "foil": "its foil"}
-    columns = ["images", "concepts", "no false foil found", "a caption", "its foil"]
+    names = {"clusters": "concepts", "left_out": "left out", "caption": "a caption", "foil": "its foil"}
+    columns = ["images", "concepts", "left out", "a caption", "its foil"]
     keys = ["kind"] if images_of else ["images_of", "kind"]
     shown = mine.rename(columns=names).set_index(keys)[columns]
     return shown.rename_axis(index={"images_of": "images of", "kind": "kind of foil"})
@@ -34,7 +32,14 @@ def preferences(table: pd.DataFrame, images_of: str) -> pd.DataFrame:
     return _beside_text(mine).assign(kind=mine["kind"].to_numpy()).set_index(["kind", "arm"]).rename_axis(index={"kind": "kind of foil"})  # fmt: skip
 
 
+def _bounded(table: pd.DataFrame) -> pd.DataFrame:
+    """With the exact bounds of shares of 0 and 1, for the number of concepts."""
+    shown = bounded(table, "clusters", value="accuracy")
+    return bounded(shown, "clusters", value="text_alone", low="text_low", high="text_high")
+
+
 def _beside_text(table: pd.DataFrame) -> pd.DataFrame:
+    table = _bounded(table)
     return pd.DataFrame({
         "arm": table["arm"].to_numpy(),
         "prefers the caption (%)": [percent(row.accuracy, row.low, row.high) for row in table.itertuples()],
@@ -51,10 +56,7 @@ def differences(table: pd.DataFrame, images_of: str) -> pd.DataFrame:
     """
     mine = table[table["images_of"] == images_of]
     mine = mine.assign(pair=[f"{row.first} − {row.second}" for row in mine.itertuples()])
-    text = [
-        points(row.difference, row.low, row.high) + ("" if row.visible != row.visible else f", {100 * row.visible:.1f}")
-        for row in mine.itertuples()
-    ]
+    text = [points_or_alike(row, visible=True) for row in mine.itertuples()]
     return pivoted(mine, "kind", "pair", text).rename_axis(index="kind of foil", columns=None)
 
 
@@ -65,10 +67,13 @@ def elsewhere(table: pd.DataFrame, images_of: str) -> pd.DataFrame:
     Args:
         table: as of :func:`preferences`. images_of: the part that is left out.
     """
-    mine = table[table["images_of"] != images_of]
-    mine = mine.assign(row=[f"{row.images_of}: {row.kind}" for row in mine.itertuples()])
+    mine = _bounded(table[table["images_of"] != images_of])
+    mine = mine.assign(row=list(zip(mine["images_of"], mine["kind"])))
     text = [f"{percent(row.accuracy, row.low, row.high)}, {100 * row.text_alone:.1f}" for row in mine.itertuples()]
-    return pivoted(mine, "row", "arm", text).rename_axis(columns=None)
+    wide = pivoted(mine, "row", "arm", text).rename_axis(columns=None)
+    return (
+        wide.set_axis(pd.MultiIndex.from_tuples(wide.index, names=["images of", "kind of foil"])) if len(wide) else wide
+    )
 
 
 def of_files(table: pd.DataFrame) -> pd.DataFrame:
@@ -113,20 +118,3 @@ def published_sentence(table: pd.DataFrame) -> str:
         f"{row.method}, {row.data}, {row.metric}: {row.value} ({row.evidence})" for row in mine.itertuples()
     )
     return f"Published, with the grade of the evidence: {said}."
-
-
-def told_by_text(table: pd.DataFrame, images_of: str, kinds: Sequence[str]) -> str:
-    """For each arm the kind of foil that its text alone tells best, and what the image adds there.
-
-    Args:
-        table: as of :func:`preferences`. kinds: those that are looked at.
-    """
-    mine = table[(table["images_of"] == images_of) & table["kind"].isin(kinds)]
-    said = []
-    for arm, part in mine.groupby("arm", sort=False):
-        row = part.loc[part["text_alone"].idxmax()]
-        added = 100 * (row["accuracy"] - row["text_alone"])
-        said.append(
-            f"{arm} *{row['kind']}*, {100 * row['text_alone']:.1f} % by the text alone, to which the image adds {added:+.1f} points"
-        )
-    return "; ".join(said) or LACKING

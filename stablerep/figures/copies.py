@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.canvas import (
     BLUE,
     BROWN,
@@ -35,6 +36,7 @@ def copies(table: pd.DataFrame) -> Figure:
     Args:
         table: of :func:`stablerep.audits.called.shares`.
     """
+    table = bounded(table, "concepts", value="share")
     sets, detectors = list(dict.fromkeys(table["set"])), list(dict.fromkeys(table["detector"]))
     columns = min(2, len(detectors))
     figure, axes = canvas(

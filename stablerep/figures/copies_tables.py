@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stablerep.figures.solutions import LACKING
+from stablerep.figures.bounded import bounded
 from stablerep.figures.tables import percent, pivoted, points
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """The share of each set that is called copies, in percent: a row per set with its images and concepts, a column per detector.
+    """The share of each set that is called copies, in percent, at 0 and 100 % with the exact bound for the number of concepts: a row per set with its images and concepts, a column per detector.
 
     Args:
         table: of :func:`stablerep.audits.called.shares`.
     """
-    text = [percent(row.share, row.low, row.high) for row in table.itertuples()]
+    text = [percent(row.share, row.low, row.high) for row in bounded(table, "concepts", value="share").itertuples()]
     wide = pivoted(table, "set", "detector", text).rename_axis(columns=None)
     about = table.drop_duplicates("set").set_index("set")
     for place, name in enumerate(("images", "concepts")):
@@ -45,7 +45,7 @@ def hidden(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: of :func:`stablerep.audits.called.hidden`.
     """
-    text = [percent(row.share, row.low, row.high) for row in table.itertuples()]
+    text = [percent(row.share, row.low, row.high) for row in bounded(table, "concepts", value="share").itertuples()]
     return pivoted(table, "kind", "detector", text).rename_axis(columns=None)
 
 
@@ -76,46 +76,3 @@ def duplicates(table: pd.DataFrame) -> pd.DataFrame:
     seen = table.drop_duplicates("times").set_index("times")["seen"]
     wide.insert(0, "shown", [f"{seen[times]:.1f}" for times in wide.index])
     return wide.rename(index=lambda times: f"planted {times:g} times")
-
-
-def duplicates_sentence(table: pd.DataFrame, detector: str) -> str:
-    """Markdown: how well one detector finds duplicates at the smallest and the largest number of times.
-
-    Args:
-        table: as for :func:`duplicates`.
-    """
-    if table.empty:
-        return LACKING
-    mine = table[(table["detector"] == detector) & (table["times"] > 0)].sort_values("times")
-    return "; ".join(
-        f"planted {row.times:g} times, {_area(row)} with {100 * row.called:.1f} % called copies"
-        for row in mine.itertuples()
-    )
-
-
-def extraction_sentence(table: pd.DataFrame, least: float = 0.5) -> str:
-    """Markdown: of how many captions most images are nearly the same, and of how many of these groups a training image is.
-
-    Args:
-        table: of :func:`stablerep.audits.extraction.extracted`. least: share of a caption's images that a group has to hold.
-    """
-    alike = table[table["share"] >= least]
-    return (
-        f"Of {len(table)} captions with {table['images'].max():,} images each, {len(alike)} have a group of nearly identical images that holds {100 * least:.0f} % of them "
-        f"or more; in {int(alike['copied'].sum())} of these groups the central image lies as near to a training drawing. The largest group holds "
-        f"{100 * table['share'].max():.0f} % of a caption's images, the median {100 * table['share'].median():.0f} %. "
-        "Captions that were not tried may give back images too, and a group need not be a copy where a caption has few drawings."
-    )
-
-
-def gap(table: pd.DataFrame, detector: str, first: str, second: str) -> str:
-    """The shares that a detector calls copies in two sets, in percent with their intervals.
-
-    Args:
-        table: of :func:`stablerep.audits.called.shares`.
-    """
-    mine = table[table["detector"] == detector].set_index("set")
-    if not {first, second} <= set(mine.index):
-        return LACKING
-    said = [f"{name} {percent(*mine.loc[name, ['share', 'low', 'high']])} %" for name in (first, second)]
-    return ", ".join(said)

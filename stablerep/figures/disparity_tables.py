@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from stablerep.figures.tables import p_value, percent, points
 
+ALPHA = 0.05  # p of a distance between groups, at which it counts as more than chance
 NOT_STORED = "The stored reference has no such numbers: it was computed without them. Those of a run that is computed for this page stand under *Your run*."
 
 
@@ -49,26 +51,23 @@ def _deviation(variance: float) -> str:
     return f"{100 * math.sqrt(max(variance, 0.0)):.1f}"
 
 
-def told_of_groups(groups: pd.DataFrame, floors: list[str]) -> str:
-    """Markdown: a point for each attribute: best and worst group of every arm that was trained.
+def beyond_chance_sentence(table: pd.DataFrame, floors: Sequence[str]) -> str:
+    """In which arms that were trained the best group lies further from the worst than shuffled groups do in 95 of 100 cases.
 
     Args:
-        groups: of :func:`stablerep.audits.groups.group_accuracy`. floors: arms that are left out.
+        table: of :func:`stablerep.audits.disparity.arm_disparities`. floors: arms that are left out.
     """
-    lines = []
-    for attribute, mine in (
-        groups[~groups["arm"].isin(floors)].dropna(subset=["accuracy"]).groupby("attribute", sort=False)
-    ):
-        arms = []
-        for arm, part in mine.groupby("arm", sort=False):
-            best, worst = part.loc[part["accuracy"].idxmax()], part.loc[part["accuracy"].idxmin()]
-            arms.append(
-                f"{arm} {100 * best['accuracy']:.1f} % ({best['label']}) and {100 * worst['accuracy']:.1f} % ({worst['label']})"
-            )
-        lines.append(
-            f"- **{attribute}**, the best and the worst of {mine['label'].nunique()} groups: {'; '.join(arms)}."
-        )
-    return "\n".join(lines)
+    mine = table[~table["arm"].isin(floors)]
+    if mine.empty:
+        return "No arm was trained."
+    far = mine[mine["p"] <= ALPHA]
+    each = "; ".join(
+        f"{row.arm}, {row.attribute}: {100 * row.range:.1f} points (p = {row.p:.3f})" for row in far.itertuples()
+    )
+    tried = f"{len(mine)} distances of best and worst"
+    if not each:
+        return f"None of {tried} is larger than chance makes it (p above {ALPHA:g}), so that no group is shown to be best or worst."
+    return f"Of {tried}, {len(far)} are larger than chance makes one in twenty: {each}. The p-values are not corrected for how many there are."
 
 
 def replaced(table: pd.DataFrame) -> pd.DataFrame:

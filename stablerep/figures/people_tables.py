@@ -86,6 +86,40 @@ def contrasts(table: pd.DataFrame, clusters: str = "concepts") -> pd.DataFrame:
     ]
 
 
+def holm_sentence(table: pd.DataFrame, alpha: float = 0.05) -> str:
+    """Which contrasts have an interval that leaves out zero and a corrected p-value that does not tell them, and why; empty where none has.
+
+    Args:
+        table: of :func:`stablerep.audits.groups.group_contrasts`.
+    """
+    mine = table[((table["low"] > 0) | (table["high"] < 0)) & (table["adjusted"] > alpha)]
+    if mine.empty:
+        return ""
+    each = "; ".join(
+        f"*{row.label}*, {row.first} − {row.second}, {points(row.difference, row.low, row.high)}, p {p_value(row.adjusted)}"
+        for row in mine.itertuples()
+    )
+    return (
+        f"The interval of a single row may leave out zero, and its corrected p-value not: {each}. Of {len(table)} rows one in twenty does so by chance where nothing is to be seen. "
+        "The p-value counts all groups of the pair, and the interval counts its own row alone, so that such a row is not told from zero."
+    )
+
+
+def still_needed(table: pd.DataFrame) -> str:
+    """By how many points each arm would have to rise to lie above every floor by the smallest detectable difference.
+
+    Args:
+        table: of :func:`stablerep.study.experiments.floors.against_floors`, on one probe.
+    """
+    said = []
+    for arm, part in table.groupby("first", sort=False):
+        lack = 100 * (part["visible"] - part["difference"])
+        row = part.loc[lack.idxmax()]
+        shown = f"{100 * row['difference']:+z.1f} where {100 * row['visible']:.1f} would be detected"
+        said.append(f"{arm} {lack.max():.1f} points ({row['second']}: {shown})" if lack.max() > 0 else f"{arm} none")
+    return "; ".join(said)
+
+
 def labels_sentence(agreement: pd.DataFrame) -> str:
     """Markdown: how far readers agree with labels by eye on generated images.
 

@@ -11,11 +11,11 @@ from stablerep.figures.bounded import bounded, points_or_alike
 
 
 def test_shares_at_the_ends_have_the_exact_bound_and_others_keep_theirs():
-    table = pd.DataFrame({"share": [0.0, 1.0, 0.5, 1.0], "low": [0.0, 1.0, 0.4, nan], "high": [0.0, 1.0, 0.6, nan], "concepts": [7, 14, 9, 1]})  # fmt: skip
+    table = pd.DataFrame({"share": [0.0, 1.0, 0.5, 1.0, 0.5], "low": [0.0, 1.0, 0.4, nan, 0.5], "high": [0.0, 1.0, 0.6, nan, 0.5], "concepts": [7, 14, 9, 1, 9]})  # fmt: skip
     shown = bounded(table, "concepts", value="share")
     assert shown["low"].tolist()[:3] == pytest.approx([0.0, 0.05 ** (1 / 14), 0.4])
     assert shown["high"].tolist()[:3] == pytest.approx([1 - 0.05 ** (1 / 7), 1.0, 0.6])
-    assert shown[["low", "high"]].iloc[3].isna().all()
+    assert shown[["low", "high"]].iloc[3:].isna().all(axis=None)
     assert bounded(table[:0], "concepts", value="share").empty
 
 

@@ -104,3 +104,30 @@ def test_a_score_that_does_not_see_a_wrong_concept_is_said():
     assert caption_words.score_sentence(lower, differences(), 2.0, MADE).endswith("CLIPScore points the same way.")
     assert caption_words.score_sentence(scores, differences(half=0.5), 2.0, MADE) == ""
     assert caption_words.score_sentence(scores, differences(), 8.0, MADE) == ""
+
+
+def test_whether_an_encoder_knows_is_told_by_its_intervals():
+    table = pd.DataFrame(
+        {
+            "first": "StableRep+",
+            "probe": "learned from",
+            "second": ["Random weights", "Pixels"],
+            "difference": [0.1, 0.05],
+            "low": [0.05, 0.01],
+            "high": 0.2,
+        }
+    )
+    given = "StableRep+", "learned from"
+    said = caption_words.knows_sentence(table, *given)
+    assert (
+        "? It does (share of pairs ranked rightly, in points above: Random weights +10.0 [+5.0, +20.0]; Pixels" in said
+    )
+    assert "That cannot be told, as an interval covers zero (" in caption_words.knows_sentence(
+        table.assign(low=[0.05, -0.1]), *given
+    )
+    assert "It does not: something" in caption_words.knows_sentence(table.assign(low=-0.3, high=-0.1), *given)
+    assert (
+        caption_words.knows_sentence(table, "none", "learned from")
+        == caption_words.knows_sentence(table[:0], *given)
+        == ""
+    )

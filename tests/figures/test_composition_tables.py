@@ -11,7 +11,6 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.figures import composition_tables
-from stablerep.figures.solutions import LACKING
 from stablerep.published import read_published
 
 SHOWN, OTHER = "training captions", "new ones"
@@ -20,7 +19,7 @@ SHOWN, OTHER = "training captions", "new ones"
 def accuracy() -> pd.DataFrame:
     rows = [
         {"arm": arm, "images_of": images, "kind": kind, "probe": f"{kind}, {images}", "accuracy": share, "low": share - 0.02, "high": share + 0.02,
-         "text_alone": alone, "text_low": alone - 0.01, "text_high": alone + 0.01, "ties": 0.125, "chance": 0.5, "over_groups": alone}
+         "text_alone": alone, "text_low": alone - 0.01, "text_high": alone + 0.01, "ties": 0.125, "chance": 0.5, "over_groups": alone, "clusters": 9}
         for images in (SHOWN, OTHER) for kind, alone in (("skin tone", 0.5), ("order of words", 0.9))
         for arm, share in (("CLIP real", 0.75), ("CLIP synthetic", 0.7), ("Untrained CLIP", 0.5))
     ]  # fmt: skip
@@ -30,7 +29,7 @@ def accuracy() -> pd.DataFrame:
 def pairs() -> pd.DataFrame:
     rows = [
         {"claim": claim, "images_of": SHOWN, "kind": kind, "first": first, "second": second, "difference": 0.0312, "low": -0.01, "high": 0.07,
-         "visible": 0.055}
+         "visible": 0.055, "clusters": 9}
         for claim, first, second in (("C9", "CLIP synthetic", "CLIP real"), ("more", "StableRep+ synthetic", "CLIP synthetic"))
         for kind in ("skin tone", "order of words")
     ]  # fmt: skip
@@ -75,8 +74,8 @@ def test_differences_and_other_images_are_in_rows():
     assert shown.columns.tolist() == ["CLIP synthetic − CLIP real", "StableRep+ synthetic − CLIP synthetic"]
     assert shown.loc["skin tone"].iloc[0] == "+3.1 [-1.0, +7.0], 5.5"
     other = composition_tables.elsewhere(accuracy(), SHOWN)
-    assert other.index.tolist() == [f"{OTHER}: skin tone", f"{OTHER}: order of words"]
-    assert other.loc[f"{OTHER}: order of words", "CLIP real"] == "75.0 [73.0, 77.0], 90.0"
+    assert other.index.tolist() == [(OTHER, "skin tone"), (OTHER, "order of words")]
+    assert other.loc[(OTHER, "order of words"), "CLIP real"] == "75.0 [73.0, 77.0], 90.0"
     assert composition_tables.elsewhere(accuracy().query("images_of == @SHOWN"), SHOWN).empty
 
 
@@ -117,12 +116,21 @@ def test_published_numbers_have_their_grade_and_are_said_to_be_lacking():
     )
 
 
-def test_the_kind_that_the_text_tells_best():
-    said = composition_tables.told_by_text(accuracy(), SHOWN, ["skin tone", "order of words"])
-    assert said.startswith(
-        "CLIP real *order of words*, 90.0 % by the text alone, to which the image adds -15.0 points; CLIP synthetic"
+def test_what_does_not_vary_has_the_exact_bound_or_no_interval():
+    sure = accuracy().assign(accuracy=1.0, low=1.0, high=1.0, text_alone=0.5, text_low=0.5, text_high=0.5)
+    assert composition_tables.preferences(sure, SHOWN).loc[("skin tone", "CLIP real")].tolist() == [
+        "100.0 [71.7, 100.0]",
+        "50.0",
+        "12.5",
+    ]
+    alike = pairs().assign(difference=0.0, low=0.0, high=0.0, visible=0.0)
+    assert composition_tables.differences(alike, SHOWN).loc["skin tone"].iloc[0] == "+0.0 (alike on all 9)"
+    figure = figures.preferred_captions(sure, alike, SHOWN)
+    assert (
+        "CLIP real, skin tone 100.0 [71.7, 100.0] %" in figure.get_label()
+        and "skin tone +0.0 (alike on all 9) points" in figure.get_label()
     )
-    assert composition_tables.told_by_text(accuracy(), "others", ["skin tone"]) == LACKING
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("name", ["foils", "differences"])

@@ -20,7 +20,6 @@ from stablerep import figures
 from stablerep.audits.copies import DETECTORS, EMBEDDING
 from stablerep.figures import copies_tables
 from stablerep.figures.canvas import PAGE, PHONE
-from stablerep.figures.solutions import LACKING
 
 SETS = ("generated, w = 2", "unseen design", "planted, noise")
 BACKGROUNDS = ("unseen design", "unseen combinations")
@@ -150,19 +149,3 @@ def test_duplicates_have_a_row_for_each_number_of_times():
     shown = copies_tables.duplicates(duplicates())
     assert shown.index.tolist() == ["planted 0 times", "planted 1 times", "planted 50 times"]
     assert shown.loc["planted 50 times", ["shown", EMBEDDING]].tolist() == ["15.0", "0.900 [0.400, 0.950]; 50.0 %"]
-    said = copies_tables.duplicates_sentence(duplicates(), EMBEDDING)
-    assert said.startswith("planted 1 times, 0.508 [0.400, 0.950] with 1.0 % called copies; planted 50 times")
-    assert copies_tables.duplicates_sentence(pd.DataFrame(), EMBEDDING) == LACKING
-
-
-def test_sentences_with_numbers_of_groups_and_shares():
-    table = pd.DataFrame({"share": [1.0, 0.6, 0.1], "copied": [True, False, True], "images": 64})
-    assert copies_tables.extraction_sentence(table) == (
-        "Of 3 captions with 64 images each, 2 have a group of nearly identical images that holds 50 % of them or more; in 1 of these groups the central image lies as "
-        "near to a training drawing. The largest group holds 100 % of a caption's images, the median 60 %. Captions that were not tried may give back images too, and a group "
-        "need not be a copy where a caption has few drawings."
-    )
-    assert copies_tables.gap(shares(), EMBEDDING, SETS[0], SETS[1]) == (
-        "generated, w = 2 1.0 [0.0, 5.0] %, unseen design 11.0 [10.0, 15.0] %"
-    )
-    assert copies_tables.gap(shares(), EMBEDDING, SETS[0], "others") == LACKING

@@ -55,13 +55,14 @@ def test_a_variance_below_zero_is_no_deviation(arms, gains):
     assert shown["as estimated"].tolist() == ["5.0"] * 3 and shown["suppressed"].tolist() == [1] * 3
 
 
-def test_groups_alone_tell_best_and_worst():
-    groups = pd.DataFrame({
-        "arm": ["Raw pixels", "SimCLR real", "SimCLR real", "SimCLR real"], "attribute": "tone", "label": ["dark", "dark", "none", "light"],
-        "accuracy": [0.9, 0.5, 0.25, None],
-    })  # fmt: skip
-    said = disparity_tables.told_of_groups(groups, ["Raw pixels"])
-    assert said == "- **tone**, the best and the worst of 2 groups: SimCLR real 50.0 % (dark) and 25.0 % (none)."
+def test_a_distance_is_told_only_beyond_chance(arms):
+    said = disparity_tables.beyond_chance_sentence(arms.assign(p=[0.03, 0.4]), ["none"])
+    assert (
+        said.startswith("Of 2 distances of best and worst, 1 are larger than chance makes one in twenty: ")
+        and "(p = 0.030)" in said
+    )
+    assert disparity_tables.beyond_chance_sentence(arms.assign(p=0.4), []).startswith("None of 2 distances")
+    assert disparity_tables.beyond_chance_sentence(arms, list(arms["arm"])) == "No arm was trained."
 
 
 def test_amplified_over_shares(gains, contrasts):

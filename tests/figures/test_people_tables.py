@@ -72,3 +72,26 @@ def test_floors_have_a_column_each_with_what_would_be_detected():
     ]
     shown = people_tables.against_floors(pd.DataFrame(rows))
     assert shown.columns.tolist() == ["pixels", "random"] and shown.loc["A", "random"] == "+5.0 [+1.0, +9.0], 8.0"
+
+
+def test_an_interval_that_leaves_out_zero_without_a_corrected_p_is_explained():
+    row = {
+        "label": "man",
+        "first": "a",
+        "second": "b",
+        "difference": -0.033,
+        "low": -0.06,
+        "high": -0.007,
+        "adjusted": 0.189,
+    }
+    said = people_tables.holm_sentence(pd.DataFrame([row, row | {"low": -0.1, "high": 0.1}]))
+    assert (
+        "*man*, a − b, -3.3 [-6.0, -0.7], p 0.189. Of 2 rows one in twenty" in said and "is not told from zero" in said
+    )
+    assert people_tables.holm_sentence(pd.DataFrame([row | {"adjusted": 0.01}, row | {"high": 0.1}])) == ""
+
+
+def test_what_an_arm_still_needs_is_by_its_hardest_floor():
+    rows = [("A", "pixels", 0.1, 0.09), ("A", "gradients", -0.014, 0.08), ("B", "pixels", 0.2, 0.05)]
+    table = pd.DataFrame(rows, columns=["first", "second", "difference", "visible"])
+    assert people_tables.still_needed(table) == "A 9.4 points (gradients: -1.4 where 8.0 would be detected); B none"

@@ -140,6 +140,8 @@ def answer_by_contrasts(
     for first, second in pairs:
         mine = contrasts[(contrasts["first"] == first) & (contrasts["second"] == second)]
         word, why = judge_contrasts(mine)
+        if len(mine) and mine["adjusted"].min() >= 1:  # then none is the clearest
+            why = why.partition("; the smallest p has")[0]
         if low := at_the_floor(floors, probe, (first, second)):
             word, why = (
                 WORDS[-1],
@@ -155,7 +157,7 @@ def answer_by_contrasts(
         "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
         f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
     )
-    lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
+    lines = [f"Beside it, {pair}: {what}, {reason}." for pair, what, reason, _ in others]
     return Answer(
         claim, word, f"{name}: {why}", rule, lines, p if word == "reproduced" else math.nan, effects, "the clearest"
     )

@@ -204,6 +204,14 @@ def test_the_answer_follows_the_shares(made, seeds, known, word):
     assert any("both in known designs" in line for line in answer.lines)
 
 
+def test_what_an_excess_has_to_be_held_against_stands_beside_the_word():
+    (answer,) = copies.verdict(computed(0.5))
+    assert (
+        answer.but.startswith("With both sides in known designs the difference is")
+        and "moved by one pixel" in answer.but
+    )
+
+
 def test_an_embedding_that_misses_planted_copies_decides_nothing():
     tables = computed(0.6)
     mine = (
