@@ -169,7 +169,7 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
         "place_all_early",
         lambda named, seconds, store, folder, workers: [place(folder, one, "-") for one in named],
     )
-    monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store: name)
+    monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store, forked: name)
     monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "x"))
     monkeypatch.setattr(whole, "build_book", build)
     index = whole.make_book({"preset": "smoke"}, title="Early", output=tmp_path / "html", strict=True, log=lines.append)
