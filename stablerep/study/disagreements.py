@@ -13,8 +13,8 @@ from stablerep.study.experiments.floors import at_the_floor
 from stablerep.study.protocol import protocol_hash
 
 MARK = "<!-- disagreements -->"  # in the page of that name, where the table goes
-SAME, OTHER, ALIKE, OPEN, ABSENT = WORDS = (
-    "seen here too", "the opposite is seen here", "no difference here", "cannot be told here", "no results stored",
+SAME, OTHER, ALIKE, WIDE, OPEN, ABSENT = WORDS = (
+    "seen here too", "the opposite is seen here", "no difference here", "the interval is too wide to tell", "cannot be told here", "no results stored",
 )  # fmt: skip
 UNTESTED = "nothing here speaks to it"
 
@@ -71,7 +71,7 @@ def word_of(low: float, high: float, *, at_least: bool = False) -> str:
         return SAME
     if high < bound:
         return OTHER
-    return ALIKE if low >= -MARGIN and high <= MARGIN else OPEN
+    return ALIKE if low >= -MARGIN and high <= MARGIN else WIDE
 
 
 def found(compared: Compared) -> tuple[str, str]:

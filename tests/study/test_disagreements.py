@@ -10,7 +10,7 @@ import pytest
 from stablerep.errors import MissingError
 from stablerep.study import disagreements
 from stablerep.study.chapters import chapter, chapter_names
-from stablerep.study.disagreements import ABSENT, ALIKE, OPEN, OTHER, SAID, SAME, UNTESTED, Compared, word_of
+from stablerep.study.disagreements import ABSENT, ALIKE, OPEN, OTHER, SAID, SAME, UNTESTED, WIDE, Compared, word_of
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.protocol import protocol_hash
 from stablerep.study.root import PROJECT
@@ -19,8 +19,8 @@ from stablerep.study.root import PROJECT
 @pytest.mark.parametrize(
     ("interval", "word", "at_least"),
     [
-        ((0.01, 0.03), SAME, SAME), ((-0.03, -0.02), OTHER, OTHER), ((-0.005, 0.005), ALIKE, SAME), ((-0.02, 0.02), OPEN, OPEN),
-        ((-0.008, -0.001), OTHER, SAME), ((-0.02, 0.001), OPEN, OPEN), ((-0.02, -0.002), OTHER, OPEN),
+        ((0.01, 0.03), SAME, SAME), ((-0.03, -0.02), OTHER, OTHER), ((-0.005, 0.005), ALIKE, SAME), ((-0.02, 0.02), WIDE, WIDE),
+        ((-0.008, -0.001), OTHER, SAME), ((-0.02, 0.001), WIDE, WIDE), ((-0.02, -0.002), OTHER, WIDE),
     ],
 )  # fmt: skip
 def test_words_follow_the_interval(interval, word, at_least):
