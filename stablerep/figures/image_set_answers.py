@@ -148,6 +148,8 @@ def spread_after(diversity: pd.DataFrame, way: str, generation: int) -> str:
         name: f"{one['mean']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
         for name, one in (("before", before), ("after", after))
     }
+    if text["before"] == text["after"]:
+        return f"In the numbers of this page they lie as far apart as in generation 0: {text['after']}."
     moved = "further apart" if after["mean"] > before["mean"] else "closer together"
     return (
         f"In the numbers of this page they come to lie {moved}: {text['after']} after {text['before']} in generation 0. "

@@ -125,6 +125,8 @@ def test_images_of_a_caption_move_apart_or_together():
     told = answers.spread_after(table, "only real", 1)
     assert "further apart: 0.20 [0.15, 0.25] after 0.10 [0.05, 0.15]" in told
     assert "does not have *mixed*" in answers.spread_after(table, "mixed", 1)
+    same = table.assign(mean=0.1, low=0.05, high=0.15)
+    assert answers.spread_after(same, "only real", 1).endswith("as far apart as in generation 0: 0.10 [0.05, 0.15].")
 
 
 @pytest.mark.parametrize(
