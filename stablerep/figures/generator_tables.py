@@ -126,6 +126,20 @@ def generation_measures(sets: pd.DataFrame, diversity: pd.DataFrame, shares: pd.
     return measures.reindex(list(rows)).astype(object).fillna("")
 
 
+def of_images(measures: pd.DataFrame) -> pd.DataFrame:
+    """Of :func:`generation_measures` what is measured of single captions: one table of all is wider than a page."""
+    return _without_empty(measures.drop(columns=list(TITLES)))
+
+
+def of_sets(measures: pd.DataFrame) -> pd.DataFrame:
+    """Of :func:`generation_measures` what is measured of sets of images."""
+    return _without_empty(measures[list(TITLES)])
+
+
+def _without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    return table[(table != "").any(axis=1)]
+
+
 def _measures(sets: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """A row per name of a set, a column per measure; no row where sets are too small to compare."""
     if sets.empty:

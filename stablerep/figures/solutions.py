@@ -208,25 +208,3 @@ def none_above(scores: pd.DataFrame, floors: Sequence[str]) -> str:
         if found
         else "On every set some encoder lies above the floors"
     )
-
-
-def distance(diversity: pd.DataFrame, way: str, generation: int) -> str:
-    """How far apart two images of one caption are, drawn by a generation of a way of training generators further: ``0.30 [0.28, 0.32]``.
-
-    Args:
-        diversity: of :func:`stablerep.audits.faithfulness.shares`, with ``way`` (empty for generation 0) and ``generation``.
-    """
-    mine = diversity[
-        (diversity["group"] == "all") & (diversity["way"] == way) & (diversity["generation"] == generation)
-    ]
-    return "; ".join(f"{row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in mine.itertuples()) or LACKING
-
-
-def shown_by(retrieved: pd.DataFrame, way: str) -> str:
-    """Which share of the images of a way of retrieval shows the concept that the caption names.
-
-    Args:
-        retrieved: ``way``, and ``caption`` and ``concept``, shares of images with the caption itself and with another of its concept.
-    """
-    mine = retrieved[retrieved["way"] == way]
-    return f"{100 * (mine['caption'] + mine['concept']).iloc[0]:.1f} %" if len(mine) else LACKING

@@ -79,6 +79,16 @@ def guided_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     return pivoted(mine, "arm", "w", accuracy_texts(mine)).rename_axis(columns=None)
 
 
+def chances(table: pd.DataFrame) -> str:
+    """A sentence on what guessing has on each probe.
+
+    Args:
+        table: ``probe`` and ``chance``.
+    """
+    said = [f"{100 * row.chance:.1f} % on *{row.probe}*" for row in table.itertuples()]
+    return f"Guessing has {', '.join(said)}."
+
+
 def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Accuracy in percent on one probe: a row per panel, a column per number that was varied.
 

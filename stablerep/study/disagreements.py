@@ -13,12 +13,10 @@ from stablerep.study.experiments.floors import at_the_floor
 from stablerep.study.protocol import protocol_hash
 
 MARK = "<!-- disagreements -->"  # in the page of that name, where the table goes
-SAME, OTHER, ALIKE, OPEN, ABSENT = WORDS = (
-    "seen here too", "the opposite is seen here", "no difference here", "cannot be told here", "no results stored",
+SAME, OTHER, ALIKE, WIDE, OPEN, ABSENT = WORDS = (
+    "seen here too", "the opposite is seen here", "no difference here", "the interval is too wide to tell", "cannot be told here", "no results stored",
 )  # fmt: skip
 UNTESTED = "nothing here speaks to it"
-
-WIDE = "its interval is too wide"  # it holds what it is held against, and reaches beyond the margin
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def word_of(low: float, high: float, *, at_least: bool = False) -> str:
         return SAME
     if high < bound:
         return OTHER
-    return ALIKE if low >= -MARGIN and high <= MARGIN else OPEN
+    return ALIKE if low >= -MARGIN and high <= MARGIN else WIDE
 
 
 def found(compared: Compared) -> tuple[str, str]:
@@ -99,7 +97,7 @@ def found(compared: Compared) -> tuple[str, str]:
         "an arm at the floors" if at_the_floor(floors, probe, place) else "",
     ]  # fmt: skip
     word = word_of(low, high, at_least=compared.at_least)
-    open_for = "; ".join(filter(None, why)) or (WIDE if word == OPEN else "")
+    open_for = "; ".join(filter(None, why))
     return text.replace("-", "−"), f"{OPEN} ({open_for})" if open_for else word
 
 

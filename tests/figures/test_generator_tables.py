@@ -43,3 +43,20 @@ def test_generations_have_a_row_each_beside_real_images():
     assert shown.loc["real", "KID"] == "" and shown.loc["real, other concepts", "distance within captions"] == ""
     few = generator_tables.generation_measures(sets[:0], diversity, shares[:0])
     assert len(few) == 3 and (few[["coverage", "concept first"]] == "").all(axis=None)
+
+
+def test_measures_of_images_and_of_sets_are_two_tables_without_empty_rows():
+    columns = ["concept first", "distance within captions", *generator_tables.TITLES]
+    table = pd.DataFrame(
+        [["5", "0.2", *[""] * 5], ["6", "0.1", *"12345"], ["", "", *"12345"]],
+        columns=columns,
+        index=["real", "generation 0", "others"],
+    )
+    assert (
+        list(generator_tables.of_images(table).index) == ["real", "generation 0"]
+        and generator_tables.of_images(table).shape[1] == 2
+    )
+    assert (
+        list(generator_tables.of_sets(table).index) == ["generation 0", "others"]
+        and generator_tables.of_sets(table).shape[1] == 5
+    )

@@ -148,27 +148,3 @@ def test_the_largest_difference_may_be_to_either_side():
     )
     assert solutions.largest_difference(pairs, "one-shot") == "c minus d: -3.0 [-4.0, -2.0] points"
     assert solutions.largest_difference(pairs, "none") == solutions.LACKING
-
-
-def test_a_concept_is_shown_under_the_caption_and_under_others():
-    table = pd.DataFrame(
-        {"way": ["by words", "by likeness"], "caption": [0.5, 0.25], "concept": [0.25, 0.031], "other": [0.25, 0.719]}
-    )
-    assert [solutions.shown_by(table, way) for way in ("by words", "by likeness", "by chance")] == [
-        "75.0 %", "28.1 %", solutions.LACKING
-    ]  # fmt: skip
-
-
-def test_the_distance_within_captions_is_that_of_the_generation():
-    rows = [
-        ("all", "", 0.0, 0.3),
-        ("food", "", 0.0, 0.9),
-        ("all", "only real", 1.0, 0.5),
-        ("all", "only real", 2.0, 0.25),
-        ("all", "", np.nan, 0.8),
-    ]
-    table = pd.DataFrame(rows, columns=["group", "way", "generation", "mean"])
-    table = table.assign(low=table["mean"] - 0.01, high=table["mean"] + 0.02)
-    assert solutions.distance(table, "", 0) == "0.30 [0.29, 0.32]"
-    assert solutions.distance(table, "only real", 2) == "0.25 [0.24, 0.27]"
-    assert solutions.distance(table, "mixed", 2) == solutions.LACKING

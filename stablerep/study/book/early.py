@@ -91,9 +91,11 @@ def place_without_results(name: str, parameters: Parameters, folder: Path) -> No
 
 
 def announcement(name: str, why: str) -> dict:
-    """A notebook without code, with the chapter's title and question, and ``why`` there is no more."""
+    """A notebook without code, with the chapter's title and question, ``why`` there is no more, and what the chapter would show (``WOULD_SHOW``), where it
+    says that."""
     title = "".join(json.loads(source_text(name))["cells"][0]["source"])
     text = f"{title}\n\n**{chapter(name).QUESTION}**\n\nThis chapter has no stored results, {why}"
+    text += f"\n\n{shown}" if (shown := getattr(chapter(name), "WOULD_SHOW", "")) else ""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
     notebook["metadata"]["stablerep"] = {"announced": True}
     return json.loads(nbformat.writes(notebook))

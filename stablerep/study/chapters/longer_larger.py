@@ -151,4 +151,25 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     probe, pairs, floors = probe_of(tables["grown"]), tables["differences"], tables["floors"]
     lacking = "not all arms that the claim names were run for longer than the study's steps and with a larger encoder than its own"
-    return [answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=2 * len(OTHERS), lacking=lacking)]
+    found = answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=2 * len(OTHERS), lacking=lacking)
+    return [replace(found, but=how_leads_change(tables))]
+
+
+def how_leads_change(tables: dict[str, pd.DataFrame]) -> str:
+    """A sentence on StableRep's lead over each other arm from the shortest training to the longest; empty where one length was run.
+
+    Args:
+        tables: ``slopes`` and ``grown``, of :func:`compute`.
+    """
+    by_lead = tables["slopes"].set_index("arm")
+    said = []
+    for other in OTHERS:
+        if (lead := f"{CLAIMED} − {other}") in by_lead.index:
+            middle, low, high = (100 * by_lead.loc[lead, name] for name in ("difference", "low", "high"))
+            word = "grows" if low > 0 else "shrinks" if high < 0 else "is not told to change"
+            said.append(f"over {other} it {word} ({middle:+z.1f} points [{low:+z.1f}, {high:+z.1f}])")
+    if not said:
+        return ""
+    grown = tables["grown"]
+    steps = grown.loc[(grown["panel"] == LENGTH) & (grown["steps"] > 0), "steps"]
+    return f"StableRep's lead with each doubling of the training, from {steps.min():,} to {steps.max():,} steps: {'; '.join(said)}."

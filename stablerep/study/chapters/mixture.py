@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
@@ -218,7 +218,19 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C13 on the primary probe."""
-    return [answer(tables, probe_of(tables["arms"]))]
+    return [replace(answer(tables, probe_of(tables["arms"])), but=really_real(tables["shares"]))]
+
+
+def really_real(shares: pd.DataFrame) -> str:
+    """A sentence on which share of the images of each mixture is real, where captions have fewer real images than asked for; else empty.
+
+    Args:
+        shares: ``images``, ``real``, ``total`` and ``share``, of :func:`compute`.
+    """
+    halves = shares[shares["real"].isin([*shares["total"], *(shares["total"] / 2)])].drop_duplicates("images")
+    short = halves[halves["share"] < halves["real"] / halves["total"] - 0.005].sort_values("real", ascending=False)
+    said = " and ".join(f"of *{row.images}* {100 * row.share:.0f} %" for row in short.itertuples())
+    return f"Of the images {said} are real: captions with fewer are filled up with synthetic ones." if said else ""
 
 
 def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:

@@ -240,4 +240,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
     lacking = "of the autoencoder, half the resolution and fewer sampling steps, not all were tried with StableRep"
-    return [answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=3, lacking=lacking, degraded=True)]
+    found = answer_by_pairs(CLAIMS[0], probe, pairs, floors, rule, needed=3, lacking=lacking, degraded=True)
+    return [replace(found, but=gap_in_words(tables["gaps"], probe))]
+
+
+def gap_in_words(gaps: pd.DataFrame, probe: str) -> str:
+    """How far real and synthetic images lie apart for StableRep, and by which part; empty where it had no real images."""
+    from stablerep.figures.paired import paired
+
+    mine = gaps[(gaps["probe"] == probe) & (gaps["method"] == METHODS[CLAIMED].title)]
+    found = [paired(mine, probe, row.first, row.second) for row in mine.itertuples()]
+    return " ".join(f"{title}: {one.sentence}." for title, one in zip(("The gap", "Quality", "Content"), found) if one)

@@ -49,6 +49,8 @@ PAIRS = (
     Pair("likeness", named("stablerep", BY_LIKENESS), SYNTHETIC["stablerep"]),
     Pair("own alone", OWN_ALONE, SYNTHETIC["stablerep"]),
     Pair("own images", named("stablerep", BY_WORDS), named("stablerep", OWN_LEFT_OUT)),
+    Pair("two ways", named("stablerep", BY_WORDS), named("stablerep", BY_LIKENESS)),
+    Pair("two ways", named("stablerep", OWN_LEFT_OUT), named("stablerep", BY_LIKENESS)),
     *(Pair("SimCLR", named("simclr", way), SYNTHETIC["simclr"]) for way in WAYS),
 )
 
@@ -188,4 +190,30 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     own = retrieved.loc[retrieved["way"] == WAYS[BY_WORDS], "caption"]
     lines = [f"Of the images retrieved by words, {100 * share:.1f} % are the caption's own." for share in own]
     lacking = "not both arms that the claim names were run"
-    return [answer_by_pairs("C14", probe, pairs, floors, rule, needed=1, lacking=lacking, lines=lines)]
+    found = answer_by_pairs("C14", probe, pairs, floors, rule, needed=1, lacking=lacking, lines=lines)
+    return [replace(found, but=which_way(pairs, probe, found.word))]
+
+
+def which_way(pairs: pd.DataFrame, probe: str, word: str) -> str:
+    """What the differences say where the word on the claim says nothing of them, and what retrieval without the caption's own images says."""
+    from stablerep.figures.paired import paired
+
+    claimed = paired(pairs, probe, named("stablerep", BY_WORDS), SYNTHETIC["stablerep"])
+    other = paired(pairs, probe, named("stablerep", OWN_LEFT_OUT), SYNTHETIC["stablerep"])
+    said = []
+    if claimed and word == WORDS[-1]:
+        against = "against the claim, " if claimed.high < 0 else ""
+        said.append(f"In these numbers, {against}{claimed.sentence}.")
+    if other:
+        said.append(f"With the captions' own images left out, {other.sentence}.")
+    return " ".join(said)
+
+
+def ways_run(retrieved: pd.DataFrame) -> str:
+    """A sentence on the ways of retrieval that a run lacks; empty where it has all.
+
+    Args:
+        retrieved: ``way``, of :func:`describe`.
+    """
+    lacking = [way for way in WAYS.values() if way not in set(retrieved["way"])]
+    return f"Not retrieved in this run: {'; '.join(lacking)}." if lacking else ""

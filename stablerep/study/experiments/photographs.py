@@ -90,7 +90,7 @@ def how_to_compute(sets: Sequence[Photographs], chapter: str) -> str:
     train = " or ".join(f"`{one.command}`" for one in sets)
     given = " ".join(f"-p {one.generator}=generators/{one.corpus}/pipeline" for one in sets)
     return (
-        f"The chapter {chapter} needs photographs and a generator that has learned from them; neither comes with the project. Where `STABLEREP_DATA` names the "
+        f"This chapter needs photographs, and a generator that has learned from them; neither comes with the project. Where `STABLEREP_DATA` names the "
         f"folder of the photographs, {train} trains a generator, and `stablerep reference {chapter} {given}` computes the chapter, with either generator "
         "or both."
     )

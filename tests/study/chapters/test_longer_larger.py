@@ -135,3 +135,16 @@ def test_slopes_and_leads_by_hand():
     grown = found["grown"]
     assert len(grown) == 3 * 3 + len(FLOOR_ARMS) and set(grown[grown["steps"] == 0]["arm"]) == set(FLOOR_ARMS)
     assert longer_larger.compute(STUDY, points[:1])["slopes"].empty
+
+
+def test_the_head_says_how_leads_change():
+    shares = [dict(simclr=0.3, clip=s, stablerep=0.5 + (s - 0.3)) for s in (0.3, 0.4, 0.5)]
+    points = [point(LENGTH, steps, "small", **some) for steps, some in zip((100, 200, 400), shares)]
+    found = longer_larger.compute(STUDY, points)
+    told = longer_larger.how_leads_change(found)
+    assert told.startswith(
+        "StableRep's lead with each doubling of the training, from 100 to 400 steps: over SimCLR real it grows (+10.0 points ["
+    )
+    assert "over CLIP real it is not told to change (+0.0 points" in told
+    assert longer_larger.verdict(found)[0].but == told
+    assert longer_larger.how_leads_change(longer_larger.compute(STUDY, points[:1])) == ""

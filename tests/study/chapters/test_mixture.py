@@ -158,7 +158,7 @@ def test_presets_have_what_the_claim_compares(preset):
     assert {0, p.images_per_caption / 2, p.images_per_caption} <= {*p.real_counts} and "stablerep" in p.methods
 
 
-def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, pd.DataFrame]:
+def tables_of(seeds: int = 3, floor: float = 0.1, share: float = 1.0, **shares: float) -> dict[str, pd.DataFrame]:
     """Tables of StableRep's arms whose shares of right answers are known."""
     names = {"half": "StableRep 2 real + 2 synthetic", "real": "StableRep 4 real", "synthetic": "StableRep synthetic", "added": "StableRep real + synthetic",
              "one": "StableRep real"}  # fmt: skip
@@ -166,6 +166,7 @@ def tables_of(seeds: int = 3, floor: float = 0.1, **shares: float) -> dict[str, 
     return {
         "arms": summarize(found), "differences": differences(found, mixture.pairs(["stablerep"], 4)),
         "floors": against_floors(found, [names[key] for key in shares]), "seeds": seed_means(found),
+        "shares": pd.DataFrame({"images": ["2 real + 2 synthetic", "4 real"], "real": [2, 4], "total": 4, "share": [0.5, share]}),
     }  # fmt: skip
 
 
@@ -238,3 +239,12 @@ def _of_two_and_four():
     corpus = plain_corpus(32, designs=("ink", "chalk", "oil", "clay"))
     number = corpus.table["caption"].str.split().str[-1].astype(int)
     return corpus.where((number % 2 == 0) | corpus.table["design"].isin(["ink", "chalk"]))
+
+
+def test_a_mixture_that_is_less_real_than_asked_for_says_so():
+    found = dict(half=0.8, real=0.5, synthetic=0.4)
+    (answer,) = mixture.verdict(tables_of(**found, share=0.8))
+    assert (
+        answer.but == "Of the images of *4 real* 80 % are real: captions with fewer are filled up with synthetic ones."
+    )
+    assert mixture.verdict(tables_of(**found))[0].but == ""

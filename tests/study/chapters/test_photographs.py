@@ -229,3 +229,7 @@ def test_tables_of_both_stand_together():
     assert photographs.headline_probe(both) == CIFAR.probe
     assert photographs.headline_probe({"arms": faces(0.0)["arms"]}) == FACES.probe
     assert set(photographs.HEADLINE.rows(both)["keys"]) == {"data", "arm", "probe"}
+
+
+def test_the_page_without_results_has_a_paragraph_for_each_claim():
+    assert all(f"- **{claim}**" in photographs.WOULD_SHOW for claim in photographs.CLAIMS)

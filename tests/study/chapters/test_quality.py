@@ -278,3 +278,10 @@ def test_quality_and_content_add_up_to_the_gap(tmp_path):
     assert gaps["method"].tolist() == ["StableRep"] * 3 + ["SimCLR"] * 3
     assert gaps["difference"].tolist() == pytest.approx([0.4, 0.1, 0.3, -0.1, 0, -0.1])
     assert gaps["claim"].tolist() == [quality.GAP, quality.QUALITY, quality.CONTENT] * 2
+
+
+def test_the_head_says_how_large_the_gap_is(tmp_path):
+    (answer,) = quality.verdict(tables_of(tmp_path, {REAL: 0.9, DECODED: 0.8, MADE: 0.5}))
+    assert [part.split(" lies ")[0] for part in answer.but.split(". ")][:1] == [f"The gap: {REAL}"]
+    assert f"Quality: {REAL} lies 10.0 points" in answer.but and f"Content: {DECODED} lies 30.0 points" in answer.but
+    assert quality.verdict(tables_of(tmp_path, {}, methods=["simclr"]))[0].but == ""

@@ -210,12 +210,12 @@ def test_nothing_is_said_of_a_generator_that_learned_from_something_else(record)
 
 def test_other_arms_are_secondary():
     fixed = {WORDS_ARM: 0.8, SYNTHETIC_ARM: 0.5, SYNTHETIC["simclr"]: 0.5}
-    others = [pair.first for pair in PAIRS if pair.first not in fixed]
+    others = list(dict.fromkeys(pair.first for pair in PAIRS if pair.first not in fixed))
     for share in (0.2, 0.9):
         tables = tables_of(fixed | dict.fromkeys(others, share))
         (answer,) = retrieval.verdict(tables)
         assert answer.word == "reproduced" and len(answer.effects) == 1
-        beside = tables["differences"].query("claim not in ('C14', 'own images')")
+        beside = tables["differences"].query("claim not in ('C14', 'own images', 'two ways')")
         assert len(beside) == len(others) and beside["difference"].tolist() == pytest.approx(
             [share - 0.5] * len(others)
         )
@@ -232,3 +232,21 @@ def test_pairs_are_of_arms_that_the_chapter_runs():
     names = {name for method in SYNTHETIC for name in (SYNTHETIC[method], *(named(method, way) for way in WAYS))}
     assert {name for pair in PAIRS for name in (pair.first, pair.second)} == {*names, OWN_ALONE}
     assert [(pair.first, pair.second) for pair in PAIRS if pair.at_least] == [(WORDS_ARM, SYNTHETIC_ARM)]
+
+
+def test_what_the_word_does_not_say_is_told():
+    left_out = named("stablerep", OWN_LEFT_OUT)
+    (answer,) = retrieval.verdict(tables_of({WORDS_ARM: 0.3, SYNTHETIC_ARM: 0.5, left_out: 0.8}, seeds=1))
+    assert answer.word == "not testable at this scale"
+    assert answer.but.startswith(f"In these numbers, against the claim, {WORDS_ARM} lies 20.0 points [")
+    assert f"With the captions' own images left out, {left_out} lies 30.0 points [" in answer.but
+    (answer,) = retrieval.verdict(tables_of({WORDS_ARM: 0.8, SYNTHETIC_ARM: 0.5}))
+    assert answer.word == "reproduced" and answer.but == ""
+
+
+def test_ways_that_a_run_lacks_are_named():
+    assert retrieval.ways_run(pd.DataFrame({"way": list(WAYS.values())})) == ""
+    assert (
+        retrieval.ways_run(pd.DataFrame({"way": ["by words"]}))
+        == "Not retrieved in this run: by words, own left out; by likeness."
+    )

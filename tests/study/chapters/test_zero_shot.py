@@ -115,3 +115,15 @@ def test_two_seeds_and_a_missing_arm_are_not_testable():
     few = tables(0.5, 0.3, seeds=2)
     lacking = tables(0.5, 0.3) | {"differences": few["differences"][:0]}
     assert {zero_shot.verdict(one)[0].word for one in (few, lacking)} == {"not testable at this scale"}
+
+
+def test_what_the_same_arms_have_without_words_is_told():
+    found = tables(0.5, 0.3, seeds=1)
+    assert zero_shot.verdict(found)[0].but == ""
+    seen = found["differences"].assign(probe=zero_shot.SEEN, difference=-0.1, low=-0.2, high=0.05)
+    unsure = found["differences"].assign(low=-0.01)
+    (answer,) = zero_shot.verdict(found | {"differences": pd.concat([unsure, seen])})
+    assert answer.but == (
+        "The interval covers zero: who names more is not told. Without words, CLIP real lies 10.0 points [−5.0, 20.0] below CLIP synthetic, w = 2, "
+        "which is not told from zero."
+    )

@@ -84,8 +84,7 @@ def test_what_is_lacking_is_told_before_anything_starts(asked, monkeypatch, tmp_
     result = call("photographs", *more)
     assert result.exit_code == 2 and asked == []
     assert (
-        result.stderr.startswith("The chapter photographs needs photographs and a generator")
-        and result.stderr.count("\n") == 1
+        result.stderr.startswith("This chapter needs photographs, and a generator") and result.stderr.count("\n") == 1
     )
     (tmp_path / "results" / "photographs").mkdir(parents=True)
     (tmp_path / "results" / "photographs" / "record.json").write_text("{}")

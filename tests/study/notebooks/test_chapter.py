@@ -445,7 +445,7 @@ def test_a_run_that_lacks_something_draws_the_stored_results(monkeypatch):
     page = Chapter("photographs", resolve("photographs", {}))
     assert page.own is None and page.tables is page.stored is stored
     assert page.own_run().data.startswith(
-        "This page was drawn from stored results; nothing was computed for it. The chapter photographs needs"
+        "This page was drawn from stored results; nothing was computed for it. This chapter needs"
     )
     monkeypatch.setattr(Chapter, "answers", [Answer("C1", "undecided", "few")])
     monkeypatch.setattr("stablerep.study.notebooks.chapter.stored_record", lambda name: {"parameters": {"seeds": 3}})

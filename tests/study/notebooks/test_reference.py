@@ -75,7 +75,7 @@ def test_a_dirty_checkout_is_refused_before_anything_is_computed(results, monkey
 
 def test_a_reference_that_lacks_something_is_refused_in_a_sentence(results):
     folder, _ = results
-    with pytest.raises(InputError, match="The chapter photographs needs photographs and a generator"):
+    with pytest.raises(InputError, match="This chapter needs photographs, and a generator"):
         reference.make_reference("photographs")
     assert not folder.exists()
 
