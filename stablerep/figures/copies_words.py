@@ -62,7 +62,7 @@ def detectors_sentence(table: pd.DataFrame, tests: str, shift: str) -> str:
     other = "; ".join(f"{name} {wrong[name]}" for name in names)
     return (
         f"**How far the detectors can be trusted.** Of copies that were moved by one pixel they find: {each}. Of real test drawings, of concepts that the generator has not seen, they call "
-        f"copies: {other}. So a call need not be a copy, and most copies with a small change may go uncalled."
+        f"copies: {other}. So a call need not be a copy, and what is not called may be one."
     )
 
 

@@ -47,7 +47,8 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
     classes = list(part["label"].unique())
     columns = min(4, len(classes))
     rows = -(-len(classes) // columns)
-    figure, axes = canvas(columns, rows, panels=len(classes), height=2.2 + 0.9 / rows, sharey=True, sharex=True)
+    height = 2.2 if rows > 1 or is_narrow() else 3.0  # one row gives its room to the legend as well
+    figure, axes = canvas(columns, rows, panels=len(classes), height=height, sharey=True, sharex=True)
     scales = sorted(part["guidance_scale"].dropna().unique())
     handles = {}
     for axis, label in zip(axes.flat, classes):

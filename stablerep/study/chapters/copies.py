@@ -46,7 +46,7 @@ TESTED = {
 HEADLINE = Headline("shares", ("set", "detector"), "share", "share of images called copies")
 REAL = arm("SimCLR real")
 BESIDE = "both in known designs"  # a comparison in which synthetic images have no advantage
-MOVED = planted_by(SHIFT)  # the planted copies that are hardest to find
+MOVED = planted_by(SHIFT)  # planted copies that were moved by a pixel
 ENOUGH = 0.9  # area under the ROC curve that the embedding has to reach on planted copies
 
 
