@@ -4,6 +4,7 @@ and a word on each page of what it was made from."""
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from stablerep.study.disagreements import disagreements
 SCHEMAS = "<!-- schemas -->"  # in the page on rerunning
 PARAMETERS = {"parameters", "injected-parameters"}  # tags of papermill
 STRIP = "<!-- strip -->"  # on the first page
+_SHOWS = re.compile(r"\b(?:show|show_table|show_beside|display|Markdown)\(")
 LAST = "## Parameters, cost and code"
 # Extensions that do not say whether pages can be read side by side. They can: while pages are read, none of them keeps anything.
 SIDE_BY_SIDE = ("sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
@@ -61,6 +63,7 @@ def change_sources(app: Sphinx, docname: str, source: list[str]) -> None:
         describe_images(notebook)
         caption_tables(notebook)
         arrange(notebook)
+        leave_out_silent(notebook)
         add_chapter_notes(Path(docname).name, notebook)
         source[0] = json.dumps(notebook)
         return
@@ -121,6 +124,13 @@ def arrange(notebook: dict) -> None:
         if "own-run" in _tags(cell) and not set(changed) - {"live"}:
             cell["metadata"]["tags"] = [*(one for one in _tags(cell) if one != "hide-input"), "hide-cell"]
             cell["metadata"].setdefault("mystnb", {})["code_prompt_show"] = "Show this run"
+
+
+def leave_out_silent(notebook: dict) -> None:
+    """Leave out cells that show something where a run has it, and have shown nothing: of such a cell its folded code alone would stand on the page, as a bar."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and not cell.get("outputs") and _SHOWS.search("".join(cell["source"])):
+            cell["metadata"]["tags"] = [*dict.fromkeys([*_tags(cell), "remove-cell"])]
 
 
 def _tags(cell: dict) -> list[str]:
