@@ -58,7 +58,7 @@ def measures(table: pd.DataFrame) -> pd.DataFrame:
             "deviation from balance (points)": "" if deviation is None else percent(deviation["value"], deviation["low"], deviation["high"]),
             "largest skew": _number(skew["value"], skew["low"], skew["high"]), "not told (%)": f"{100 * distance['unread']:.1f}",
         })  # fmt: skip
-    return pd.DataFrame(rows).set_index("attribute").rename_axis(None)
+    return pd.DataFrame(rows).set_index("attribute")
 
 
 def of_captions(table: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def of_captions(table: pd.DataFrame) -> pd.DataFrame:
         "total variation (%)": [percent(row.value, row.low, row.high) for row in mine.itertuples()],
         "by chance (%)": [f"{100 * value:.1f}" for value in mine["chance"]],
     })  # fmt: skip
-    return shown.set_index("attribute").rename_axis(None)
+    return shown.set_index("attribute")
 
 
 def amplification(table: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def amplification(table: pd.DataFrame) -> pd.DataFrame:
         "nothing to amplify" if np.isnan(row.value) else f"{points(row.value, row.low, row.high)} ({row.associated} of {row.pairs})"
         for row in table.itertuples()
     ]  # fmt: skip
-    return pivoted(table.assign(name=named), "name", "texts", text).rename_axis(columns=None)
+    return pivoted(table.assign(name=named), "name", "texts", text).rename_axis(index="attribute", columns=None)
 
 
 def planted(table: pd.DataFrame) -> pd.DataFrame:
