@@ -82,7 +82,7 @@ def amplification(table: pd.DataFrame) -> pd.DataFrame:
         "nothing to amplify" if np.isnan(row.value) else f"{points(row.value, row.low, row.high)} ({row.associated} of {row.pairs})"
         for row in table.itertuples()
     ]  # fmt: skip
-    return pivoted(table.assign(name=named), "name", "texts", text).rename_axis(columns=None)
+    return pivoted(table.assign(name=named), "name", "texts", text).rename_axis(index="attribute", columns=None)
 
 
 def planted(table: pd.DataFrame) -> pd.DataFrame:

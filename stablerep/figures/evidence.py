@@ -91,7 +91,7 @@ def draw_arms(axis, arms: pd.DataFrame, title: str) -> None:
     if len(floors):
         best = floors.loc[floors["accuracy"].idxmax()]
         axis.axvline(100 * best["accuracy"], color=GREY, ls=":")
-        label += f"\ndotted: the best floor, {best['arm'].lower()}"
+        label += ("\n" if is_narrow() else "; ") + f"dotted: the best floor, {best['arm'].lower()}"
     name_rows(axis, arms["arm"])
     axis.set_xlabel(wrapped(label), loc=_side(), multialignment="left")
     axis.set_title(f"{title}, {seeds_of(arms)}", loc=_side())

@@ -21,10 +21,8 @@ def some_of(names: Sequence[str], count: int = 3, *, between: str = ", ") -> str
     return between.join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
-def enumerated(names: Sequence[str], most: int) -> str:
-    """``1, 2, 4 and 8``; of more than ``most`` names how many there are, and of none ``none``."""
-    if len(names) > most:
-        return f"{len(names)} values"
+def enumerated(names: Sequence[str]) -> str:
+    """``1, 2, 4 and 8``; of no names ``none``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "none"
 
 

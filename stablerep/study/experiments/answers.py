@@ -16,7 +16,7 @@ from stablerep.study.experiments.floors import RULE, at_the_floor, held_to_floor
 NO_VERDICT = "no verdict yet"  # shown for the last of WORDS where more seeds or arms would give one: it would read as a finding about the study's size
 ABSENT = "not run with these parameters"
 _NUMBERS = ("no", "one", "two", "three")
-_SAID = re.compile(r"\d+ seeds? (?:was|were) run; the claim needs \d+")  # as the audits' own rules say it
+_SAID = re.compile(r",? ?\d+ seeds? (?:was|were) run; the claim needs \d+$")  # as rules of audits say it
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def for_want_of_seeds(answer: Answer, seeds: int) -> Answer:
     if answer.word != WORDS[-1] or seeds >= SEEDS:
         return answer
     until = f"{_NUMBERS[seeds]} seed{' was' if seeds == 1 else 's were'} run; a verdict needs {_NUMBERS[SEEDS]}"
-    why = _SAID.sub("", answer.why).strip(" :;,")
-    lines = [line.replace(WORDS[-1], NO_VERDICT) for line in answer.lines]
+    why = "" if _SAID.search(answer.why) else answer.why
+    lines = [_SAID.sub("", line).replace(WORDS[-1], NO_VERDICT) for line in answer.lines]
     return replace(answer, until=until, why=why, lines=lines)
 
 

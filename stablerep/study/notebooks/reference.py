@@ -156,7 +156,7 @@ def _briefly(name: str, value: object) -> str:
     values = [
         f"{one:g}" if isinstance(one, float) else f"{one}" for one in (value if isinstance(value, list) else [value])
     ]
-    return f"{name} = {enumerated(values, most=MOST_NAMED)}"
+    return f"{len(values)} {name.replace('_', ' ')}" if len(values) > MOST_NAMED else f"{name} = {enumerated(values)}"
 
 
 def describe_reference(name: str, parameters: Parameters) -> str:

@@ -73,6 +73,8 @@ def test_too_few_seeds_are_named_before_what_they_show(seeds, said):
 
 def test_seeds_are_named_once():
     why = "a against b: 1 seed was run; the claim needs 3"
-    found = for_want_of_seeds(Answer("C8", WORDS[-1], why, lines=[f"Beside it, {WORDS[-1]}"]), 1)
-    assert found.reason == "One seed was run; a verdict needs three. A against b"
+    found = for_want_of_seeds(
+        Answer("C8", WORDS[-1], why, lines=[f"Beside it, {WORDS[-1]}, 2 seeds were run; the claim needs 3"]), 1
+    )
+    assert found.reason == "One seed was run; a verdict needs three"
     assert found.lines == ["Beside it, no verdict yet"]

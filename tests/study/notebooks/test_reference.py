@@ -177,7 +177,7 @@ def test_modules_are_those_of_the_runs(tmp_path):
     [
         ("captions", 0, "all captions"), ("captions", 12, "captions = 12"), ("edited_captions", 0, "edited_captions = 0"),
         ("stored_counts", [1, 2, 4, 8], "stored_counts = 1, 2, 4 and 8"), ("guidance_scales", [1.0, 2.5], "guidance_scales = 1 and 2.5"),
-        ("methods", ["clip"], "methods = clip"), ("methods", [], "methods = none"), ("arms", ["a"] * 9, "arms = 9 values"),
+        ("methods", ["clip"], "methods = clip"), ("methods", [], "methods = none"), ("arms", ["a"] * 9, "9 arms"),
         ("guidance_scale", 2.0, "guidance_scale = 2"), ("guidance_scale", 4.5, "guidance_scale = 4.5"),
     ],
 )  # fmt: skip
