@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stablerep.statistics import Pair, differences
-from stablerep.study.experiments.answers import answer_by_pairs
+from stablerep.study.experiments.answers import Answer, answer_by_contrasts, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.floors import against_floors
 from tests.study.stand_ins import items
@@ -51,3 +51,28 @@ def test_where_something_was_made_worse_the_worse_arm_may_lie_at_the_floors():
     assert answered(SHARES | {"second": 0.1}, degraded=True).word == "reproduced"
     low = answered(SHARES | {"first": 0.1, "second": 0.0, "third": 0.0}, degraded=True)
     assert low.word == "not testable at this scale" and "not clearly above the floors: first" in low.why
+
+
+def test_further_sentences_end_with_one_full_stop():
+    said = Answer("C1", "undecided", "why", lines=["One", "Two."]).markdown
+    assert said.endswith("\n\n- One.\n- Two.")
+
+
+def test_no_contrast_is_named_where_every_corrected_p_is_one():
+    row = {
+        "attribute": "tone",
+        "first": "A",
+        "second": "B",
+        "low": -0.1,
+        "high": 0.1,
+        "difference": 0.02,
+        "visible": 0.1,
+        "seeds": 5,
+        "clusters": 9,
+    }
+    table = pd.DataFrame([row | {"label": "dark", "p": 0.4}, row | {"label": "light", "p": 0.9}])
+    none = pd.DataFrame(columns=["probe", "first", "second", "difference", "low", "high", "visible"])
+    told, silent = (
+        answer_by_contrasts("C8", "p", [("A", "B")], table.assign(adjusted=p), none).why for p in (0.5, 1.0)
+    )
+    assert "the smallest p has dark (tone)" in told and "smallest p" not in silent
