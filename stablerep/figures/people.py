@@ -47,8 +47,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
     classes = list(part["label"].unique())
     columns = min(4, len(classes))
     rows = -(-len(classes) // columns)
-    height = 2.2 if rows > 1 or is_narrow() else 3.0  # one row gives its room to the legend as well
-    figure, axes = canvas(columns, rows, panels=len(classes), height=height, sharey=True, sharex=True)
+    figure, axes = canvas(columns, rows, panels=len(classes), height=2.2, sharey=True, sharex=True)
     scales = sorted(part["guidance_scale"].dropna().unique())
     handles = {}
     for axis, label in zip(axes.flat, classes):

@@ -140,7 +140,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
             )
         ]
     found, other = judge_kinds(claimed, arms), judge_kinds(beside, arms)
-    lines = [f"Beside it, {PLUS} against {REAL}: {other.word}, {other.why}."] if len(beside) else []
+    lines = [f"Beside it, {PLUS} against {REAL}: {other.word}, {other.why}"] if len(beside) else []
     by_text = arms[arms["arm"].isin((REAL, CLAIMED)) & (arms["text_low"] > arms["chance"])]
     if told := [kind for kind in KINDS if kind in set(by_text["kind"])]:
         lines.append(

@@ -91,7 +91,7 @@ class Answer:
     @property
     def markdown(self) -> str:
         rule = f" (Rule: {self.rule}.)" if self.rule else ""
-        points = "".join(f"\n- {line}" for line in self.lines)
+        points = "".join(f"\n- {line.removesuffix('.')}." for line in self.lines)
         return f"**{self.claim}: {self.shown}.** {self.reason}.{rule}" + (f"\n{points}" if points else "")
 
 
@@ -157,7 +157,7 @@ def answer_by_contrasts(
         "reproduced when what synthetic images change in some group differs from what they change in the other groups of its attribute, "
         f"by Holm over all groups at 5 %; equivalent when every interval lies within a point; else undecided; {RULE}"
     )
-    lines = [f"Beside it, {pair}: {what}, {reason}." for pair, what, reason, _ in others]
+    lines = [f"Beside it, {pair}: {what}, {reason}" for pair, what, reason, _ in others]
     return Answer(
         claim, word, f"{name}: {why}", rule, lines, p if word == "reproduced" else math.nan, effects, "the clearest"
     )

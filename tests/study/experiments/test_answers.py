@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stablerep.statistics import WORDS, Pair, differences
-from stablerep.study.experiments.answers import Answer, answer_by_pairs, for_want_of_seeds
+from stablerep.study.experiments.answers import Answer, answer_by_contrasts, answer_by_pairs, for_want_of_seeds
 from stablerep.study.experiments.arms import FLOOR_ARMS
 from stablerep.study.experiments.floors import against_floors
 from tests.study.stand_ins import items
@@ -78,3 +78,28 @@ def test_seeds_are_named_once():
     )
     assert found.reason == "One seed was run; a verdict needs three"
     assert found.lines == ["Beside it, no verdict yet"]
+
+
+def test_further_sentences_end_with_one_full_stop():
+    said = Answer("C1", "undecided", "why", lines=["One", "Two."]).markdown
+    assert said.endswith("\n\n- One.\n- Two.")
+
+
+def test_no_contrast_is_named_where_every_corrected_p_is_one():
+    row = {
+        "attribute": "tone",
+        "first": "A",
+        "second": "B",
+        "low": -0.1,
+        "high": 0.1,
+        "difference": 0.02,
+        "visible": 0.1,
+        "seeds": 5,
+        "clusters": 9,
+    }
+    table = pd.DataFrame([row | {"label": "dark", "p": 0.4}, row | {"label": "light", "p": 0.9}])
+    none = pd.DataFrame(columns=["probe", "first", "second", "difference", "low", "high", "visible"])
+    told, silent = (
+        answer_by_contrasts("C8", "p", [("A", "B")], table.assign(adjusted=p), none).why for p in (0.5, 1.0)
+    )
+    assert "the smallest p has dark (tone)" in told and "smallest p" not in silent
