@@ -171,5 +171,8 @@ def how_leads_change(tables: dict[str, pd.DataFrame]) -> str:
     if not said:
         return ""
     grown = tables["grown"]
-    steps = grown.loc[(grown["panel"] == LENGTH) & (grown["steps"] > 0), "steps"]
-    return f"StableRep's lead with each doubling of the training, from {steps.min():,} to {steps.max():,} steps: {'; '.join(said)}."
+    mine = grown[(grown["panel"] == LENGTH) & (grown["probe"] == probe_of(grown))]
+    steps, floor = mine.loc[mine["steps"] > 0, "steps"], mine.loc[mine["steps"] == 0, "accuracy"].max()
+    low = (mine.loc[mine["steps"] == steps.min(), "accuracy"] < floor).all()
+    start = f" At {steps.min():,} steps every arm lies below the best floor." if low else ""
+    return f"StableRep's lead with each doubling of the training, from {steps.min():,} to {steps.max():,} steps: {'; '.join(said)}.{start}"

@@ -147,4 +147,8 @@ def test_the_head_says_how_leads_change():
     )
     assert "over CLIP real it is not told to change (+0.0 points" in told
     assert longer_larger.verdict(found)[0].but == told
+    assert "every arm lies below" not in told
+    high = found["grown"].assign(accuracy=found["grown"]["accuracy"].mask(found["grown"]["steps"] == 0, 0.9))
+    told = longer_larger.how_leads_change(found | {"grown": high})
+    assert told.endswith("At 100 steps every arm lies below the best floor.")
     assert longer_larger.how_leads_change(longer_larger.compute(STUDY, points[:1])) == ""
