@@ -14,7 +14,10 @@ _SET = (
     (re.compile(r"(?<![\w.,/–-])-(?=\d)"), "−"),  # not in dates, ranges and names
     (re.compile(rf"(\[{_NUMBER}), ({_NUMBER}\])"), "\\1,\u00a0\\2"),  # an interval
     (re.compile(r"(?<=[\d\]]) %"), "\u00a0%"),
-    (re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b"), "\\1\u2011\\2\u2011\\3"),  # a date, whose hyphens end no line
+    (
+        re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b(?! \d\d:)"),
+        "\\1\u2011\\2\u2011\\3",
+    ),  # a date in a sentence: its hyphens end no line
     (re.compile(r"\b([a-zA-Z]) = (?=[\d−])"), "\\1\u00a0=\u00a0"),  # w = 2
 )
 

@@ -13,6 +13,7 @@ from stablerep.study.book.typesetting import set_page, set_text
         ("30.8 [27.6, 34.0]; [1, 2, 3] and [a, b]", "30.8 [27.6,\u00a034.0]; [1, 2, 3] and [a, b]"),
         ("by -0.6 [-1.2, +0.0]", "by −0.6 [−1.2,\u00a0+0.0]"),
         ("5-way, pp. 3-4, zero-shot, 12-2026", "5-way, pp. 3-4, zero-shot, 12-2026"),
+        ("2026-11-27 10:00", "2026-11-27 10:00"),  # which is copied from a table
         ("on 2026-11-27.", "on 2026\u201111\u201127."),
         ("+0.3 [-0.1, +0.8] % of images", "+0.3 [−0.1,\u00a0+0.8]\u00a0% of images"),
         ("a 95 % interval at w = 2", "a 95\u00a0% interval at w\u00a0=\u00a02"),
