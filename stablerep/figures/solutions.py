@@ -118,13 +118,22 @@ def steps(counts: pd.DataFrame, probe: str) -> str:
 
 
 def spread(table: pd.DataFrame, probe: str) -> str:
-    """By how many points the best guidance scale of each arm lies above its worst one.
+    """By how many points the best guidance scale of each arm lies above its worst one, and whether the interval of the best point reaches as far down.
 
     Args:
-        table: ``arm``, ``probe`` and ``accuracy``, a row per scale.
+        table: ``arm``, ``probe``, ``guidance_scale``, ``accuracy`` and ``low``, a row per scale.
     """
-    mine = table[table["probe"] == probe].groupby("arm", sort=False)["accuracy"]
-    return "; ".join(f"{name} {100 * value:.1f} points" for name, value in (mine.max() - mine.min()).items())
+    said = []
+    for name, part in table[table["probe"] == probe].groupby("arm", sort=False):
+        if len(part) < 2:
+            continue
+        best, worst = part.loc[part["accuracy"].idxmax()], part.loc[part["accuracy"].idxmin()]
+        gap, reach = (best["accuracy"] - one for one in (worst["accuracy"], best["low"]))
+        answer = "more" if gap > reach else "no more"
+        said.append(
+            f"{name} {100 * gap:.1f} points (w = {best['guidance_scale']:g} less w = {worst['guidance_scale']:g}), {answer} than the interval of the best point reaches down, {100 * reach:.1f}"
+        )
+    return "; ".join(said) or LACKING
 
 
 def product(faithfulness: pd.DataFrame, diversity: pd.DataFrame, captions: str) -> str:

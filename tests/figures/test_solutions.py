@@ -47,9 +47,16 @@ def test_a_doubling_adds_the_slope_of_the_line():
     assert solutions.doublings(table, "p") == "points for a doubling: fixed, A +2.0, B -1.0"
 
 
-def test_the_spread_is_highest_less_lowest():
-    table = pd.DataFrame({"arm": ["B", "A", "B"], "probe": "p", "accuracy": [0.1, 0.5, 0.25]})
-    assert solutions.spread(table, "p") == "B 15.0 points; A 0.0 points"
+def test_the_spread_is_best_less_worst_beside_the_interval_of_the_best():
+    table = pd.DataFrame(
+        {"arm": ["B", "A", "B"], "probe": "p", "guidance_scale": [1.0, 2.0, 8.0], "accuracy": [0.1, 0.5, 0.25], "low": [0.05, 0.4, 0.2]}
+    )  # fmt: skip
+    assert solutions.spread(table, "p") == (
+        "B 15.0 points (w = 8 less w = 1), more than the interval of the best point reaches down, 5.0"
+    )
+    table.loc[2, "low"] = 0.05
+    assert ", no more than the interval of the best point reaches down, 20.0" in solutions.spread(table, "p")
+    assert solutions.spread(table[:2], "p") == solutions.LACKING
 
 
 def shares(measure: str, means: dict) -> pd.DataFrame:

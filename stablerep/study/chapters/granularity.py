@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pandas as pd
 
 from stablerep.errors import InputError, nearest
+from stablerep.figures.paired import Paired, paired
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Headline, probe_of
 from stablerep.study.experiments.answers import Answer, answer_by_pairs
@@ -124,5 +126,39 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the primary probe."""
     lacking = "captions, classes and single images were not all run"
+    rule = f"reproduced when captions lie above classes and classes above single images, each by the whole interval; {RULE}"
     pairs, floors = tables["differences"], tables["floors"]
-    return [answer_by_pairs("C6", probe_of(tables["arms"]), pairs, floors, RULE, needed=2, lacking=lacking)]
+    return [answer_by_pairs("C6", probe_of(tables["arms"]), pairs, floors, rule, needed=2, lacking=lacking)]
+
+
+def larger_step(differences: pd.DataFrame, probe: str, probes: Sequence[str]) -> str:
+    """Which step gains more, from single images to classes or from classes to captions: on the primary probe, and on the linear one of some probes."""
+    linear = [one for one in probes if one.startswith("linear") and one != probe]
+    said = [_step(differences, one) for one in [probe, *linear[-1:]]]
+    if None in said:
+        return "Not both steps were run."
+    answers = [
+        f"on {one}, to captions {fine.size}, to classes {coarse.size}"
+        for one, (fine, coarse) in zip([probe, *linear[-1:]], said)
+    ]
+    larger = ["captions" if fine.difference > coarse.difference else "classes" for fine, coarse in said]
+    names = " and ".join(dict.fromkeys(larger))
+    same = (
+        f"the step to {names} gains more by both probes"
+        if len(set(larger)) == 1
+        else f"the step to {larger[0]} gains more on the first, that to {larger[-1]} on the second"
+    )
+    return f"{'; '.join(answers).replace('on ', 'On ', 1)}. By these numbers {same}. The difference of two steps has no interval here, so that which is larger is not told."
+
+
+def _step(differences: pd.DataFrame, probe: str) -> tuple[Paired, Paired] | None:
+    """The step from classes to captions and that from single images to classes; None where one was not run."""
+    claimed = differences[(differences["claim"] == "C6") & (differences["first"] == named(CAPTION))]
+    if claimed.empty:
+        return None
+    classes = claimed["second"].iloc[0]
+    fine, coarse = (
+        paired(differences, probe, named(CAPTION), classes),
+        paired(differences, probe, classes, named(IMAGE)),
+    )
+    return (fine, coarse) if fine and coarse else None

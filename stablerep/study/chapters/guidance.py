@@ -231,8 +231,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C3: both curves bend down, and the best scale of StableRep is lower than that of SimCLR."""
     said, guidance, peaks = tables["differences"], tables["guidance"], tables["peaks"].set_index("arm")
     rule = (
-        "accuracy over the logarithm of w, by a parabola, bends down for StableRep and for SimCLR, and the top of StableRep's lies at a lower w, at "
-        f"the levels of pairs of arms; at its best w, {RULE}"
+        "reproduced when, by a parabola over the logarithm of w, accuracy bends down for StableRep and for SimCLR and is highest at a lower w for StableRep, "
+        f"each by the whole interval; {RULE}, at its best w"
     )
     if len(said) < 3:
         return [Answer("C3", WORDS[-1], "not both methods were run", rule)]

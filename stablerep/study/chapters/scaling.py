@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from stablerep.errors import InputError
+from stablerep.figures.scaling_words import by_other_probe, fewest
 from stablerep.statistics import power_laws
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.statistics.exchange import exchange_rate
@@ -21,15 +22,16 @@ from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.study import Study
+from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
 FIXED, GROWING = PANELS = ("views fixed", "views growing")
-LACKING = (
-    "*The stored results do not have this table. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes it.*"
-)
+OPTIONAL = {
+    "worth": "what a synthetic caption is worth", "rises": "what a doubling of the captions adds", "images": "more images of the same captions",
+}  # fmt: skip
 EVERYTHING, HANDFUL = "all", 8  # tested things of a group below which it has no row of its own
 HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy", where=("panel", FIXED))
 PLUS, CLIP, MORE = "StableRep+ synthetic", "CLIP real", "StableRep synthetic"
@@ -222,25 +224,30 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     counts = sorted(scaling[scaling["captions"] > 0]["captions"].unique())
     half = [count for count in counts if 2 * count <= counts[-1]]
-    rule = f"StableRep+ with at most half of the captions is better than CLIP with all, at the same number of views; {RULE}"
+    rule = (
+        "reproduced when the whole interval of StableRep+ with at most half of the captions minus CLIP with all lies above zero, at the same number of "
+        f"views; {RULE}"
+    )
     if not half:
         why = f"no number of captions is at most half of {counts[-1]:,}"
         return [Answer("C5", "not testable at this scale", why, rule)]
     probe = probe_of(scaling)
     mine, lacking = pairs[pairs["first"] == sized(PLUS, half[-1])], "not all arms that the claim names were run"
-    lines = [fewest(tables["differences"], probe, panel, counts) for panel in PANELS if len(mine)]
-    return [answer_by_pairs("C5", probe, mine, floors, rule, needed=1, lacking=lacking, lines=lines)]
+    if mine.empty:
+        return [answer_by_pairs("C5", probe, mine, floors, rule, needed=1, lacking=lacking)]
+    every, names = tables["differences"], [sized(PLUS, count) for count in counts]
+    asked = every[every["probe"] == probe]
+    lines = [fewest(asked[asked["panel"] == panel], counts, names, panel, CLIP) for panel in PANELS]
+    linear = [one for one in every["probe"].unique() if one.startswith("linear") and not probe.startswith("linear")]
+    but = by_other_probe(every, names[len(half) - 1], linear[-1]) if linear else ""
+    but = f"{but} {PLUS.partition(' ')[0]} learns from several images of a caption, CLIP from one.".strip()
+    return [answer_by_pairs("C5", probe, mine, floors, rule, needed=1, lacking=lacking, lines=lines, but=but)]
 
 
-def fewest(pairs: pd.DataFrame, probe: str, panel: str, counts: list[int]) -> str:
-    """From which number of captions on StableRep+ lies above CLIP on all of them, by each interval alone."""
-    mine = pairs[(pairs["probe"] == probe) & (pairs["panel"] == panel)].set_index("first")
-    enough = counts[-1] + 1
-    for count in reversed(counts):
-        if not mine.loc[sized(PLUS, count), "low"] > 0:
-            break
-        enough = count
-    if enough > counts[-1]:
-        return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions at no number of them."
-    fewer = f", 1/{counts[-1] / enough:.2g} of them" if enough < counts[-1] else ""
-    return f"With {panel}, {PLUS} lies above {CLIP} on {counts[-1]:,} captions from {enough:,} on{fewer} (each interval by itself, not corrected for several sizes)."
+def lacking_tables(tables: dict[str, pd.DataFrame]) -> str:
+    """Which of the later tables of this chapter its results do not have, and how to compute them; empty where they have all."""
+    lacking = [words for name, words in OPTIONAL.items() if name not in tables]
+    if not lacking:
+        return ""
+    many = "these have" if len(lacking) > 1 else "this has"
+    return f"These results lack {some_of(lacking)}: {many} no table here. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes all."

@@ -98,3 +98,23 @@ def test_pairs_that_decide_nothing_stand_beside():
     found = tables["differences"].set_index("claim")["difference"]
     assert found["tones apart"] == pytest.approx(0.1) and found["coarser"] == pytest.approx(0.1)
     assert found["C6"].tolist() == pytest.approx([0.3, 0.2])
+
+
+def test_the_larger_step_is_told_with_both_intervals_and_what_no_interval_tells():
+    tables = tables_of(image=0.3, subgroup=0.5, caption=0.8)
+    probe = tables["arms"]["probe"].iloc[0]
+    said = granularity.larger_step(tables["differences"], probe, [probe])
+    assert said.startswith(f"On {probe}, to captions 30.0 points [") and ", to classes 20.0 points [" in said
+    assert "the step to captions gains more by both probes" in said and said.endswith("which is larger is not told.")
+
+
+def test_steps_may_differ_by_probe_and_may_be_lacking():
+    first, second = (
+        tables_of(image=0.3, subgroup=share, caption=0.8)["differences"].assign(probe=probe)
+        for probe, share in (("one-shot concept", 0.4), ("linear subgroup", 0.7))
+    )
+    both = pd.concat([first, second], ignore_index=True)
+    said = granularity.larger_step(both, "one-shot concept", ["one-shot concept", "kNN", "linear subgroup"])
+    assert "the step to captions gains more on the first, that to classes on the second" in said
+    lacking = tables_of(image=0.3, caption=0.8)["differences"]
+    assert granularity.larger_step(lacking, "one-shot concept", ["one-shot concept"]) == "Not both steps were run."

@@ -335,3 +335,21 @@ def test_the_table_of_images_is_there_where_it_was_asked():
     assert table["images"].tolist() == [1, 2] and set(table["arm"]) == {scaling.MORE}
     p = p.model_copy(update={"image_counts": []})
     assert "images" not in scaling.compute(p, scaling.ask(p, study))
+
+
+def test_what_the_linear_probe_says_stands_beside_the_answer():
+    probes = ("linear subgroup", "one-shot concept")
+    arms = {"CLIP_real": CLIP, "StableRepPlus_synthetic": {100: 0.9, 200: 0.9, 400: 0.9}}
+    (answer,) = scaling.verdict(tables_of(probes=probes, **arms))
+    pairs = tables_of(probes=probes, **arms)["differences"].query("probe == 'linear subgroup' and panel == @FIXED")
+    linear = pairs.set_index("first")["difference"][scaling.sized(PLUS, 200)]
+    assert f"the same difference is {100 * linear:+.1f}".replace("-", "−") in answer.but and "with views growing" in answer.but
+    (alone,) = scaling.verdict(tables_of(**arms))  # the primary probe is the linear one
+    assert "same difference" not in alone.but and alone.but.endswith("CLIP from one.")
+
+
+def test_later_tables_that_results_lack_are_named_once():
+    assert scaling.lacking_tables(dict.fromkeys(scaling.OPTIONAL)) == ""
+    said = scaling.lacking_tables({"worth": None})
+    assert "lack what a doubling of the captions adds, more images of the same captions: these have no table" in said
+    assert ": this has no table" in scaling.lacking_tables({"worth": None, "rises": None})

@@ -1,0 +1,22 @@
+"""The best encoder over all transfer sets beside the best floor."""
+
+import pandas as pd
+import pytest
+
+from stablerep.figures.transfer_answers import beside_best_floor
+
+
+@pytest.mark.parametrize(
+    ("linear", "few", "said"),
+    [
+        (0.5, 0.6, "No encoder lies above the best floor over these sets: hog with 62.0 % by the linear; hog with 66.0 % by the few."),
+        (0.7, 0.8, "The best encoder lies above the best floor: hog with 62.0 % by the linear; hog with 66.0 % by the few."),
+        (0.7, 0.6, "by one measure (hog with 62.0 % by the linear) and not by the other (hog with 66.0 % by the few)."),
+    ],
+)  # fmt: skip
+def test_encoders_are_held_against_the_best_floor(linear, few, said):
+    rows = [("linear", "HOG", 0.62), ("linear", "pixels", 0.4), ("linear", "A", linear), ("linear", "B", 0.1)]
+    rows += [("few", "HOG", 0.66), ("few", "A", 0.1), ("few", "B", few)]
+    overall = pd.DataFrame(rows, columns=["measure", "arm", "score"])
+    assert said in beside_best_floor(overall, ["HOG", "pixels"])
+    assert beside_best_floor(overall, ["other"]) == beside_best_floor(overall, ["HOG", "pixels", "A", "B"]) == ""
