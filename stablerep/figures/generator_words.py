@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stablerep.figures.solutions import LACKING, product
+from stablerep.figures.tables import percent
 
 
 def nearest_set(sets: pd.DataFrame) -> str:
@@ -23,6 +24,7 @@ def nearest_set(sets: pd.DataFrame) -> str:
     said += f"; the second set of real images has {_shown(real.iloc[0], 3)}." if len(real) else "."
     if first == last:
         return said
+    said += " The scales are not compared in pairs, so which of them is nearest is not tested."
     change = "falls" if covered.loc[last, "high"] < covered.loc[first, "low"] else "goes"
     said += f" Coverage {change} from {covered.loc[first, 'value']:.2f} at w = {first:g} to {covered.loc[last, 'value']:.2f} at w = {last:g}"
     return f"{said}; the second set of real images has {beside.iloc[0]['value']:.2f}." if len(beside) else f"{said}."
@@ -37,6 +39,24 @@ def _by_scale(sets: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, pd.DataFra
 
 def _shown(row: pd.Series, digits: int) -> str:
     return f"{row['value']:z.{digits}f} [{row['low']:z.{digits}f}, {row['high']:z.{digits}f}]"
+
+
+def people_beside_real(shares: pd.DataFrame, captions: str, scale: float) -> str:
+    """How often skin tone and gender are right in generated images, beside real ones and chance; empty where neither was measured.
+
+    Args:
+        shares: of :func:`stablerep.audits.faithfulness.shares`. scale: the guidance scale.
+    """
+    mine, said = shares[(shares["group"] == "all") & (shares["captions"] == captions)], []
+    for measure, name in (("tone", "skin tone"), ("gender", "gender")):
+        rows = mine[mine["measure"] == measure]
+        made, real = rows[rows["guidance_scale"] == scale], rows[rows["source"] == "real"]
+        if len(made) and len(real):
+            shown = [f"{percent(row['mean'], row['low'], row['high'])} %" for row in (made.iloc[0], real.iloc[0])]
+            said.append(
+                f"{name}, {shown[0]} of generated and {shown[1]} of real images (chance {100 * made['chance'].iloc[0]:.0f} %)"
+            )
+    return f"Of {captions}, at w = {scale:g}, these are right: {'; '.join(said)}." if said else ""
 
 
 def loss_in_levels(table: pd.DataFrame) -> str:

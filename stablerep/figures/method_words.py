@@ -20,14 +20,15 @@ def above_random(floors: pd.DataFrame, floor: str, probe: str) -> str:
         return f"On {probe} these differences have no interval, so that nothing is told."
     below, unclear = mine[mine["high"] < 0], mine[(mine["low"] <= 0) & (mine["high"] >= 0)]
     said = [
-        f"{', '.join(f'{one.first} ({points(one.difference, one.low, one.high)})' for one in rows.itertuples())} {word}"
+        f"{', '.join(f'{one.first} ({points(one.difference, one.low, one.high)})' for one in rows.itertuples())}, {word}"
         for rows, word in ((unclear, "not told from them"), (below, "below them"))
         if len(rows)
     ]
     if len(below) + len(unclear) == len(mine):
         return f"On {probe} no method lies above random weights: {'; '.join(said)}."
-    lead = "every method" if not said else "methods"
-    return f"On {probe} {lead} lie{'s' if not said else ''} above random weights{'' if not said else ', but for ' + '; '.join(said)}."
+    if not said:
+        return f"On {probe} every method lies above random weights."
+    return f"On {probe} all methods lie above random weights, except {'; '.join(said)}."
 
 
 def widest_gap(diagnostics: pd.DataFrame, arms: pd.DataFrame, probe: str) -> str:
@@ -55,3 +56,13 @@ def widest_gap(diagnostics: pd.DataFrame, arms: pd.DataFrame, probe: str) -> str
         f"correlation of {gaps.corr(accuracy, method='spearman'):.2f}. It need not be the best: the gap says how far apart captions are on average; to be recognized, an image must be nearer "
         "to its own concept than to the most similar other one."
     )
+
+
+def trained_loss(curves: pd.DataFrame, arm: str) -> str:
+    """The last loss that a method reached, in a sentence; empty where it was not trained.
+
+    Args:
+        curves: ``arm``, ``step`` and ``loss``.
+    """
+    mine = curves[curves["arm"] == arm]
+    return f"A trained {arm} has {mine.loc[mine['step'].idxmax(), 'loss']:.2f} at its last step." if len(mine) else ""

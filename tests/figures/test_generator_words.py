@@ -22,6 +22,7 @@ def sets() -> pd.DataFrame:
 def test_the_nearest_set_and_the_fall_of_coverage_stand_beside_real_images():
     assert generator_words.nearest_set(sets()) == (
         "By KID the set at w = 2 lies nearest to the real one: 0.003 [-0.007, 0.013]; the second set of real images has 0.001 [-0.009, 0.011]. "
+        "The scales are not compared in pairs, so which of them is nearest is not tested. "
         "Coverage falls from 0.92 at w = 1 to 0.70 at w = 8; the second set of real images has 0.90."
     )
 
@@ -33,6 +34,21 @@ def test_what_a_run_lacks_is_not_said():
     assert "Coverage" not in generator_words.nearest_set(made[made["guidance_scale"] == 2])
     assert "Coverage goes" in generator_words.nearest_set(made[made["guidance_scale"] < 8])
     assert generator_words.nearest_set(table[:0]) == ""
+
+
+def test_people_stand_beside_real_images_and_chance():
+    rows = [
+        ("tone", "generated", 2.0, 0.4),
+        ("tone", "generated", 4.0, 0.9),
+        ("tone", "real", np.nan, 0.45),
+        ("gender", "generated", 2.0, 0.5),
+    ]
+    table = pd.DataFrame(rows, columns=["measure", "source", "guidance_scale", "mean"])
+    table = table.assign(group="all", captions="x", low=table["mean"] - 0.1, high=table["mean"] + 0.1, chance=0.2)
+    assert generator_words.people_beside_real(table, "x", 2.0) == (
+        "Of x, at w = 2, these are right: skin tone, 40.0 [30.0, 50.0] % of generated and 45.0 [35.0, 55.0] % of real images (chance 20 %)."
+    )
+    assert generator_words.people_beside_real(table, "y", 2.0) == ""
 
 
 def test_decibels_are_levels():

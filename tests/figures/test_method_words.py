@@ -21,11 +21,11 @@ def floors(**intervals) -> pd.DataFrame:
         (dict(A=(0.01, 0.03), B=(0.02, 0.04)), "On p every method lies above random weights."),
         (
             dict(A=(0.01, 0.03), B=(-0.01, 0.01), C=(-0.03, -0.01)),
-            "On p methods lie above random weights, but for B (+0.0 [-1.0, +1.0]) not told from them; C (-2.0 [-3.0, -1.0]) below them.",
+            "On p all methods lie above random weights, except B (+0.0 [-1.0, +1.0]), not told from them; C (-2.0 [-3.0, -1.0]), below them.",
         ),
         (
             dict(B=(-0.01, 0.01)),
-            "On p no method lies above random weights: B (+0.0 [-1.0, +1.0]) not told from them.",
+            "On p no method lies above random weights: B (+0.0 [-1.0, +1.0]), not told from them.",
         ),
         (dict(A=(nan, nan)), "On p these differences have no interval, so that nothing is told."),
     ],
@@ -48,3 +48,9 @@ def test_the_widest_gap_need_not_be_the_best():
     assert "a rank correlation of -1.00." in said
     same = method_words.widest_gap(features, arms.assign(accuracy=[0.1, 0.2, 0.3, 0.9]), "p")
     assert "With 30.0 % on p it is the best there, too." in same
+
+
+def test_the_last_loss_is_that_of_the_last_step():
+    curves = pd.DataFrame({"arm": ["A", "A", "B"], "step": [200, 100, 300], "loss": [2.64, 3.0, 9.0]})
+    assert method_words.trained_loss(curves, "A") == "A trained A has 2.64 at its last step."
+    assert method_words.trained_loss(curves, "C") == ""

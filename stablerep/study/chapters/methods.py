@@ -198,7 +198,7 @@ def against_classifier(pairs: pd.DataFrame, probe: str) -> str:
     if mine.empty:
         return ""
     one = mine.iloc[0]
-    word = "win" if one["low"] > 0 else "lose" if one["high"] < 0 else "are not told from it"
+    word = "beat classes" if one["low"] > 0 else "lose to classes" if one["high"] < 0 else "are not told from classes"
     said = f"With a classifier over classes in the middle, as SynCLR has it, captions {word}: {points(one['difference'], one['low'], one['high'])} points."
     return f"{said} An earlier version of this claim, with a classifier, had failed by {EARLIER} points; its arms were changed after that (Protocol, Remarks)."
 

@@ -154,7 +154,7 @@ def test_features_of_held_out_images_are_described_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("low", "high", "word"),
-    [(-0.05, -0.04, "captions lose: "), (0.01, 0.02, "captions win: "), (-0.01, 0.02, "not told")],
+    [(-0.05, -0.04, "captions lose to classes: "), (0.01, 0.02, "captions beat classes: "), (-0.01, 0.02, "not told")],
 )
 def test_the_order_with_a_classifier_stands_beside_the_answer(low, high, word):
     pairs = pd.DataFrame(
