@@ -200,7 +200,9 @@ def positives(thumbnails: np.ndarray, schemes: dict[str, Sequence[int]], caption
     last.xaxis.tick_top()
     last.tick_params(length=0)
     said = "; ".join(f"{title}, {np.bincount(ids)[0]} views of the first" for title, ids in schemes.items())
-    figure.set_label(f"Which of {count} views of {len(texts)} captions are positives of each other: {said}.")
+    figure.set_label(
+        f"Which of {count} views of {len(texts)} captions are positives of each other: {said}; CLIP, each view with its caption."
+    )
     return figure
 
 

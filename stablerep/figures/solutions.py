@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from stablerep.figures.paired import paired
 from stablerep.figures.tables import percent, points
 
 LACKING = "not run with these parameters"
@@ -23,6 +24,16 @@ def difference(pairs: pd.DataFrame, probe: str, first: str, second: str) -> str:
         return LACKING
     row = mine.iloc[0]
     return f"{points(row['difference'], row['low'], row['high'])} points"
+
+
+def compared(pairs: pd.DataFrame, probe: str, first: str, second: str) -> str:
+    """Which of two arms is better on a probe, by how much, and whether that is told from zero.
+
+    Args:
+        pairs: of :func:`stablerep.statistics.differences`.
+    """
+    found = paired(pairs, probe, first, second)
+    return found.sentence if found else LACKING
 
 
 def largest_difference(pairs: pd.DataFrame, probe: str) -> str:
@@ -47,6 +58,17 @@ def tried(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
     mine = trials[(trials["stage"] == stage) & (trials["arm"] == arm)]
     values = [f"{100 * value:.1f}" for value in mine[probe]]
     return " and ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+
+
+def at_the_last(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
+    """How far the last value that was tried lies below the best one, such as ``loses 1.2 points``.
+
+    Args:
+        trials: as for :func:`tried`.
+    """
+    values = 100 * trials.loc[(trials["stage"] == stage) & (trials["arm"] == arm), probe]
+    lost = values.max() - values.iloc[-1]
+    return f"loses {lost:.1f} points" if lost > 0 else "loses nothing: it is best there"
 
 
 def leaked(concepts: Sequence[str], train: float) -> float:
@@ -151,22 +173,6 @@ def product(faithfulness: pd.DataFrame, diversity: pd.DataFrame, captions: str) 
         return LACKING
     each = ", ".join(f"{value:.3f} at w = {w:g}" for w, value in both.items())
     return f"it is largest at w = {both.idxmax():g} ({each})"
-
-
-def gap_and_accuracy(diagnostics: pd.DataFrame, arms: pd.DataFrame, probe: str) -> str:
-    """The method with the largest gap between cosines within and between captions, the best one on a probe, and how the two orders agree.
-
-    Args:
-        diagnostics: ``arm``, ``within`` and ``between``. arms: of :func:`stablerep.statistics.summarize`.
-    """
-    gaps = diagnostics.set_index("arm").eval("within - between")
-    accuracy = arms[arms["probe"] == probe].set_index("arm")["accuracy"].reindex(gaps.index)
-    widest, best = gaps.idxmax(), accuracy.idxmax()
-    agreement = gaps.corr(accuracy, method="spearman")
-    return (
-        f"{widest} has the largest gap, {gaps[widest]:.2f}, and {100 * accuracy[widest]:.1f} % on {probe}; the best there is {best} with "
-        f"{100 * accuracy[best]:.1f} % and a gap of {gaps[best]:.2f}. Over all methods the two orders have a rank correlation of {agreement:.2f}"
-    )
 
 
 def steepest(slopes: pd.DataFrame, lead: str) -> str:

@@ -16,6 +16,8 @@ def test_a_difference_is_that_of_the_pair_and_the_probe():
     )
     assert solutions.difference(pairs, "p", "a", "b") == "+1.2 [-0.3, +2.8] points"
     assert solutions.difference(pairs, "p", "b", "a") == solutions.LACKING
+    assert solutions.compared(pairs, "p", "a", "b").endswith("above b, which is not told from zero")
+    assert solutions.compared(pairs, "q", "a", "c") == solutions.LACKING
 
 
 def test_what_was_tried_stands_in_the_order_of_trial():
@@ -23,6 +25,12 @@ def test_what_was_tried_stands_in_the_order_of_trial():
     assert (
         solutions.tried(trials, "w", "a", "p") == "10.0 and 25.0" and solutions.tried(trials, "w", "b", "p") == "30.0"
     )
+
+
+def test_the_last_value_loses_to_the_best_or_is_it():
+    trials = pd.DataFrame({"stage": "w", "arm": list("aabb"), "p": [0.25, 0.238, 0.1, 0.2]})
+    assert solutions.at_the_last(trials, "w", "a", "p") == "loses 1.2 points"
+    assert solutions.at_the_last(trials, "w", "b", "p") == "loses nothing: it is best there"
 
 
 def test_what_leaks_is_what_random_splits_leak():
@@ -69,16 +77,6 @@ def test_the_largest_product_is_found():
     said = solutions.product(shares("top1", {1.0: 0.5, 4.0: 0.8}), shares("distance", {1.0: 0.6, 4.0: 0.2}), "training")
     assert said == "it is largest at w = 1 (0.300 at w = 1, 0.160 at w = 4)"
     assert solutions.product(shares("top1", {}), shares("distance", {1.0: 1.0}), "training") == solutions.LACKING
-
-
-def test_the_widest_gap_need_not_be_the_best():
-    features = pd.DataFrame({"arm": ["A", "B", "C"], "within": [0.9, 0.8, 0.7], "between": [0.1, 0.3, 0.5]})
-    arms = pd.DataFrame({"arm": ["C", "B", "A", "floor"], "probe": "p", "accuracy": [0.3, 0.2, 0.1, 0.9]})
-    said = solutions.gap_and_accuracy(features, arms, "p")
-    assert said.startswith(
-        "A has the largest gap, 0.80, and 10.0 % on p; the best there is C with 30.0 % and a gap of 0.20."
-    )
-    assert said.endswith("a rank correlation of -1.00")
 
 
 def counts() -> pd.DataFrame:

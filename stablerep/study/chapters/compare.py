@@ -46,7 +46,7 @@ STRIP = Step(
     "strip", 1, lambda p: "what an encoder finds most alike",
     ("stablerep.audits.neighbours", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:draw_strip"), seconds=4.0,
 )  # fmt: skip
-CLIP = "CLIP real designs"
+CLIP, CONTROL = "CLIP real designs", "StableRep real designs"  # on the same images
 FINDS = "StableRep synthetic"  # the arm whose encoder is asked
 STRIP_CAPTIONS = (
     "dog face",
@@ -134,9 +134,23 @@ def answer(tables: dict[str, pd.DataFrame], claim: str, probe: str) -> Answer:
     at_least = any(pair.at_least for pair in PAIRS if pair.claim == claim)
     bound = "minus one point, so that a loss of more is excluded" if at_least else "zero"
     alike = "" if at_least else "; equivalent when it lies within a point of zero"
-    rule = f"reproduced when the whole interval of every pair lies above {bound}{alike}; {RULE}"
+    rule = f"reproduced when the whole interval of every pair lies above {bound}; contradicted when that of some pair lies below it{alike}; {RULE}"
     needed, lacking = sum(pair.claim == claim for pair in PAIRS), "not all arms that the claim names were run"
-    return answer_by_pairs(claim, probe, tables["differences"], tables["floors"], rule, needed=needed, lacking=lacking)
+    but = on_the_same_images(tables, probe) if claim == "C2" else ""
+    return answer_by_pairs(
+        claim, probe, tables["differences"], tables["floors"], rule, needed=needed, lacking=lacking, but=but
+    )
+
+
+def on_the_same_images(tables: dict[str, pd.DataFrame], probe: str) -> str:
+    """What C2 does not compare: CLIP and StableRep on the same real images, several of each caption; empty where one of them was not run."""
+    from stablerep.figures.tables import percent
+
+    arms = tables["arms"].query("probe == @probe").set_index("arm")
+    if not {CLIP, CONTROL} <= set(arms.index):
+        return ""
+    clip, control = (f"{percent(*arms.loc[name, ['accuracy', 'low', 'high']])} %" for name in (CLIP, CONTROL))
+    return f"C2 gives CLIP one image of each caption. On all real designs of each caption CLIP has {clip} and StableRep {control}."
 
 
 def in_short(tables: dict[str, pd.DataFrame]) -> list[str]:

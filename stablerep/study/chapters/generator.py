@@ -215,12 +215,44 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     pair, others = (tables["differences"].query(f"claim {which} 'C10'") for which in ("==", "!="))
     found, others = verdict_on(pair), others[others["captions"].isin(pair["captions"])]
     rule = (
-        "real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
-        "the guidance scale that was chosen beforehand"
+        "reproduced when, by the whole interval, real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
+        "the guidance scale that was chosen beforehand; contradicted when generated ones are"
     )
     each = [
         f"{one.second.rpartition(', ')[2]} {points(one.difference, one.low, one.high)}" for one in others.itertuples()
     ]
     lines = [f"At the other scales real images lie ahead by, in points: {'; '.join(each)}."] if each else []
     why = f"Concept first, {', '.join(pair['captions'])}: {found.sentence}"
-    return [Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair))]
+    return [
+        Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair), but=elsewhere(tables["differences"]))
+    ]
+
+
+def elsewhere(differences: pd.DataFrame) -> str:
+    """At which other guidance scales real images are not told from generated ones, and how far they are ahead on concepts that the generator has not
+    seen; empty where the table has neither.
+
+    Args:
+        differences: of :func:`stablerep.audits.faithfulness.gaps`.
+    """
+    from stablerep.audits.equal_galleries import TEST
+    from stablerep.figures.tables import points
+
+    pair = differences[differences["claim"] == "C10"]
+    mine = differences[differences["captions"].isin(pair["captions"]) & (differences["claim"] != "C10")]
+    close = mine[(mine["low"] <= 0) & (mine["high"] >= 0)]
+    unknown = differences[(differences["captions"] == TEST) & differences["second"].isin(pair["second"])]
+
+    def each(rows: pd.DataFrame) -> str:
+        return "; ".join(
+            f"{one.second.rpartition(', ')[2]}, {points(one.difference, one.low, one.high)} points"
+            for one in rows.itertuples()
+        )
+
+    said = f"At other scales the difference is not told from zero: {each(close)}." if len(close) else ""
+    new = (
+        f"On test concepts, which the generator has not seen, real minus generated: {each(unknown)}."
+        if len(unknown)
+        else ""
+    )
+    return f"{said} {new}".strip()

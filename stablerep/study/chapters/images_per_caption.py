@@ -150,11 +150,16 @@ def slope(parts: dict[int, pd.DataFrame]) -> dict:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C4: accuracy rises with l at a fixed number of images, and with m at a fixed batch."""
     pairs, counts = tables["differences"], tables["counts"]
-    rule = f"by a line over the logarithm, accuracy rises with l at a fixed number of images and with m at a fixed batch, at the levels of pairs of arms; of the best of each, {RULE}"
+    rule = (
+        "reproduced when the slope of a line over the logarithm lies above zero, by its whole interval, both for l at a fixed number of images and for m at a fixed batch; "
+        f"contradicted when that of one lies below it; {RULE}, which here is the best arm of each panel"
+    )
     probe = probe_of(counts)
+    but = first_step(counts, probe)
     best = counts[counts["probe"] == probe].sort_values("accuracy", ascending=False).drop_duplicates("panel")["arm"]
     if low := at_the_floor(tables["floors"], probe, best):
-        return [Answer("C4", WORDS[-1], f"{probe}: not clearly above the floors: {', '.join(low)}", rule)]
+        why = f"{probe}: not clearly above the floors: {', '.join(low)}"
+        return [Answer("C4", WORDS[-1], why, rule, but=but)]
     found = verdict_on(pairs)
     effects = [
         Effect(f"a doubling of {one.panel}", one.difference, one.low, one.high, one.visible)
@@ -164,4 +169,20 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"a doubling of {r.panel}: {100 * r.difference:+.1f} points [{100 * r.low:+.1f}, {100 * r.high:+.1f}]"
         for r in pairs.itertuples()
     )
-    return [Answer("C4", found.word, f"{probe}: {why}", rule, p=found.p, effects=effects)]
+    return [Answer("C4", found.word, f"{probe}: {why}", rule, p=found.p, effects=effects, but=but)]
+
+
+def first_step(counts: pd.DataFrame, probe: str) -> str:
+    """How much of the way from the smallest to the largest number of each panel its first step makes, in points; empty where no panel has three numbers.
+
+    Args:
+        counts: ``panel``, ``number``, ``probe`` and ``accuracy``, of :func:`compute`.
+    """
+    said = []
+    for panel, part in counts[counts["probe"] == probe].groupby("panel", sort=False):
+        values = 100 * part.sort_values("number").set_index("number")["accuracy"]
+        if len(values) > 2:
+            one, two, *_, last = values.index
+            step, rest = values[two] - values[one], values[last] - values[two]
+            said.append(f"{panel[0]} from {one} to {two} {step:+z.1f}, from {two} to {last} {rest:+z.1f}")
+    return f"Step by step, in points: {'; '.join(said)}. Single steps have no interval." if said else ""

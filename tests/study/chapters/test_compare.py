@@ -210,3 +210,11 @@ def test_the_first_page_has_the_conclusion_and_where_the_arms_lie():
         "These are differences"
     )
     assert compare.in_short({"arms": arms[arms["arm"] != "CLIP real"], "differences": pairs}) == []
+
+
+def test_clip_and_stablerep_on_the_same_real_images_stand_beside_c2():
+    rows = [("CLIP real designs", "p", 0.17, 0.15, 0.19), ("StableRep real designs", "p", 0.14, 0.12, 0.16)]
+    arms = pd.DataFrame(rows, columns=["arm", "probe", "accuracy", "low", "high"])
+    said = compare.on_the_same_images({"arms": arms}, "p")
+    assert said.endswith("CLIP has 17.0 [15.0, 19.0] % and StableRep 14.0 [12.0, 16.0] %.")
+    assert compare.on_the_same_images({"arms": arms[:1]}, "p") == compare.on_the_same_images({"arms": arms}, "q") == ""

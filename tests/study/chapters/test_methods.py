@@ -150,3 +150,22 @@ def test_features_of_held_out_images_are_described_once(tmp_path):
     row = run.table().iloc[0]
     assert row["dimensions"] > 1 and np.isfinite(row["alignment"]) and isinstance(row["alarms"], str)
     assert methods.diagnosed(None, p, study, 0) == run != methods.diagnosed(None, p, study, 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(-0.05, -0.04, "captions lose to classes: "), (0.01, 0.02, "captions beat classes: "), (-0.01, 0.02, "not told")],
+)
+def test_the_order_with_a_classifier_stands_beside_the_answer(low, high, word):
+    pairs = pd.DataFrame(
+        [("classifier", "p", (low + high) / 2, low, high)], columns=["claim", "probe", "difference", "low", "high"]
+    )
+    said = methods.against_classifier(pairs, "p")
+    assert word in said and said.endswith("its arms were changed after that (Protocol, Remarks).")
+    assert methods.against_classifier(pairs, "q") == ""
+
+
+def test_the_failure_that_is_told_is_the_one_that_the_protocol_records():
+    from stablerep.study.root import PROJECT
+
+    assert f"failed by {methods.EARLIER} points" in (PROJECT / "book" / "protocol.md").read_text(encoding="utf-8")

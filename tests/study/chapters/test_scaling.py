@@ -343,7 +343,10 @@ def test_what_the_linear_probe_says_stands_beside_the_answer():
     (answer,) = scaling.verdict(tables_of(probes=probes, **arms))
     pairs = tables_of(probes=probes, **arms)["differences"].query("probe == 'linear subgroup' and panel == @FIXED")
     linear = pairs.set_index("first")["difference"][scaling.sized(PLUS, 200)]
-    assert f"the same difference is {100 * linear:+.1f}".replace("-", "−") in answer.but and "with views growing" in answer.but
+    assert (
+        f"the same difference is {100 * linear:+.1f}".replace("-", "−") in answer.but
+        and "with views growing" in answer.but
+    )
     (alone,) = scaling.verdict(tables_of(**arms))  # the primary probe is the linear one
     assert "same difference" not in alone.but and alone.but.endswith("CLIP from one.")
 
