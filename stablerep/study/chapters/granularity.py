@@ -126,7 +126,7 @@ def compute(p: Parameters, asked: Asked) -> dict[str, pd.DataFrame]:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C6 on the primary probe."""
     lacking = "captions, classes and single images were not all run"
-    rule = f"reproduced when captions lie above classes and classes above single images, each by the whole interval; {RULE}"
+    rule = f"reproduced when the whole interval of every pair lies above zero, captions minus classes and classes minus single images; contradicted when that of some pair lies below it; {RULE}"
     pairs, floors = tables["differences"], tables["floors"]
     return [answer_by_pairs("C6", probe_of(tables["arms"]), pairs, floors, rule, needed=2, lacking=lacking)]
 

@@ -232,7 +232,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     said, guidance, peaks = tables["differences"], tables["guidance"], tables["peaks"].set_index("arm")
     rule = (
         "reproduced when, by a parabola over the logarithm of w, accuracy bends down for StableRep and for SimCLR and is highest at a lower w for StableRep, "
-        f"each by the whole interval; {RULE}, at its best w"
+        f"each by the whole interval; contradicted when one of the three is the other way by its whole interval; {RULE}, at its best w"
     )
     if len(said) < 3:
         return [Answer("C3", WORDS[-1], "not both methods were run", rule)]

@@ -226,7 +226,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     half = [count for count in counts if 2 * count <= counts[-1]]
     rule = (
         "reproduced when the whole interval of StableRep+ with at most half of the captions minus CLIP with all lies above zero, at the same number of "
-        f"views; {RULE}"
+        f"views; contradicted when it lies below; {RULE}"
     )
     if not half:
         why = f"no number of captions is at most half of {counts[-1]:,}"

@@ -172,7 +172,7 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
         lambda named, seconds, store, folder, workers: [place(folder, one, "-") for one in named],
     )
     monkeypatch.setattr(whole, "execute_notebook", lambda name, given, store, forked: name)
-    monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "x"))
+    monkeypatch.setattr(whole, "place_chapter", lambda run, name, folder: place(folder, name, "EXECUTED"))
     monkeypatch.setattr(whole, "build_book", build)
     index = whole.make_book({"preset": "smoke"}, title="Early", output=tmp_path / "html", strict=True, log=lines.append)
     whole_book = [
@@ -180,7 +180,7 @@ def test_pages_are_built_before_the_runs_end_and_after_each(tmp_path, monkeypatc
         for name in chapter_names()
         if has_stored_results(name) or is_computed(name, resolve(name, {"preset": "smoke"}))
     ]
-    assert [text.count("x") for text, _ in built] == [0, 2, 3, len(whole_book)] and len(whole_book) >= len(
+    assert [text.count("EXECUTED") for text, _ in built] == [0, 2, 3, len(whole_book)] and len(whole_book) >= len(
         chapter_names()
     ) - 1
     assert [strict for _, strict in built] == [False] * 3 + [True]
