@@ -72,3 +72,32 @@ def no_help_sentence(table: pd.DataFrame, images_of: str, untrained: str) -> str
         f"{percent(row['accuracy'], row['low'], row['high'])} % with the image and {percent(row['text_alone'], row['text_low'], row['text_high'])} % without, over {row['clusters']} concepts. There "
         "the image is not shown to help."
     )
+
+
+def told_and_gained(accuracy: pd.DataFrame, pairs: pd.DataFrame, arm: str) -> str:
+    """Which kinds of foils an arm tells from captions, and on which another arm lies above or below it, each by its whole interval.
+
+    Args:
+        accuracy: ``arm``, ``kind``, ``low`` and ``chance``. pairs: ``kind``, ``first``, ``difference``, ``low`` and ``high`` of one other arm minus this one.
+    """
+    mine = accuracy[(accuracy["arm"] == arm) & accuracy["low"].notna()]
+    told = list(mine[mine["low"] > mine["chance"]]["kind"])
+    said = [f"{arm} prefers the caption more often than chance on {_listed(told) or 'no kind'}."]
+    known = pairs.dropna(subset=["low", "high"])
+    if len(known):
+        above, below = (
+            [f"{one.kind} ({_points(one.difference)})" for one in part.itertuples()]
+            for part in (known[known["low"] > 0], known[known["high"] < 0])
+        )
+        sides = [f"{side} it on {_listed(some)}" for side, some in (("above", above), ("below", below)) if some]
+        where = " and ".join(sides) or "neither above nor below it on any kind"
+        said.append(f"{known['first'].iloc[0]} lies {where}, each interval by itself.")
+    return " ".join(said)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

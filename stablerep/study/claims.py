@@ -177,7 +177,7 @@ def scoreboard() -> str:
         text = f"**{one.claim.name}** {one.claim.told(one.chapter)} {{doc}}`chapters/{one.chapter}`"
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.told_effect}\n  - {one.claim.report()}")
     title = "What came out: the claims on which this book has stored results"
-    table = _list_table(title, "table-claims", "38 16 24 22", rows) if len(rows) > 1 else ""
+    table = _list_table(title, "table-claims", "32 14 36 18", rows) if len(rows) > 1 else ""
     return "\n\n".join(filter(None, [in_short(found), table, holm]))
 
 

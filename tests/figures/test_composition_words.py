@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
+
+import pandas as pd
+
 from stablerep.figures import composition_words
+from stablerep.figures.composition_words import told_and_gained
 from stablerep.figures.solutions import LACKING
 from tests.figures.test_composition_tables import SHOWN, accuracy
 
@@ -47,3 +52,22 @@ def test_images_that_add_nothing_are_told():
         in said
     )
     assert composition_words.no_help_sentence(accuracy().assign(text_alone=0.1), SHOWN, "Untrained CLIP") == ""
+
+
+def test_kinds_that_an_arm_tells_and_on_which_another_lies_above_it():
+    accuracy = pd.DataFrame(
+        [("A", "tone", 0.6), ("A", "gender", 0.55), ("A", "two people", 0.4), ("B", "tone", 0.9), ("A", "one thing", nan)],
+        columns=["arm", "kind", "low"],
+    ).assign(chance=0.5)  # fmt: skip
+    pairs = pd.DataFrame(
+        [("tone", 0.04, 0.02, 0.06), ("gender", -0.03, -0.05, -0.01), ("two people", 0.0, -0.1, 0.1), ("one thing", 0.3, nan, nan)],
+        columns=["kind", "difference", "low", "high"],
+    ).assign(first="C")  # fmt: skip
+    assert told_and_gained(accuracy, pairs, "A") == (
+        "A prefers the caption more often than chance on tone and gender. "
+        "C lies above it on tone (+4.0) and below it on gender (−3.0), each interval by itself."
+    )
+    assert told_and_gained(accuracy, pairs[2:3], "A").endswith(
+        "C lies neither above nor below it on any kind, each interval by itself."
+    )
+    assert told_and_gained(accuracy[2:3], pairs[:0], "A") == "A prefers the caption more often than chance on no kind."

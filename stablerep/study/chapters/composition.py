@@ -8,6 +8,7 @@ from typing import ClassVar
 import pandas as pd
 
 from stablerep.corpus.emoji import HELD_OUT
+from stablerep.figures.composition_words import told_and_gained
 from stablerep.statistics import WORDS
 from stablerep.statistics.arms import Pair, differences, seed_means
 from stablerep.study.chapters import Headline
@@ -150,18 +151,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         Effect(f"{CLAIMED} − {REAL}, {one.kind}", one.difference, one.low, one.high, one.visible)
         for one in found.kinds.sort_values("adjusted", kind="stable").itertuples()
     ]  # fmt: skip
-    return [
-        Answer(
-            "C9",
-            found.word,
-            f"{CLAIMED} minus {REAL}, by kind of foils: {found.why}",
-            RULE,
-            lines,
-            found.p,
-            effects,
-            "the clearest",
-        )
-    ]
+    why, but = f"{CLAIMED} minus {REAL}, by kind of foils: {found.why}", told_and_gained(arms, beside, REAL)
+    return [Answer("C9", found.word, why, RULE, lines, found.p, effects, "the clearest", but)]
 
 
 def shown_images(tables: dict[str, pd.DataFrame]) -> str:
