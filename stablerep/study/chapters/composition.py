@@ -12,7 +12,7 @@ from stablerep.figures.composition_words import told_and_gained
 from stablerep.statistics import WORDS
 from stablerep.statistics.arms import Pair, differences, seed_means
 from stablerep.study.chapters import Headline
-from stablerep.study.experiments.answers import Answer, Effect
+from stablerep.study.experiments.answers import ABSENT, Answer, Effect
 from stablerep.study.experiments.arms import arm
 from stablerep.study.experiments.evaluated import cost_of
 from stablerep.study.experiments.foiled_captions import INITIAL, KNOWN, TRAINED, asked_of_files, foiled
@@ -138,6 +138,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
                 WORDS[-1],
                 "no images of training captions in a held-out design were asked about by both arms",
                 RULE,
+                until=ABSENT,
             )
         ]
     found, other = judge_kinds(claimed, arms), judge_kinds(beside, arms)

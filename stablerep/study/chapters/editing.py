@@ -13,7 +13,7 @@ from stablerep.figures.edit_tables import beyond
 from stablerep.statistics import WORDS, Pair, differences, summarize
 from stablerep.statistics import verdict as verdict_on
 from stablerep.study.chapters import Headline
-from stablerep.study.experiments.answers import Answer, effects_of
+from stablerep.study.experiments.answers import ABSENT, Answer, effects_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.edit_captions import EDITED, OTHERS, PLAIN, Lesson, balance, erasure
 from stablerep.study.experiments.edited import at, edited_at, skewed_generators
@@ -227,7 +227,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     pairs = tables["differences"].query("claim == 'C12'")
     if set(pairs["probe"]) != {TARGET, DAMAGE}:
-        return [Answer("C12", WORDS[-1], "not both differences were measured", rule)]
+        return [Answer("C12", WORDS[-1], "not both differences were measured", rule, until=ABSENT)]
     shares = tables["shares"].set_index(["generator", "measure"])["share"]
     right = tables["reader"].set_index("attribute")["accuracy"]["tone"]
     for share, what in (

@@ -16,7 +16,7 @@ from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, summarize
 from stablerep.statistics.peaks import Peak, fit_peak, lower, over_grid
 from stablerep.study.chapters import Headline, probe_of
-from stablerep.study.experiments.answers import Answer, Effect
+from stablerep.study.experiments.answers import ABSENT, Answer, Effect
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors, at_the_floor
@@ -235,7 +235,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         f"each by the whole interval; contradicted when one of the three is the other way by its whole interval; {RULE}, at its best w"
     )
     if len(said) < 3:
-        return [Answer("C3", WORDS[-1], "not both methods were run", rule)]
+        return [Answer("C3", WORDS[-1], "not both methods were run", rule, until=ABSENT)]
     probe = probe_of(guidance)
     best = (
         guidance[guidance["probe"] == probe]

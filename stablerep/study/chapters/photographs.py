@@ -10,7 +10,7 @@ import pandas as pd
 from stablerep.statistics import WORDS
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Headline, compare, guidance, mixture
-from stablerep.study.experiments.answers import Answer, answer_by_contrasts
+from stablerep.study.experiments.answers import ABSENT, Answer, answer_by_contrasts
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import against_floors
@@ -244,4 +244,4 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
 
 def without(claim: str, which: Photographs) -> Answer:
     """The answer where a data set was not run."""
-    return Answer(claim, WORDS[-1], f"no photographs of {which.title} were learned from")
+    return Answer(claim, WORDS[-1], f"no photographs of {which.title} were learned from", until=ABSENT)

@@ -17,7 +17,7 @@ from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.statistics.exchange import exchange_rate
 from stablerep.statistics.peaks import over_grid, rise
 from stablerep.study.chapters import Headline, probe_of
-from stablerep.study.experiments.answers import Answer, answer_by_pairs
+from stablerep.study.experiments.answers import ABSENT, Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors
@@ -230,7 +230,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     if not half:
         why = f"no number of captions is at most half of {counts[-1]:,}"
-        return [Answer("C5", "not testable at this scale", why, rule)]
+        return [Answer("C5", "not testable at this scale", why, rule, until=ABSENT)]
     probe = probe_of(scaling)
     mine, lacking = pairs[pairs["first"] == sized(PLUS, half[-1])], "not all arms that the claim names were run"
     if mine.empty:

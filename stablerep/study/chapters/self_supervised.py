@@ -11,7 +11,7 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Headline, probe_of
-from stablerep.study.experiments.answers import Answer, effects_of
+from stablerep.study.experiments.answers import ABSENT, Answer, effects_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import against_floors, at_the_floor
@@ -98,11 +98,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     probe = probe_of(tables["arms"])
     found = tables["differences"].query("probe == @probe")
     if lacking := [METHODS[name].title for name in ASKED if f"{METHODS[name].title} real" not in set(found["second"])]:
-        return [
-            Answer(
-                "C1", WORDS[-1], f"{probe}: not run, of the methods that the claim names: {', '.join(lacking)}", rule
-            )
-        ]
+        why = f"{probe}: not run, of the methods that the claim names: {', '.join(lacking)}"
+        return [Answer("C1", WORDS[-1], why, rule, until=ABSENT)]
     low = at_the_floor(tables["floors"], probe, found["second"])
     told = found[~found["second"].isin(low)]
     lines = (

@@ -16,7 +16,7 @@ from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
 from stablerep.study.chapters import Headline, probe_of
-from stablerep.study.experiments.answers import Answer, effects_of
+from stablerep.study.experiments.answers import ABSENT, Answer, effects_of
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, cost_of
 from stablerep.study.experiments.images import Captions
@@ -235,7 +235,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     pairs = tables["differences"]
     mine = pairs[(pairs["claim"] == "C7") & (pairs["probe"] == probe)]
     if mine.empty:
-        return [Answer("C7", WORDS[-1], f"{probe}: not both arms were run", rule)]
+        return [Answer("C7", WORDS[-1], f"{probe}: not both arms were run", rule, until=ABSENT)]
     chance = tables["chances"].set_index("probe")["chance"][probe]
     seeds = tables["seeds"].query("probe == @probe").groupby("arm")["accuracy"].min()
     if low := [name for name in (*mine["first"], *mine["second"]) if seeds[name] <= 2 * chance]:
