@@ -60,4 +60,4 @@ def laws_met(laws: pd.DataFrame) -> str:
         0: "above it, so that more captions helped less than the law foretold",
     }
     ending = which.get(lower, f"{lower} of them below it")
-    return f"In {len(missed)} of {len(known)} cases the measured error lies outside the band of the prediction, {ending}: a law fitted to these few small sizes does not foretell the largest one."  # fmt: skip
+    return f"In {len(missed)} of {len(known)} cases the measured error lies outside the band of the prediction, {ending}: there a law fitted to the few smaller sizes did not foretell the largest one."  # fmt: skip

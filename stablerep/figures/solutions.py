@@ -67,8 +67,8 @@ def at_the_last(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
         trials: as for :func:`tried`.
     """
     values = 100 * trials.loc[(trials["stage"] == stage) & (trials["arm"] == arm), probe]
-    lost = values.max() - values.iloc[-1]
-    return f"loses {lost:.1f} points" if lost > 0 else "loses nothing: it is best there"
+    lost = round(values.max(), 1) - round(values.iloc[-1], 1)  # as they are printed
+    return f"loses {lost:.1f} points" if lost > 0 else "loses nothing (it is best there)"
 
 
 def leaked(concepts: Sequence[str], train: float) -> float:
@@ -202,8 +202,9 @@ def best_by_measure(overall: pd.DataFrame, floors: Sequence[str]) -> str:
     """
     mine = overall[~overall["arm"].isin(floors)]
     best = mine.loc[mine.groupby("measure", sort=False)["score"].idxmax()]
-    said = [f"by the {row.measure} {row.arm}, {percent(row.score, row.low, row.high)} %" for row in best.itertuples()]
-    return f"{'; '.join(said)}: {'the same' if best['arm'].nunique() == 1 else 'not the same'}"
+    said = [f"{row.arm} ({percent(row.score, row.low, row.high)} %) by {row.measure}" for row in best.itertuples()]
+    same = "" if len(said) < 2 else ", the same encoder" if best["arm"].nunique() == 1 else ", not the same encoder"
+    return f"{' and '.join(said)}{same}"
 
 
 def none_above(scores: pd.DataFrame, floors: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ def beside_best_floor(overall: pd.DataFrame, floors: Sequence[str]) -> str:
     if not below and not above:
         return ""
     if not above:
-        return f"No encoder lies above the best floor over these sets: {'; '.join(below)}. Such sets ask for nothing that has to be learned."
+        return f"No encoder lies above the best floor over these sets: {'; '.join(below)}."
     if not below:
         return f"The best encoder lies above the best floor: {'; '.join(above)}."
     return f"The best encoder lies above the best floor by one measure ({above[0]}) and not by the other ({below[0]})."

@@ -164,7 +164,7 @@ def in_short(found: list[Score]) -> str:
     chapters = []
     for name in dict.fromkeys(one.chapter for one in found if one.word):
         chapters += getattr(chapter(name), "in_short", lambda tables: [])(stored_tables(name))
-    words = f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}. {{numref}}`tab-words` says when each word is said."
+    words = f"Of {len(claims)} claims that this book tests{lacking}: {'; '.join(said)}. {{numref}}`tab-words` of the Protocol says when each word is said."
     return "\n\n".join([*chapters, words])
 
 

@@ -44,7 +44,7 @@ def test_the_other_probe_is_told_for_each_panel():
         ([0.5, 0.5], "inside the band of the prediction in all 2 cases"),
         ([0.5, 0.3], "In 1 of 2 cases the measured error lies outside the band of the prediction, below it, so that more"),
         ([0.7, 0.7], "In 2 of 2 cases the measured error lies outside the band of the prediction, above it, so that more"),
-        ([0.3, 0.7], "outside the band of the prediction, 1 of them below it: a law"),
+        ([0.3, 0.7], "outside the band of the prediction, 1 of them below it: there a law"),
         ([nan, nan], ""),
     ],
 )  # fmt: skip

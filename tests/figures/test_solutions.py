@@ -30,7 +30,7 @@ def test_what_was_tried_stands_in_the_order_of_trial():
 def test_the_last_value_loses_to_the_best_or_is_it():
     trials = pd.DataFrame({"stage": "w", "arm": list("aabb"), "p": [0.25, 0.238, 0.1, 0.2]})
     assert solutions.at_the_last(trials, "w", "a", "p") == "loses 1.2 points"
-    assert solutions.at_the_last(trials, "w", "b", "p") == "loses nothing: it is best there"
+    assert solutions.at_the_last(trials, "w", "b", "p") == "loses nothing (it is best there)"
 
 
 def test_what_leaks_is_what_random_splits_leak():
@@ -117,8 +117,8 @@ def test_the_best_by_each_measure_leaves_out_floors_and_is_told_to_be_the_same_o
     ]
     table = pd.DataFrame(rows, columns=["measure", "arm", "score"]).assign(low=np.nan, high=np.nan)
     said = solutions.best_by_measure(table, ["floor"])
-    assert said == "by the linear B, 70.0 %; by the few-shot A, 60.0 %: not the same"
-    assert solutions.best_by_measure(table[:3], ["floor"]) == "by the linear B, 70.0 %: the same"
+    assert said == "B (70.0 %) by linear and A (60.0 %) by few-shot, not the same encoder"
+    assert solutions.best_by_measure(table[:3], ["floor"]) == "B (70.0 %) by linear"
 
 
 def test_sets_on_which_no_arm_lies_above_the_floors_are_named():

@@ -194,7 +194,7 @@ def test_a_changed_number_changes_the_first_page_and_readme(stored, monkeypatch)
 
 def test_the_first_page_says_in_a_few_sentences_what_came_out(stored, monkeypatch):
     stored({"one": {"C1": UP, "C2": ("contradicted", 0.001)}, "two": {"C5": ("undecided", nan), "C6": UP}})
-    when = " {numref}`tab-words` says when each word is said."
+    when = " {numref}`tab-words` of the Protocol says when each word is said."
     assert (
         first_sentences(scoreboard())
         == f"Of 4 claims that this book tests: *reproduced* C1, C6; *contradicted* C2; *undecided* C5.{when}"

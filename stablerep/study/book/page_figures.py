@@ -29,7 +29,7 @@ def strip_figure(folder: Path) -> str:
         "From captions to what an encoder finds: real images of a caption, images that the generator made of it, and, for an encoder that learned from "
         f"generated images alone, what is most alike to the first of them. {finds(table)}"
     )
-    lead = "{numref}`fig-strip` shows a few captions with real and synthetic images, and what an encoder that learned from these takes for most alike."
+    lead = "{numref}`fig-strip` shows a few captions with real and synthetic images, and what an encoder that learned from the synthetic ones takes for most alike."
     return f"{lead}\n\n{_placed(drawn(STRIP), folder, 'strip', words)}"
 
 

@@ -221,7 +221,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     each = [
         f"{one.second.rpartition(', ')[2]} {points(one.difference, one.low, one.high)}" for one in others.itertuples()
     ]
-    lines = [f"At the other scales real images lie ahead by, in points: {'; '.join(each)}."] if each else []
+    lines = [f"Real minus generated images at the other scales, in points: {'; '.join(each)}."] if each else []
     why = f"Concept first, {', '.join(pair['captions'])}: {found.sentence}"
     return [
         Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair), but=elsewhere(tables["differences"]))
@@ -249,7 +249,7 @@ def elsewhere(differences: pd.DataFrame) -> str:
             for one in rows.itertuples()
         )
 
-    said = f"At other scales the difference is not told from zero: {each(close)}." if len(close) else ""
+    said = f"Not told from zero at {each(close)}." if len(close) else ""
     new = (
         f"On test concepts, which the generator has not seen, real minus generated: {each(unknown)}."
         if len(unknown)

@@ -244,7 +244,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         .set_index("arm")["guidance_scale"]
     )
     if low := at_the_floor(tables["floors"], probe, [at_scale(name, best[name]) for name in COMPARED]):
-        return [Answer("C3", WORDS[-1], f"{probe}: not clearly above the floors: {', '.join(low)}", rule)]
+        return [
+            Answer(
+                "C3",
+                WORDS[-1],
+                f"{probe}: even at their best scale these do not lie clearly above the floors: {'; '.join(low)}",
+                rule,
+            )
+        ]
     found = verdict_on(said)
     why = "; ".join(
         f"{name} is best at w = {peaks.loc[name, 'best']:.1f} [{peaks.loc[name, 'low']:.1f}, {peaks.loc[name, 'high']:.1f}] and loses "

@@ -182,7 +182,6 @@ def first_step(counts: pd.DataFrame, probe: str) -> str:
     for panel, part in counts[counts["probe"] == probe].groupby("panel", sort=False):
         values = 100 * part.sort_values("number").set_index("number")["accuracy"]
         if len(values) > 2:
-            one, two, *_, last = values.index
-            step, rest = values[two] - values[one], values[last] - values[two]
-            said.append(f"{panel[0]} from {one} to {two} {step:+z.1f}, from {two} to {last} {rest:+z.1f}")
+            each = [f"{values[b] - values[a]:+z.1f} from {a} to {b}" for a, b in zip(values.index, values.index[1:])]
+            said.append(f"{panel[0]} {', '.join(each)}")
     return f"Step by step, in points: {'; '.join(said)}. Single steps have no interval." if said else ""

@@ -22,7 +22,6 @@ from stablerep.study.experiments.arms import FLOOR_ARMS, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
 from stablerep.study.experiments.floors import RULE, against_floors
 from stablerep.study.experiments.study import Study
-from stablerep.study.markdown import some_of
 from stablerep.study.parameters.base import Pretraining, knob
 from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 
@@ -250,4 +249,4 @@ def lacking_tables(tables: dict[str, pd.DataFrame]) -> str:
     if not lacking:
         return ""
     many = "these have" if len(lacking) > 1 else "this has"
-    return f"These results lack {some_of(lacking)}: {many} no table here. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes all."
+    return f"Not among these results, so that {many} no table below: {'; '.join(lacking)}. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes them."

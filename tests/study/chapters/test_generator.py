@@ -196,7 +196,7 @@ def test_the_other_scales_of_the_same_captions_stand_beside():
     tables = pair(0.2, 0.05, 0.001, 0.999)
     tables["differences"].loc[0, "second"] = "generated, w = 4"
     (answer,) = generator.verdict(tables)
-    assert answer.lines == ["At the other scales real images lie ahead by, in points: w = 4 +90.0 [+15.0, +25.0]."]
+    assert answer.lines == ["Real minus generated images at the other scales, in points: w = 4 +90.0 [+15.0, +25.0]."]
     assert generator.verdict({"differences": tables["differences"][1:2]})[0].lines == []
 
 
@@ -237,7 +237,7 @@ def test_scales_that_are_not_told_and_unseen_concepts_stand_beside_the_answer():
     table = pd.DataFrame(rows, columns=["claim", "captions", "second", "difference", "low", "high"])
     table["second"] = [f"generated, w = {w}" for w in table["second"]]
     assert generator.elsewhere(table) == (
-        "At other scales the difference is not told from zero: w = 4, +1.0 [-1.0, +3.0] points. "
+        "Not told from zero at w = 4, +1.0 [-1.0, +3.0] points. "
         "On test concepts, which the generator has not seen, real minus generated: w = 2, +26.0 [+23.0, +28.0] points."
     )
     assert generator.elsewhere(table[:1]) == ""

@@ -110,5 +110,8 @@ def test_the_first_step_stands_beside_the_rest():
     rows = [(STORED, number, value) for number, value in ((1, 0.08), (2, 0.12), (4, 0.115), (8, 0.13))]
     counts = pd.DataFrame(rows, columns=["panel", "number", "accuracy"]).assign(probe="p")
     said = images_per_caption.first_step(counts, "p")
-    assert said == "Step by step, in points: l from 1 to 2 +4.0, from 2 to 8 +1.0. Single steps have no interval."
+    assert (
+        said
+        == "Step by step, in points: l +4.0 from 1 to 2, -0.5 from 2 to 4, +1.5 from 4 to 8. Single steps have no interval."
+    )
     assert images_per_caption.first_step(counts[:2], "p") == ""

@@ -354,5 +354,7 @@ def test_what_the_linear_probe_says_stands_beside_the_answer():
 def test_later_tables_that_results_lack_are_named_once():
     assert scaling.lacking_tables(dict.fromkeys(scaling.OPTIONAL)) == ""
     said = scaling.lacking_tables({"worth": None})
-    assert "lack what a doubling of the captions adds, more images of the same captions: these have no table" in said
-    assert ": this has no table" in scaling.lacking_tables({"worth": None, "rises": None})
+    assert "so that these have no table below: what a doubling of the captions adds; more images of the same" in said
+    assert "so that this has no table below: more images of the same captions." in scaling.lacking_tables(
+        {"worth": None, "rises": None}
+    )
