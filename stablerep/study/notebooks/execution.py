@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOK = Step(
-    "notebook", 3, lambda p: f"the notebook {p['name']}", seconds=15.0, announced=False
+    "notebook", 3, lambda p: f"the notebook {p['name']}", seconds=6.0, announced=False
 )  # its code is among its inputs
 NOTHING = hashlib.sha256().hexdigest()[:16]  # the hash of no stored results
 CHANGING = ("torch", "timm", "diffusers")  # libraries that change numbers, by rounding or more
