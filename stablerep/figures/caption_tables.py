@@ -144,7 +144,7 @@ def truth_sentence(truth: pd.DataFrame) -> str:
         truth: of :func:`stablerep.audits.whole_caption_tables.knowledge`.
     """
     each = [
-        f"of {row.images:,} images *{row.source}*, {row.right:,} count as right and {row.wrong:,} as wrong"
+        f"of {row.images:,} images (*{row.source}*) {row.right:,} count as right and {row.wrong:,} as wrong; the rest cannot be told"
         for row in truth.itertuples()
     ]
     said = "; ".join(each)

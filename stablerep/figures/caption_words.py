@@ -135,7 +135,7 @@ def score_sentence(scores: pd.DataFrame, differences: pd.DataFrame, w: float, se
         )
         (blind if other.mean >= one.mean else seen).append(text)
     if blind:
-        return f"**CLIPScore does not see it**: {'; '.join(blind)}. A CLIPScore that is no lower does not show that an image has what its caption names."
+        return f"**CLIPScore does not show that the concept is wrong**: {'; '.join(blind)}. A CLIPScore that is no lower does not show that an image has what its caption names."
     return f"{seen[0][0].upper()}{'; '.join(seen)[1:]}: CLIPScore points the same way." if seen else ""
 
 
@@ -157,5 +157,5 @@ def knows_sentence(table: pd.DataFrame, arm: str, source: str) -> str:
         if below
         else "That cannot be told"
     )
-    more = "" if above or below else ", as an interval covers zero"
+    more = "" if above or below else ", as not every interval leaves zero out"
     return f"Does {arm} know which of the images that it learned from are right? {word}{more} (share of pairs ranked rightly, in points above: {each})."

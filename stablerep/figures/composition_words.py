@@ -28,7 +28,7 @@ def told_by_text(table: pd.DataFrame, images_of: str, kinds: Sequence[str]) -> s
         return LACKING
     told = mine[mine["text_low"] > mine["chance"]]
     each = "; ".join(f"*{row.kind}* ({row.arm}, {_alone(row)} %)" for row in told.itertuples())
-    out = f"Leave out what a text alone tells, by its whole interval above chance: {each}" if each else "No text alone tells a kind by its whole interval, so that none has to be left out for that"  # fmt: skip
+    out = f"Leave out what a text alone tells, by its whole interval above chance: {each}" if each else "No text alone prefers the caption by its whole interval, so that none has to be left out for that"  # fmt: skip
     return f"{'; '.join(said)}. {out}"
 
 
@@ -68,7 +68,7 @@ def no_help_sentence(table: pd.DataFrame, images_of: str, untrained: str) -> str
         return ""
     row = worse.loc[(worse["text_alone"] - worse["accuracy"]).idxmax()]
     return (
-        f"In {len(worse)} of {len(mine)} cells the text alone prefers the caption more often than it does with the image. The furthest: {row['arm']}, {row['kind']} of {row['images_of']}, "
+        f"In {len(worse)} of the {len(mine)} cells of trained arms the caption is preferred more often by the text alone than with the image. The furthest: {row['arm']}, {row['kind']} of {row['images_of']}, "
         f"{percent(row['accuracy'], row['low'], row['high'])} % with the image and {percent(row['text_alone'], row['text_low'], row['text_high'])} % without, over {row['clusters']} concepts. There "
         "the image is not shown to help."
     )

@@ -122,4 +122,4 @@ def published_sentence(table: pd.DataFrame) -> str:
     said = "; ".join(
         f"{row.method} on {row.data}: {row.metric} {row.value} ({row.evidence})" for row in mine.itertuples()
     )
-    return f"Published of table 7, FairFace, with the grade of the evidence: {said}. None of it could be checked against the paper itself."
+    return f"Of table 7, FairFace, these numbers are published, each with the grade of its evidence: {said}. None of it could be checked against the paper itself."

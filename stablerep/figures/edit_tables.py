@@ -56,8 +56,8 @@ def beyond(differences: pd.DataFrame, after: str, tone: str, concept: str) -> st
     row = _change(differences, tone, after)
     if row is not None and row.high < 0:
         said.append(
-            f"The edit is not confined to the captions that it was given: of those that were not edited, images read as a named tone change by "
-            f"{points(row.difference, row.low, row.high)} points too."
+            f"The edit is not confined to the captions that it was given: of those that were not edited, images read as a named tone become fewer too, by "
+            f"{-100 * row.difference:.1f} points [{-100 * row.high:.1f}, {-100 * row.low:.1f}]."
         )
     row = _change(differences, concept, after)
     if row is not None and (row.low > 0 or row.high < 0):
@@ -109,7 +109,7 @@ def lost_sentence(table: pd.DataFrame, images: int) -> str:
     if not lost:
         return f"No concept lost any: there is {one}." if images == 1 else f"No concept lost any, of {one}."
     more = " or more" if lost == len(table) else ""
-    return f"{lost}{more} concept{'' if lost == 1 else 's'} lost some, of {one}. By chance alone some lose and others gain."
+    return f"{lost}{more} concept{'' if lost == 1 else 's'} lost some. There {'is' if images == 1 else 'are'} {one}. By chance alone some lose and others gain."
 
 
 def pixels(table: pd.DataFrame) -> pd.DataFrame:

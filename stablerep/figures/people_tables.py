@@ -132,7 +132,7 @@ def labels_sentence(agreement: pd.DataFrame) -> str:
             "that the readers err here as they do on real drawings."
         )
     each = "; ".join(
-        f"**{row.attribute}** {percent(row.agreement, row.low, row.high)} % of the {100 * row.both:.0f} % of images of which both name a class"
+        f"**{row.attribute}** {percent(row.agreement, row.low, row.high)} % (both name a class for {100 * row.both:.0f} % of the images)"
         for row in agreement.itertuples()
     )
     first = agreement.iloc[0]

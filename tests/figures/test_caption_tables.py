@@ -135,7 +135,10 @@ def test_sentences_on_readers_and_truth():
     )
     assert caption_tables.readers_sentence(readers[:0]) == ""
     truth = pd.DataFrame({"source": ["fresh"], "images": [1200], "right": [300], "wrong": [800]})
-    assert caption_tables.truth_sentence(truth) == "Of 1,200 images *fresh*, 300 count as right and 800 as wrong."
+    assert (
+        caption_tables.truth_sentence(truth)
+        == "Of 1,200 images (*fresh*) 300 count as right and 800 as wrong; the rest cannot be told."
+    )
 
 
 def test_captions_are_counted():

@@ -97,7 +97,7 @@ def test_a_score_that_does_not_see_a_wrong_concept_is_said():
     )
     said = caption_words.score_sentence(scores, differences(), 2.0, MADE)
     assert said.startswith(
-        "**CLIPScore does not see it**: of test concepts, generated images score 0.69 [0.50, 0.80] and real ones 0.57 [0.50, 0.80]"
+        "**CLIPScore does not show that the concept is wrong**: of test concepts, generated images score 0.69 [0.50, 0.80] and real ones 0.57 [0.50, 0.80]"
     )
     assert "more often by +30.0 [+29.0, +31.0] points" in said
     lower = scores.assign(mean=[0.7, 0.6])
@@ -122,7 +122,7 @@ def test_whether_an_encoder_knows_is_told_by_its_intervals():
     assert (
         "? It does (share of pairs ranked rightly, in points above: Random weights +10.0 [+5.0, +20.0]; Pixels" in said
     )
-    assert "That cannot be told, as an interval covers zero (" in caption_words.knows_sentence(
+    assert "That cannot be told, as not every interval leaves zero out (" in caption_words.knows_sentence(
         table.assign(low=[0.05, -0.1]), *given
     )
     assert "It does not: something" in caption_words.knows_sentence(table.assign(low=-0.3, high=-0.1), *given)

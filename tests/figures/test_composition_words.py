@@ -24,7 +24,9 @@ def test_the_kind_that_the_text_tells_best_and_those_to_leave_out():
         and "*skin tone* (" not in said
     )
     none = composition_words.told_by_text(accuracy().assign(text_low=0.4), SHOWN, KINDS)
-    assert none.endswith("No text alone tells a kind by its whole interval, so that none has to be left out for that")
+    assert none.endswith(
+        "No text alone prefers the caption by its whole interval, so that none has to be left out for that"
+    )
     assert composition_words.told_by_text(accuracy(), "others", KINDS) == LACKING
 
 
@@ -47,7 +49,7 @@ def test_an_untrained_arm_off_chance_is_a_warning():
 def test_images_that_add_nothing_are_told():
     said = composition_words.no_help_sentence(accuracy(), SHOWN, "Untrained CLIP")
     assert (
-        said.startswith("In 2 of 4 cells the text alone")
+        said.startswith("In 2 of the 4 cells of trained arms")
         and "The furthest: CLIP synthetic, order of words of new ones, 70.0 [68.0, 72.0] % with the image and 90.0"
         in said
     )

@@ -104,7 +104,7 @@ def test_tables_by_hand():
     assert edit_tables.worst(worst).loc["owl"].tolist() == ["75", "25", "-50"]
     assert edit_tables.worst(worst.assign(change=0.0)).empty
     assert edit_tables.lost_sentence(worst, 4).startswith(
-        "1 or more concept lost some, of 4 images of each concept, so that one image is 25 points"
+        "1 or more concept lost some. There are 4 images of each concept, so that one image is 25 points"
     )
     assert (
         edit_tables.lost_sentence(worst.assign(change=0.0), 2)
@@ -152,7 +152,7 @@ def changes(tone: float, concept: float, half: float = 0.1) -> pd.DataFrame:
 def test_what_an_edit_does_to_other_captions_is_told_by_its_intervals():
     both = edit_tables.beyond(changes(-0.6, 0.2), AFTER, "tone", "concept")
     assert (
-        "read as a named tone change by -60.0 [-70.0, -50.0] points too. Their concept comes first more often: +20.0 [+10.0, +30.0]"
+        "read as a named tone become fewer too, by 60.0 points [50.0, 70.0]. Their concept comes first more often: +20.0 [+10.0, +30.0]"
         in both
     )
     alone = edit_tables.beyond(changes(0.0, -0.2), AFTER, "tone", "concept")

@@ -153,6 +153,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         for one in found.kinds.sort_values("adjusted", kind="stable").itertuples()
     ]  # fmt: skip
     why, but = f"{CLAIMED} minus {REAL}, by kind of foils: {found.why}", told_and_gained(arms, beside, REAL)
+    if found.word == "undecided":
+        but = f"A mixed direction takes one kind above zero and one below, each by Holm over the kinds. {but}"
     return [Answer("C9", found.word, why, RULE, lines, found.p, effects, "the clearest", but)]
 
 

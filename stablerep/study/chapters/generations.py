@@ -13,7 +13,7 @@ from stablerep.study.chapters import Headline, probe_of
 from stablerep.study.experiments.answers import Answer, answer_by_pairs
 from stablerep.study.experiments.arms import FLOOR_ARMS, Arm, arm
 from stablerep.study.experiments.evaluated import Evaluated, items_of
-from stablerep.study.experiments.floors import DEGRADED_RULE, against_floors, at_the_floor
+from stablerep.study.experiments.floors import DEGRADED_RULE, against_floors
 from stablerep.study.experiments.generation_images import measured, over_chains
 from stablerep.study.experiments.images import Captions, ImageSet
 from stablerep.study.experiments.judged_images import judge_of
@@ -194,16 +194,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     )
     probe, pairs, floors = probe_of(tables["arms"]), tables["differences"], tables["floors"]
     lacking = "not all of the ways *replaced*, *mixed* and *only real* were run"
-    found = answer_by_pairs("C15", probe, pairs, floors, rule, needed=2, lacking=lacking, degraded=True)
-    return [replace(found, but=all_at_the_floor(floors, probe))]
-
-
-def all_at_the_floor(floors: pd.DataFrame, probe: str) -> str:
-    """A sentence where no arm lies clearly above the floors, so that no difference says anything; else empty."""
-    arms = list(dict.fromkeys(floors["first"]))
-    if not arms or at_the_floor(floors, probe, arms) != arms:
-        return ""
-    return "No arm lies clearly above the floors here, so nothing can be read from how the arms differ; read the question and the design."
+    return [answer_by_pairs("C15", probe, pairs, floors, rule, needed=2, lacking=lacking, degraded=True)]
 
 
 def fewer_views(p: dict) -> str:

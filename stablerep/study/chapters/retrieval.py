@@ -216,4 +216,4 @@ def ways_run(retrieved: pd.DataFrame) -> str:
         retrieved: ``way``, of :func:`describe`.
     """
     lacking = [way for way in WAYS.values() if way not in set(retrieved["way"])]
-    return f"Not retrieved in this run: {'; '.join(lacking)}." if lacking else ""
+    return f"This run leaves out a way to retrieve: {'; '.join(lacking)}." if lacking else ""

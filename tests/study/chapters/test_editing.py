@@ -196,7 +196,7 @@ def test_what_the_edit_does_to_captions_that_were_not_edited_stands_beside_the_w
     tables = tables_of(before=0.9, after=0.1)
     (answer,) = editing.verdict(tables)
     others = tables["differences"].query("probe == @editing.NAMED_TONE_OTHERS")
-    assert len(others) == 1 and ("points too." in answer.but) == bool(others["low"].iloc[0] > 0)
+    assert len(others) == 1 and ("become fewer too, by" in answer.but) == bool(others["low"].iloc[0] > 0)
 
 
 def test_half_a_point_of_loss_is_within_the_bound_and_two_points_are_not():

@@ -393,13 +393,6 @@ def test_tables_tell_way_and_generation(tmp_path):
     assert set(tables["grid"]["caption"]) == {"x0"} and "guidance_scale" not in tables["sets"]
 
 
-def test_where_all_arms_lie_at_the_floors_nothing_is_read():
-    assert generations.verdict(tables_of(first=0.1, replaced=0.1))[0].but.startswith(
-        "No arm lies clearly above the floors"
-    )
-    assert generations.verdict(tables_of(first=0.8, replaced=0.1))[0].but == ""
-
-
 def test_fewer_views_than_in_the_comparison_are_told():
     mine = resolve("generations", {"preset": "laptop"}).model_dump()
     told = generations.fewer_views(mine)

@@ -248,5 +248,5 @@ def test_ways_that_a_run_lacks_are_named():
     assert retrieval.ways_run(pd.DataFrame({"way": list(WAYS.values())})) == ""
     assert (
         retrieval.ways_run(pd.DataFrame({"way": ["by words"]}))
-        == "Not retrieved in this run: by words, own left out; by likeness."
+        == "This run leaves out a way to retrieve: by words, own left out; by likeness."
     )
