@@ -178,5 +178,5 @@ def test_the_book_has_it(tree, tmp_path):
     page = (tree / "_build/html/book/chapters/toy.html").read_text()
     assert "Letters are counted here." in page
     introduction = (tree / "_build/html/book/introduction.html").read_text()
-    row = introduction[introduction.index("<strong>C9</strong>") :]
-    assert "chapters/toy.html" in row[: row.index("<strong>C10</strong>")]
+    rows = re.findall(r"<strong>C9</strong>.*?</tr>", introduction, re.DOTALL)  # one of results, one of those to come
+    assert any("chapters/toy.html" in row for row in rows)
