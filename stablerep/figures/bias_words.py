@@ -228,7 +228,9 @@ def nearer(measures: pd.DataFrame) -> str:
     for (attribute, reference), part in mine.groupby(["attribute", "reference"], sort=False):
         one, other = (part.set_index("guidance_scale").loc[w] for w in (low, high))
         name = f"{attribute}, to {reference}"
-        said.append(f"{name} {100 * one['value']:.1f} and {100 * other['value']:.1f} %")
+        values = part.sort_values("guidance_scale")
+        each = ", ".join(f"{100 * row.value:.1f} % at w = {row.guidance_scale:g}" for row in values.itertuples())
+        said.append(f"{name} {each}")
         if other["high"] < one["low"] or other["low"] > one["high"]:
             told.append(f"{name} {'falls' if other['high'] < one['low'] else 'rises'}")
     sure = (
@@ -236,4 +238,4 @@ def nearer(measures: pd.DataFrame) -> str:
         if told
         else "No interval lies apart from the other, as each also holds what could not be told, so that no change is shown"
     )
-    return f"at w = {low:g} and w = {high:g}, {'; '.join(said)}. {sure}"
+    return f"{'; '.join(said)}. Between w = {low:g} and w = {high:g}: {sure[0].lower()}{sure[1:]}"
