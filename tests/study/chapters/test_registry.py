@@ -119,7 +119,7 @@ def test_headline_by_hand():
 def test_answers_in_markdown():
     assert Answer("C1", "partly", "one is").markdown == "**C1: partly.** One is."
     full = Answer("C2", "reproduced", "all are", "when all are", ["one", "two"]).markdown
-    assert full == "**C2: reproduced.** All are. (Rule: when all are.)\n\n- one\n- two"
+    assert full == "**C2: reproduced.** All are. (Rule: when all are.)\n\n- one.\n- two."
 
 
 # Stored results
