@@ -138,7 +138,7 @@ def scenes_of(corpus: Corpus, strengths: Sequence[float], size: int) -> Figure:
 def image_grid(
     images: np.ndarray, row_labels: Sequence[str], column_labels: Sequence[str], *, groups: Sequence[int] = ()
 ) -> Figure:
-    """Images uint8 [rows, columns, H, W, 3] with a label for each row and column; on a phone a row's label stands above it.
+    """Images uint8 [rows, columns, H, W, 3], or 4 with how opaque they are, with a label for each row and column; on a phone a row's label stands above it.
 
     Args:
         groups: how many columns each group of them has; groups stand apart, and have the labels in the place of columns.
@@ -156,8 +156,8 @@ def image_grid(
     for i in range(rows):
         for j in range(columns):
             y, x = i * (side + above) + above, lefts[j]
-            mosaic[y : y + side, x : x + side, :3] = images[i, j]
             mosaic[y : y + side, x : x + side, 3] = 255
+            mosaic[y : y + side, x : x + side, : images.shape[-1]] = images[i, j]
     figure, axes = canvas(height=0.5 + min(width, 1.0) * mosaic.shape[0] / (side + gap), stacks=False)
     axis = axes[0][0]
     axis.imshow(mosaic, interpolation="nearest")

@@ -42,7 +42,7 @@ def left_out(table: pd.DataFrame) -> str:
         "of animals or things for people" if not people.all() else "",
     ]
     return (
-        f"{many} left out and white here: {' or '.join(filter(None, ways))}. Such finds show how little the features know; as pictures they would repeat an old insult "
+        f"{many} left out here: {' or '.join(filter(None, ways))}. Such finds show how little the features know; as pictures they would repeat an old insult "
         "that image search has produced before."
     )
 

@@ -50,7 +50,7 @@ def retrieved(table: pd.DataFrame) -> Figure:
 
 
 def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
-    """A row for each caption, white where it has fewer images of a kind than others, or where people would stand beside things.
+    """A row for each caption, empty where it has fewer images of a kind than others, or where people would stand beside things.
 
     Args:
         table: ``caption``, ``kind``, ``index``, ``shows`` and ``png``. titles: of the kinds, in their order.
@@ -60,12 +60,12 @@ def _kinds_side_by_side(table: pd.DataFrame, titles: Mapping[str, str]) -> Figur
     captions = list(dict.fromkeys(table["caption"]))
     most = {kind: int(table.loc[table["kind"] == kind, "index"].max()) + 1 for kind in titles}
     opened = {
-        (row.caption, row.kind, row.index): Image.open(io.BytesIO(row.png)).convert("RGB")
+        (row.caption, row.kind, row.index): Image.open(io.BytesIO(row.png)).convert("RGBA")
         for row in apart(table).itertuples(index=False)
     }  # fmt: skip
     side = max(one.width for one in opened.values())  # a generator may draw larger images than encoders see
     pictures = {place: np.asarray(one.resize((side, side), Image.Resampling.NEAREST)) for place, one in opened.items()}
-    blank = np.full_like(next(iter(pictures.values())), 255)
+    blank = np.zeros_like(next(iter(pictures.values())))  # of no opacity: a page may be dark
     images = [
         [pictures.get((one, kind, place), blank) for kind in titles for place in range(most[kind])] for one in captions
     ]

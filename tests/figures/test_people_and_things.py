@@ -38,12 +38,12 @@ def test_people_are_shown_in_rows_of_people_alone_and_nothing_else_there():
     )  # fmt: skip
     assert apart(table)["shows"].tolist() == ["cat face", "office worker", "rose"]
     assert left_out(table).startswith(
-        "2 images are left out and white here: of people or parts of the body for an animal or a thing or of animals or things for people. "
+        "2 images are left out here: of people or parts of the body for an animal or a thing or of animals or things for people. "
     )
     assert left_out(table[:2]).startswith(
-        "1 image is left out and white here: of people or parts of the body for an animal or a thing. "
+        "1 image is left out here: of people or parts of the body for an animal or a thing. "
     )
-    assert left_out(table[2:4]).startswith("1 image is left out and white here: of animals or things for people. ")
+    assert left_out(table[2:4]).startswith("1 image is left out here: of animals or things for people. ")
     assert left_out(table[1:3]) == ""
 
 
