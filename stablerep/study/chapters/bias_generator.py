@@ -48,7 +48,7 @@ READING = Step(
     "reading", 4, lambda p: "people in neutral images",
     ("stablerep.audits.people", f"{__name__}:read", f"{_PEOPLE}:people_in", f"{_PEOPLE}:with_clusters", "stablerep.variants"),
     amount=lambda p: p["neutral_captions"] * p["images_per_neutral_caption"] * len(p["guidance_scales"]),
-    rate=400.0, seconds=30.0,
+    rate=400.0, seconds=6.0,
 )  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -49,7 +49,7 @@ PEOPLE = Step(
     "people", 4, lambda p: "a probe on people",
     ("stablerep.probes", "stablerep.probes.floors", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:probe_people",
      f"{_PEOPLE}:people_in", f"{_PEOPLE}:with_clusters"),
-    seconds=8.0,
+    seconds=1.0,
 )  # fmt: skip
 
 

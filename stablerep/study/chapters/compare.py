@@ -44,7 +44,7 @@ PAIRS = (
 
 STRIP = Step(
     "strip", 1, lambda p: "what an encoder finds most alike",
-    ("stablerep.audits.neighbours", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:draw_strip"), seconds=4.0,
+    ("stablerep.audits.neighbours", "stablerep.training.backbones", "stablerep.camera", f"{__name__}:draw_strip"), seconds=2.0,
 )  # fmt: skip
 CLIP, CONTROL = "CLIP real designs", "StableRep real designs"  # on the same images
 FINDS = "StableRep synthetic"  # the arm whose encoder is asked

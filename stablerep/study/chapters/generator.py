@@ -31,12 +31,12 @@ JUDGEMENT = Step(
     "judgement", 5, lambda p: f"generated images before the judge, seed {p['seed']}",
     ("stablerep.audits.faithfulness", "stablerep.training.backbones", f"{__name__}:judge", f"{__name__}:asked_about",
      "stablerep.study.experiments.judged_images:faithful"),
-    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=12.0,
+    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=500.0, seconds=2.0,
 )  # fmt: skip
 RECONSTRUCTION = Step(
     "reconstruction", 4, lambda p: "the autoencoder",
     ("stablerep.generator.autoencoder_training", "stablerep.audits.equal_galleries", f"{__name__}:reconstruction", f"{__name__}:parts_of"),
-    amount=lambda p: 3.0 * p["images"], rate=200.0, seconds=5.0,
+    amount=lambda p: 3.0 * p["images"], rate=200.0, seconds=2.0,
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ SWEPT = {"simclr": 1, "stablerep": None, "mae": 1}  # how many images of a capti
 IMAGES = Step(
     "guided-images", 1, lambda p: f"how varied images are at {len(p['guidance_scales'])} guidance scales",
     (*CODE, f"{__name__}:measured"),
-    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=2000.0, seconds=3.0,
+    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["guidance_scales"]), rate=2000.0, seconds=0.5,
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ GAP, QUALITY, CONTENT = "real − synthetic", "quality: real − reconstructed",
 
 PICTURES = Step(
     "pictures", 1, lambda p: "a few captions in every quality",
-    ("stablerep.audits.faithfulness", "stablerep.variants", "stablerep.camera", f"{__name__}:draw_pictures"), seconds=4.0,
+    ("stablerep.audits.faithfulness", "stablerep.variants", "stablerep.camera", f"{__name__}:draw_pictures"), seconds=0.5,
 )  # fmt: skip
 PICTURED = (
     "dog face",

@@ -60,7 +60,7 @@ RETRIEVAL = Step(
         "stablerep.retrieving", "stablerep.audits.faithfulness", "stablerep.study.experiments.retrieved:learned_from",
         f"{__name__}:describe", f"{__name__}:pictures",
     ),
-    seconds=20.0,
+    seconds=2.5,
 )  # fmt: skip
 EXAMPLES = ("dog face", "rose", "woman health worker")  # where they are to be had, else the first captions
 SHOWN = 3  # images of a kind

@@ -41,7 +41,7 @@ ZERO_SHOT = Step(
     "zero-shot", 1, lambda p: "images named by their captions",
     ("stablerep.training.joint_space", "stablerep.probes.zero_shot", "stablerep.probes.suite", "stablerep.probes.nearest", "stablerep.camera",
      "stablerep.corpus.naming", *(f"{__name__}:{one}" for one in ("name_images", "questions", "by_images"))),
-    seconds=3.0,
+    seconds=1.2,
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ BALANCED, RELABELLED = "trained on balanced drawings", "trained on captions that
 EDITED = Step(  # no hyphen in its name: its keys are inputs of other runs, and traces find them by their form
     "edited", 1, lambda p: f"a generator that reads {p['edits']:,} captions as others, {p['preserved']:,} preserved",
     ("stablerep.audits.editing", "stablerep.generator.loading", f"{__name__}:save_edited"),
-    amount=lambda p: float(p["edits"] + p["preserved"]), rate=400.0, seconds=2.0, disk=lambda p: 40e6,
+    amount=lambda p: float(p["edits"] + p["preserved"]), rate=400.0, seconds=1.0, disk=lambda p: 40e6,
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ TABLES = ("readings", "concepts", "changes", "reader", "grid")
 EDIT_IMAGES = Step(
     "edit-images", 1, lambda p: f"images of {len(p['places'])} generators, read for {p['attribute']}, seeds {p['seeds'][0]} to {p['seeds'][-1]}",
     ("stablerep.audits.edit_effects", "stablerep.variants", *CODE, *(f"{__name__}:{one}" for one in ("look_at", "recognized", "drawn_people"))),
-    amount=lambda p: float(p["captions"] * p["images_per_caption"] * len(p["places"]) * len(p["seeds"])), rate=500.0, seconds=15.0,
+    amount=lambda p: float(p["captions"] * p["images_per_caption"] * len(p["places"]) * len(p["seeds"])), rate=500.0, seconds=2.5,
 )  # fmt: skip
 
 

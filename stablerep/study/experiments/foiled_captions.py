@@ -34,7 +34,7 @@ _SHARED = ("stablerep.training.joint_space", "stablerep.audits.composition", "st
 FOILED = Step(
     "foiled-captions", 1, lambda p: f"captions against foils, {p['weights']} weights",
     (*_SHARED, "stablerep.audits.foils", "stablerep.camera", "stablerep.png", *(f"{__name__}:{one}" for one in ("ask_foils", "parts_of", "designs_of", "foils_in", "digests_of"))),
-    seconds=5.0,
+    seconds=3.5,
 )  # fmt: skip
 FILES = Step(
     "foil-files", 1, lambda p: f"files of captions and foils, {p['weights']} weights",

@@ -22,7 +22,7 @@ SHOWN = 6  # captions whose images are kept to look at
 IMAGES = Step(
     "generation-images", 2, lambda p: f"how faithful and varied images of {len(p['sets'])} generators are",
     (*CODE, f"{__name__}:compare"),
-    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["sets"]), rate=2000.0, seconds=3.0,
+    amount=lambda p: p["captions"] * p["images_per_caption"] * len(p["sets"]), rate=2000.0, seconds=0.7,
 )  # fmt: skip
 
 

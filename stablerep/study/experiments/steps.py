@@ -46,13 +46,13 @@ GENERATOR_BATCH = 64  # images in a step of a generator's training
 NETWORK = ("name", "stem", "image_size", "patch_size", "depth")  # what of a recipe the cost of an encoder goes by
 SYNTHESIS = Step(
     "synthesis", 2, _synthesis_words, ("stablerep.synthesis", "stablerep.generator"),
-    amount=_passes, rate=240.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
+    amount=_passes, rate=240.0, seconds=1.0, alike=lambda p, inputs: [inputs["generator"], p["precision"]],
     disk=lambda p: 2900 * p["captions"] * p["images_per_caption"],  # of 32 pixels
 )  # fmt: skip
 GENERATOR = Step(  # no hyphen in its name: its keys are inputs of other runs, and traces find them by their form
     "generator", 1, lambda p: f"a generator trained further, {p['steps']:,} steps, seed {p['seed']}",
     lambda p: ("stablerep.generator.training", "stablerep.synthesis.as_corpus", *p.get("images_by", ())),
-    amount=lambda p: float(p["steps"] * GENERATOR_BATCH), rate=60.0, seconds=10.0, disk=lambda p: 20e6,
+    amount=lambda p: float(p["steps"] * GENERATOR_BATCH), rate=60.0, seconds=4.0, disk=lambda p: 20e6,
 )  # fmt: skip
 RECONSTRUCTED = Step(
     "reconstructed", 1, lambda p: f"real images of {p['captions']:,} captions through the autoencoder",
@@ -61,7 +61,7 @@ RECONSTRUCTED = Step(
 )  # fmt: skip
 PRETRAINING = Step(
     "pretraining", 4, _pretraining_words, _pretraining_code, amount=lambda p: p["steps"] * p["views_per_step"],
-    rate=2100.0, weight=_pretraining_weight, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
+    rate=2100.0, seconds=0.4, weight=_pretraining_weight, alike=lambda p, inputs: [p["method"], p.get("chunk", 0), *(p["encoder"][part] for part in NETWORK)],
     disk=lambda p: 40e6,
 )  # fmt: skip
 EVALUATION = Step(
@@ -70,5 +70,5 @@ EVALUATION = Step(
 )  # fmt: skip
 TRANSFER = Step(
     "transfer", 2, lambda p: f"an encoder on {p['set']}", _transfer_code,
-    seconds=0.5, alike=lambda p, inputs: [p["set"], p["limit"]],
+    seconds=0.7, alike=lambda p, inputs: [p["set"], p["limit"]],
 )  # fmt: skip

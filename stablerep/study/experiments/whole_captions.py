@@ -35,7 +35,7 @@ _SEES = "stablerep.probes.extraction", "stablerep.variants", "stablerep.audits.e
 READING = Step(
     "caption-reading", 1, lambda p: f"tone and gender in images of {p['captions']:,} captions",
     ("stablerep.audits.named_attributes", *_SEES, *_HERE, f"{__name__}:read"),
-    amount=lambda p: 0.3 * p["images"], rate=400.0, seconds=16.0,
+    amount=lambda p: 0.3 * p["images"], rate=400.0, seconds=8.0,
 )  # fmt: skip
 JUDGED = Step(
     "caption-judgement", 1, lambda p: f"images of {p['captions']:,} captions before the judge, seed {p['seed']}",
