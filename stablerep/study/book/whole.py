@@ -36,6 +36,8 @@ from stablerep.study.plans.together import compute_together, default_workers, sh
 from stablerep.study.root import project_root
 from stablerep.study.store.runs import RunStore
 
+PAGES = 25.0  # seconds of building all pages, where none were built before; of two cores, one of them busy
+
 
 def book_parameters(given: dict, only: Collection[str] = ()) -> dict[str, Parameters]:
     """The parameters of every chapter, each of which takes those of the ``given`` names that it declares.
@@ -183,7 +185,14 @@ def make_book(
             execute(list(parameters))
         else:
             wanted = [(name, p.model_dump()) for name, p in parameters.items()]
-            compute_together(wanted, workers, plans, complete=execute, afterwards=lambda: sum(took.values()), log=log)
+            compute_together(
+                wanted,
+                workers,
+                plans,
+                complete=execute,
+                afterwards=lambda: sum(({"pages": PAGES} | took).values()),
+                log=log,
+            )
         log("building the pages")
         index = build(strict=strict)
         if plain:
