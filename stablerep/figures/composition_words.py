@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from stablerep.figures.bounded import bounded
+from stablerep.figures.explained import enumerated
 from stablerep.figures.solutions import LACKING
 from stablerep.figures.tables import percent
 
@@ -82,14 +83,14 @@ def told_and_gained(accuracy: pd.DataFrame, pairs: pd.DataFrame, arm: str) -> st
     """
     mine = accuracy[(accuracy["arm"] == arm) & accuracy["low"].notna()]
     told = list(mine[mine["low"] > mine["chance"]]["kind"])
-    said = [f"{arm} prefers the caption more often than chance on {_listed(told) or 'no kind'}."]
+    said = [f"{arm} prefers the caption more often than chance on {enumerated(told) or 'no kind'}."]
     known = pairs.dropna(subset=["low", "high"])
     if len(known):
         above, below = (
             [f"{one.kind} ({_points(one.difference)})" for one in part.itertuples()]
             for part in (known[known["low"] > 0], known[known["high"] < 0])
         )
-        sides = [f"{side} it on {_listed(some)}" for side, some in (("above", above), ("below", below)) if some]
+        sides = [f"{side} it on {enumerated(some)}" for side, some in (("above", above), ("below", below)) if some]
         where = " and ".join(sides) or "neither above nor below it on any kind"
         said.append(f"{known['first'].iloc[0]} lies {where}, each interval by itself.")
     return " ".join(said)
@@ -97,7 +98,3 @@ def told_and_gained(accuracy: pd.DataFrame, pairs: pd.DataFrame, arm: str) -> st
 
 def _points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def explained(names: Iterable[str], sentences: Mapping[str, str], *, lead: str = "") -> str:
@@ -15,3 +15,8 @@ def explained(names: Iterable[str], sentences: Mapping[str, str], *, lead: str =
     known = set(names)
     said = [sentence for name, sentence in sentences.items() if name in known]
     return " ".join([lead, *said]).strip() if said else ""
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """``1, 2, 4 and 8``; empty without names."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from stablerep.figures.explained import enumerated
 from stablerep.figures.paired import paired
 from stablerep.figures.tables import percent, points
 
@@ -57,7 +58,7 @@ def tried(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:
     """
     mine = trials[(trials["stage"] == stage) & (trials["arm"] == arm)]
     values = [f"{100 * value:.1f}" for value in mine[probe]]
-    return " and ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+    return enumerated(values)
 
 
 def at_the_last(trials: pd.DataFrame, stage: str, arm: str, probe: str) -> str:

@@ -21,11 +21,6 @@ def some_of(names: Sequence[str], count: int = 3, *, between: str = ", ") -> str
     return between.join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
-def enumerated(names: Sequence[str]) -> str:
-    """``1, 2, 4 and 8``; of no names ``none``."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "none"
-
-
 def badge(claim: str, word: str, *, named: bool = True) -> str:
     """The word on a claim as a badge, in HTML that Markdown takes."""
     return f'<span class="verdict verdict-{word.split()[0]}">{f"{claim}: " if named else ""}{word}</span>'

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from stablerep.figures.explained import explained
+from stablerep.figures.explained import enumerated, explained
 
 
 def test_only_rows_of_the_table_are_explained_in_the_order_of_the_sentences():
@@ -12,3 +12,7 @@ def test_only_rows_of_the_table_are_explained_in_the_order_of_the_sentences():
 def test_nothing_is_said_where_no_row_is_explained():
     assert explained(["d"], {"a": "A is one."}, lead="Rows:") == ""
     assert explained([], {}) == ""
+
+
+def test_names_are_enumerated():
+    assert [enumerated(["1", "2", "4", "8"][:k]) for k in (0, 1, 2, 4)] == ["", "1", "1 and 2", "1, 2, 4 and 8"]

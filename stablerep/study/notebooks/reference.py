@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from stablerep.checkpoint import save_table
 from stablerep.errors import FailedError, InputError, MissingError
+from stablerep.figures.explained import enumerated
 from stablerep.study.chapters import chapter, compute_tables, lacking, resolve, stored_record
 from stablerep.study.experiments.study import Study
-from stablerep.study.markdown import enumerated, some_of
+from stablerep.study.markdown import some_of
 from stablerep.study.parameters.paths import published_paths
 from stablerep.study.protocol import protocol_hash, protocol_sentence
 from stablerep.study.root import PROJECT, STORED
@@ -156,7 +157,11 @@ def _briefly(name: str, value: object) -> str:
     values = [
         f"{one:g}" if isinstance(one, float) else f"{one}" for one in (value if isinstance(value, list) else [value])
     ]
-    return f"{len(values)} {name.replace('_', ' ')}" if len(values) > MOST_NAMED else f"{name} = {enumerated(values)}"
+    return (
+        f"{len(values)} {name.replace('_', ' ')}"
+        if len(values) > MOST_NAMED
+        else f"{name} = {enumerated(values) or 'none'}"
+    )
 
 
 def describe_reference(name: str, parameters: Parameters) -> str:
