@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stablerep.errors import MissingError
@@ -101,11 +102,32 @@ def found(compared: Compared) -> tuple[str, str]:
     return text.replace("-", "−"), f"{OPEN} ({open_for})" if open_for else word
 
 
-def disagreements() -> str:
-    """In MyST Markdown: a row for each statement, with the difference that speaks to it and what that says."""
-    rows = [
-        "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
+def summary(words: Sequence[str]) -> str:
+    """How often each word was found, in a sentence or two.
+
+    Args:
+        words: one for each statement, as :func:`found` has them, or ``UNTESTED``.
+    """
+    told = [(word, sum(one.startswith(word) for one in words)) for word in WORDS if word != ABSENT]
+    told = [f"*{word}* {number}" for word, number in told if number]
+    absent, untested = words.count(ABSENT), words.count(UNTESTED)
+    rest = [
+        f"{absent} no results are stored" if absent else "",
+        f"{untested} no comparison here speaks to it" if untested else "",
     ]
+    rest = "; for ".join(filter(None, rest))
+    said = f"Of {len(words)} statements: {', '.join(told) or 'none can be compared yet'}."
+    return f"{said} For {rest}." if rest else said
+
+
+def disagreements() -> str:
+    """In MyST Markdown: what came out in short, and a row for each statement, with the difference that speaks to it and what that says."""
+    rows, words = (
+        [
+            "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
+        ],
+        [],
+    )
     for one in SAID:
         if one.compared is None:
             compared, effect, word = f"– ({one.apart})", "–", UNTESTED
@@ -113,6 +135,7 @@ def disagreements() -> str:
             effect, word = found(one.compared)
             pair = f"{one.compared.first} − {one.compared.second}, {{doc}}`chapters/{one.compared.chapter}`"
             compared = f"{pair}; {one.apart}"
+        words.append(word)
         rows.append(f"* - {{cite:t}}`{one.paper}`: {one.text}\n  - {compared}\n  - {effect}\n  - {word}")
     head = ":::{list-table} What other papers say of synthetic images, and what is seen here.\n:header-rows: 1\n:name: tab-disagreements\n:widths: 32 36 17 15\n\n"
-    return f"{head}{chr(10).join(rows)}\n:::"
+    return f"{summary(words)}\n\n{head}{chr(10).join(rows)}\n:::"
