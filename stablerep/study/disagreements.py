@@ -103,21 +103,14 @@ def found(compared: Compared) -> tuple[str, str]:
 
 
 def summary(words: Sequence[str]) -> str:
-    """How often each word was found, in a sentence or two.
+    """How many statements have each result, in a sentence.
 
     Args:
         words: one for each statement, as :func:`found` has them, or ``UNTESTED``.
     """
-    told = [(word, sum(one.startswith(word) for one in words)) for word in WORDS if word != ABSENT]
-    told = [f"*{word}* {number}" for word, number in told if number]
-    absent, untested = words.count(ABSENT), words.count(UNTESTED)
-    rest = [
-        f"{absent} no results are stored" if absent else "",
-        f"{untested} no comparison here speaks to it" if untested else "",
-    ]
-    rest = "; for ".join(filter(None, rest))
-    said = f"Of {len(words)} statements: {', '.join(told) or 'none can be compared yet'}."
-    return f"{said} For {rest}." if rest else said
+    counts = {word: sum(one.startswith(word) for one in words) for word in (*WORDS, UNTESTED)}
+    told = "; ".join(f"*{word}*, {number}" for word, number in counts.items() if number)
+    return f"Of {len(words)} statements, by what came out here: {told}."
 
 
 def disagreements() -> str:
