@@ -5,7 +5,7 @@ from math import nan
 import pandas as pd
 import pytest
 
-from stablerep.figures.scaling_words import by_other_probe, fewest, laws_met
+from stablerep.figures.scaling_words import OPTIONAL, by_other_probe, fewest, lacking_tables, laws_met
 
 COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A at 400 captions"]
 
@@ -52,3 +52,12 @@ def test_how_many_laws_foretold_the_largest_size(observed, said):
     laws = pd.DataFrame({"predicted": 0.5, "observed": observed, "low": 0.4, "high": 0.6})
     assert said in laws_met(laws) if said else laws_met(laws) == ""
     assert laws_met(laws.assign(low=nan)) == ""
+
+
+def test_later_tables_that_results_lack_are_named_once():
+    assert lacking_tables(dict.fromkeys(OPTIONAL)) == ""
+    said = lacking_tables({"worth": None})
+    assert "so that these have no table below: what a doubling of the captions adds; more images of the same" in said
+    assert "so that this has no table below: more images of the same captions." in lacking_tables(
+        {"worth": None, "rises": None}
+    )

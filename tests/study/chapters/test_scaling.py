@@ -349,12 +349,3 @@ def test_what_the_linear_probe_says_stands_beside_the_answer():
     )
     (alone,) = scaling.verdict(tables_of(**arms))  # the primary probe is the linear one
     assert "same difference" not in alone.but and alone.but.endswith("CLIP from one.")
-
-
-def test_later_tables_that_results_lack_are_named_once():
-    assert scaling.lacking_tables(dict.fromkeys(scaling.OPTIONAL)) == ""
-    said = scaling.lacking_tables({"worth": None})
-    assert "so that these have no table below: what a doubling of the captions adds; more images of the same" in said
-    assert "so that this has no table below: more images of the same captions." in scaling.lacking_tables(
-        {"worth": None, "rises": None}
-    )
