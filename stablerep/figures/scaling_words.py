@@ -28,7 +28,7 @@ def fewest(pairs: pd.DataFrame, counts: Sequence[int], names: Sequence[str], pan
     if enough > counts[-1]:
         return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions at no number of them."
     fewer = f", 1/{counts[-1] / enough:.2g} of them" if enough < counts[-1] else ""
-    return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions from {enough:,} on{fewer} (each interval by itself, not corrected for several sizes)."
+    return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions from {enough:,} on{fewer}."
 
 
 def by_other_probe(pairs: pd.DataFrame, first: str, probe: str) -> str:

@@ -15,8 +15,8 @@ COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A a
     [
         ([-1, 1, 1], "from 200 on, 1/2 of them"),
         ([1, 1, 1], "from 100 on, 1/4 of them"),
-        ([-1, -1, 1], "from 400 on ("),
-        ([1, -1, 1], "from 400 on ("),  # a size below one that fails does not count
+        ([-1, -1, 1], "from 400 on."),
+        ([1, -1, 1], "from 400 on."),  # a size below one that fails does not count
         ([1, 1, -1], "at no number of them"),
         ([1, 1, nan], "at no number of them"),
     ],
@@ -24,7 +24,9 @@ COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A a
 def test_the_fewest_captions_from_which_all_larger_numbers_are_enough(lows, said):
     pairs = pd.DataFrame({"first": NAMES, "low": lows})
     found = fewest(pairs, COUNTS, NAMES, "views fixed", "B")
-    assert said in found and found.startswith("With views fixed, A lies above B on 400 captions ")
+    assert (
+        said in found and found.startswith("With views fixed, A lies above B on 400 captions ") and found.endswith(".")
+    )
 
 
 def test_the_other_probe_is_told_for_each_panel():

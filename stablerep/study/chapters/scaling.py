@@ -234,6 +234,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     every, names = tables["differences"], [sized(PLUS, count) for count in counts]
     asked = every[every["probe"] == probe]
     lines = [fewest(asked[asked["panel"] == panel], counts, names, panel, CLIP) for panel in PANELS]
+    lines.append("Each interval counts by itself; none is corrected for several sizes.")
     linear = [one for one in every["probe"].unique() if one.startswith("linear") and not probe.startswith("linear")]
     but = by_other_probe(every, names[len(half) - 1], linear[-1]) if linear else ""
     but = f"{but} {PLUS.partition(' ')[0]} learns from several images of a caption, CLIP from one.".strip()

@@ -233,13 +233,11 @@ def test_verdict_is_on_the_primary_probe():
 def test_the_lines_say_from_which_number_of_captions_on_one_lies_above_the_other():
     plus = {100: 0.9, 200: 0.1, 400: 0.9}  # above at 100, but not from there on
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus))
-    said, alone = (
-        "StableRep+ synthetic lies above CLIP real on 400 captions",
-        " (each interval by itself, not corrected for several sizes).",
-    )
-    assert answer.lines[0] == f"With views fixed, {said} from 400 on{alone}"
+    said = "StableRep+ synthetic lies above CLIP real on 400 captions"
+    assert answer.lines[0] == f"With views fixed, {said} from 400 on."
+    assert answer.lines[-1] == "Each interval counts by itself; none is corrected for several sizes."  # said once
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {200: 0.8}))
-    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them{alone}"
+    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them."
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {400: 0.0}))
     assert answer.lines[0] == f"With views fixed, {said} at no number of them."
 
