@@ -38,8 +38,25 @@ def below_floors_by_length(grown: pd.DataFrame, probe: str) -> str:
     return f"{_best(floors)} Below it lie, {said}. Such an arm has not learned more than needs no training, and a lead over it means little."
 
 
+def below_floors_by_panel(sizes: pd.DataFrame, probe: str) -> str:
+    """The same for each panel.
+
+    Args:
+        sizes: as above, with ``panel``; the floors are the same in all of them.
+    """
+    mine = sizes[sizes["probe"] == probe]
+    trained, floors = mine[mine["views"] > 0], mine[mine["views"] == 0]
+    if trained.empty or floors.empty:
+        return ""
+    top = floors["accuracy"].max()
+    low = [(panel, part) for panel, part in trained.groupby("panel", sort=False) if (part["accuracy"] < top).any()]
+    if not low:
+        return f"{_best(floors)} Every trained arm lies above it."
+    return f"{_best(floors)} Below it: {'; '.join(f'with {panel}, {_names(part, top)}' for panel, part in low)}."
+
+
 def _best(floors: pd.DataFrame) -> str:
-    top = floors.loc[floors["accuracy"].idxmax()]
+    top = floors.iloc[floors["accuracy"].argmax()]
     return f"The best floor, {top['arm'].lower()}, has {percent(top['accuracy'], top['low'], top['high'])} %."
 
 

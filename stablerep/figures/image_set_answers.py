@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from stablerep.figures.paired import Paired, paired
+from stablerep.figures.paired import NOT_TOLD, Paired, paired
 from stablerep.figures.tables import percent
 
 
@@ -166,7 +166,8 @@ def named_and_seen(pairs: pd.DataFrame, probes: tuple[str, str], real: str, made
     named, seen = (paired(pairs, probe, real, made) for probe in probes)
     if named is None or seen is None:
         return "This run does not have both arms."
-    text = f"Zero-shot, {named.sentence}. Without words, {seen.sentence}."
+    first, second = (one.sentence.removesuffix(NOT_TOLD) for one in (named, seen))  # what follows says it
+    text = f"Zero-shot, {first}. Without words, {second}."
     if not named.told and not seen.told:
         return f"{text} Neither is told from zero, so there is no disagreement to explain; these numbers do not show that there is none."
     if named.told and not seen.told:
@@ -176,6 +177,17 @@ def named_and_seen(pairs: pd.DataFrame, probes: tuple[str, str], real: str, made
     if named.better == seen.better:
         return f"{text} Both are told from zero and point the same way: there is no disagreement."
     return f"{text} Both are told from zero, and they disagree: {named.better} knows better what things are called, {seen.better} what they look like."
+
+
+def without_words(pairs: pd.DataFrame, seen: str, pair: pd.Series) -> str:
+    """What two arms have without words; and that their zero-shot difference is not told from zero, where it is not.
+
+    Args:
+        pairs: of :func:`stablerep.statistics.differences`. seen: the probe without words. pair: the row of the two arms, zero-shot.
+    """
+    said = [] if pair["low"] > 0 or pair["high"] < 0 else ["The interval covers zero: who names more is not told."]
+    one = paired(pairs, seen, pair["first"], pair["second"])
+    return " ".join([*said, *([f"Without words, {one.sentence}."] if one else [])])
 
 
 def two_scales(table: pd.DataFrame, probe: str, low: float, high: float) -> str:

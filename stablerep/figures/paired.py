@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+NOT_TOLD = ", which is not told from zero"
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -49,7 +51,7 @@ class Paired:
     def doubt(self) -> str:
         """An ending that says that the interval covers zero, or all but touches it; empty where it leaves zero out."""
         if not self.told:
-            return ", which is not told from zero"
+            return NOT_TOLD
         return ", only just told from zero" if min(abs(self.low), abs(self.high)) < 0.0005 else ""
 
 

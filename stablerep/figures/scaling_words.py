@@ -8,6 +8,10 @@ import pandas as pd
 
 from stablerep.figures.tables import points
 
+OPTIONAL = {
+    "worth": "what a synthetic caption is worth", "rises": "what a doubling of the captions adds", "images": "more images of the same captions",
+}  # fmt: skip
+
 
 def fewest(pairs: pd.DataFrame, counts: Sequence[int], names: Sequence[str], panel: str, second: str) -> str:
     """From which number of captions on one arm lies above another on all of them, by each interval alone.
@@ -24,7 +28,7 @@ def fewest(pairs: pd.DataFrame, counts: Sequence[int], names: Sequence[str], pan
     if enough > counts[-1]:
         return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions at no number of them."
     fewer = f", 1/{counts[-1] / enough:.2g} of them" if enough < counts[-1] else ""
-    return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions from {enough:,} on{fewer} (each interval by itself, not corrected for several sizes)."
+    return f"With {panel}, {arm} lies above {second} on {counts[-1]:,} captions from {enough:,} on{fewer}."
 
 
 def by_other_probe(pairs: pd.DataFrame, first: str, probe: str) -> str:
@@ -40,6 +44,15 @@ def by_other_probe(pairs: pd.DataFrame, first: str, probe: str) -> str:
     return f"By the {probe.partition(' ')[0]} probe ({probe.partition(' ')[2]}), as in the paper, the same difference is {' and '.join(said)}.".replace(
         "-", "−"
     )
+
+
+def lacking_tables(tables: dict[str, pd.DataFrame]) -> str:
+    """Which of the later tables of this chapter its results do not have, and how to compute them; empty where they have all."""
+    lacking = [words for name, words in OPTIONAL.items() if name not in tables]
+    if not lacking:
+        return ""
+    many = "these have" if len(lacking) > 1 else "this has"
+    return f"Not among these results, so that {many} no table below: {'; '.join(lacking)}. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes them."
 
 
 def laws_met(laws: pd.DataFrame) -> str:

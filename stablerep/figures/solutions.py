@@ -124,22 +124,6 @@ def best_and_worst(counts: pd.DataFrame, probe: str) -> str:
     return "; ".join(said).capitalize() if said else LACKING
 
 
-def steps(counts: pd.DataFrame, probe: str) -> str:
-    """By how many points accuracy changes from each number of a panel to the next.
-
-    Args:
-        counts: ``panel``, ``number``, ``probe`` and ``accuracy``.
-    """
-    said = []
-    for panel, part in counts[counts["probe"] == probe].groupby("panel", sort=False):
-        values = part.sort_values("number").set_index("number")["accuracy"]
-        each = ", ".join(
-            f"{100 * (values[b] - values[a]):+.1f} from {a} to {b}" for a, b in zip(values.index, values.index[1:])
-        )
-        said.append(f"*{panel.partition(',')[0]}* {each}")
-    return "; ".join(said)
-
-
 def spread(table: pd.DataFrame, probe: str) -> str:
     """By how many points the best guidance scale of each arm lies above its worst one, and whether the interval of the best point reaches as far down.
 

@@ -212,9 +212,8 @@ def published(table: pd.DataFrame, *, exhibits: Sequence[str], metric: str) -> p
     for column, pattern, shown in SPELT_OUT:
         mine[column] = mine[column].str.replace(pattern, shown, regex=True)
     grade = [] if (mine["evidence"] == "primary").all() else ["evidence"]
-    return (
-        mine[["method", "exhibit", "data", "setting", "value", *grade, "source"]].drop_duplicates().set_index("method")
-    )
+    shown = mine[["method", "exhibit", "data", "setting", "value", *grade, "source"]].drop_duplicates()
+    return shown.set_index("method").replace("", None).dropna(axis="columns", how="all").fillna("")
 
 
 def retrieved(table: pd.DataFrame) -> pd.DataFrame:

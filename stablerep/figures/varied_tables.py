@@ -17,6 +17,7 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
     """
     mine = scaling[scaling["probe"] == probe]
     mine = mine[(mine["captions"] > 0) | ~mine.duplicated(["arm", "captions"])]  # floors are the same in all panels
+    mine = mine.sort_values("captions", key=lambda counts: counts == 0, kind="stable")  # and have the last rows
     mine = mine.assign(
         arm=[f"{row.arm}, {row.panel}" if row.captions else row.arm for row in mine.itertuples()],
         captions=[
@@ -85,17 +86,23 @@ def chances(table: pd.DataFrame) -> str:
     Args:
         table: ``probe`` and ``chance``.
     """
-    said = [f"{100 * row.chance:.1f} % on *{row.probe}*" for row in table.itertuples()]
-    return f"Guessing has {', '.join(said)}."
+    same = table.assign(share=[f"{100 * chance:.1f} %" for chance in table["chance"]]).groupby("share", sort=False)[
+        "probe"
+    ]
+    said = [f"in {share} of cases on {' and '.join(f'*{probe}*' for probe in probes)}" for share, probes in same]
+    return f"Guessing is right {', '.join(said)}."
 
 
 def counted_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Accuracy in percent on one probe: a row per panel, a column per number that was varied.
+    """Accuracy in percent on one probe: a row per panel, by its name up to what it holds fixed, and a column per number that was varied.
 
     Args:
         table: of :func:`stablerep.statistics.summarize`, with ``panel`` and ``number``.
     """
     mine = table[table["probe"] == probe].assign(number=table["number"].map("{:g}".format))
+    mine = mine.assign(
+        panel=mine["panel"].str.partition(", at ")[0]
+    )  # a longer one leaves a phone no room for the numbers
     return pivoted(mine, "panel", "number", accuracy_texts(mine)).rename_axis(columns=None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stablerep.figures.below_floors import below_floors, below_floors_by_length
+from stablerep.figures.below_floors import below_floors, below_floors_by_length, below_floors_by_panel
 
 
 def arms(**shares: tuple[float, int]) -> pd.DataFrame:
@@ -41,3 +41,19 @@ def test_by_length_each_length_has_its_own():
     assert "at 100 steps a, at 1,000 steps a." in below_floors_by_length(grown(0.02, 0.03), "p")
     assert below_floors_by_length(grown(0.06, 0.08), "p") == f"{best} Every arm lies above it at every length."
     assert below_floors_by_length(grown(0.06, 0.08).query("steps > 0"), "p") == ""
+
+
+def test_by_panel_the_floors_are_told_once():
+    def sizes(fixed: float, growing: float) -> pd.DataFrame:
+        parts = {"fixed": arms(a=(fixed, 9), b=(0.08, 9)), "growing": arms(a=(growing, 3), b=(0.02, 3))}
+        return pd.concat(
+            [part.assign(panel=name) for name, part in parts.items()]
+            + [arms(Pixels=(0.05, 0)).assign(panel=name) for name in parts]
+        )
+
+    best = "The best floor, pixels, has 5.0 [4.0, 6.0] %."
+    assert below_floors_by_panel(sizes(0.01, 0.09), "p") == f"{best} Below it: with fixed, a; with growing, b."
+    assert below_floors_by_panel(sizes(0.07, 0.01), "p") == f"{best} Below it: with growing, every trained arm."
+    above = sizes(0.07, 0.07).query("accuracy > 0.04")
+    assert below_floors_by_panel(above, "p") == f"{best} Every trained arm lies above it."
+    assert below_floors_by_panel(above.query("views > 0"), "p") == ""

@@ -139,7 +139,8 @@ def test_images_of_a_caption_move_apart_or_together():
 )  # fmt: skip
 def test_names_and_looks_agree_or_not(named, seen, said):
     table = pd.concat([pairs(("real", "made", *named)), pairs(("real", "made", *seen)).assign(probe="q")])
-    assert said in answers.named_and_seen(table, ("p", "q"), "real", "made")
+    text = answers.named_and_seen(table, ("p", "q"), "real", "made")
+    assert said in text and ", which is not told" not in text
     assert answers.named_and_seen(table, ("p", "none"), "real", "made") == "This run does not have both arms."
 
 
@@ -156,3 +157,14 @@ def test_two_scales_stand_beside_each_other_where_they_were_run():
     )
     assert "CLIP 20.0 [15.0, 25.0] % at w = 1 and 10.0 [5.0, 15.0] % at w = 8." in answers.two_scales(table, "p", 1, 8)
     assert answers.two_scales(table, "p", 1, 4).startswith("This page's run does not have both scales")
+
+
+def test_without_words_the_same_arms_may_not_differ():
+    table = pairs(("real", "made", *OPEN))
+    assert (
+        answers.without_words(table, "none", table.iloc[0]) == "The interval covers zero: who names more is not told."
+    )
+    told = pairs(("real", "made", *UP)).iloc[0]
+    said = answers.without_words(table, "p", told)
+    assert said.startswith("Without words, real lies ") and said.endswith("made, which is not told from zero.")
+    assert answers.without_words(table, "none", told) == ""

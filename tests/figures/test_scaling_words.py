@@ -5,7 +5,7 @@ from math import nan
 import pandas as pd
 import pytest
 
-from stablerep.figures.scaling_words import by_other_probe, fewest, laws_met
+from stablerep.figures.scaling_words import OPTIONAL, by_other_probe, fewest, lacking_tables, laws_met
 
 COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A at 400 captions"]
 
@@ -15,8 +15,8 @@ COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A a
     [
         ([-1, 1, 1], "from 200 on, 1/2 of them"),
         ([1, 1, 1], "from 100 on, 1/4 of them"),
-        ([-1, -1, 1], "from 400 on ("),
-        ([1, -1, 1], "from 400 on ("),  # a size below one that fails does not count
+        ([-1, -1, 1], "from 400 on."),
+        ([1, -1, 1], "from 400 on."),  # a size below one that fails does not count
         ([1, 1, -1], "at no number of them"),
         ([1, 1, nan], "at no number of them"),
     ],
@@ -24,7 +24,9 @@ COUNTS, NAMES = [100, 200, 400], ["A at 100 captions", "A at 200 captions", "A a
 def test_the_fewest_captions_from_which_all_larger_numbers_are_enough(lows, said):
     pairs = pd.DataFrame({"first": NAMES, "low": lows})
     found = fewest(pairs, COUNTS, NAMES, "views fixed", "B")
-    assert said in found and found.startswith("With views fixed, A lies above B on 400 captions ")
+    assert (
+        said in found and found.startswith("With views fixed, A lies above B on 400 captions ") and found.endswith(".")
+    )
 
 
 def test_the_other_probe_is_told_for_each_panel():
@@ -52,3 +54,12 @@ def test_how_many_laws_foretold_the_largest_size(observed, said):
     laws = pd.DataFrame({"predicted": 0.5, "observed": observed, "low": 0.4, "high": 0.6})
     assert said in laws_met(laws) if said else laws_met(laws) == ""
     assert laws_met(laws.assign(low=nan)) == ""
+
+
+def test_later_tables_that_results_lack_are_named_once():
+    assert lacking_tables(dict.fromkeys(OPTIONAL)) == ""
+    said = lacking_tables({"worth": None})
+    assert "so that these have no table below: what a doubling of the captions adds; more images of the same" in said
+    assert "so that this has no table below: more images of the same captions." in lacking_tables(
+        {"worth": None, "rises": None}
+    )

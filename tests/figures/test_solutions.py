@@ -133,10 +133,6 @@ def test_sets_on_which_no_arm_lies_above_the_floors_are_named():
     assert solutions.none_above(table[2:], ["floor"]) == "On every set some encoder lies above the floors"
 
 
-def test_steps_go_from_each_number_to_the_next():
-    assert solutions.steps(counts(), "one-shot") == "*l* +4.0 from 1 to 2, -1.0 from 2 to 4; *m* -1.0 from 1 to 2"
-
-
 def test_an_accuracy_has_its_interval():
     arms = pd.DataFrame([{"arm": "a", "probe": "one-shot", "accuracy": 0.1234, "low": 0.1, "high": 0.15}])
     assert solutions.accuracy(arms, "one-shot", "a") == "12.3 [10.0, 15.0] %"

@@ -16,8 +16,15 @@ def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
     )
     shown = varied_tables.scaled_accuracies(scaling, "linear")
     assert shown.columns.tolist() == ["10 captions, 2 concepts", "1,000 captions, 200 concepts", "no captions"]
-    assert shown.index.tolist() == ["b, x", "a, x", "b", "a", "b, y", "a, y"]  # floors, which learn from none, once
-    assert shown["no captions"].tolist() == ["", "", "50.0 [45.0, 55.1]", "12.3", "", ""]
+    assert shown.index.tolist() == [
+        "b, x",
+        "a, x",
+        "b, y",
+        "a, y",
+        "b",
+        "a",
+    ]  # floors, which learn from none, once and last
+    assert shown["no captions"].tolist() == ["", "", "", "", "50.0 [45.0, 55.1]", "12.3"]
     assert shown.loc["b, y", "1,000 captions, 200 concepts"] == "50.0 [45.0, 55.1]"
 
 
@@ -62,6 +69,8 @@ def test_numbers_that_were_varied_have_a_column_each_and_their_panels_a_slope():
     assert (
         shown.columns.tolist() == ["1", "8"] and shown.loc["x", "8"] == "20.0 [5.0, 50.0]" and shown.loc["y", "8"] == ""
     )
+    fixed = table.assign(panel="l, images of a caption, at a fixed number of images").iloc[:1]
+    assert varied_tables.counted_accuracies(fixed, "p").index.tolist() == ["l, images of a caption"]
     found = pd.DataFrame({"panel": ["x"], "difference": [0.01], "low": [-0.002], "high": [0.02], "visible": [0.015]})
     assert varied_tables.slopes(found).loc["x"].tolist() == ["+1.0 [-0.2, +2.0]", "1.5"]
 
@@ -124,5 +133,6 @@ def test_mixtures_have_a_row_each_with_the_share_that_is_real():
 
 
 def test_guessing_has_a_share_for_each_probe():
-    table = pd.DataFrame({"probe": ["known", "new"], "chance": [0.004, 0.002]})
-    assert varied_tables.chances(table) == "Guessing has 0.4 % on *known*, 0.2 % on *new*."
+    table = pd.DataFrame({"probe": ["known", "new", "seen"], "chance": [0.004, 0.002, 0.0041]})
+    said = "Guessing is right in 0.4 % of cases on *known* and *seen*, in 0.2 % of cases on *new*."
+    assert varied_tables.chances(table) == said

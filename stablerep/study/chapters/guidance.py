@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import field_validator
 
+from stablerep.figures.guidance_words import best_scales, tops
 from stablerep.methods import METHODS
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
@@ -229,7 +230,7 @@ def statements(peaks: dict[str, Peak]) -> pd.DataFrame:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C3: both curves bend down, and the best scale of StableRep is lower than that of SimCLR."""
-    said, guidance, peaks = tables["differences"], tables["guidance"], tables["peaks"].set_index("arm")
+    said, guidance = tables["differences"], tables["guidance"]
     rule = (
         "reproduced when, by a parabola over the logarithm of w, accuracy bends down for StableRep and for SimCLR and is highest at a lower w for StableRep, "
         f"each by the whole interval; contradicted when one of the three is the other way by its whole interval; {RULE}, at its best w"
@@ -237,29 +238,13 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     if len(said) < 3:
         return [Answer("C3", WORDS[-1], "not both methods were run", rule, until=ABSENT)]
     probe = probe_of(guidance)
-    best = (
-        guidance[guidance["probe"] == probe]
-        .sort_values("accuracy", ascending=False)
-        .drop_duplicates("arm")
-        .set_index("arm")["guidance_scale"]
-    )
+    best = best_scales(guidance, probe)
     if low := at_the_floor(tables["floors"], probe, [at_scale(name, best[name]) for name in COMPARED]):
-        return [
-            Answer(
-                "C3",
-                WORDS[-1],
-                f"{probe}: even at their best scale these do not lie clearly above the floors: {'; '.join(low)}",
-                rule,
-            )
-        ]
+        why = f"{probe}: even at their best scale these do not lie clearly above the floors: {'; '.join(low)}"
+        return [Answer("C3", WORDS[-1], why, rule)]
     found = verdict_on(said)
-    why = "; ".join(
-        f"{name} is best at w = {peaks.loc[name, 'best']:.1f} [{peaks.loc[name, 'low']:.1f}, {peaks.loc[name, 'high']:.1f}] and loses "
-        f"{100 * peaks.loc[name, 'bend']:.1f} points [{100 * peaks.loc[name, 'bend_low']:.1f}, {100 * peaks.loc[name, 'bend_high']:.1f}] a factor of two from there"
-        for name in COMPARED
-    )
     effects = [
         Effect(f"{one.first}, a factor of two from its best w", -one.difference, -one.high, -one.low, one.visible)
         for one in said[said["what"] == "bend"].sort_values("difference").itertuples()
     ]
-    return [Answer("C3", found.word, f"{probe}: {why}", rule, p=found.p, effects=effects)]
+    return [Answer("C3", found.word, f"{probe}: {tops(tables['peaks'], COMPARED)}", rule, p=found.p, effects=effects)]

@@ -173,7 +173,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
 
 
 def first_step(counts: pd.DataFrame, probe: str) -> str:
-    """How much of the way from the smallest to the largest number of each panel its first step makes, in points; empty where no panel has three numbers.
+    """By how many points accuracy changes from each number of a panel to the next; empty where no panel has three numbers.
 
     Args:
         counts: ``panel``, ``number``, ``probe`` and ``accuracy``, of :func:`compute`.

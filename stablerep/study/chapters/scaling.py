@@ -28,9 +28,6 @@ from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 QUESTION = "How many captions does each method need?"
 CLAIMS = ("C5",)
 FIXED, GROWING = PANELS = ("views fixed", "views growing")
-OPTIONAL = {
-    "worth": "what a synthetic caption is worth", "rises": "what a doubling of the captions adds", "images": "more images of the same captions",
-}  # fmt: skip
 EVERYTHING, HANDFUL = "all", 8  # tested things of a group below which it has no row of its own
 HEADLINE = Headline("scaling", ("arm", "captions", "probe"), "accuracy", "accuracy", where=("panel", FIXED))
 PLUS, CLIP, MORE = "StableRep+ synthetic", "CLIP real", "StableRep synthetic"
@@ -237,16 +234,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     every, names = tables["differences"], [sized(PLUS, count) for count in counts]
     asked = every[every["probe"] == probe]
     lines = [fewest(asked[asked["panel"] == panel], counts, names, panel, CLIP) for panel in PANELS]
+    lines.append("Each interval counts by itself; none is corrected for several sizes.")
     linear = [one for one in every["probe"].unique() if one.startswith("linear") and not probe.startswith("linear")]
     but = by_other_probe(every, names[len(half) - 1], linear[-1]) if linear else ""
     but = f"{but} {PLUS.partition(' ')[0]} learns from several images of a caption, CLIP from one.".strip()
     return [answer_by_pairs("C5", probe, mine, floors, rule, needed=1, lacking=lacking, lines=lines, but=but)]
-
-
-def lacking_tables(tables: dict[str, pd.DataFrame]) -> str:
-    """Which of the later tables of this chapter its results do not have, and how to compute them; empty where they have all."""
-    lacking = [words for name, words in OPTIONAL.items() if name not in tables]
-    if not lacking:
-        return ""
-    many = "these have" if len(lacking) > 1 else "this has"
-    return f"Not among these results, so that {many} no table below: {'; '.join(lacking)}. `stablerep run scaling -p image_counts='[1, 2, 4]'` computes them."

@@ -114,16 +114,6 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     return [Answer("C1", word.word, f"{probe}: {word.sentence}", rule, lines, word.p, effects_of(told))]
 
 
-def run_methods(tables: dict[str, pd.DataFrame]) -> str:
-    """The methods that the tables have on both kinds of images, and those of the claim that they lack."""
-    run = [name.removesuffix(" real") for name in tables["differences"]["second"].unique()]
-    lacking = [METHODS[name].title for name in ASKED if METHODS[name].title not in run]
-    other = (
-        f" Not run with these parameters, of those that the claim is about: {', '.join(lacking)}." if lacking else ""
-    )
-    return f"Methods here: {', '.join(run)}.{other}"
-
-
 def whether_counted(tables: dict[str, pd.DataFrame], probe: str) -> str:
     """Whether the largest difference counts: whether its arm on real images lies above the floors."""
     mine = tables["differences"].query("probe == @probe")

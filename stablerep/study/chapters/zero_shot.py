@@ -12,6 +12,7 @@ from stablerep.corpus import Corpus
 from stablerep.corpus.emoji import HELD_OUT
 from stablerep.corpus.naming import called, plainest
 from stablerep.errors import InputError
+from stablerep.figures.image_set_answers import without_words
 from stablerep.statistics import WORDS
 from stablerep.statistics import verdict as verdict_on
 from stablerep.statistics.arms import Pair, differences, seed_means, summarize
@@ -240,14 +241,5 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     seeds = tables["seeds"].query("probe == @probe").groupby("arm")["accuracy"].min()
     if low := [name for name in (*mine["first"], *mine["second"]) if seeds[name] <= 2 * chance]:
         return [Answer("C7", WORDS[-1], f"{probe}: no better than chance: {', '.join(low)}", rule)]
-    found, but = verdict_on(mine), without_words(tables, mine.iloc[0])
+    found, but = verdict_on(mine), without_words(pairs, SEEN, mine.iloc[0])
     return [Answer("C7", found.word, f"{probe}: {found.sentence}", rule, p=found.p, effects=effects_of(mine), but=but)]
-
-
-def without_words(tables: dict[str, pd.DataFrame], pair: pd.Series) -> str:
-    """What the same two arms have without words; and that their zero-shot difference is not told from zero, where it is not."""
-    from stablerep.figures.paired import paired
-
-    said = [] if pair["low"] > 0 or pair["high"] < 0 else ["The interval covers zero: who names more is not told."]
-    one = paired(tables["differences"], SEEN, pair["first"], pair["second"])
-    return " ".join([*said, *([f"Without words, {one.sentence}."] if one else [])])

@@ -233,13 +233,11 @@ def test_verdict_is_on_the_primary_probe():
 def test_the_lines_say_from_which_number_of_captions_on_one_lies_above_the_other():
     plus = {100: 0.9, 200: 0.1, 400: 0.9}  # above at 100, but not from there on
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus))
-    said, alone = (
-        "StableRep+ synthetic lies above CLIP real on 400 captions",
-        " (each interval by itself, not corrected for several sizes).",
-    )
-    assert answer.lines[0] == f"With views fixed, {said} from 400 on{alone}"
+    said = "StableRep+ synthetic lies above CLIP real on 400 captions"
+    assert answer.lines[0] == f"With views fixed, {said} from 400 on."
+    assert answer.lines[-1] == "Each interval counts by itself; none is corrected for several sizes."  # said once
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {200: 0.8}))
-    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them{alone}"
+    assert answer.lines[0] == f"With views fixed, {said} from 100 on, 1/4 of them."
     (answer,) = scaling.verdict(tables_of(CLIP_real=CLIP, StableRepPlus_synthetic=plus | {400: 0.0}))
     assert answer.lines[0] == f"With views fixed, {said} at no number of them."
 
@@ -349,12 +347,3 @@ def test_what_the_linear_probe_says_stands_beside_the_answer():
     )
     (alone,) = scaling.verdict(tables_of(**arms))  # the primary probe is the linear one
     assert "same difference" not in alone.but and alone.but.endswith("CLIP from one.")
-
-
-def test_later_tables_that_results_lack_are_named_once():
-    assert scaling.lacking_tables(dict.fromkeys(scaling.OPTIONAL)) == ""
-    said = scaling.lacking_tables({"worth": None})
-    assert "so that these have no table below: what a doubling of the captions adds; more images of the same" in said
-    assert "so that this has no table below: more images of the same captions." in scaling.lacking_tables(
-        {"worth": None, "rises": None}
-    )

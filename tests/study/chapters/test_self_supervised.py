@@ -80,16 +80,6 @@ def test_all_against_is_contradicted_and_too_few_are_not_testable():
     assert answer.word == "not testable at this scale" and answer.why.endswith("names: MAE, MoCo-v3, DINO")
 
 
-def test_methods_that_were_run_are_named_and_those_that_the_claim_lacks():
-    assert self_supervised.run_methods(tables_of(**EVERY | {"moco-v3": (0.4, 0.6)})) == (
-        "Methods here: SimCLR, MAE, BYOL, DINO, MoCo-v3."
-    )
-    said = self_supervised.run_methods(tables_of(simclr=(0.4, 0.6), byol=(0.4, 0.6)))
-    assert said.endswith(
-        "Not run with these parameters, of those that the claim is about: MAE, MoCo-v3, DINO."
-    ) and said.startswith("Methods here: SimCLR, BYOL.")
-
-
 def test_the_largest_difference_counts_where_its_method_learned():
     found = self_supervised.whether_counted(tables_of(simclr=(0.4, 0.9), dino=(0.1, 0.2)), "one-shot concept")
     assert found == "It counts: SimCLR real lies above every floor."
