@@ -86,8 +86,10 @@ def pictures_sentence(table: pd.DataFrame) -> str:
     mine = pictured(table)
     near = mine[mine["kind"].str.startswith("nearest")]
     own = (near["shows"] == near["caption"]).groupby(near["kind"], sort=False).sum()
-    each = " and ".join(f"by {kind.rpartition(', ')[2]} for {count}" for kind, count in own.items())
-    said = f"The nearest drawing has the caption of the image {each} of {near['caption'].nunique()}." if each else ""
+    each = " and ".join(f"{count} by {kind.rpartition(', ')[2]}" for kind, count in own.items())
+    said = (
+        f"Of {near['caption'].nunique()} images, {each} are nearest to a drawing of their own caption." if each else ""
+    )
     return " ".join(filter(None, [said, left_out(mine)]))
 
 

@@ -103,7 +103,11 @@ def spoiled(differences: pd.DataFrame, after: str, tone: str, untold: str) -> st
         if fall is not None and rise is not None and fall.high < 0 < rise.low:
             less, more = (points(row.difference, row.low, row.high) for row in (fall, rise))
             said.append(f"{group} ({tone} {less} and {untold} {more} points)")
-    return f"Both hold, each by its whole interval, in: {'; '.join(said)}." if said else ""
+    return (
+        f"Fewer images are read as a named tone and more cannot be told, each by its whole interval, in: {'; '.join(said)}."
+        if said
+        else ""
+    )
 
 
 def worst(table: pd.DataFrame) -> pd.DataFrame:

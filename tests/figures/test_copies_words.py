@@ -85,7 +85,7 @@ def near(*captions: str) -> pd.DataFrame:
 def test_nearest_drawings_of_an_image_s_own_caption_are_counted_and_people_left_out():
     said = copies_words.pictures_sentence(near("dog face", "deaf person"))
     assert said.startswith(
-        "The nearest drawing has the caption of the image by embedding for 1 and by pixels for 0 of 1. 1 image is left out here: of people"
+        "Of 1 images, 1 by embedding and 0 by pixels are nearest to a drawing of their own caption. 1 image is left out here: of people"
     )
-    assert copies_words.pictures_sentence(near("dog face", "cat face")).endswith("by pixels for 0 of 1.")
+    assert copies_words.pictures_sentence(near("dog face", "cat face")).endswith("of their own caption.")
     assert copies_words.pictures_sentence(near()) == ""

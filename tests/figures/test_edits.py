@@ -185,6 +185,6 @@ def test_groups_of_which_images_are_spoiled_are_named_where_both_intervals_tell_
     table = table.assign(low=table["difference"] - table["half"], high=table["difference"] + table["half"])
     said = edit_tables.spoiled(table, AFTER, "named tone", "tone not told")
     assert said == (
-        "Both hold, each by its whole interval, in: a (named tone -30.0 [-40.0, -20.0] and tone not told +28.0 [+18.0, +38.0] points)."
+        "Fewer images are read as a named tone and more cannot be told, each by its whole interval, in: a (named tone -30.0 [-40.0, -20.0] and tone not told +28.0 [+18.0, +38.0] points)."
     )
     assert edit_tables.spoiled(table, "dose 2", "named tone", "tone not told") == ""
