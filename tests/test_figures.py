@@ -22,7 +22,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
-from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones
+from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones, in_lines
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.book.figure_files import _THEMED
@@ -1148,3 +1148,8 @@ def test_an_encoder_that_was_not_asked_leaves_its_row_free():
     assert [text.get_text() for text in learned.get_yticklabels()] == ["StableRep+ synthetic", "CLIP real", "Pixels"]
     none = figures.ranks(ranks_table()[:0])
     assert none.axes[0].texts[0].get_text() == "no caption with right and wrong images"
+
+
+def test_a_word_with_hyphens_breaks_at_them_where_a_line_has_no_room_for_it():
+    assert in_lines("medium-dark skin tone", 12) == "medium-dark\nskin tone"
+    assert in_lines("medium-dark-skinned man", 18) == "medium-dark-\nskinned man"

@@ -236,6 +236,6 @@ def nearer(measures: pd.DataFrame) -> str:
     sure = (
         f"By whole intervals {'; '.join(told)}"
         if told
-        else "No interval lies apart from the other, as each also holds what could not be told, so that no change is shown"
+        else "All intervals meet, and each also holds what could not be told, so that it is not told whether anything changes"
     )
     return f"{'; '.join(said)}. Between w = {low:g} and w = {high:g}: {sure[0].lower()}{sure[1:]}"

@@ -60,8 +60,10 @@ def for_phones() -> Iterator[None]:
 
 
 def in_lines(text: str, width: int) -> str:
-    """A label in lines of so many characters at most; the lines that it has stay apart, and a word with a hyphen, such as medium-dark, stays whole."""
-    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
+    """A label in lines of so many characters at most; the lines that it has stay apart, and a word with a hyphen, such as medium-dark, stays whole
+    where a line has room for it."""
+    long = any(len(word) > width for word in text.split())
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=long) for line in text.splitlines())
 
 
 def wrapped(text: str) -> str:

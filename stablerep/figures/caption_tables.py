@@ -144,8 +144,12 @@ def truth_sentence(truth: pd.DataFrame) -> str:
         truth: of :func:`stablerep.audits.whole_caption_tables.knowledge`.
     """
     each = [
-        f"of {row.images:,} images (*{row.source}*) {row.right:,} count as right and {row.wrong:,} as wrong; the rest cannot be told"
+        f"of {row.images:,} images (*{row.source}*) {row.right:,} count as right and {row.wrong:,} as wrong"
         for row in truth.itertuples()
     ]
     said = "; ".join(each)
-    return f"{said[0].upper()}{said[1:]}." if said else "There are no images about which encoders could be asked."
+    return (
+        f"{said[0].upper()}{said[1:]}. The rest cannot be told."
+        if said
+        else "There are no images about which encoders could be asked."
+    )

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from stablerep.figures.caption_tables import WAYS
+from stablerep.figures.people_and_things import left_out
 from stablerep.figures.solutions import LACKING
 from stablerep.figures.tables import points
 
@@ -137,6 +138,25 @@ def score_sentence(scores: pd.DataFrame, differences: pd.DataFrame, w: float, se
     if blind:
         return f"**CLIPScore does not show that the concept is wrong**: {'; '.join(blind)}. A CLIPScore that is no lower does not show that an image has what its caption names."
     return f"{seen[0][0].upper()}{'; '.join(seen)[1:]}: CLIPScore points the same way." if seen else ""
+
+
+def extreme_rows(table: pd.DataFrame, captions: str, each: int = 4) -> pd.DataFrame:
+    """The images that are shown as extreme: of each ``kind`` the first.
+
+    Args:
+        table: of :func:`stablerep.study.experiments.whole_captions.pictures`, with ``captions``. captions: the group; all where it has no rows. each: images of a kind.
+    """
+    mine = table[table["captions"] == captions]
+    return (mine if len(mine) else table).groupby("kind", sort=False).head(each)
+
+
+def unshown_sentence(table: pd.DataFrame, captions: str) -> str:
+    """How many finds beside the extreme images are left out, and why (:func:`stablerep.figures.people_and_things.left_out`); empty where none is.
+
+    Args:
+        table: as for :func:`extreme_rows`.
+    """
+    return left_out(extreme_rows(table, captions).rename(columns={"found": "shows"}))
 
 
 def knows_sentence(table: pd.DataFrame, arm: str, source: str) -> str:

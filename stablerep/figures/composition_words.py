@@ -64,6 +64,7 @@ def no_help_sentence(table: pd.DataFrame, images_of: str, untrained: str) -> str
         table: as for :func:`told_by_text`. images_of: the part that is left out. untrained: the arm that is left out.
     """
     mine = bounded(table[(table["images_of"] != images_of) & (table["arm"] != untrained)], "clusters", value="accuracy")
+    mine = bounded(mine, "clusters", value="text_alone", low="text_low", high="text_high")
     worse = mine[mine["text_alone"] > mine["accuracy"]]
     if worse.empty:
         return ""

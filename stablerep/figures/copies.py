@@ -20,7 +20,9 @@ from stablerep.figures.canvas import (
     is_narrow,
     name_rows,
 )
+from stablerep.figures.copies_words import pictured
 from stablerep.figures.images import image_grid, pixels_of
+from stablerep.figures.people_and_things import apart
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -97,16 +99,22 @@ def copy_curves(table: pd.DataFrame, rate: float) -> Figure:
 
 
 def copy_pictures(table: pd.DataFrame) -> Figure:
-    """A row for each caption: the synthetic image, and the training drawings that are nearest to it.
+    """A row for each caption: the synthetic image, and the training drawings that are nearest to it, but for people beside things
+    (:func:`stablerep.figures.people_and_things.apart`).
 
     Args:
         table: of :func:`stablerep.audits.called.picture_rows`.
     """
     captions, kinds = list(dict.fromkeys(table["caption"])), list(dict.fromkeys(table["kind"]))
-    found = {(row.caption, row.kind): row for row in table.itertuples(index=False)}
-    images = [[pixels_of(found[caption, kind].png) for kind in kinds] for caption in captions]
+    found = {(row.caption, row.kind): row for row in apart(pictured(table)).itertuples()}
+    pixels = {place: pixels_of(row.png, "RGBA") for place, row in found.items()}
+    blank = np.zeros_like(next(iter(pixels.values())))  # of no opacity: a page may be dark
+    images = [[pixels.get((caption, kind), blank) for kind in kinds] for caption in captions]
     figure = image_grid(np.asarray(images), captions, [kind.replace(", ", ",\n") for kind in kinds])
-    shown = "; ".join(f"{caption}: {found[caption, kinds[1]].shows}" for caption in captions)
+    near = {caption: found.get((caption, kinds[1])) for caption in captions}
+    shown = "; ".join(
+        f"{one}: {table.at[row.Index, 'shows'] if row else 'none that is shown'}" for one, row in near.items()
+    )
     figure.set_label(
         f"{len(captions)} synthetic images that look most like training drawings, beside the nearest ones. Nearest by the embedding, for {shown}."
     )

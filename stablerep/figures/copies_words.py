@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stablerep.figures.bounded import bounded
+from stablerep.figures.people_and_things import left_out
 from stablerep.figures.solutions import LACKING
 from stablerep.figures.tables import percent, points
 
@@ -64,6 +65,32 @@ def detectors_sentence(table: pd.DataFrame, tests: str, shift: str) -> str:
         f"**How far the detectors can be trusted.** Of copies that were moved by one pixel they find: {each}. Of real test drawings, of concepts that the generator has not seen, they call "
         f"copies: {other}. So a call need not be a copy, and what is not called may be one."
     )
+
+
+def pictured(table: pd.DataFrame) -> pd.DataFrame:
+    """The pictures with the caption alone in ``shows``: the design of a training drawing stands behind it in brackets.
+
+    Args:
+        table: of :func:`stablerep.audits.called.picture_rows`.
+    """
+    captions = table["shows"].str.rpartition(" (")[0]
+    return table.assign(shows=captions.where(table["kind"].str.startswith("nearest"), table["shows"]))
+
+
+def pictures_sentence(table: pd.DataFrame) -> str:
+    """Of how many of the images that look most like copies the nearest drawing has their own caption, by each way of finding it; and what is left out.
+
+    Args:
+        table: as for :func:`pictured`.
+    """
+    mine = pictured(table)
+    near = mine[mine["kind"].str.startswith("nearest")]
+    own = (near["shows"] == near["caption"]).groupby(near["kind"], sort=False).sum()
+    each = " and ".join(f"{count} by {kind.rpartition(', ')[2]}" for kind, count in own.items())
+    said = (
+        f"Of {near['caption'].nunique()} images, {each} are nearest to a drawing of their own caption." if each else ""
+    )
+    return " ".join(filter(None, [said, left_out(mine)]))
 
 
 def duplicates_sentence(table: pd.DataFrame, detector: str) -> str:

@@ -90,6 +90,26 @@ def reaches(differences: pd.DataFrame, after: str, edited: str, others: str) -> 
     )
 
 
+def spoiled(differences: pd.DataFrame, after: str, tone: str, untold: str) -> str:
+    """In which groups of captions fewer images are read as a named tone and more cannot be told, each by its whole interval; empty where in none.
+
+    Args:
+        differences: as for :func:`changes`. after: the generator after the edit. tone, untold: how measures of both begin, before a comma and the group.
+    """
+    said = []
+    for measure in dict.fromkeys(differences["probe"]):
+        group = measure.removeprefix(f"{tone}, ")
+        fall, rise = (_change(differences, f"{start}, {group}", after) for start in (tone, untold))
+        if fall is not None and rise is not None and fall.high < 0 < rise.low:
+            less, more = (points(row.difference, row.low, row.high) for row in (fall, rise))
+            said.append(f"{group} ({tone} {less} and {untold} {more} points)")
+    return (
+        f"Fewer images are read as a named tone and more cannot be told, each by its whole interval, in: {'; '.join(said)}."
+        if said
+        else ""
+    )
+
+
 def worst(table: pd.DataFrame) -> pd.DataFrame:
     """The concepts that lost most, in percent of their images: a row for each that lost any, named by a caption."""
     table = table[table["change"] < 0]

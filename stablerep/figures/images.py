@@ -217,8 +217,8 @@ def qualities(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def pixels_of(png: bytes) -> np.ndarray:
-    """uint8 [H, W, 3] of a picture in a table."""
+def pixels_of(png: bytes, mode: str = "RGB") -> np.ndarray:
+    """uint8 [H, W, 3] of a picture in a table; 4 with how opaque it is, in the mode RGBA."""
     from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(png)).convert(mode))

@@ -115,8 +115,9 @@ def still_needed(table: pd.DataFrame) -> str:
     for arm, part in table.groupby("first", sort=False):
         lack = 100 * (part["visible"] - part["difference"])
         row = part.loc[lack.idxmax()]
-        shown = f"{100 * row['difference']:+z.1f} where {100 * row['visible']:.1f} would be detected"
-        said.append(f"{arm} {lack.max():.1f} points ({row['second']}: {shown})" if lack.max() > 0 else f"{arm} none")
+        has, wants = (round(100 * row[name], 1) for name in ("difference", "visible"))  # as shown, so that they add up
+        shown = f"{has:+z.1f} where {wants:.1f} would be detected"
+        said.append(f"{arm} {wants - has:.1f} points ({row['second']}: {shown})" if lack.max() > 0 else f"{arm} none")
     return "; ".join(said)
 
 

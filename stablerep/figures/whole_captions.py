@@ -20,7 +20,9 @@ from stablerep.figures.canvas import (
     name_rows,
     wrapped,
 )
+from stablerep.figures.caption_words import extreme_rows
 from stablerep.figures.images import image_grid, pixels_of
+from stablerep.figures.people_and_things import apart
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -105,18 +107,22 @@ def properties(table: pd.DataFrame, captions: str, part: str, w: float) -> Figur
 
 def extremes(table: pd.DataFrame, captions: str, each: int = 4) -> Figure:
     """A row for each of the images that a judge is surest of, and of those furthest from their concept: the image, the gallery's drawing of its caption, and that of
-    what was found.
+    what was found, but for people beside things (:func:`stablerep.figures.people_and_things.apart`).
 
     Args:
         table: ``captions``, ``kind`` (surest or furthest), ``caption``, ``found``, ``lead``, ``png``, ``png_named`` and ``png_found`` (bytes). captions: the
             group; another one where it has no rows. each: images of a kind.
     """
-    mine = table[table["captions"] == captions]
-    mine = (mine if len(mine) else table).groupby("kind", sort=False).head(each)
-    images = [[pixels_of(row.png), pixels_of(row.png_named), pixels_of(row.png_found)] for row in mine.itertuples()]
+    mine = extreme_rows(table, captions, each)
+    fit = set(apart(mine.assign(shows=mine["found"])).index)
+    images = [[pixels_of(png, "RGBA") for png in (row.png, row.png_named, row.png_found)] for row in mine.itertuples()]
+    for place, row in zip(mine.index, images):
+        if place not in fit:
+            row[-1] = np.zeros_like(row[-1])  # of no opacity: a page may be dark
     names = [f"{row.caption}\n({row.kind}: {row.lead:+.2f})" for row in mine.itertuples()]
     figure = image_grid(np.asarray(images), [in_lines(name, 30) for name in names], ["generated", "named", "found"])
-    said = [f"{row.caption}, found {row.found} ({row.lead:+.2f})" for row in mine.itertuples()]
+    found = [f"found {row.found}" if row.Index in fit else "its find is not shown" for row in mine.itertuples()]
+    said = [f"{row.caption}, {what} ({row.lead:+.2f})" for row, what in zip(mine.itertuples(), found)]
     figure.set_label(
         f"Images of which the judge is surest, and those furthest from their concept, with the lead of the caption's concept: {'; '.join(said)}."
     )

@@ -102,7 +102,7 @@ def test_the_largest_correction_is_explained_by_the_confusion():
 
 def test_distances_over_w_are_told_to_change_only_by_whole_intervals():
     said = bias_words.nearer(measures())
-    assert said.startswith("tone, to training images of the caption 40.0 % at w = 1, 40.0 % at w = 4. Between w = 1 and w = 4: no interval lies apart")  # fmt: skip
+    assert said.startswith("tone, to training images of the caption 40.0 % at w = 1, 40.0 % at w = 4. Between w = 1 and w = 4: all intervals meet")  # fmt: skip
     apart = measures().assign(low=[0.8 if w == 1 else 0.1 for w in measures()["guidance_scale"]], high=[0.9 if w == 1 else 0.2 for w in measures()["guidance_scale"]])  # fmt: skip
     assert bias_words.nearer(apart).endswith("by whole intervals tone, to training images of the caption falls")
     assert bias_words.nearer(measures().query("guidance_scale == 1")) == "not told, as one w alone was run"

@@ -137,7 +137,7 @@ def test_sentences_on_readers_and_truth():
     truth = pd.DataFrame({"source": ["fresh"], "images": [1200], "right": [300], "wrong": [800]})
     assert (
         caption_tables.truth_sentence(truth)
-        == "Of 1,200 images (*fresh*) 300 count as right and 800 as wrong; the rest cannot be told."
+        == "Of 1,200 images (*fresh*) 300 count as right and 800 as wrong. The rest cannot be told."
     )
 
 

@@ -131,3 +131,19 @@ def test_whether_an_encoder_knows_is_told_by_its_intervals():
         == caption_words.knows_sentence(table[:0], *given)
         == ""
     )
+
+
+def test_finds_that_are_not_shown_beside_the_extreme_images_are_counted():
+    table = pd.DataFrame(
+        {
+            "captions": GROUP,
+            "kind": "furthest",
+            "caption": ["coat", "coat", "rose"],
+            "found": ["deaf person", "gorilla", "tulip"],
+        }
+    )
+    assert caption_words.unshown_sentence(table, GROUP).startswith(
+        "1 image is left out here: of people or parts of the body"
+    )
+    assert caption_words.unshown_sentence(table[1:], GROUP) == ""
+    assert len(caption_words.extreme_rows(table, GROUP, 2)) == 2 and len(caption_words.extreme_rows(table, "none")) == 3

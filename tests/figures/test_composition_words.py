@@ -53,6 +53,9 @@ def test_images_that_add_nothing_are_told():
         and "The furthest: CLIP synthetic, order of words of new ones, 70.0 [68.0, 72.0] % with the image and 90.0"
         in said
     )
+    alike = accuracy()
+    alike.loc[alike["text_alone"] == 0.9, ["text_low", "text_high"]] = 0.9
+    assert "90.0 % without" in composition_words.no_help_sentence(alike, SHOWN, "Untrained CLIP")
     assert composition_words.no_help_sentence(accuracy().assign(text_alone=0.1), SHOWN, "Untrained CLIP") == ""
 
 

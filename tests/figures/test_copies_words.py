@@ -73,3 +73,19 @@ def test_groups_of_nearly_identical_images_are_counted():
         and "100 % of a caption's images, the median 60 %" in said
     )
     assert copies_words.extraction_sentence(table[:0]).startswith("This run looks for no groups")
+
+
+def near(*captions: str) -> pd.DataFrame:
+    """Pictures of a dog's face, and the drawings that are nearest: by embedding, and by pixels."""
+    kinds = ("generated", "nearest, embedding", "nearest, pixels")
+    shows = ("dog face", *(f"{one} (noto)" for one in captions))
+    return pd.DataFrame({"caption": "dog face", "kind": kinds[: len(shows)], "shows": shows})
+
+
+def test_nearest_drawings_of_an_image_s_own_caption_are_counted_and_people_left_out():
+    said = copies_words.pictures_sentence(near("dog face", "deaf person"))
+    assert said.startswith(
+        "Of 1 images, 1 by embedding and 0 by pixels are nearest to a drawing of their own caption. 1 image is left out here: of people"
+    )
+    assert copies_words.pictures_sentence(near("dog face", "cat face")).endswith("of their own caption.")
+    assert copies_words.pictures_sentence(near()) == ""

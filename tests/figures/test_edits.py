@@ -171,3 +171,20 @@ def test_whether_an_edit_reaches_other_concepts(tone, said):
     told = edit_tables.reaches(changes(tone, 0.0), AFTER, "edited", "tone")
     assert told.startswith("The edited captions change by -50.0 [-60.0, -40.0] points, the others by") and said in told
     assert edit_tables.reaches(changes(tone, 0.0), AFTER, "edited", "none") == LACKING
+
+
+def test_groups_of_which_images_are_spoiled_are_named_where_both_intervals_tell_it():
+    rows = [
+        ("named tone, a", 0.3, 0.1),
+        ("tone not told, a", -0.28, 0.1),
+        ("named tone, b", 0.3, 0.1),
+        ("tone not told, b", -0.05, 0.1),
+        ("concept first, a", 0.0, 0.1),
+    ]
+    table = pd.DataFrame(rows, columns=["probe", "difference", "half"]).assign(first=BEFORE, second=AFTER)
+    table = table.assign(low=table["difference"] - table["half"], high=table["difference"] + table["half"])
+    said = edit_tables.spoiled(table, AFTER, "named tone", "tone not told")
+    assert said == (
+        "Fewer images are read as a named tone and more cannot be told, each by its whole interval, in: a (named tone -30.0 [-40.0, -20.0] and tone not told +28.0 [+18.0, +38.0] points)."
+    )
+    assert edit_tables.spoiled(table, "dose 2", "named tone", "tone not told") == ""

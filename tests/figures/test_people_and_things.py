@@ -11,6 +11,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.figures import tables
+from stablerep.figures.images import pixels_of
 from stablerep.figures.people_and_things import apart, finds, left_out, names_people
 from stablerep.study.chapters import stored_tables
 
@@ -82,3 +83,52 @@ def test_what_is_retrieved_follows_the_rule_in_picture_and_words():
         "Images of other captions, by their captions. For dog face: by likeness (cat face). 1 image is"
     )
     assert "deaf" not in figures.retrieved(table).get_label()
+
+
+def shade(level: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (level,) * 3).save(file, "PNG")
+    return file.getvalue()
+
+
+def columns_of(figure, rows: int) -> list[list[bool]]:
+    """Of each row of a grid of images, which are there."""
+    mosaic = figure.axes[0].images[0].get_array()[..., 3]
+    height = len(mosaic) // rows
+    lines = [mosaic[place * height : (place + 1) * height] for place in range(rows)]
+    return [[bool(line[:, start : start + 8].any()) for start in range(0, 27, 9)] for line in lines]
+
+
+def test_what_looks_like_a_copy_shows_no_people_beside_things():
+    kinds = ("generated", "nearest, embedding", "nearest, pixels")
+    rows = [
+        ("dog face", ("dog face", "deaf person (noto)", "cat face (noto)")),
+        ("man", ("man", "man (noto)", "gorilla (noto)")),
+    ]
+    table = pd.DataFrame([
+        {"caption": caption, "kind": kind, "shows": shows, "png": shade(90)} for caption, several in rows for kind, shows in zip(kinds, several)
+    ])  # fmt: skip
+    figure = figures.copy_pictures(table)
+    assert columns_of(figure, 2) == [[True, False, True], [True, True, False]]
+    assert figure.get_label().endswith("Nearest by the embedding, for dog face: none that is shown; man: man (noto).")
+
+
+def test_extreme_images_have_no_find_of_people_beside_things():
+    table = pd.DataFrame(
+        {
+            "captions": "some",
+            "kind": "furthest",
+            "caption": ["coat", "rose"],
+            "found": ["deaf person", "tulip"],
+            "lead": -0.5,
+        }
+    )
+    table = table.assign(png=shade(90), png_named=shade(120), png_found=shade(150))
+    figure = figures.extremes(table, "some")
+    assert columns_of(figure, 2) == [[True, True, False], [True, True, True]]
+    assert "coat, its find is not shown (-0.50); rose, found tulip (-0.50)" in figure.get_label()
+
+
+def test_a_picture_is_opaque_where_that_is_asked_for():
+    assert pixels_of(shade(90)).shape == (8, 8, 3)
+    assert (pixels_of(shade(90), "RGBA")[..., 3] == 255).all()

@@ -95,3 +95,7 @@ def test_what_an_arm_still_needs_is_by_its_hardest_floor():
     rows = [("A", "pixels", 0.1, 0.09), ("A", "gradients", -0.014, 0.08), ("B", "pixels", 0.2, 0.05)]
     table = pd.DataFrame(rows, columns=["first", "second", "difference", "visible"])
     assert people_tables.still_needed(table) == "A 9.4 points (gradients: -1.4 where 8.0 would be detected); B none"
+    rounded = table.assign(
+        difference=[0.1, -0.0223, 0.2], visible=[0.09, 0.0884, 0.05]
+    )  # 11.07, of numbers that are shown as 8.8 and 2.2
+    assert people_tables.still_needed(rounded).startswith("A 11.0 points (gradients: -2.2 where 8.8 would")

@@ -168,7 +168,7 @@ def test_what_a_chapter_tests_of_a_claim_that_was_told_is_said_alone(stored, mon
 
 def test_why_a_claim_cannot_be_tested_stands_in_the_place_of_its_effect(stored, monkeypatch):
     stored({"one": {"C8": UP}})
-    why = "a against b: not clearly above the floors: a lies 1.4 points below"
+    why = "a against b: not clearly above the floors: a minus c is -1.4 points"
     answer = Answer("C8", "not testable at this scale", why)
     monkeypatch.setattr(
         claims, "chapter", lambda name: SimpleNamespace(CLAIMS=("C8",), verdict=lambda tables: [answer])

@@ -244,8 +244,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         why = "no record says that the generator learned from the drawings that images are held against"
         return [Answer("C11", WORDS[-1], why, rule, lines)]
     if not area["low"] >= ENOUGH:
-        return [
-            Answer("C11", WORDS[-1], f"the embedding does not find planted copies well enough: {fixed}", rule, lines)
-        ]
+        why = f"the embedding does not find planted copies well enough: {fixed}"
+        return [Answer("C11", WORDS[-1], why, rule, lines)]
     said, but = verdict_on(mine), limits(tables, EMBEDDING, BESIDE, TEST_DRAWINGS, MOVED)
     return [Answer("C11", said.word, f"{EMBEDDING}: {said.sentence}", rule, lines, said.p, effects_of(mine), but=but)]

@@ -230,12 +230,10 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
         return [Answer("C12", WORDS[-1], "not both differences were measured", rule, until=ABSENT)]
     shares = tables["shares"].set_index(["generator", "measure"])["share"]
     right = tables["reader"].set_index("attribute")["accuracy"]["tone"]
+    before = shares[BEFORE, TARGET]
     for share, what in (
         (right, "of the drawings that its probe has not seen, the reader reads the tone rightly in"),
-        (
-            shares[BEFORE, TARGET],
-            "before the edit, the images of the edited captions that are read as a named tone are",
-        ),
+        (before, "before the edit, the images of the edited captions that are read as a named tone are"),
     ):
         if share < LEAST:
             return [Answer("C12", WORDS[-1], f"{what} {100 * share:.0f} %", rule)]
@@ -245,7 +243,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     after = told["second"].iloc[0]
     left, but = shares[after, TARGET], beyond(tables["differences"], after, NAMED_TONE_OTHERS, CONCEPT_OTHERS)
     lines = [
-        f"After the edit {100 * left:.0f} % of the images of the edited captions are still read as a named tone, before it {100 * shares[BEFORE, TARGET]:.0f} %. "
+        f"After the edit {100 * left:.0f} % of the images of the edited captions are still read as a named tone, before it {100 * before:.0f} %. "
         "The verdict says whether there are fewer, not whether there are none. It says nothing of other wordings, or of what the weights still hold."
     ]
     effects = [effect for probe in (TARGET, DAMAGE) for effect in effects_of(told[told["probe"] == probe])]

@@ -69,8 +69,8 @@ def short_of_floors(floors: pd.DataFrame, probe: str, arms: Iterable[str]) -> st
             continue
         worst = mine.loc[(mine["difference"] - mine["visible"]).idxmin()]
         said.append(
-            f"{name} lies {100 * abs(worst['difference']):.1f} points {'below' if worst['difference'] < 0 else 'above'} {worst['second'].lower()} "
-            f"[{100 * worst['low']:+z.1f}, {100 * worst['high']:+z.1f}] and would have to lie {100 * worst['visible']:.1f} above"
+            f"{name} minus {worst['second'].lower()} is {100 * worst['difference']:+z.1f} points "
+            f"[{100 * worst['low']:+z.1f}, {100 * worst['high']:+z.1f}] and would have to be {100 * worst['visible']:+.1f}"
         )
     return "; ".join(said)
 

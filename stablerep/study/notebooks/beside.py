@@ -7,10 +7,25 @@ from typing import Any
 
 import pandas as pd
 
+from stablerep.figures.bounded import bounded
 from stablerep.figures.canvas import in_percent
+from stablerep.study.chapters import Headline
 
 TITLES = {"guidance_scale": "w"}  # of columns, as in other tables of pages; those that are not here are plain words
 DIFFERENCE = "difference"  # the column whose numbers are differences of shares, with signs, in points
+COUNTS = ("concepts", "clusters")  # columns of the number of independent items, the first that a table has
+NONE = 1e-9  # width of an interval below which nothing varied
+
+
+def headline_rows(headline: Headline, tables: Mapping[str, pd.DataFrame]) -> dict | None:
+    """The headline's rows of a chapter's tables (:meth:`stablerep.study.chapters.Headline.rows`), as its page shows them: shares of 0 and 1 with their exact
+    bound, where the table says of how many concepts they are."""
+    if (table := tables.get(headline.table)) is None:
+        return None
+    count = next((name for name in COUNTS if name in table), None)
+    if count and in_percent(headline.unit) and headline.value != DIFFERENCE and {"low", "high"} <= {*table}:
+        tables = {**tables, headline.table: bounded(table, count, value=headline.value)}
+    return headline.rows(tables)
 
 
 def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataFrame:
@@ -38,5 +53,7 @@ def _number(row: Mapping[str, Any], unit: str, value: str) -> str:
         return ""
     scale, digits = (100, 1) if in_percent(unit) else (1, 0 if float(row["value"]).is_integer() else 3)
     form = f"{'+' if value == DIFFERENCE else ''}z,.{digits}f"
-    shown, *ends = (f"{scale * one:{form}}" for one in (row["value"], row["low"], row["high"]) if one is not None)
-    return f"{shown} [{', '.join(ends)}]" if ends else shown
+    shown, ends = f"{scale * row['value']:{form}}", [row["low"], row["high"]]
+    if None in ends or ends[1] - ends[0] < NONE:  # where nothing varied there is no interval
+        return shown
+    return f"{shown} [{', '.join(f'{scale * one:{form}}' for one in ends)}]"

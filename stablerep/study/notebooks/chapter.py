@@ -31,7 +31,7 @@ from stablerep.study.chapters import (
 )
 from stablerep.study.experiments.answers import Answer
 from stablerep.study.experiments.study import Study
-from stablerep.study.notebooks.beside import side_by_side
+from stablerep.study.notebooks.beside import headline_rows, side_by_side
 from stablerep.study.notebooks.given import parameter_table
 from stablerep.study.notebooks.heads import answered, answers_of, floors_sentence
 from stablerep.study.notebooks.reference import describe_reference
@@ -176,7 +176,7 @@ class Chapter:
         """Display this run's headline numbers next to those of the reference, where there are both."""
         if self.own is None or self.tables is self.own:
             return
-        mine, theirs = (chapter(self.name).HEADLINE.rows(tables) for tables in (self.own, self.stored))
+        mine, theirs = (headline_rows(chapter(self.name).HEADLINE, tables) for tables in (self.own, self.stored))
         if "probe" in mine["keys"]:
             probe = getattr(chapter(self.name), "headline_probe", lambda tables: self.probe)(self.own)
             mine["rows"] = [row for row in mine["rows"] if row["probe"] == probe]

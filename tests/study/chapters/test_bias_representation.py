@@ -141,7 +141,7 @@ def test_arms_at_the_floor_decide_nothing():
         assert answer.word == word and ("floors on people: SimCLR synthetic" in answer.why) == (word != "reproduced")
         assert "floors on people" in answer.lines[0] or word != "reproduced"
         assert bool(answer.effects) == (word == "reproduced")  # an effect of arms at the floor says nothing
-    said = "SimCLR real lies 4.0 points above raw pixels [+0.0, +8.0] and would have to lie 5.0 above"
+    said = "SimCLR real minus raw pixels is +4.0 points [+0.0, +8.0] and would have to be +5.0"
     assert said in bias_representation.verdict({"contrasts": table, "floors": floors(SimCLR=0.04)})[0].why
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from stablerep.study.notebooks.beside import side_by_side
+import pandas as pd
+
+from stablerep.study.chapters import Headline
+from stablerep.study.notebooks.beside import headline_rows, side_by_side
 
 
 def headline(keys: list[str], rows: list[dict], *, value: str = "accuracy", unit: str = "accuracy") -> dict:
@@ -33,3 +36,24 @@ def test_other_units_stay_as_they_are():
     mine = headline(["images_of"], [row(1694.0, images_of="noto")], value="captions", unit="captions")
     table = side_by_side(mine, mine)
     assert table.index.names == ["images of"] and table.iloc[0, 0] == "1,694"
+
+
+def test_where_nothing_varied_a_share_has_its_exact_bound_or_no_interval():
+    table = pd.DataFrame(
+        {"arm": ["A", "B", "C"], "accuracy": [1.0, 0.5, 0.0], "low": [1.0, 0.5, 0.0], "high": [1.0, 0.5, 0.0]}
+    )
+
+    def shown(table: pd.DataFrame) -> list[str]:
+        found = headline_rows(Headline("arms", ("arm",), "accuracy", "accuracy"), {"arms": table})
+        return side_by_side(found, found).iloc[:, 0].tolist()
+
+    assert shown(table) == ["100.0", "50.0", "0.0"]  # of how many concepts is not known
+    assert shown(table.assign(clusters=20)) == ["100.0 [86.1, 100.0]", "50.0", "0.0 [0.0, 13.9]"]
+    assert shown(table.assign(clusters=20, low=[0.9, 0.4, 0.0]))[1] == "50.0 [40.0, 50.0]"
+    assert headline_rows(Headline("others", ("arm",), "accuracy", "accuracy"), {"arms": table}) is None
+
+
+def test_differences_without_a_width_have_no_interval_and_no_bound():
+    table = pd.DataFrame({"first": ["A"], "difference": [0.0], "low": [0.0], "high": [0.0], "clusters": [20]})
+    found = headline_rows(Headline("pairs", ("first",), "difference", "accuracy"), {"pairs": table})
+    assert side_by_side(found, found).iloc[0, 0] == "+0.0"
