@@ -62,24 +62,25 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
 
 
 def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
-    """Markdown: which arms exceed the best floor on each set, by means over seeds.
+    """Markdown: which arms exceed the best floor on each set, by means over seeds, which have no intervals.
 
     Args:
         scores: of :func:`stablerep.transfer.transfer_scores`, with ``arm``. floors: which of the arms are floors.
     """
-    said = []
+    said, exceeded = [], False
     for name, part in scores.dropna(subset=["value"]).groupby("set", sort=False):
         means = part.groupby("arm", sort=False)["value"].mean()
         lowest = means[means.index.isin(floors)]
         if lowest.empty:
             continue
         above = means[~means.index.isin(floors) & (means > lowest.max())].sort_values(ascending=False)
+        exceeded |= len(above) > 0
         named = ", ".join(f"{arm} {100 * value:.1f}" for arm, value in above.items())
         said.append(
             f"On {name}, the best floor, {lowest.idxmax().lower()}, has {100 * lowest.max():.1f} %; "
             + (f"above it: {named}." if named else "no encoder lies above it.")
         )
-    return " ".join(said)
+    return " ".join([*said, "These are means without intervals: a small lead says nothing."] if exceeded else said)
 
 
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
@@ -136,7 +137,7 @@ def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
     names = {"effective_rank": "effective rank"}
     shown = table.set_index("arm").rename_axis(None).rename(columns=names)
     shown.insert(shown.columns.get_loc("between") + 1, "gap", shown["within"] - shown["between"])
-    return shown.round(2)
+    return shown.round(2).assign(**{"effective rank": shown["effective rank"].round(1)})
 
 
 def alarms_sentence(table: pd.DataFrame) -> str:

@@ -20,7 +20,7 @@ def beside_best_floor(overall: pd.DataFrame, floors: Sequence[str]) -> str:
         if known.empty or len(known) == len(scores):
             continue
         best, top = scores.drop(known.index).max(), known.max()
-        said = f"{known.idxmax().lower()} with {100 * top:.1f} % by the {measure}"
+        said = f"{known.idxmax().lower()} with {100 * top:.1f} % by {measure}"
         (below if best <= top else above).append(said)
     if not below and not above:
         return ""

@@ -69,8 +69,10 @@ def test_what_transfers_is_told_against_the_best_floor():
     ]
     scores = pd.DataFrame(rows, columns=["arm", "set", "value"])
     assert tables.transfer_sentence(scores, ["pixels"]) == (
-        "On digits, the best floor, pixels, has 95.0 %; no encoder lies above it. On art, the best floor, pixels, has 20.0 %; above it: a 30.0, b 25.0."
+        "On digits, the best floor, pixels, has 95.0 %; no encoder lies above it. On art, the best floor, pixels, has 20.0 %; above it: a 30.0, b 25.0. "
+        "These are means without intervals: a small lead says nothing."
     )
+    assert tables.transfer_sentence(scores[:2], ["pixels"]).endswith("no encoder lies above it.")
 
 
 def test_transfer_is_averaged_over_seeds():
@@ -86,7 +88,7 @@ def test_costs_have_separators_and_multiples():
 
 def test_a_diagnosis_has_readable_titles():
     features = pd.DataFrame(
-        {"arm": ["b"], "within": [0.9149], "between": [0.4051], "effective_rank": [12.4], "alarms": ["none"]}
+        {"arm": ["b"], "within": [0.9149], "between": [0.4051], "effective_rank": [12.43], "alarms": ["none"]}
     )
     shown = tables.diagnostics(features)
     assert shown.columns.tolist() == ["within", "between", "gap", "effective rank", "alarms"]

@@ -9,9 +9,9 @@ from stablerep.figures.transfer_answers import beside_best_floor
 @pytest.mark.parametrize(
     ("linear", "few", "said"),
     [
-        (0.5, 0.6, "No encoder lies above the best floor over these sets: hog with 62.0 % by the linear; hog with 66.0 % by the few."),
-        (0.7, 0.8, "The best encoder lies above the best floor: hog with 62.0 % by the linear; hog with 66.0 % by the few."),
-        (0.7, 0.6, "by one measure (hog with 62.0 % by the linear) and not by the other (hog with 66.0 % by the few)."),
+        (0.5, 0.6, "No encoder lies above the best floor over these sets: hog with 62.0 % by linear; hog with 66.0 % by few."),
+        (0.7, 0.8, "The best encoder lies above the best floor: hog with 62.0 % by linear; hog with 66.0 % by few."),
+        (0.7, 0.6, "by one measure (hog with 62.0 % by linear) and not by the other (hog with 66.0 % by few)."),
     ],
 )  # fmt: skip
 def test_encoders_are_held_against_the_best_floor(linear, few, said):

@@ -33,3 +33,11 @@ def test_other_units_stay_as_they_are():
     mine = headline(["images_of"], [row(1694.0, images_of="noto")], value="captions", unit="captions")
     table = side_by_side(mine, mine)
     assert table.index.names == ["images of"] and table.iloc[0, 0] == "1,694"
+
+
+def test_measures_have_the_names_of_the_tables_above():
+    rows = [row(0.5, measure="top1"), row(0.4, measure="another")]
+    assert side_by_side(headline(["measure"], rows), headline(["measure"], rows)).index.tolist() == [
+        "concept first",
+        "another",
+    ]
