@@ -58,23 +58,6 @@ def test_transfer_may_have_a_column_over_all_sets():
     assert "all sets" not in tables.transfer(scores)
 
 
-def test_what_transfers_is_told_against_the_best_floor():
-    rows = [
-        ("pixels", "digits", 0.95),
-        ("a", "digits", 0.9),
-        ("pixels", "art", 0.2),
-        ("a", "art", 0.3),
-        ("b", "art", 0.25),
-        ("b", "faces", np.nan),
-    ]
-    scores = pd.DataFrame(rows, columns=["arm", "set", "value"])
-    assert tables.transfer_sentence(scores, ["pixels"]) == (
-        "On digits, the best floor, pixels, has 95.0 %; no encoder lies above it. On art, the best floor, pixels, has 20.0 %; above it: a 30.0, b 25.0. "
-        "These are means without intervals: a small lead says nothing."
-    )
-    assert tables.transfer_sentence(scores[:2], ["pixels"]).endswith("no encoder lies above it.")
-
-
 def test_transfer_is_averaged_over_seeds():
     rows = [("b", "digits", 0.5, 0), ("b", "digits", 0.7, 1), ("b", "faces", np.nan, 0), ("a", "digits", 0.25, 0)]
     shown = tables.transfer(pd.DataFrame(rows, columns=["arm", "set", "value", "seed"]))
@@ -92,6 +75,7 @@ def test_a_diagnosis_has_readable_titles():
     )
     shown = tables.diagnostics(features)
     assert shown.columns.tolist() == ["within", "between", "gap", "effective rank", "alarms"]
+    assert shown.loc["b", "effective rank"] == 12.4
     assert shown.loc["b", "within"] == 0.91 and shown.loc["b", "gap"] == 0.51  # not the difference of what is shown
 
 

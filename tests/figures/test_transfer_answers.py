@@ -1,9 +1,10 @@
-"""The best encoder over all transfer sets beside the best floor."""
+"""Encoders beside the best floor, over all transfer sets and on each."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from stablerep.figures.transfer_answers import beside_best_floor
+from stablerep.figures.transfer_answers import beside_best_floor, transfer_sentence
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,18 @@ def test_encoders_are_held_against_the_best_floor(linear, few, said):
     overall = pd.DataFrame(rows, columns=["measure", "arm", "score"])
     assert said in beside_best_floor(overall, ["HOG", "pixels"])
     assert beside_best_floor(overall, ["other"]) == beside_best_floor(overall, ["HOG", "pixels", "A", "B"]) == ""
+
+
+def test_what_transfers_is_told_against_the_best_floor():
+    rows = [
+        ("pixels", "digits", 0.95),
+        ("a", "digits", 0.9),
+        ("pixels", "art", 0.2),
+        ("a", "art", 0.3),
+        ("b", "art", 0.25),
+        ("b", "faces", np.nan),
+    ]
+    scores = pd.DataFrame(rows, columns=["arm", "set", "value"])
+    assert transfer_sentence(scores, ["pixels"]) == (
+        "On digits, the best floor, pixels, has 95.0 %; no encoder lies above it. On art, the best floor, pixels, has 20.0 %; above it: a 30.0, b 25.0."
+    )
