@@ -55,24 +55,33 @@ RATES = VALUES["rates"][1]
 LEFT_OUT = ("caption-as-class", "mae", "byol", "moco-v3", "dino")  # by the comparison, of the chapter on methods
 TEACHERS = LEFT_OUT[2:]
 MOMENTA = (0.99, 0.9, 0.97, 0.996)  # of teachers; the first beside the rates of all, the others by themselves
-STAGES = {
-    "encoders": "Encoders, each trained for about {seconds:.0f} seconds on one core, {many}",
-    "scenes": "The camera: smallest drawing, largest turn, background",
-    "views": "Smallest share of a scene that a crop keeps (`crop_min`)",
-    "batches": "Whether a batch holds one caption of a concept (`one_per_concept`)",
-    "colours": "How often views of methods that read captions change colour (`caption_colour`; 1 as for the others)",
-    "rates": "Peak of the learning rate",
-    "guidance": "Guidance scale w of the images",
-    "left out": "Peak of the learning rate of methods that the comparison leaves out",
-    "teachers": "Peak of the learning rate, and momentum of the teacher at the start",
+STAGES = {  # heading and caption
+    "encoders": (
+        "Encoder",
+        "Encoders, each trained for about {seconds:.0f} seconds on one core, by StableRep on real designs",
+    ),
+    "scenes": ("Camera", "The camera: smallest drawing, largest turn, background"),
+    "views": ("Crops", "Smallest share of a scene that a crop keeps (`crop_min`)"),
+    "batches": ("Batches", "Whether a batch holds one caption of a concept (`one_per_concept`)"),
+    "colours": (
+        "Colours",
+        "How often views of methods that read captions change colour (`caption_colour`; 1 as for the others)",
+    ),
+    "rates": ("Learning rates", "Peak of the learning rate"),
+    "guidance": ("Guidance scales", "Guidance scale w of the images"),
+    "left out": (
+        "Methods that the comparison leaves out",
+        "Peak of the learning rate of methods that the comparison leaves out",
+    ),
+    "teachers": ("Methods with a teacher", "Peak of the learning rate, and momentum of the teacher at the start"),
 }
 NOTES = {  # beside the tables
-    "scenes": "Chosen is the camera at which both arms lie furthest above the floors. A strong background is the same in both views of an "
+    "scenes": "With it both arms lie furthest above the floors. A strong background is the same in both views of an "
     "image: SimCLR learns it instead of the thing. The tables of the camera, of crops and of batches were made before the choices that follow them: with one caption of a "
     "concept in a batch and, for CLIP, a learning rate of 0.002 and a quarter of the colour changes.",
     "batches": "CLIP gains when names of one thing share a batch; we have no explanation.",
     "rates": "Learning rates and guidance scales were tried with full colour changes for the methods that read captions.",
-    "guidance": "For SimCLR 4 and 8 differ by a tenth of a point, and 4 needs fewer steps of sampling; 4 is taken.",
+    "guidance": "For SimCLR 4 and 8 differ by a tenth of a point, and 4 needs fewer steps of sampling.",
     "left out": "A teacher's momentum is 0.99 here. MAE, BYOL and DINO do best at the lowest rate; the first reference of the methods had "
     "them at 0.0003, where they do worse.",
     "teachers": "With these the three methods with a teacher have had four times as many trials as any other: where they stay behind, it is "
@@ -110,8 +119,9 @@ def trials(stage: str, steps: int, seconds: float, study: Study) -> Iterator[tup
         chosen = study.camera
         for smallest, turn, background in CAMERAS:
             study.camera = Camera(smallest, turn, background)
+            choice = _camera(study.camera)
             for name in (*FLOORS, "SimCLR real", MANY):
-                yield arm(name), f"{smallest:g}, {turn:g}°, {background:g}", {"steps": steps}
+                yield arm(name), choice, {"steps": steps}
         study.camera = chosen
     if stage == "encoders":
         for name, stem in ENCODERS:
@@ -209,6 +219,35 @@ def power_page(table: pd.DataFrame) -> str:
     return POWER.format(table=captioned("Smallest detectable differences in points.", shown), **sizes)
 
 
+def chosen(stage: str) -> str:
+    """What the presets take of a stage's choices: of each method where they differ."""
+    p, further = parameters({}), resolve("methods", {"preset": "reference"})
+    if stage == "encoders":
+        return f"`{p.encoder}`, {p.stem}"
+    if stage == "scenes":
+        return _camera(Camera())
+    if stage in VALUES:
+        name, _, arms = VALUES[stage]
+        taken = {which.method: f"{getattr(p, of_method(which.method, name))}" for which in arms}
+    else:
+        taken = {}
+        for method in LEFT_OUT:
+            rate = getattr(further, of_method(method, "learning_rate"))
+            momentum = getattr(further, of_method(method, "teacher_momentum")) if method in TEACHERS else MOMENTA[0]
+            if (momentum in MOMENTA[1:]) == (stage == "teachers"):
+                taken[method] = f"{rate}, {momentum}" if stage == "teachers" else f"{rate}"
+    values = {
+        WORDS.get(value, value): [METHODS[m].title for m in taken if taken[m] == value] for value in taken.values()
+    }
+    if len(values) == 1:
+        return next(iter(values))
+    return "; ".join(f"{value} for {', '.join(titles)}" for value, titles in values.items())
+
+
+def _camera(camera: Camera) -> str:
+    return f"{camera.smallest:g}, {camera.turn:g}°, {camera.background:g}"
+
+
 def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
     """The page of the book: a table per stage, a row per choice, a column per arm."""
     probe = probe_of(pd.DataFrame({"probe": [name for name in table if name.startswith(("one-shot", "linear"))]}))
@@ -224,9 +263,10 @@ def page(table: pd.DataFrame, power: pd.DataFrame | None) -> str:
             shown["steps"] = [f"{n:,}" for n in by_choice.loc[shown.index, "steps"]]
             shown["weights"] = [f"{n / 1e6:.1f} M" for n in by_choice.loc[shown.index, "weights"]]
         rows = [[WORDS.get(text := str(cell), text) for cell in row] for row in shown.reset_index().to_numpy()]
-        title = STAGES[stage].format(seconds=seconds, many="by StableRep on real designs")
-        note = f"{NOTES[stage]}\n\n" if stage in NOTES else ""
-        parts.append(f"## {title}\n\n{note}" + captioned(f"{title}.", markdown_table(["choice", *shown.columns], rows)))
+        head, caption = STAGES[stage]
+        said = " ".join(filter(None, [f"Chosen: {chosen(stage)}.", NOTES.get(stage)]))
+        shown = captioned(f"{caption.format(seconds=seconds)}.", markdown_table(["choice", *shown.columns], rows))
+        parts.append(f"## {head}\n\n{said}\n\n{shown}")
     return PAGE.format(probe=probe, tables="\n\n".join(parts), power=power_page(power) if power is not None else "")
 
 

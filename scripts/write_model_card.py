@@ -16,9 +16,29 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD = EMBEDDED / "training"
 
 
+MEANINGS = {  # of the settings, as the recipes' code has them
+    "epochs": "passes over the training images, or as many draws",
+    "batch_size": "images",
+    "learning_rate": "peak, after a warm-up; then half a cosine to zero",
+    "absolute_weight": "of the absolute error, beside the squared error: keeps thin outlines sharp",
+    "latent_noise": "standard deviation of the noise that is added to latents, so that the decoder bears what the denoiser gets wrong",
+    "scale_weight": "of the error at half size (below)",
+    "decoder_epochs": "further passes for the decoder alone",
+    "decoder_learning_rate": "peak in these passes",
+    "decoder_noise": "in the place of latent noise in these passes",
+    "latent_weight": "of what pulls each latent channel to mean 0 and deviation 1",
+    "weight_decay": "of the optimizer",
+    "caption_dropout": "share of captions that the empty one takes the place of, for guidance",
+    "keyword_share": "share of the other captions that get one to three keywords more",
+    "average_decay": "of the moving average of the weights, which is what is kept",
+    "concept_power": "one minus this is the power of *k* above",
+    "seed": "of everything random",
+}
+
+
 def recipe_table(of: str, recipe: dict) -> str:
-    rows = [[name.replace("_", " "), f"{value:g}"] for name, value in recipe.items()]
-    return captioned(f"The recipe of the {of}.", markdown_table(["setting", "value"], rows))
+    rows = [[name.replace("_", " "), f"{value:g}", MEANINGS[name]] for name, value in recipe.items()]
+    return captioned(f"The recipe of the {of}.", markdown_table(["setting", "value", "meaning"], rows))
 
 
 def card() -> str:

@@ -45,7 +45,7 @@ def _best(floors: pd.DataFrame) -> str:
 
 def _below(trained: pd.DataFrame, top: float) -> str:
     if not (trained["accuracy"] < top).any():
-        return "Every trained arm lies above it."
+        return "Every trained arm has a higher mean."
     return f"Below it: {_names(trained, top)}."
 
 

@@ -156,16 +156,6 @@ def mixed_accuracies(shares: pd.DataFrame, probe: str) -> pd.DataFrame:
     return wide
 
 
-def real_share(shares: pd.DataFrame) -> str:
-    """A sentence on which share of the images is real where all are to be.
-
-    Args:
-        shares: ``images``, ``real`` and ``share``.
-    """
-    most = shares.sort_values("real").iloc[-1]
-    return f"Of the images of *{most['images']}*, {100 * most['share']:.0f} % are real."
-
-
 def generation_accuracies(table: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Accuracy in percent on one probe: a row per way, a column per generation.
 

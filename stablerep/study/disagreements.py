@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stablerep.errors import MissingError
@@ -101,11 +102,25 @@ def found(compared: Compared) -> tuple[str, str]:
     return text.replace("-", "−"), f"{OPEN} ({open_for})" if open_for else word
 
 
+def summary(words: Sequence[str]) -> str:
+    """How many statements have each result, in a sentence.
+
+    Args:
+        words: one for each statement, as :func:`found` has them, or ``UNTESTED``.
+    """
+    counts = {word: sum(one.startswith(word) for one in words) for word in (*WORDS, UNTESTED)}
+    told = "; ".join(f"*{word}*, {number}" for word, number in counts.items() if number)
+    return f"Of {len(words)} statements, by what came out here: {told}."
+
+
 def disagreements() -> str:
-    """In MyST Markdown: a row for each statement, with the difference that speaks to it and what that says."""
-    rows = [
-        "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
-    ]
+    """In MyST Markdown: what came out in short, and a row for each statement, with the difference that speaks to it and what that says."""
+    rows, words = (
+        [
+            "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
+        ],
+        [],
+    )
     for one in SAID:
         if one.compared is None:
             compared, effect, word = f"– ({one.apart})", "–", UNTESTED
@@ -113,6 +128,7 @@ def disagreements() -> str:
             effect, word = found(one.compared)
             pair = f"{one.compared.first} − {one.compared.second}, {{doc}}`chapters/{one.compared.chapter}`"
             compared = f"{pair}; {one.apart}"
+        words.append(word)
         rows.append(f"* - {{cite:t}}`{one.paper}`: {one.text}\n  - {compared}\n  - {effect}\n  - {word}")
     head = ":::{list-table} What other papers say of synthetic images, and what is seen here.\n:header-rows: 1\n:name: tab-disagreements\n:widths: 32 36 17 15\n\n"
-    return f"{head}{chr(10).join(rows)}\n:::"
+    return f"{summary(words)}\n\n{head}{chr(10).join(rows)}\n:::"

@@ -20,7 +20,7 @@ def test_arms_below_the_best_floor_are_named():
     floors = {"Pixels": (0.05, 0), "Gradients": (0.06, 0)}
     best = "The best floor, gradients, has 6.0 [5.0, 7.0] %."
     assert below_floors(arms(a=(0.055, 9), b=(0.08, 9), **floors), "p") == f"{best} Below it: a."
-    assert below_floors(arms(a=(0.07, 9), **floors), "p") == f"{best} Every trained arm lies above it."
+    assert below_floors(arms(a=(0.07, 9), **floors), "p") == f"{best} Every trained arm has a higher mean."
     assert below_floors(arms(a=(0.01, 9), b=(0.02, 9), **floors), "p") == f"{best} Below it: every trained arm."
     assert below_floors(arms(a=(0.01, 9)), "p") == below_floors(arms(**floors), "p") == ""
 

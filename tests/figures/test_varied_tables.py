@@ -121,7 +121,6 @@ def test_mixtures_have_a_row_each_with_the_share_that_is_real():
     assert shown.columns.tolist() == ["real images, %", "A", "B"] and shown.index.tolist() == ["4 synthetic", "4 real"]
     assert shown.loc["4 real"].tolist() == ["86", "30.0 [5.0, 50.0]", ""]
     assert shown.loc["4 synthetic"].tolist() == ["0", "10.0 [5.0, 50.0]", "20.0 [5.0, 50.0]"]
-    assert varied_tables.real_share(table) == "Of the images of *4 real*, 86 % are real."
 
 
 def test_guessing_has_a_share_for_each_probe():

@@ -120,6 +120,12 @@ def test_rows_name_chapters_papers_and_pairs_that_there_are():
             assert (one.compared.first, one.compared.second) in pairs, one
 
 
+def test_the_summary_counts_words():
+    words = [ABSENT, SAME, f"{OPEN} (fewer than three seeds)", UNTESTED, SAME]
+    told = f"*{SAME}*, 2; *{OPEN}*, 1; *{ABSENT}*, 1; *{UNTESTED}*, 1."
+    assert disagreements.summary(words) == f"Of 5 statements, by what came out here: {told}"
+
+
 def test_a_pair_may_be_stored_the_other_way_round(monkeypatch):
     stored(monkeypatch, 0.01, 0.03)
     here = Compared("compare", "SimCLR real", "SimCLR synthetic")

@@ -86,13 +86,15 @@ def place_early(
 def place_without_results(name: str, parameters: Parameters, folder: Path) -> None:
     """A page for a chapter that is to be drawn from stored results, of which there are none."""
     how = lacking(name, parameters) or f"`stablerep run {name}` computes the chapter at the preset `laptop`."
-    remedy = f"and none was computed for this book. {how}"
+    remedy = "and none was computed for this book."
+    if not hasattr(chapter(name), "WOULD_SHOW"):  # which says what to do
+        remedy += f" {how}"
     (folder / f"{name}.ipynb").write_text(json.dumps(announcement(name, remedy)), encoding="utf-8")
 
 
 def announcement(name: str, why: str) -> dict:
-    """A notebook without code, with the chapter's title and question, ``why`` there is no more, and what the chapter would show (``WOULD_SHOW``), where it
-    says that."""
+    """A notebook without code, with the chapter's title and question, ``why`` there is no more, and what the chapter would show and takes (``WOULD_SHOW``),
+    where it says that."""
     title = "".join(json.loads(source_text(name))["cells"][0]["source"])
     text = f"{title}\n\n**{chapter(name).QUESTION}**\n\nThis chapter has no stored results, {why}"
     text += f"\n\n{shown}" if (shown := getattr(chapter(name), "WOULD_SHOW", "")) else ""

@@ -133,15 +133,16 @@ def chapter_row(name: str, notebook: dict) -> list[str]:
     """
     record = notebook["metadata"].get("papermill", {})
     given = record.get("parameters", {})
+    unknown = "not executed" if notebook["metadata"].get("stablerep", {}).get("announced") else UNKNOWN
     if "preset" in (ours := notebook["metadata"].get("stablerep", {})):
         given = {"preset": ours["preset"], **ours["changed"]}
     changed = ", ".join(f"`{key}={value}`" for key, value in sorted(given.items()) if key != "preset") or "none"
     return [
         f"[](/{CHAPTERS}/{name}.ipynb)",
-        f"`{given['preset']}`" if "preset" in given else UNKNOWN,
+        f"`{given['preset']}`" if "preset" in given else unknown,
         changed.replace("|", "\\|"),
-        duration(record["duration"]) if record.get("duration") is not None else UNKNOWN,
-        (record.get("start_time") or UNKNOWN)[:16].replace("T", " "),
+        duration(record["duration"]) if record.get("duration") is not None else unknown,
+        (record.get("start_time") or unknown)[:16].replace("T", " "),
         f"`{source_hash(notebook)}`",
     ]
 

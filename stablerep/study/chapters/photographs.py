@@ -28,26 +28,29 @@ TESTED = {
     "C8": "the first half, on photographs of FairFace",
     "C13": "whether StableRep learns more from photographs of CIFAR-10 and synthetic images, half and half, than from as many of either kind",
 }
-WOULD_SHOW = """\
-With results, the page has for each claim:
-
-- **C1** (CIFAR-10): SimCLR on synthetic images against SimCLR on as many photographs with the same captions. It is judged as in the
-  [comparison](/book/chapters/compare.ipynb), at one guidance scale that was fixed beforehand.
-- **C2** (CIFAR-10): StableRep on synthetic images against SimCLR and CLIP. Captions are made from classes here, so StableRep learns from labels and
-  SimCLR does not: a lead says little more than that labels help. Beside it stands StableRep on photographs, with the same labels.
-- **C3** (CIFAR-10): accuracy of SimCLR and of StableRep over the guidance scale, and the scale at which each is best. It takes encoders at three scales or more.
-- **C8**, its first half (FairFace): whether synthetic images change accuracy for some groups of people more than for others. The groups are by
-  *perceived* race, gender and age.
-- **C13** (CIFAR-10): StableRep on photographs and synthetic images, half and half, against as many of either kind.
-
-**What it takes.** The photographs of CIFAR-10, FairFace or both; a generator for each, hours of training on two cores; and three seeds for a verdict.
-C1, C2, C3 and C13 need CIFAR-10 alone, C8 needs FairFace alone. `--dry-run` behind the last command says what the chapter itself costs."""
 CLUSTERS = "test photographs"
 HEADLINE = Headline("arms", ("data", "arm", "probe"), "accuracy", "accuracy")
 
 CIFAR = Photographs("CIFAR-10", "cifar10", ("label",), "cifar10_generator")
 FACES = Photographs("FairFace", "fairface64", ("race", "gender", "age"), "fairface_generator")
 SETS = (CIFAR, FACES)
+CONTINUED = " \\\n    "  # of a command, on its next line
+WOULD_SHOW = f"""\
+With results, the page has for each claim:
+
+- **C1** (CIFAR-10): SimCLR on synthetic images against SimCLR on as many photographs with the same captions. It is judged as in the [comparison](/book/chapters/compare.ipynb), at one guidance scale that was fixed beforehand.
+- **C2** (CIFAR-10): StableRep on synthetic images against SimCLR and CLIP. Captions are made from classes here, so StableRep learns from labels and SimCLR does not: a lead says little more than that labels help. Beside it stands StableRep on photographs, with the same labels.
+- **C3** (CIFAR-10): accuracy of SimCLR and of StableRep over the guidance scale, and the scale at which each is best. It takes encoders at three scales or more.
+- **C8**, its first half (FairFace): whether synthetic images change accuracy for some groups of people more than for others. The groups are by *perceived* race, gender and age.
+- **C13** (CIFAR-10): StableRep on photographs and synthetic images, half and half, against as many of either kind.
+
+**What it takes.** The photographs of CIFAR-10, FairFace or both, below the folder that `STABLEREP_DATA` names; a generator that has learned from them for each, hours of training on two cores; and three seeds for a verdict. Neither photographs nor generators come with the project. C1, C2, C3 and C13 need CIFAR-10 alone, C8 needs FairFace alone. `--dry-run` behind the last command says what the chapter itself costs.
+
+```console
+{chr(10).join(f"$ {one.command}" for one in SETS)}
+$ stablerep reference photographs \\
+    {CONTINUED.join(f"-p {one.generator}=generators/{one.corpus}/pipeline" for one in SETS)}
+```"""
 SWEPT = ("simclr", "stablerep")  # at every guidance scale
 MIXED = Arm("StableRep half real, half synthetic", "stablerep", "mixed")
 BESIDE = (

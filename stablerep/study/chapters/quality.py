@@ -43,11 +43,8 @@ PICTURES = Step(
     "pictures", 1, lambda p: "a few captions in every quality",
     ("stablerep.audits.faithfulness", "stablerep.variants", "stablerep.camera", f"{__name__}:draw_pictures"), seconds=0.5,
 )  # fmt: skip
-PICTURED = (
-    "dog face",
-    "rose",
-    "woman health worker",
-)  # where they are to be had, and the first captions in place of others
+# where they are to be had, and the first captions in place of others
+PICTURED = ("dog face", "rose", "woman health worker")
 
 
 class Parameters(Pretraining):

@@ -152,12 +152,11 @@ class Chapter:
         return f", from {seeds} seed{'s' if seeds > 1 else ''}{few}; {self.reference[0].lower()}{self.reference[1:].removesuffix('.')}"
 
     def verdict(self) -> Markdown:
-        """The answers with their rules, and what the reference is."""
+        """The answers with their rules, and what the reference is; that there is none stands in :meth:`opening`."""
         from IPython.display import Markdown
 
-        return Markdown(
-            "\n\n".join(filter(None, [*(one.markdown for one in self.answers), self.notes(), self.reference]))
-        )
+        about = self.reference if self.tables is self.stored else ""
+        return Markdown("\n\n".join(filter(None, [*(one.markdown for one in self.answers), self.notes(), about])))
 
     def own_run(self) -> Markdown:
         """What this run is beside the reference, in sentences."""

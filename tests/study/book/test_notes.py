@@ -8,7 +8,14 @@ import json
 import pytest
 
 from stablerep.study.book.early import announcement
-from stablerep.study.book.notes import WORDS, add_chapter_notes, add_front_note, stale_chapters, stale_inputs
+from stablerep.study.book.notes import (
+    WORDS,
+    add_chapter_notes,
+    add_front_note,
+    chapter_row,
+    stale_chapters,
+    stale_inputs,
+)
 from stablerep.study.book.record import Record
 from stablerep.study.chapters import resolve
 from stablerep.study.notebooks import execution
@@ -129,3 +136,9 @@ def test_the_first_page_names_the_book_and_its_parameters():
     assert "drawn from stored results, whose numbers its parameters do not change: guidance_scale" in stored
     plain = add_front_note("# Old title\n\nProse.\n", RECORD.model_copy(update={"changed": {}}))
     assert plain == "# w = 4\n\nProse.\n"
+
+
+def test_a_page_without_a_run_was_not_executed_and_one_without_a_record_is_not_recorded(notebook):
+    row = chapter_row("photographs", announcement("photographs", "yet."))
+    assert [row[1], *row[3:5]] == ["not executed"] * 3
+    assert chapter_row("compare", notebook)[1:5] == ["`smoke`", "none", "not recorded", "not recorded"]
