@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from contextlib import nullcontext
+from itertools import product
 
 import matplotlib
 
@@ -840,6 +841,20 @@ def test_a_word_with_a_hyphen_stays_whole_in_a_label(phone):
     assert label.split()[-6:] == caption.split() and ("\n" in label) == (len(label) > 52 or not phone)
 
 
+def test_labels_in_several_lines_begin_at_one_place_within_the_figure():
+    """Of eight columns of images and captions as long as those of two people."""
+    table = grid_table().assign(index=0)
+    table = pd.concat([table.assign(guidance_scale=w) for w in range(1, 9)]).drop_duplicates(
+        ["caption", "guidance_scale"]
+    )
+    table = table.assign(caption=table["caption"] + " in manual wheelchair: medium-light skin tone, facing right")
+    figure = figures.sample_grid(table, per_scale=1)
+    figure.canvas.draw()
+    labels = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert min(one.x0 for one in labels) >= 0 and np.ptp([one.x0 for one in labels]) < 0.1
+    assert max(one.x1 for one in labels) <= figure.axes[0].get_window_extent().x0
+
+
 @pytest.mark.parametrize(("draw", "table", "title"), [
     (figures.retrieved, retrieved_table, "by words,\nown left out"), (figures.strip, strip_table, "found most alike"),
 ])  # fmt: skip
@@ -980,7 +995,7 @@ def test_the_example_batch_shows_what_each_scheme_takes_for_positives():
     assert len({view.tobytes() for view in views}) == 12
 
 
-def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
+def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_clear(emoji):
     part = emoji.where(
         emoji.table["caption"].isin(["red heart", "pizza"]) & emoji.table["design"].isin(["noto", "twemoji"])
     )
@@ -989,16 +1004,17 @@ def test_designs_of_a_caption_stand_side_by_side_and_gaps_are_white(emoji):
         != part.table["id"][(part.table["caption"] == "pizza") & (part.table["design"] == "noto")].item()
     )
     figure = figures.designs_of(part, ["pizza", "red heart"], ["twemoji", "noto"], 16)
-    shown = tiles(figure, 2, 2, 16).reshape(4, 16, 16, 3)
+    drawn = np.asarray(figure.axes[0].images[0].get_array())
     pixels = {
         (row.caption, row.design): image
         for row, image in zip(part.table.itertuples(), part.images(16).permute(0, 2, 3, 1).numpy())
     }
-    for place, key in enumerate(
-        [("pizza", "twemoji"), ("pizza", "noto"), ("red heart", "twemoji"), ("red heart", "noto")]
-    ):
-        expected = pixels.get(key, np.full((16, 16, 3), 255))
-        assert np.array_equal(shown[place], expected), key
+    for (i, caption), (j, design) in product(enumerate(["pizza", "red heart"]), enumerate(["twemoji", "noto"])):
+        tile = drawn[17 * i + 1 : 17 * i + 17, 17 * j : 17 * j + 16]  # a pixel between two of them
+        if (caption, design) in pixels:
+            assert (tile[..., 3] == 255).all() and np.array_equal(tile[..., :3], pixels[caption, design])
+        else:
+            assert not tile[..., 3].any()
     assert ("pizza", "noto") not in pixels
 
 

@@ -122,9 +122,16 @@ def draw_margin(axis) -> None:
 
 
 def name_rows(axis, names) -> None:
-    """A row of the axis for each name, the first on top. Where some have several lines, all begin at the left: a page draws them in its own font, in
-    which lines that end below each other here would not."""
+    """A row of the axis for each name, the first on top."""
     axis.set_yticks(range(len(names)), names, fontsize=SMALL)
+    align_lines(axis)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+
+
+def align_lines(axis) -> None:
+    """Where some names of rows have several lines, all begin at the left: a page draws them in its own font, in which lines that end below each other
+    here would not."""
     labels = axis.get_yticklabels()
     if any("\n" in one.get_text() for one in labels):
         renderer = axis.figure.canvas.get_renderer()
@@ -132,8 +139,6 @@ def name_rows(axis, names) -> None:
         axis.tick_params(axis="y", pad=72 / axis.figure.dpi * widest + 4)
         for one in labels:
             one.set(horizontalalignment="left", multialignment="left")
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.grid(axis="y", visible=False)
 
 
 def seeds_of(table: pd.DataFrame) -> str:

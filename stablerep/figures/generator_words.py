@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stablerep.figures.solutions import LACKING, product
-from stablerep.figures.tables import percent
+from stablerep.figures.tables import percent, points
 
 
 def nearest_set(sets: pd.DataFrame) -> str:
@@ -82,3 +82,32 @@ def would_you_choose(faithfulness: pd.DataFrame, diversity: pd.DataFrame, captio
         f"By the two figures, {found}. That is no reason to choose it: a product is one arbitrary trade-off. What counts is the encoder trained on the images. By trials "
         f"on validation concepts ([choices](/book/choices.md)) StableRep learns from images at w = {chosen:g}."
     )
+
+
+def elsewhere(differences: pd.DataFrame) -> str:
+    """At which other guidance scales real images are not told from generated ones, and how far they are ahead on concepts that the generator has not
+    seen; empty where the table has neither.
+
+    Args:
+        differences: of :func:`stablerep.audits.faithfulness.gaps`.
+    """
+    from stablerep.audits.equal_galleries import TEST
+
+    pair = differences[differences["claim"] == "C10"]
+    mine = differences[differences["captions"].isin(pair["captions"]) & (differences["claim"] != "C10")]
+    close = mine[(mine["low"] <= 0) & (mine["high"] >= 0)]
+    unknown = differences[(differences["captions"] == TEST) & differences["second"].isin(pair["second"])]
+
+    def each(rows: pd.DataFrame) -> str:
+        return "; ".join(
+            f"{one.second.rpartition(', ')[2]}, {points(one.difference, one.low, one.high)} points"
+            for one in rows.itertuples()
+        )
+
+    said = f"Not told from zero at {each(close)}." if len(close) else ""
+    new = (
+        f"On test concepts, which the generator has not seen, real minus generated: {each(unknown)}."
+        if len(unknown)
+        else ""
+    )
+    return f"{said} {new}".strip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, canvas, in_lines, is_narrow
+from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, align_lines, canvas, in_lines, is_narrow
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stablerep.corpus import Corpus
 
-CAPTION_WIDTH = 28  # characters of a line beside a row of images
+CAPTION_WIDTH = 24  # characters of a line beside a row of images; more do not fit beside eight of them
 
 
 def faithfulness(table: pd.DataFrame) -> Figure:
@@ -111,11 +111,12 @@ def set_measures(table: pd.DataFrame) -> Figure:
 
 
 def designs_of(corpus: Corpus, captions: Sequence[str], designs: Sequence[str], size: int) -> Figure:
-    """Some captions, a row each, in every design; white where a design has not drawn one. ``size`` is the side of a drawing in pixels."""
+    """Some captions, a row each, in every design; clear where a design has not drawn one. ``size`` is the side of a drawing in pixels."""
     pixels = corpus.images(size).permute(0, 2, 3, 1).numpy()
     place = {(row.caption, row.design): i for i, row in enumerate(corpus.table.itertuples())}
-    blank = np.full_like(pixels[0], 255)
-    rows = [[pixels[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
+    opaque = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
+    blank = np.zeros_like(opaque[0])
+    rows = [[opaque[place[one, design]] if (one, design) in place else blank for design in designs] for one in captions]
     figure = image_grid(np.asarray(rows), captions, [design.replace("-", "\n") for design in designs])
     figure.set_label(
         f"{len(captions)} captions in {len(designs)} designs: {', '.join(captions)}; {len(place)} drawings."
@@ -176,6 +177,8 @@ def image_grid(
     else:
         names = [label if "\n" in label else in_lines(label, 18) for label in row_labels]
         axis.set_yticks([start + side / 2 for start in starts], names)
+        align_lines(axis)
+        figure.draw_without_rendering()  # one layout leaves images too wide, and the labels beyond the edge; the next one, of whoever draws, is right
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 TABLE = "application/vnd.stablerep.table+json"  # what a notebook keeps of a table beside its picture in HTML
-_NUMBER = re.compile(r"(?:< )?[+−]?\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?:< )?[+−]?\d[\d,]*(?:\.\d+)?(?![\w-])")  # and not what begins with digits, as 1F355 or 5-way
 _INTERVAL = re.compile(r"[ \u00a0]\[[^]]*\]")
 _DIGIT, _COMMA, _UNBROKEN = (
     "\u2007",

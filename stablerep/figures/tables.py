@@ -61,27 +61,6 @@ def accuracies(arms: pd.DataFrame) -> pd.DataFrame:
     return pivoted(arms, "arm", "probe", text).rename_axis(columns=None)
 
 
-def transfer_sentence(scores: pd.DataFrame, floors: Sequence[str]) -> str:
-    """Markdown: which arms exceed the best floor on each set, by means over seeds.
-
-    Args:
-        scores: of :func:`stablerep.transfer.transfer_scores`, with ``arm``. floors: which of the arms are floors.
-    """
-    said = []
-    for name, part in scores.dropna(subset=["value"]).groupby("set", sort=False):
-        means = part.groupby("arm", sort=False)["value"].mean()
-        lowest = means[means.index.isin(floors)]
-        if lowest.empty:
-            continue
-        above = means[~means.index.isin(floors) & (means > lowest.max())].sort_values(ascending=False)
-        named = ", ".join(f"{arm} {100 * value:.1f}" for arm, value in above.items())
-        said.append(
-            f"On {name}, the best floor, {lowest.idxmax().lower()}, has {100 * lowest.max():.1f} %; "
-            + (f"above it: {named}." if named else "no encoder lies above it.")
-        )
-    return " ".join(said)
-
-
 def differences(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Pairs of arms, in points, on one probe, with the smallest difference that would have been seen: a row per pair, named by its claim, or by
     what it compares.
@@ -136,7 +115,7 @@ def diagnostics(table: pd.DataFrame) -> pd.DataFrame:
     names = {"effective_rank": "effective rank"}
     shown = table.set_index("arm").rename_axis(None).rename(columns=names)
     shown.insert(shown.columns.get_loc("between") + 1, "gap", shown["within"] - shown["between"])
-    return shown.round(2)
+    return shown.round(2).assign(**{"effective rank": shown["effective rank"].round(1)})
 
 
 def alarms_sentence(table: pd.DataFrame) -> str:

@@ -64,7 +64,7 @@ CLAIMS = (
     Claim("C2", "StableRep on synthetic images beats SimCLR and CLIP, real or synthetic, on the same captions.", "Tables 1, 2 and 3", reported="StableRep {} % on CC12M and {} % on RedCaps (ImageNet, linear); no numbers of the others", numbers=(("Table1a", "StableRep", ""), ("Table1b", "StableRep", ""))),
     Claim("C3", "Accuracy over the guidance scale is an inverted U, and the best scale of StableRep is lower than that of SimCLR.", "Figure 2, table 6"),
     Claim("C4", "At a fixed number of images, more images per caption help; at a fixed batch, so does a larger m.", "Table 5"),
-    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", tested="half of the captions, by one-shot recognition", reported="StableRep+ {} % with 10 M captions, CLIP {} % with 50 M (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
+    Claim("C5", "StableRep+ (with language) on synthetic images needs several times fewer captions than CLIP on real images, by linear probe.", "Figure 6", tested="half of the captions, by one-shot recognition", reported="StableRep+ {} % with 10 million captions, CLIP {} % with 50 million (ImageNet, linear)", numbers=(("Fig6", "StableRep+", "10M captions (20M images); probe without BN"), ("Fig6", "CLIP", "50M captions (50M images); probe without BN"))),
     Claim("C6", "On the same images, learning that images of one caption belong together beats learning classes, which beats learning from single images.", "Table 5 of SynCLR", tested="with classes by the same contrastive loss instead of a classifier", reported="captions {} %, classes (with a classifier) {} %, SimCLR {} % (ImageNet, linear)", numbers=(("SynCLR Table5", "multi-positive (SynCLR, EMA/iBOT/MC removed)", ""), ("SynCLR Table5", "Supervised CE", ""), ("SynCLR Table5", "SimCLR", ""))),
     Claim("C7", "Zero-shot, CLIP trained on synthetic images falls behind CLIP trained on real ones.", "Figure 5", reported="not in the authors' own sources that we could read; two summaries agree on numbers, which stand in the chapter"),
     Claim("C8", "Training on synthetic images changes accuracy over groups of people; the bias of the generator may be amplified.", "Table 7, discussion", tested="the first half; whom the generator draws is described"),
@@ -176,7 +176,7 @@ def scoreboard() -> str:
         verdict = " ".join(filter(None, [badge(one.claim.name, one.word, named=False), one.remark]))
         text = f"**{one.claim.name}** {one.claim.told(one.chapter)} {{doc}}`chapters/{one.chapter}`"
         rows.append(f"* - {text}\n  - {verdict}\n  - {one.told_effect}\n  - {one.claim.report()}")
-    title = "What came out: the claims on which this book has stored results"
+    title = "What came out: the claims on which this book has stored results."
     table = _list_table(title, "table-claims", "32 14 36 18", rows) if len(rows) > 1 else ""
     return "\n\n".join(filter(None, [in_short(found), table, holm]))
 
@@ -184,7 +184,7 @@ def scoreboard() -> str:
 def _open_table(found: list[Score]) -> str:
     """The claims and chapters whose stored results say nothing, as a narrow table; empty where there is none."""
     rows = [f"* - {text}\n  - {{doc}}`chapters/{one.chapter}`" for one, text in _open_claims(found)]
-    title = "Without stored results: these chapters show at most a short run of one seed, which gives no verdict"
+    title = "Without stored results: these chapters show at most a short run of one seed, which gives no verdict."
     return _list_table(title, "table-open-claims", "76 24", ["* - Claim\n  - Chapter", *rows]) if rows else ""
 
 
@@ -201,21 +201,14 @@ def _open_claims(found: list[Score]) -> list[tuple[Score, str]]:
 
 
 def untested() -> str:
-    """In MyST Markdown: the claims that no chapter tests, and why, or that there is none; what of the others is tested only in part; and the claims and
-    chapters without stored results."""
+    """In MyST Markdown: the claims that no chapter tests, and why, or that there is none; and the claims and chapters without stored results."""
     found, _ = scores()
     tested, told = ({one.claim.name for one in some} for some in (found, [one for one in found if one.word]))
     without = [one.name for one in CLAIMS if one.name in tested - told]
     said = []
     if without:
         they = "has no stored results" if len(without) == 1 else "have no stored results"
-        said.append(
-            f"{', '.join(without)} {they} yet, so that no verdict rests on what their chapters show ({{numref}}`table-open-claims`)."
-        )
-    of_part = [one for one in found if one.word and one.claim.part(one.chapter)]
-    if of_part:
-        parts = dict.fromkeys(f"{one.claim.name} ({one.claim.part(one.chapter)})" for one in of_part)
-        said.append(f"Of these claims only a part is tested, or another form of it: {'; '.join(parts)}.")
+        said.append(f"{', '.join(without)} {they} yet ({{numref}}`table-open-claims`).")
     rows = [
         f"* - **{one.name}** {one.text}\n  - {one.exhibit}\n  - {one.untested}"
         for one in CLAIMS if one.name not in tested
@@ -225,7 +218,7 @@ def untested() -> str:
             filter(None, [" ".join(["Every claim has a chapter that tests it.", *said]), _open_table(found)])
         )
     head = "* - Claim\n  - Where in the paper\n  - Why not yet"
-    table = _list_table("Claims that no chapter tests yet", "table-untested", "54 22 24", [head, *rows])
+    table = _list_table("Claims that no chapter tests yet.", "table-untested", "54 22 24", [head, *rows])
     return "\n\n".join(filter(None, [table, " ".join(said), _open_table(found)]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from stablerep.audits.equal_galleries import TEST, TRAINING
 from stablerep.figures import generator_words
 
 
@@ -68,3 +69,17 @@ def test_a_product_is_no_reason_to_choose():
     said = generator_words.would_you_choose(faithful, diverse, "training", 2.0)
     assert "largest at w = 1 (" in said and "no reason to choose it" in said and said.endswith("images at w = 2.")
     assert "no scale" in generator_words.would_you_choose(faithful, diverse, "other", 2.0)
+
+
+def test_scales_that_are_not_told_and_unseen_concepts_stand_beside_the_answer():
+    rows = [
+        ("C10", TRAINING, 2, 0.03, 0.01, 0.05), ("", TRAINING, 4, 0.01, -0.01, 0.03), ("", TRAINING, 8, 0.05, 0.03, 0.07),
+        ("", TEST, 2, 0.26, 0.23, 0.28), ("", TEST, 4, 0.25, 0.23, 0.28),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["claim", "captions", "second", "difference", "low", "high"])
+    table["second"] = [f"generated, w = {w}" for w in table["second"]]
+    assert generator_words.elsewhere(table) == (
+        "Not told from zero at w = 4, +1.0 [-1.0, +3.0] points. "
+        "On test concepts, which the generator has not seen, real minus generated: w = 2, +26.0 [+23.0, +28.0] points."
+    )
+    assert generator_words.elsewhere(table[:1]) == ""

@@ -60,6 +60,11 @@ def test_thousands_leave_room_for_their_comma():
     assert aligned(["< 0.001", "0.250"])[1] == f"{DIGIT * 2}0.250"
 
 
+def test_what_only_begins_with_digits_is_no_number():
+    assert aligned(["1F355", "2764"]) == ["1F355", "2764"]
+    assert aligned(["5-way 5-shot"]) == ["5-way 5-shot"]  # which may break at its space
+
+
 def test_columns_of_words_stay_as_they_are():
     words = ["laptop", "160, 320", "12 to 20"]
     assert aligned(words) == words and aligned(["", ""]) == ["", ""]

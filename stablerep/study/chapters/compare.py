@@ -21,7 +21,7 @@ from stablerep.study.parameters.presets import PRETRAINING, chapter_presets
 from stablerep.study.store.runs import Run
 from stablerep.study.store.step import Step
 
-QUESTION = "Which encoder is best: SimCLR, CLIP or StableRep, on real or synthetic images?"
+QUESTION = "How do SimCLR, CLIP and StableRep compare, on real and on synthetic images?"
 CLAIMS = ("C1", "C2", "C16")
 HEADLINE = Headline("arms", ("arm", "probe"), "accuracy", "accuracy")
 

@@ -210,49 +210,14 @@ def reconstruction(p: Parameters, study: Study, folder: Path) -> dict:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C10: real images of training captions against generated ones at the guidance scale of the parameters."""
-    from stablerep.figures.tables import points
+    from stablerep.figures.generator_words import elsewhere
 
-    pair, others = (tables["differences"].query(f"claim {which} 'C10'") for which in ("==", "!="))
-    found, others = verdict_on(pair), others[others["captions"].isin(pair["captions"])]
+    pair = tables["differences"].query("claim == 'C10'")
+    found = verdict_on(pair)
     rule = (
         "reproduced when, by the whole interval, real images of training captions are recognized more often than generated ones of the same captions, looked up in the same gallery, at "
         "the guidance scale that was chosen beforehand; contradicted when generated ones are"
     )
-    each = [
-        f"{one.second.rpartition(', ')[2]} {points(one.difference, one.low, one.high)}" for one in others.itertuples()
-    ]
-    lines = [f"Real minus generated images at the other scales, in points: {'; '.join(each)}."] if each else []
     why = f"Concept first, {', '.join(pair['captions'])}: {found.sentence}"
-    return [
-        Answer("C10", found.word, why, rule, lines, found.p, effects_of(pair), but=elsewhere(tables["differences"]))
-    ]
-
-
-def elsewhere(differences: pd.DataFrame) -> str:
-    """At which other guidance scales real images are not told from generated ones, and how far they are ahead on concepts that the generator has not
-    seen; empty where the table has neither.
-
-    Args:
-        differences: of :func:`stablerep.audits.faithfulness.gaps`.
-    """
-    from stablerep.audits.equal_galleries import TEST
-    from stablerep.figures.tables import points
-
-    pair = differences[differences["claim"] == "C10"]
-    mine = differences[differences["captions"].isin(pair["captions"]) & (differences["claim"] != "C10")]
-    close = mine[(mine["low"] <= 0) & (mine["high"] >= 0)]
-    unknown = differences[(differences["captions"] == TEST) & differences["second"].isin(pair["second"])]
-
-    def each(rows: pd.DataFrame) -> str:
-        return "; ".join(
-            f"{one.second.rpartition(', ')[2]}, {points(one.difference, one.low, one.high)} points"
-            for one in rows.itertuples()
-        )
-
-    said = f"Not told from zero at {each(close)}." if len(close) else ""
-    new = (
-        f"On test concepts, which the generator has not seen, real minus generated: {each(unknown)}."
-        if len(unknown)
-        else ""
-    )
-    return f"{said} {new}".strip()
+    but = elsewhere(tables["differences"])
+    return [Answer("C10", found.word, why, rule, p=found.p, effects=effects_of(pair), but=but)]

@@ -175,15 +175,30 @@ def compute(p: Parameters, asked: list[Trained]) -> dict[str, pd.DataFrame]:
 def answer(tables: dict[str, pd.DataFrame], probe: str) -> Answer:
     """C6 on one probe."""
     pairs, floors = tables["differences"], tables["floors"]
-    trained = floors["first"].unique()
-    lines = [
-        f"Above every floor, {one}: {', '.join(name for name in trained if name not in low) or 'none'}"
-        for one in floors["probe"].unique() for low in [at_the_floor(floors, one, trained)]
-    ]  # fmt: skip
     rule = f"reproduced when the whole interval of every pair lies above zero; contradicted when that of some pair lies below it; {RULE}"
     needed, lacking = sum(pair.claim == "C6" for pair in PAIRS), "a method that the claim names was not run"
     but = against_classifier(pairs, probe)
-    return answer_by_pairs("C6", probe, pairs, floors, rule, needed=needed, lacking=lacking, lines=lines, but=but)
+    return answer_by_pairs(
+        "C6", probe, pairs, floors, rule, needed=needed, lacking=lacking, lines=above_floors(floors), but=but
+    )
+
+
+def above_floors(floors: pd.DataFrame) -> list[str]:
+    """Which methods lie clearly above every floor on every probe, which on some, and which on none: a sentence, or none without methods.
+
+    Args:
+        floors: of :func:`stablerep.study.experiments.floors.against_floors`.
+    """
+    probes, trained = floors["probe"].unique(), floors["first"].unique()
+    low = {probe: at_the_floor(floors, probe, trained) for probe in probes}
+    above = {name: [probe for probe in probes if name not in low[probe]] for name in trained}
+    kinds = {
+        "on every probe": [name for name, found in above.items() if len(found) == len(probes)],
+        "on some": [f"{name} ({', '.join(found)})" for name, found in above.items() if 0 < len(found) < len(probes)],
+        "on none": [name for name, found in above.items() if not found],
+    }
+    said = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
+    return [f"Clearly above every floor: {said}"] if said else []
 
 
 def against_classifier(pairs: pd.DataFrame, probe: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from stablerep.figures.bounded import bounded
 from stablerep.figures.canvas import in_percent
+from stablerep.figures.generator_tables import MEASURES
 from stablerep.study.chapters import Headline
 
 TITLES = {"guidance_scale": "w"}  # of columns, as in other tables of pages; those that are not here are plain words
@@ -33,7 +34,7 @@ def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataF
     keys, unit = mine["keys"], mine["unit"]
     known = {tuple(row[key] for key in keys): row for row in theirs["rows"]}
     rows = [
-        [*(_name(row[key]) for key in keys), *(_number(one, unit, mine["value"]) for one in (row, known[name]))]
+        [*(_name(key, row[key]) for key in keys), *(_number(one, unit, mine["value"]) for one in (row, known[name]))]
         for row in mine["rows"] if (name := tuple(row[key] for key in keys)) in known
     ]  # fmt: skip
     percent = f" ({'points' if mine['value'] == DIFFERENCE else '%'})" if in_percent(unit) else ""
@@ -41,8 +42,10 @@ def side_by_side(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> pd.DataF
     return pd.DataFrame(rows, columns=[*names, f"this run{percent}", f"the reference{percent}"]).set_index(names)
 
 
-def _name(value: object) -> str:
-    """A key as other tables have it; real images, for one, have no guidance scale."""
+def _name(key: str, value: object) -> str:
+    """A key's value as other tables have it; real images, for one, have no guidance scale."""
+    if key == "measure":
+        return MEASURES.get(value, value)
     if value is None:
         return "–"
     return f"{value:g}" if isinstance(value, float) else str(value)

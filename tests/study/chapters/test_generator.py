@@ -192,14 +192,6 @@ def test_verdict_is_that_of_the_one_pair_of_the_claim(given, word):
     )
 
 
-def test_the_other_scales_of_the_same_captions_stand_beside():
-    tables = pair(0.2, 0.05, 0.001, 0.999)
-    tables["differences"].loc[0, "second"] = "generated, w = 4"
-    (answer,) = generator.verdict(tables)
-    assert answer.lines == ["Real minus generated images at the other scales, in points: w = 4 +90.0 [+15.0, +25.0]."]
-    assert generator.verdict({"differences": tables["differences"][1:2]})[0].lines == []
-
-
 def test_the_autoencoder_is_measured_on_what_it_knows_and_does_not_know(tmp_path, monkeypatch, emoji):
     study = Study(RunStore(tmp_path))
     study.corpus = emoji
@@ -227,17 +219,3 @@ def test_the_autoencoder_is_measured_on_what_it_knows_and_does_not_know(tmp_path
     assert sizes == [(64, 3, 16, 16)] * 2  # of 150 images each, a random sample
     assert table["captions"].tolist() == [TRAINING, TEST] and table["images"].tolist() == [64, 64]
     assert table["mean"].between(28, 28.2).all() and (table["clusters"] <= 30).all()  # 10 of 255 is 28.13 dB
-
-
-def test_scales_that_are_not_told_and_unseen_concepts_stand_beside_the_answer():
-    rows = [
-        ("C10", TRAINING, 2, 0.03, 0.01, 0.05), ("", TRAINING, 4, 0.01, -0.01, 0.03), ("", TRAINING, 8, 0.05, 0.03, 0.07),
-        ("", TEST, 2, 0.26, 0.23, 0.28), ("", TEST, 4, 0.25, 0.23, 0.28),
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["claim", "captions", "second", "difference", "low", "high"])
-    table["second"] = [f"generated, w = {w}" for w in table["second"]]
-    assert generator.elsewhere(table) == (
-        "Not told from zero at w = 4, +1.0 [-1.0, +3.0] points. "
-        "On test concepts, which the generator has not seen, real minus generated: w = 2, +26.0 [+23.0, +28.0] points."
-    )
-    assert generator.elsewhere(table[:1]) == ""

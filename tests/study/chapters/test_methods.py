@@ -65,10 +65,17 @@ def test_the_answer_lists_what_lies_above_the_floors_by_probe():
     share = dict(StableRep=0.9, Supervised_contrastive=0.8, SimCLR=0.7)
     asked = ((0.1, "linear subgroup"), (0.95, "linear group"))
     tables = [answers_of(Random_initialization=low, **share).assign(probe=probe) for low, probe in asked]
-    first, second = methods.answer(tables_of(pd.concat(tables)), "linear subgroup").lines
-    assert first.endswith("linear subgroup: StableRep, Supervised contrastive, SimCLR") and second.endswith(
-        "linear group: none"
-    )
+    found = tables_of(pd.concat(tables))
+    every = "StableRep (linear subgroup), Supervised contrastive (linear subgroup), SimCLR (linear subgroup)"
+    assert methods.answer(found, "linear subgroup").lines == [f"Clearly above every floor: on some {every}"]
+    floors = found["floors"]
+    alone = {
+        "linear subgroup": "on every probe StableRep, Supervised contrastive, SimCLR",
+        "linear group": "on none StableRep, Supervised contrastive, SimCLR",
+    }
+    for probe, said in alone.items():
+        assert methods.above_floors(floors[floors["probe"] == probe]) == [f"Clearly above every floor: {said}"]
+    assert methods.above_floors(floors[:0]) == []
 
 
 def test_every_method_has_a_name():

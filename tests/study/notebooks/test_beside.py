@@ -57,3 +57,11 @@ def test_differences_without_a_width_have_no_interval_and_no_bound():
     table = pd.DataFrame({"first": ["A"], "difference": [0.0], "low": [0.0], "high": [0.0], "clusters": [20]})
     found = headline_rows(Headline("pairs", ("first",), "difference", "accuracy"), {"pairs": table})
     assert side_by_side(found, found).iloc[0, 0] == "+0.0"
+
+
+def test_measures_have_the_names_of_the_tables_above():
+    rows = [row(0.5, measure="top1"), row(0.4, measure="another")]
+    assert side_by_side(headline(["measure"], rows), headline(["measure"], rows)).index.tolist() == [
+        "concept first",
+        "another",
+    ]
