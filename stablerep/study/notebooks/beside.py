@@ -14,7 +14,8 @@ from stablerep.study.chapters import Headline
 
 TITLES = {"guidance_scale": "w"}  # of columns, as in other tables of pages; those that are not here are plain words
 DIFFERENCE = "difference"  # the column whose numbers are differences of shares, with signs, in points
-COUNTS = ("concepts", "clusters")  # columns of the number of independent items, the first that a table has
+# columns of the number of independent items, the first that a table has: beside clusters, concepts are those of training
+COUNTS = ("clusters", "concepts")
 NONE = 1e-9  # width of an interval below which nothing varied
 
 

@@ -50,6 +50,8 @@ def test_where_nothing_varied_a_share_has_its_exact_bound_or_no_interval():
     assert shown(table) == ["100.0", "50.0", "0.0"]  # of how many concepts is not known
     assert shown(table.assign(clusters=20)) == ["100.0 [86.1, 100.0]", "50.0", "0.0 [0.0, 13.9]"]
     assert shown(table.assign(clusters=20, low=[0.9, 0.4, 0.0]))[1] == "50.0 [40.0, 50.0]"
+    # of a study of scale, concepts are those of training, and floors have none
+    assert shown(table.assign(clusters=20, concepts=0)) == shown(table.assign(clusters=20))
     assert headline_rows(Headline("others", ("arm",), "accuracy", "accuracy"), {"arms": table}) is None
 
 
