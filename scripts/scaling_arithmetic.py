@@ -45,7 +45,7 @@ def need(images: int, *, per_second: float, bytes_per_image: float) -> Need:
 
 def synthesis_table(images: Sequence[int], rates: Sequence[float]) -> str:
     """Markdown: GPU-days by number of images and images a second on one GPU."""
-    header = ["images", *(f"{rate:g} images/s" for rate in rates)]
+    header = ["images", *(f"{rate:g} image{'s' * (rate != 1)}/s" for rate in rates)]
     rows = [
         [_count(n), *(_days(need(n, per_second=rate, bytes_per_image=1).gpu_days) for rate in rates)] for n in images
     ]

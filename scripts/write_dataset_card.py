@@ -151,7 +151,7 @@ A caption was written for the emoji, not for one drawing of it: all designs of a
 points, gender from the words of the label.
 
 A split is drawn by concept within each subgroup, ranked by a hash of the concept: all tones, genders and designs of a concept are
-on the same side, whatever the order of the rows and whichever designs are chosen. About half of the concepts train, a tenth is for
+on the same side, whatever the order of the rows and whichever designs are chosen. About half of the concepts train, a twelfth is for
 choosing, the rest for testing.
 
 Two more things are held out. Nothing learns from the design `{HELD_OUT}`, so that tests can show a new design; and nothing learns
@@ -198,7 +198,7 @@ than guessed by a classifier. It suits teaching, tests of code and method, and q
 ## What it is not
 
 - It is **not a set of photographs**. Results on it say nothing by themselves about the accuracy of a method on photographs.
-- It does **not show people**. Its figures are drawings of nobody, and a rate measured on them is not a rate among persons.
+- It does **not show real people**. Its figures are drawings of nobody, and a rate measured on them is not a rate among persons.
 - Its **skin tones are not measurements**. They are Unicode's five modifiers, named after the Fitzpatrick scale of how skin reacts
   to the sun, with the first two types of the scale merged; each design chose its own colours for them. People without a tone
   are mostly drawn yellow.

@@ -70,7 +70,7 @@ training images are a closed, reviewed set.
 ## What it learned from
 
 {record["images"]:,} drawings of {record["captions"]:,} captions ({record["concepts"]:,} training concepts, the five designs that are not held out) of the embedded corpus; see the
-[data-set card](/book/dataset_card.md). Validation and test concepts were never seen. Skin-tone and gender words stand in the captions as in CLDR. A concept with
+[dataset card](/book/dataset_card.md). Validation and test concepts were never seen. Skin-tone and gender words stand in the captions as in CLDR. A concept with
 *k* images is sampled in proportion to the square root of *k*, so that the many variants of people do not crowd out things: shares in what the
 model draws without a caption therefore differ from shares in the corpus.
 
@@ -103,7 +103,7 @@ Stage two, text encoder and U-Net ({minutes["denoiser"]:.0f} minutes), predictin
 - It mixes the styles of five designs; no caption chooses one.
 - Drawings of people follow emoji conventions. They say nothing about real persons, and the model must not be used to depict or judge any.
 
-Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.0 and CC-BY-4.0 licences, whose authors the data-set card names.
+Licence of the weights: MIT. They were learned from designs under MIT, Apache-2.0 and CC-BY-4.0 licences, whose authors the dataset card names.
 """
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 
 from stablerep import figures
 from stablerep.camera import Camera
-from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones, in_lines
+from stablerep.figures.canvas import GREY, PAGE, PHONE, canvas, filled, for_phones, in_lines, name_vertical
 from stablerep.figures.shown import FIGURE, Drawing
 from stablerep.published import figure_6
 from stablerep.study.book.figure_files import _THEMED
@@ -916,6 +916,17 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted(luminance(colour) + 0.05 for colour in (one, other))
     return high / low
+
+
+def test_the_vertical_axis_is_named_once_a_row_and_at_each_panel_of_a_phone():
+    def named() -> list[str]:
+        _, axes = canvas(2, 2, panels=3)
+        name_vertical(axes, "loss")
+        return [axis.get_ylabel() for axis in axes.flat if axis is not None]
+
+    assert named() == ["loss", "", "loss"]
+    with for_phones():
+        assert named() == ["loss", "loss", "loss"]
 
 
 def test_places_that_no_panel_takes_leave_no_room_on_a_phone():

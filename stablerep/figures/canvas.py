@@ -107,6 +107,13 @@ def canvas(columns: int = 1, rows: int = 1, *, panels: int = 0, height: float = 
     return figure, found.reshape(rows, columns)
 
 
+def name_vertical(axes: np.ndarray, label: str) -> None:
+    """Name the vertical axis of the first panel in each row; on a phone, where panels are stacked, of each."""
+    for axis in axes.flat if is_narrow() else axes[:, 0]:
+        if axis is not None:
+            axis.set_ylabel(label)
+
+
 def draw_interval(axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True) -> None:
     """A share and its interval in percent, on a line of its own."""
     axis.errorbar(

@@ -19,6 +19,7 @@ from stablerep.figures.canvas import (
     draw_interval,
     is_narrow,
     name_rows,
+    name_vertical,
 )
 from stablerep.figures.copies_words import pictured
 from stablerep.figures.images import image_grid, pixels_of
@@ -90,7 +91,7 @@ def copy_curves(table: pd.DataFrame, rate: float) -> Figure:
         axis.set_xscale("log")
         axis.set_title(f"among {background}")
         axis.set_xlabel("real drawings called copies (%)")
-    axes.flat[0].set_ylabel("planted copies found (%)")
+    name_vertical(axes, "planted copies found (%)")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 if is_narrow() else 4)
     figure.set_label(
         f"Planted copies found where {100 * rate:g} % of real drawings are called copies: {'; '.join(said)}."

@@ -19,6 +19,7 @@ from stablerep.figures.canvas import (
     filled,
     is_narrow,
     name_rows,
+    name_vertical,
 )
 from stablerep.figures.tables import points
 from stablerep.statistics import MARGIN
@@ -87,7 +88,7 @@ def replaced(table: pd.DataFrame, gains: pd.DataFrame) -> Figure:
         axis.set_xlabel("synthetic images (%)")
         axis.set_title(attribute)
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
-    axes.flat[0].set_ylabel("group against others (points)")
+    name_vertical(axes, "group against others (points)")
     whole = table[table["synthetic"] == table["synthetic"].max()]
     said = "; ".join(f"{row.label} {points(row.difference, row.low, row.high)}" for row in whole.itertuples())
     apart = "; ".join(

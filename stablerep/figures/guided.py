@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import GREY, canvas, colour_of, filled, is_narrow, wrapped
+from stablerep.figures.canvas import GREY, canvas, colour_of, filled, is_narrow, name_vertical, wrapped
 from stablerep.figures.tables import percent, points
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def guidance(table: pd.DataFrame, real: pd.DataFrame, peaks: pd.DataFrame, probe
         over_doublings(axis, scales)
         axis.set_xlabel("guidance scale w")
         axis.set_title(name.replace(" synthetic", ""))
-    axes[0][0].set_ylabel(f"{probe} (%)")
+    name_vertical(axes, f"{probe} (%)")
     best = mine.loc[mine["accuracy"].idxmax()]
     highest = f"highest: {best['arm']} at w = {best['guidance_scale']:g}, {percent(best['accuracy'], best['low'], best['high'])} %"
     figure.set_label(f"Accuracy on {probe} against guidance scale; {highest}; {'; '.join(said)}.")
@@ -77,7 +77,7 @@ def scaled(table: pd.DataFrame, real: pd.DataFrame, probe: str, chance: pd.DataF
         said.append(
             f"{name} at best {percent(top['accuracy'], top['low'], top['high'])} %, at w = {top['guidance_scale']:g}"
         )
-    axes[0][0].set_ylabel(wrapped(f"{probe} (%)"))
+    name_vertical(axes, wrapped(f"{probe} (%)"))
     figure.set_label(f"Accuracy on {probe} against guidance scale; {'; '.join(said)}.")
     return figure
 
@@ -116,7 +116,7 @@ def counted(table: pd.DataFrame, floors: pd.DataFrame, slopes: pd.DataFrame, pro
         to = "" if first["captions"] == last["captions"] else f" to {last['captions']:,}"
         axis.set_xlabel(wrapped(f"{name.partition(',')[0]} ({first['captions']:,}{to} captions)"))
         axis.set_title(wrapped(name.partition(", ")[2]))
-    axes[0][0].set_ylabel(f"{probe} (%)")
+    name_vertical(axes, f"{probe} (%)")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center")  # no place inside is always free
     said = [
         f"a doubling of {row.panel}: {points(row.difference, row.low, row.high)} points" for row in slopes.itertuples()
@@ -153,7 +153,7 @@ def grown(table: pd.DataFrame, differences: pd.DataFrame, probe: str) -> Figure:
             axis.minorticks_off()
             axis.set_xlabel(wrapped(f"encoder and its weights, after {trained['steps'].iloc[0]:,} steps"))
         axis.set_title(panel)
-    axes[0][0].set_ylabel(f"{probe} (%)")
+    name_vertical(axes, f"{probe} (%)")
     # no place inside is always free
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2 if is_narrow() else 4)
     pairs = differences[differences["probe"] == probe]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, align_lines, canvas, in_lines, is_narrow
+from stablerep.figures.canvas import BLUE, GREEN, GREY, SMALL, align_lines, canvas, in_lines, is_narrow, name_vertical
 from stablerep.figures.tables import percent
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _over_scales(table: pd.DataFrame, unit: str, scale: float, *, real: str, cha
         axis.set_xlabel("guidance scale w")
     for axis in axes[0]:
         axis.set_ylim(bottom=0)
-    axes[0][0].set_ylabel(unit)
+    name_vertical(axes, unit)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=1 if is_narrow() else 3)
     mine = table[table["captions"] == groups[0]]

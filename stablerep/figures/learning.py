@@ -18,6 +18,7 @@ from stablerep.figures.canvas import (
     in_percent,
     is_narrow,
     name_rows,
+    name_vertical,
     seeds_of,
 )
 from stablerep.figures.guided import draw_scales, over_doublings
@@ -163,7 +164,7 @@ def sweep(table: pd.DataFrame, x: str, keys: Sequence[str], unit: str) -> Figure
         axis.set_title(title)
         axis.set_xlabel(x)
         axis.set_xticks(places)
-    axes[0][0].set_ylabel(unit if scale == 1 else f"{unit} (%)")
+    name_vertical(axes, unit if scale == 1 else f"{unit} (%)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
     figure.set_label(f"{unit} against {x}, from {table['value'].min():.3g} to {table['value'].max():.3g}.")
@@ -240,10 +241,9 @@ def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
         part = table[table["arm"] == arm]
         axis.plot(part["step"], part["loss"], color=colour_of(arm))
         axis.set_title(arm)
-    for axis in list(axes.flat)[: len(arms)][-columns:]:
+    for axis in list(axes.flat)[: len(arms)][0 if is_narrow() else -columns :]:
         axis.set_xlabel("step")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("loss")
+    name_vertical(axes, "loss")
     last = table.sort_values("step").groupby("arm", sort=False)["loss"]
     said = "; ".join(f"{arm} from {last.first()[arm]:.2f} to {last.last()[arm]:.2f}" for arm in arms)
     figure.set_label(f"Loss by step: {said}.")

@@ -25,8 +25,8 @@ def scaled_accuracies(scaling: pd.DataFrame, probe: str) -> pd.DataFrame:
             for row in mine.itertuples()
         ],
     )
-    text = accuracy_texts(mine)
-    return pivoted(mine, "arm", "captions", text).rename_axis(columns=None)
+    wide = pivoted(mine, "arm", "captions", accuracy_texts(mine)).rename_axis(columns=None)
+    return wide[sorted(wide, key=lambda title: title != "no captions")]  # a phone shows the first columns
 
 
 def against_all_captions(pairs: pd.DataFrame, probe: str) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from stablerep.figures.canvas import (
     in_lines,
     is_narrow,
     name_rows,
+    name_vertical,
     wrapped,
 )
 from stablerep.figures.caption_words import extreme_rows
@@ -99,7 +100,7 @@ def properties(table: pd.DataFrame, captions: str, part: str, w: float) -> Figur
         axis.set_xlim(-0.5, len(bins) - 0.5)
         axis.set_xlabel(wrapped(name))
         axis.set_ylim(bottom=0)
-    axes.flat[0].set_ylabel(wrapped(f"{part} right (%)"))
+    name_vertical(axes, wrapped(f"{part} right (%)"))
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 if is_narrow() else 2)
     figure.set_label(f"Share of images whose {part} is right, {captions}, w = {w:g}; {'; '.join(said)}.")
     return figure

@@ -165,7 +165,7 @@ def write_provenance(root: Path, chapters: Path, folder: Path | None = None) -> 
         "This page was written when the book was built. "
         "The hash of a notebook covers its text and code, but not its outputs.",
         captioned(
-            "The executed notebooks.",
+            "The notebooks, and how they were executed.",
             markdown_table(["Chapter", "Preset", "Parameters given", "Run time", "Executed (UTC)", "Notebook"], rows),
         ),
         "## Code and machine",

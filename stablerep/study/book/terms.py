@@ -32,7 +32,7 @@ def glossary_terms(page: str) -> list[str]:
 def term_pattern(term: str) -> str:
     """A term or its plural, with a capital where a sentence begins with it; not the beginning of another name, such as StableRep+."""
     first = f"[{term[0].upper()}{term[0]}]" if term[0].islower() and term[1:2].islower() else re.escape(term[0])
-    return rf"(?<![\w-]){first}{re.escape(term[1:])}(?:s|es)?(?![\w+-])"
+    return rf"(?<![\w-])(?<!text ){first}{re.escape(term[1:])}(?:s|es)?(?![\w+-])"
 
 
 def link_terms(app: Sphinx, doctree: nodes.document) -> None:

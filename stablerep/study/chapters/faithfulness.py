@@ -68,7 +68,7 @@ PRESETS = chapter_presets(
     Parameters, PRETRAINING,
     # the judge and the judged images are those of the generator's chapter
     laptop=dict(
-        guidance_scales=[1.0, 2.0, 8.0], judged_captions=48, judged_images=4, judged_sampling_steps=12, judge_steps=500, judge_views=128,
+        guidance_scales=[1.0, 2.0, 8.0], judged_captions=32, judged_images=4, judged_sampling_steps=12, judge_steps=500, judge_views=128,
         fresh_captions=32, clip_model="",
     ),
     smoke=dict(guidance_scales=[1.0, 2.0], judged_captions=16, judged_images=2, judged_sampling_steps=2, judge_steps=4, judge_views=32, fresh_captions=8),

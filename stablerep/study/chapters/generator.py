@@ -61,7 +61,7 @@ class Parameters(Generated, AnyCorpus):
 
 PRESETS = chapter_presets(
     Parameters, {}, laptop=CORPUS | GENERATED | dict(
-        captions=48, images_per_caption=4, guidance_scales=[1.0, 2.0, 8.0], guidance_scale=2.0, seeds=1,
+        captions=32, images_per_caption=4, guidance_scales=[1.0, 2.0, 8.0], guidance_scale=2.0, seeds=1,
         encoder="test_resnet", stem="published", steps=500, views_per_step=128,
     ),
     smoke=dict(

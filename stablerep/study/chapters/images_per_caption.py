@@ -152,7 +152,7 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     pairs, counts = tables["differences"], tables["counts"]
     rule = (
         "reproduced when the slope of a line over the logarithm lies above zero, by its whole interval, both for l at a fixed number of images and for m at a fixed batch; "
-        f"contradicted when that of one lies below it; {RULE}, which here is the best arm of each panel"
+        f"contradicted when that of one lies below it; {RULE}; here that is asked of the best arm of each panel"
     )
     probe = probe_of(counts)
     but = first_step(counts, probe)

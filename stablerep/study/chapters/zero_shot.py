@@ -231,7 +231,7 @@ def image_probe(tables: dict[str, pd.DataFrame]) -> str:
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[Answer]:
     """C7: where the names are known and the design is not, CLIP on real images lies above CLIP on synthetic ones."""
-    rule = "CLIP on real images names more than CLIP on synthetic ones at the w that was chosen beforehand; an arm that in any seed names no more than twice as much as chance settles no claim"
+    rule = "reproduced when, by the whole interval, CLIP on real images names more than CLIP on synthetic ones at the w that was chosen beforehand; an arm that in any seed names no more than twice as much as chance settles no claim"
     probe = headline_probe(tables)
     pairs = tables["differences"]
     mine = pairs[(pairs["claim"] == "C7") & (pairs["probe"] == probe)]

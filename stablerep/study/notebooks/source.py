@@ -15,7 +15,10 @@ def code_of(*names: str) -> str:
 
     A name is ``module:function`` or ``module:Class.method``. Raises ``ValueError`` where there is none.
     """
-    shown, places = "\n\n".join(map(source_of, names)), ", ".join(f"`{name.replace(':', '.')}`" for name in names)
+    shown, places = (
+        "\n\n".join(map(source_of, names)),
+        ", ".join("`{2}` in `{0}`".format(*name.partition(":")) for name in names),
+    )
     return f"```python\n{shown}\n```\n\n{places}"
 
 

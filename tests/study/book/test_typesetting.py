@@ -17,7 +17,9 @@ from stablerep.study.book.typesetting import set_page, set_text
         ("on 2026-11-27.", "on 2026\u201111\u201127."),
         ("+0.3 [-0.1, +0.8] % of images", "+0.3 [−0.1,\u00a0+0.8]\u00a0% of images"),
         ("a 95 % interval at w = 2", "a 95\u00a0% interval at w\u00a0=\u00a02"),
-        ("seeds = 5, 50 images", "seeds = 5, 50 images"),
+        ("seeds = 5, 50 images", "seeds\u00a0=\u00a05, 50 images"),
+        ("<em>m</em> = 1", "<em>m</em>\u00a0=\u00a01"),
+        ("Table 4.2 has a ViT-B/16", "Table\u00a04.2 has a ViT\u2011B/16"),
     ],
 )
 def test_numbers_stay_on_one_line_and_have_a_minus_sign(html, shown):

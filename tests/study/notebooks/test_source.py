@@ -29,13 +29,13 @@ def test_a_method_is_moved_to_the_margin():
 
 def test_a_notebook_gets_a_block_of_python():
     data = code_of("stablerep.seeding:seed_for")
-    assert data.startswith("```python\ndef seed_for(") and data.rstrip().endswith("`stablerep.seeding.seed_for`")
+    assert data.startswith("```python\ndef seed_for(") and data.rstrip().endswith("`seed_for` in `stablerep.seeding`")
 
 
 def test_several_functions_are_one_block():
     data = code_of("stablerep.methods.byol:BYOL.loss", "stablerep.losses:_cross_entropy_to_positives")
     assert data.count("```") == 2 and data.count("\ndef ") == 2
-    assert data.endswith("`stablerep.methods.byol.BYOL.loss`, `stablerep.losses._cross_entropy_to_positives`")
+    assert data.endswith("`BYOL.loss` in `stablerep.methods.byol`, `_cross_entropy_to_positives` in `stablerep.losses`")
 
 
 @pytest.mark.parametrize(
