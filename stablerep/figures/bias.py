@@ -18,6 +18,7 @@ from stablerep.figures.canvas import (
     draw_interval,
     is_narrow,
     name_rows,
+    name_vertical,
     wrapped,
 )
 from stablerep.figures.edits import edit_grid
@@ -95,8 +96,7 @@ def planted_shares(table: pd.DataFrame) -> Figure:
         axis.set_xlim(-5, 105)
         axis.set_ylim(-3, 103)
         axis.set_xlabel("dark, as learned (%)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("dark, generated (%)")
+    name_vertical(axes, "dark, generated (%)")
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=1 if is_narrow() else 2)
     read = table[(table["group"] == "skewed roles") & (table["source"] == AS_READ)]
     said = "; ".join(

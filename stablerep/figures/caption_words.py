@@ -177,5 +177,5 @@ def knows_sentence(table: pd.DataFrame, arm: str, source: str) -> str:
         if below
         else "That cannot be told"
     )
-    more = "" if above or below else ", as not every interval leaves zero out"
-    return f"Does {arm} know which of the images that it learned from are right? {word}{more} (share of pairs ranked rightly, in points above: {each})."
+    more = "" if above or below else ", as an interval holds zero"
+    return f"Does {arm} know which of the images that it learned from are right? {word}{more} (share of pairs ranked rightly, in points, minus that of: {each})."

@@ -22,6 +22,7 @@ from stablerep.figures.canvas import (
     filled,
     is_narrow,
     name_rows,
+    name_vertical,
 )
 from stablerep.figures.tables import percent, points
 
@@ -66,11 +67,12 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
         axis.set_xticks(range(len(scales)), [f"{w:g}" for w in scales])
         axis.set_xlim(-0.5, len(scales) - 0.5)
         axis.set_title(label)
-    for axis in list(axes.flat)[: len(classes)][-columns:]:  # the last of each column
+    for axis in list(axes.flat)[: len(classes)][
+        0 if is_narrow() else -columns :
+    ]:  # the last of each column; on a phone, each
         axis.set_xlabel("w")
         axis.tick_params(labelbottom=True)
-    for axis in axes[:, 0]:
-        axis.set_ylabel("share of images (%)")
+    name_vertical(axes, "share of images (%)")
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=1 if is_narrow() else 2)
     read = part[(part["source"] == "generated, as read") & (part["guidance_scale"] == scales[-1])]
     said = "; ".join(f"{row.label} {percent(row.share, row.low, row.high)} %" for row in read.itertuples())

@@ -50,11 +50,12 @@ def parts_of_captions(table: pd.DataFrame, w: float) -> Figure:
             place = names.index(row.measure) + (-0.15 if real else 0.15)
             draw_interval(axis, place, row.mean, row.low, row.high, GREY if real else GREEN, fill=not real)
         name_rows(axis, [wrapped(name) for name in names] if axis is axes.flat[0] or is_narrow() else [""] * len(names))
-        axis.set_xlim(left=0)
         axis.set_xlabel("right (%)")
         axis.set_title(group)
         whole = part[part["measure"] == "whole caption"]
         said += [f"{group}, {row.source}: {percent(row.mean, row.low, row.high)} %" for row in whole.itertuples()]
+    for axis in axes.flat:  # when all is drawn: a limit ends the scaling of axes that are shared
+        axis.set_xlim(left=0)
     handles = [
         axes.flat[0].plot([], [], "o", color=colour, markerfacecolor=colour if fill else "white")[0] for colour, fill in ((GREY, False), (GREEN, True))
     ]  # fmt: skip
@@ -99,6 +100,7 @@ def properties(table: pd.DataFrame, captions: str, part: str, w: float) -> Figur
         axis.set_xticks(range(len(bins)), bins)
         axis.set_xlim(-0.5, len(bins) - 0.5)
         axis.set_xlabel(wrapped(name))
+    for axis in axes.flat:
         axis.set_ylim(bottom=0)
     name_vertical(axes, wrapped(f"{part} right (%)"))
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 if is_narrow() else 2)

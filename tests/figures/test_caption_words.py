@@ -120,9 +120,10 @@ def test_whether_an_encoder_knows_is_told_by_its_intervals():
     given = "StableRep+", "learned from"
     said = caption_words.knows_sentence(table, *given)
     assert (
-        "? It does (share of pairs ranked rightly, in points above: Random weights +10.0 [+5.0, +20.0]; Pixels" in said
+        "? It does (share of pairs ranked rightly, in points, minus that of: Random weights +10.0 [+5.0, +20.0]; Pixels"
+        in said
     )
-    assert "That cannot be told, as not every interval leaves zero out (" in caption_words.knows_sentence(
+    assert "That cannot be told, as an interval holds zero (" in caption_words.knows_sentence(
         table.assign(low=[0.05, -0.1]), *given
     )
     assert "It does not: something" in caption_words.knows_sentence(table.assign(low=-0.3, high=-0.1), *given)

@@ -15,7 +15,7 @@ def test_accuracies_by_size_are_those_of_one_probe_in_every_panel():
         [arms().assign(captions=count, concepts=count // 5, panel=panel) for panel in "xy" for count in (10, 1000, 0)]
     )
     shown = varied_tables.scaled_accuracies(scaling, "linear")
-    assert shown.columns.tolist() == ["10 captions, 2 concepts", "1,000 captions, 200 concepts", "no captions"]
+    assert shown.columns.tolist() == ["no captions", "10 captions, 2 concepts", "1,000 captions, 200 concepts"]
     assert shown.index.tolist() == [
         "b, x",
         "a, x",

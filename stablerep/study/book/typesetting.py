@@ -20,7 +20,7 @@ _SET = (
     ),  # a date in a sentence: its hyphens end no line
     (re.compile(r"\b(\w+) = (?=[\d−])"), "\\1\u00a0=\u00a0"),  # w = 2
     (re.compile(r"^ = (?=[\d−])"), "\u00a0=\u00a0"),  # after a letter in italics
-    (re.compile(r"\b(Table|Figure) (?=\d)"), "\\1\u00a0"),
+    (re.compile(r"\b([Tt]able|[Ff]igure) (?=\d)"), "\\1\u00a0"),
     (re.compile(r"(?<=\d) (?=(?:minutes?|hours?|seconds?|threads?|points?|dB|[kMGT]B)\b)"), "\u00a0"),
     (re.compile(r"\bViT-(?=[A-Z]/)"), "ViT\u2011"),
 )

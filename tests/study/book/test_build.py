@@ -160,7 +160,7 @@ def test_title_and_parameters_of_the_book_are_on_its_first_page(titled):
     html, record = titled
     first = page(html, "introduction")
     assert shown(first.find("h1")).startswith("Guidance: w = 4 & more")
-    assert "guidance_scale = 4.0 (compare)" in first.find("div", class_="admonition").get_text()
+    assert "guidance_scale = 4.0 (compare)" in shown(first.find("div", class_="admonition"))
     assert "Guidance: w = 4 & more" in shown(page(html, "chapters/compare").find("title"))
     assert Record.model_validate_json((html / "book.json").read_text()) == record
 
@@ -179,10 +179,10 @@ def test_added_pages_keep_their_names_and_images(titled):
 def test_a_figure_has_number_caption_and_alt_text(html):
     figure = page(html, "chapters/compare").find("figure")
     assert figure.find("img")["alt"] == ALT
-    caption = figure.find("figcaption").get_text()
+    caption = shown(figure.find("figcaption"))
     assert re.search(r"Figure \d", caption) and "Accuracy in compare." in caption
     reference = page(html, "chapters/compare").find("a", href="#fig-compare", class_="reference")
-    assert re.search(r"Figure \d", reference.get_text())
+    assert re.search(r"Figure \d", shown(reference))
 
 
 def test_the_text_of_every_page_is_set(html):
