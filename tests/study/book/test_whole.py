@@ -179,7 +179,10 @@ def test_the_smoke_book_is_built_and_reads_back(store, tmp_path):
     for path in index.parent.rglob("*.html"):
         for table in BeautifulSoup(path.read_text(), "html.parser").select("main table:not(.indextable)"):
             caption = table.find("caption")
-            assert caption and re.match(r"Table\s\d+(\.\d+)? .+", caption.get_text()), (path.name, table.get_text()[:80])
+            assert caption and re.match(r"Table\s\d+(\.\d+)? .+", caption.get_text()), (
+                path.name,
+                table.get_text()[:80],
+            )
 
 
 STORED_CHAPTERS = [name for name in schemas() if (project_root() / "results" / name / "record.json").exists()]
