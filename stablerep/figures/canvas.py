@@ -114,6 +114,12 @@ def name_vertical(axes: np.ndarray, label: str) -> None:
             axis.set_ylabel(label)
 
 
+def lowest(axes: np.ndarray) -> list:
+    """The panels below which there is none: the last of each column; on a phone, where panels are stacked and apart, each."""
+    used = [axis for axis in axes.flat if axis is not None]
+    return used if is_narrow() else used[-axes.shape[1] :]
+
+
 def draw_interval(axis, place: float, mean: float, low: float, high: float, colour: str, *, fill: bool = True) -> None:
     """A share and its interval in percent, on a line of its own."""
     axis.errorbar(

@@ -17,6 +17,7 @@ from stablerep.figures.canvas import (
     filled,
     in_percent,
     is_narrow,
+    lowest,
     name_rows,
     name_vertical,
     seeds_of,
@@ -241,7 +242,7 @@ def curves(table: pd.DataFrame, *, columns: int = 4) -> Figure:
         part = table[table["arm"] == arm]
         axis.plot(part["step"], part["loss"], color=colour_of(arm))
         axis.set_title(arm)
-    for axis in list(axes.flat)[: len(arms)][0 if is_narrow() else -columns :]:
+    for axis in lowest(axes):
         axis.set_xlabel("step")
     name_vertical(axes, "loss")
     last = table.sort_values("step").groupby("arm", sort=False)["loss"]

@@ -21,6 +21,7 @@ from stablerep.figures.canvas import (
     draw_margin,
     filled,
     is_narrow,
+    lowest,
     name_rows,
     name_vertical,
 )
@@ -67,9 +68,7 @@ def shares(table: pd.DataFrame, attribute: str) -> Figure:
         axis.set_xticks(range(len(scales)), [f"{w:g}" for w in scales])
         axis.set_xlim(-0.5, len(scales) - 0.5)
         axis.set_title(label)
-    for axis in list(axes.flat)[: len(classes)][
-        0 if is_narrow() else -columns :
-    ]:  # the last of each column; on a phone, each
+    for axis in lowest(axes):
         axis.set_xlabel("w")
         axis.tick_params(labelbottom=True)
     name_vertical(axes, "share of images (%)")

@@ -115,12 +115,13 @@ def summary(words: Sequence[str]) -> str:
 
 def disagreements() -> str:
     """In MyST Markdown: what came out in short, and a row for each statement, with the difference that speaks to it and what that says."""
-    rows, words = (
-        [
-            "* - Claim of the paper\n  - Comparison here, and how it differs\n  - Difference (first − second), points\n  - Result here"
-        ],
-        [],
+    titles = (
+        "Claim of the paper",
+        "Comparison here, and how it differs",
+        "Difference (first − second), points",
+        "Result here",
     )
+    rows, words = ["* - " + "\n  - ".join(titles)], []
     for one in SAID:
         if one.compared is None:
             compared, effect, word = f"– ({one.apart})", "–", UNTESTED
